@@ -1,0 +1,34 @@
+"""Sphinx extension: the page of signal models, written at every build from the models themselves.
+
+Each equation is printed from the expression that is compiled for fitting, so the page cannot disagree with
+the code.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+INTRODUCTION = """\
+# Signal models
+
+Every model below is one symbolic expression in `mrsim/fit/models/`. From it come the compiled value and
+Jacobian of the fit, the standard errors, the Cramér–Rao bound, and this page.
+"""
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Register the extension with Sphinx."""
+    app.connect("builder-inited", write_models)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def write_models(app: Any) -> None:
+    """Write `physics/models.md` if its text has changed."""
+    from mrsim.fit.latex import markdown
+    from mrsim.fit.models import MODELS
+
+    target = Path(app.srcdir, "physics", "models.md")
+    text = "\n".join([INTRODUCTION, *(markdown(model) for model in MODELS)])
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
+        target.write_text(text, encoding="utf-8")

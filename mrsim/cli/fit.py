@@ -1,0 +1,104 @@
+"""`mrsim fit`: maps from the images or raw data of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import json_option
+from .output import write_json, write_tables
+from .simulate import check_file_writable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..core.images import Images
+    from ..core.maps import Maps
+
+
+@click.command("fit")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--model", metavar="NAME", required=True, help="Signal model; 'mrsim list models' names them.")
+@click.option("--threads", type=click.IntRange(1), help="Worker threads; the result does not depend on it.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE.h5", help="Write the maps to this file.")
+@json_option
+def command(file: Path, model: str, threads: int | None, out: Path | None, as_json: bool) -> None:
+    """Fit a signal model to the images in FILE, or to its raw data after reconstruction."""
+    from ..core.storage import load, save
+    from ..fit.fit import fit
+    from ..fit.models import find_model
+
+    chosen = find_model(model)
+    if out is not None:
+        check_file_writable(out)
+    contents = load(file)
+    maps = fit(images_of(file, contents), chosen, threads=threads)
+    if out is not None:
+        save(out, maps=maps)
+    rows = summary(maps, contents.get("rois") or {})
+    if as_json:
+        write_json({"file": str(file), "model": maps.model, "rows": rows, "out": None if out is None else str(out)})
+        return
+    _write(maps, rows)
+    if out is not None:
+        click.echo(f"maps: {out}")
+
+
+def images_of(file: Path, contents: Mapping[str, Any]) -> Images:
+    """Return the images of a file's contents, reconstructed from raw data if it holds nothing else."""
+    from ..core.acquisition import Acquisition
+    from ..core.errors import StorageError
+    from ..core.images import Images
+    from ..recon import reconstruct
+
+    for value in contents.values():
+        if isinstance(value, Images):
+            return value
+    for value in contents.values():
+        if isinstance(value, Acquisition):
+            return reconstruct(value)
+    held = ", ".join(contents) or "nothing"
+    raise StorageError(f"{file}: holds {held}, but neither images nor raw data; fit a file of 'mrsim run' or 'simulate'")
+
+
+def summary(maps: Maps, rois: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return one row per region (all voxels without regions) and parameter: mean, SD, median, n, SI units."""
+    import numpy as np
+
+    regions = dict(rois) or {"all": np.ones(maps.grid.shape, dtype=bool)}
+    rows: list[dict[str, Any]] = []
+    for region, mask in regions.items():
+        for parameter, values in maps.values.items():
+            known = values[mask & np.isfinite(values)]
+            empty = known.size == 0
+            rows.append(
+                {
+                    "region": region,
+                    "parameter": parameter,
+                    "unit": maps.units[parameter],
+                    "mean": float("nan") if empty else float(known.mean()),
+                    "sd": float(known.std(ddof=1)) if known.size > 1 else float("nan"),
+                    "median": float("nan") if empty else float(np.median(known)),
+                    "n": int(known.size),
+                    "rejected": int(mask.sum() - known.size),
+                }
+            )
+    return rows
+
+
+def _write(maps: Maps, rows: list[dict[str, Any]]) -> None:
+    from ..report.quantities import label, quantity
+    from ..report.table import Table
+
+    shown = tuple(
+        (
+            label(row["region"]), label(row["parameter"]),
+            *(quantity(row[key], row["unit"]) for key in ("mean", "sd", "median")),
+            str(row["n"]), str(row["rejected"]),
+        )
+        for row in rows
+    )  # fmt: skip
+    columns = ("region", "parameter", "mean", "SD", "median", "n", "rejected")
+    write_tables(Table(title=f"Fit of {maps.model}", columns=columns, rows=shown, numeric=(2, 3, 4, 5, 6)))

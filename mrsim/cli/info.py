@@ -1,0 +1,56 @@
+"""`mrsim info`: what a file holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import json_option
+from .output import write_json, write_tables
+
+
+@click.command("info")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@json_option
+def command(file: Path, as_json: bool) -> None:
+    """Say what FILE holds: raw data, images, maps, evaluation, provenance."""
+    from ..core.storage import load
+    from ..report.table import Table
+
+    contents = load(file)
+    entries = [{"name": name, "kind": type(value).__name__, "content": describe(value)} for name, value in contents.items()]
+    if as_json:
+        write_json({"file": str(file), "objects": entries, "provenance": contents.get("provenance")})
+        return
+    rows = tuple((entry["name"], entry["kind"], entry["content"]) for entry in entries)
+    write_tables(Table(title=str(file), columns=("name", "kind", "content"), rows=rows))
+
+
+def describe(value: Any) -> str:
+    """Return one line about an object of a file."""
+    from ..core.acquisition import Acquisition
+    from ..core.evaluation import Evaluation
+    from ..core.images import Images
+    from ..core.maps import Maps
+
+    if isinstance(value, Acquisition):
+        readouts, coils, samples = value.imaging.data.shape
+        noise = "noisy" if value.noisy else "noise-free"
+        return f"{readouts:,} readouts of {samples} samples, {coils} coil{'s' if coils > 1 else ''}, {noise}"
+    if isinstance(value, Images):
+        count = len(value.data)
+        return f"{count} image{'s' if count > 1 else ''} of {_size(value.grid.shape)} voxels, {', '.join(value.contrast)}"
+    if isinstance(value, Maps):
+        return f"{', '.join(value.values)} on {_size(value.grid.shape)} voxels, {value.model}"
+    if isinstance(value, Evaluation):
+        return f"{len(value.rows)} rows: {', '.join(dict.fromkeys(row.region for row in value.rows))}"
+    if isinstance(value, dict):
+        return ", ".join(str(key) for key in value)
+    return " ".join(str(value).split())[:120]
+
+
+def _size(shape: tuple[int, int, int]) -> str:
+    nz, ny, nx = shape
+    return f"{nx} × {ny}" + (f" × {nz}" if nz > 1 else "")

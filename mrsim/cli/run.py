@@ -1,0 +1,103 @@
+"""`mrsim run`: the whole road, from a protocol to a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import (
+    causes,
+    engine_options,
+    engine_settings,
+    json_option,
+    noise_free_option,
+    phantom_options,
+    seed_option,
+    sequence_options,
+)
+from .output import write_json, write_tables
+from .progress import progress_bar
+
+if TYPE_CHECKING:
+    from ..study.request import RunRequest, RunResult
+
+RESULTS = Path("results")
+"""Where results go unless the user says otherwise."""
+
+
+@click.command("run")
+@sequence_options
+@phantom_options
+@click.option("--model", metavar="NAME", help="Signal model to fit; 'mrsim list models' names them.")
+@seed_option
+@noise_free_option
+@engine_options
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR",
+    help="Folder of the result [default: results/PROTOCOL-FIELD-GRADE-SEED].",
+)  # fmt: skip
+@json_option
+def command(
+    entries: tuple[tuple[str, str], ...], noise_free: bool, without: tuple[str, ...], accuracy: float | None,
+    precision: str | None, out: Path | None, as_json: bool, model: str | None, **asked: Any,
+) -> None:  # fmt: skip
+    """Simulate PROTOCOL, reconstruct, fit and compare with the truth; write a folder with a report.
+
+    PROTOCOL is a name from 'mrsim list protocols' or the path of a protocol file.
+    """
+    from ..fit.models import find_model
+    from ..study.request import RunRequest
+    from ..study.run import prepare, run
+    from ..study.save import check_writable, save_run
+
+    request = RunRequest(
+        **asked, model=model, overrides=dict(entries), without=causes(without, noise_free),
+        engine=engine_settings(accuracy, precision),
+    )  # fmt: skip
+    request = prepare(request).request
+    if request.model is not None:
+        find_model(request.model)
+    folder = out if out is not None else RESULTS / folder_name(request)
+    check_writable(folder)
+    with progress_bar(wanted=not as_json) as report:
+        result = run(request, report)
+        if report:
+            report("save", 0, 1)
+        page = save_run(result, folder)
+    if as_json:
+        write_json(run_summary(result, folder))
+    else:
+        _write(result, page)
+
+
+def folder_name(request: RunRequest) -> str:
+    """Return the name of a result's folder, e.g. ``"disc-t2-mese-3T-grade3-seed1"``."""
+    grade = "" if request.grade is None else f"-grade{request.grade}"
+    return f"{Path(request.protocol).stem}-{request.field:g}T{grade}-seed{request.seed}"
+
+
+def run_summary(result: RunResult, folder: Path) -> dict[str, Any]:
+    """Return what ``--json`` writes: the evaluation in SI units and where the result lies."""
+    rows = result.evaluation.rows if result.evaluation is not None else ()
+    return {
+        "protocol": result.request.protocol,
+        "field": result.request.field,
+        "grade": result.request.grade,
+        "seed": result.request.seed,
+        "rows": [asdict(row) for row in rows],
+        "warnings": list(result.warnings),
+        "out": str(folder),
+    }
+
+
+def _write(result: RunResult, page: Path) -> None:
+    from ..report.table import brief_evaluation_table
+
+    if result.evaluation is not None:
+        write_tables(brief_evaluation_table(result.evaluation))
+    for warning in result.warnings:
+        click.echo(f"warning: {warning}")
+    click.echo(f"report: {page}")

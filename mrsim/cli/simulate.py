@@ -1,0 +1,77 @@
+"""`mrsim simulate`: raw data and nothing more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import (
+    causes,
+    engine_options,
+    engine_settings,
+    json_option,
+    noise_free_option,
+    phantom_options,
+    seed_option,
+    sequence_options,
+)
+from .output import write_json
+from .progress import progress_bar
+
+
+@click.command("simulate")
+@sequence_options
+@phantom_options
+@seed_option
+@noise_free_option
+@engine_options
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE.h5", required=True, help="The file to write.")
+@json_option
+def command(
+    entries: tuple[tuple[str, str], ...], noise_free: bool, without: tuple[str, ...], accuracy: float | None,
+    precision: str | None, out: Path, as_json: bool, **asked: Any,
+) -> None:  # fmt: skip
+    """Simulate PROTOCOL and write its raw data, for 'mrsim fit' or another program."""
+    from ..core.storage import save
+    from ..study.request import RunRequest
+    from ..study.run import simulate_only
+
+    check_file_writable(out)
+    request = RunRequest(
+        **asked, overrides=dict(entries), without=causes(without, noise_free), engine=engine_settings(accuracy, precision)
+    )
+    with progress_bar(wanted=not as_json) as report:
+        sequence, phantom, raw = simulate_only(request, report)
+    save(out, raw=raw)
+    readouts, coils, samples = raw.imaging.data.shape
+    facts = {
+        "protocol": request.protocol, "field": sequence.scanner.b0, "grade": phantom.grade, "phantom": phantom.name,
+        "readouts": readouts, "coils": coils, "samples": samples, "noisy": raw.noisy, "history": raw.history,
+        "warnings": list(raw.history.get("warnings", ())), "out": str(out),
+    }  # fmt: skip
+    if as_json:
+        write_json(facts)
+        return
+    for warning in raw.history.get("warnings", ()):
+        click.echo(f"warning: {warning}")
+    click.echo(f"{readouts:,} readouts of {samples} samples: {out}")
+
+
+def check_file_writable(path: Path) -> None:
+    """Raise a `StorageError` unless `path` can be written, before any work is done; leaves nothing behind."""
+    from ..core.errors import StorageError
+    from ..core.storage import replacing
+
+    if not path.absolute().parent.is_dir():
+        raise StorageError(f"{path}: the folder {path.parent} does not exist; make it first")
+    try:
+        with replacing(path):
+            raise _Writable
+    except _Writable:
+        return
+
+
+class _Writable(Exception):
+    """Leaves `replacing` without touching the target."""

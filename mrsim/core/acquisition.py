@@ -1,0 +1,69 @@
+"""Raw data: what the receiver wrote down, and what a protocol sheet says about it.
+
+Nothing here knows what an imperfect scanner really played: k and t are nominal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .grid import Grid
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Encoding:
+    """How the readouts fill k-space, and the nominal facts that a protocol sheet gives to a fitter."""
+
+    grid: Grid
+    """The encoded matrix and field of view: one voxel per k-space point."""
+    frequency: float
+    """Larmor frequency, Hz."""
+    dwell: float
+    """Time between samples, s."""
+    contrast: dict[str, NDArray[np.float64]]
+    """Per image of the series, each (contrast,): ``te``, ``tr``, ``ti`` in s, ``flip`` in rad, ..."""
+    sheet: dict[str, Any] = field(default_factory=dict)
+    """Nominal pulse facts: flip trains (rad), slice profiles, echo spacing (s); arrays, floats or strings."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Readouts:
+    """A homogeneous group of readouts."""
+
+    data: NDArray[np.complex128]
+    """(readout, coil, sample); proton-density-weighted volume, m^3."""
+    k: NDArray[np.float64]
+    """(readout, sample, 3) nominal k in grid axes x, y, z, 1/m."""
+    t: NDArray[np.float64]
+    """(readout, sample) nominal time since the readout's excitation, s."""
+    labels: dict[str, NDArray[np.int64]]
+    """Per readout, each (readout,): ``line``, ``partition``, ``slice``, ``contrast``, ``average``, ..."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Acquisition:
+    """Raw data of one scan: groups of readouts by purpose, with the encoding header they share."""
+
+    groups: dict[str, Readouts]
+    """By purpose: ``imaging`` always; ``navigator``, ``calibration``, ``noise`` where the scan has them."""
+    encoding: Encoding
+    noise_density: NDArray[np.complex128]
+    """(coil, coil) noise covariance of one quadrature channel times the dwell time, m^6 s: what the
+    scanner's calibration promises, whether or not noise has been added."""
+    noisy: bool = False
+    """True once noise has been added."""
+    history: dict[str, Any] = field(default_factory=dict)
+    """Provenance: engine, seeds, numerical error, versions."""
+
+    @property
+    def imaging(self) -> Readouts:
+        """The readouts that make the image."""
+        return self.groups["imaging"]
+
+    def noise_sigma(self) -> NDArray[np.float64]:
+        """Return the (coil,) standard deviation of one quadrature channel of one sample, m^3."""
+        return np.sqrt(np.real(np.diag(self.noise_density)) / self.encoding.dwell)

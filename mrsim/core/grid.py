@@ -1,0 +1,82 @@
+"""A regular grid of voxels in the world: the frame of images, maps and truth.
+
+The grid has its own axes x (readout), y (phase encoding), z (slice). Pixel i of an axis with n pixels
+lies at (i - n//2) * spacing from the centre. `axes` turns grid coordinates into world (RAS) coordinates:
+world = centre + axes @ (x, y, z).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError
+
+ORIENTATIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
+    # name: (readout direction, phase-encoding direction) in world RAS; slice = readout x phase
+    "sagittal": ((0.0, -1.0, 0.0), (0.0, 0.0, 1.0)),
+    "coronal": ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0)),
+    "axial": ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)),
+}
+
+
+def orientation_axes(name: str, tilt: float = 0.0, in_plane: float = 0.0) -> NDArray[np.float64]:
+    """Return the (3, 3) rotation whose columns are readout, phase and slice direction in world RAS.
+
+    Parameters
+    ----------
+    name : str
+        ``"sagittal"``, ``"coronal"`` or ``"axial"``.
+    tilt : float
+        Rotation about the readout direction, rad (positive turns phase towards slice).
+    in_plane : float
+        Rotation about the slice direction, rad (positive turns readout towards phase).
+    """
+    if name not in ORIENTATIONS:
+        raise InputError(f"unknown orientation '{name}'; known: {', '.join(ORIENTATIONS)}")
+    read, phase = (np.array(v) for v in ORIENTATIONS[name])
+    base = np.stack([read, phase, np.cross(read, phase)], axis=1)
+    c, s = np.cos(tilt), np.sin(tilt)
+    about_read = np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
+    c, s = np.cos(in_plane), np.sin(in_plane)
+    about_slice = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+    return np.asarray(base @ about_read @ about_slice, dtype=np.float64)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Grid:
+    """Voxels on a regular, possibly oblique, grid."""
+
+    shape: tuple[int, int, int]
+    """Voxel counts (z, y, x), as arrays are indexed."""
+    spacing: tuple[float, float, float]
+    """Voxel size (x, y, z), m."""
+    centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """World position of the grid's origin (the centre of pixel n//2 of each axis), RAS, m."""
+    axes: NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
+    """(3, 3); columns are the grid's x, y and z directions in world RAS."""
+
+    @property
+    def voxel_volume(self) -> float:
+        """Volume of one voxel, m^3."""
+        dx, dy, dz = self.spacing
+        return dx * dy * dz
+
+    def coordinates(self, axis: int) -> NDArray[np.float64]:
+        """Return the (n,) voxel centres along grid axis 0 = x, 1 = y, 2 = z, m."""
+        n = self.shape[2 - axis]
+        return (np.arange(n) - n // 2) * self.spacing[axis]
+
+    def to_world(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn (..., 3) grid coordinates x, y, z into (..., 3) world RAS coordinates, m."""
+        return np.asarray(position @ self.axes.T + np.asarray(self.centre))
+
+    def affine(self) -> NDArray[np.float64]:
+        """Return the (4, 4) matrix from voxel indices (i_x, i_y, i_z) to world RAS, m."""
+        matrix = np.eye(4)
+        matrix[:3, :3] = self.axes * np.asarray(self.spacing)
+        first = np.array([self.coordinates(a)[0] for a in range(3)])
+        matrix[:3, 3] = self.to_world(first)
+        return matrix

@@ -1,0 +1,35 @@
+"""Reconstructed images: a contrast series on a grid, with the facts that a fitter may know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .grid import Grid
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Images:
+    """A series of complex images.
+
+    The Fourier transform is orthonormal and its result is divided by sqrt(voxels) * voxel volume, so
+    that a fully relaxed voxel of proton density 1 with no signal loss reads 1.
+    """
+
+    data: NDArray[np.complex128]
+    """(contrast, z, y, x); proton density units."""
+    grid: Grid
+    contrast: dict[str, NDArray[np.float64]]
+    """Per image, each (contrast,): ``te``, ``tr``, ``ti`` in s, ``flip`` in rad, ``b`` in s/m^2, ..."""
+    sigma: NDArray[np.float64]
+    """Noise standard deviation of one quadrature channel, broadcastable to `data`; proton density units.
+    The calibrated value even if the images are noise-free (then `noisy` is False)."""
+    noisy: bool = False
+    """True if the data hold noise."""
+    encoding: dict[str, Any] = field(default_factory=dict)
+    """Nominal facts from the protocol sheet and the reconstruction's own parameters."""
+    history: dict[str, Any] = field(default_factory=dict)
+    """Provenance."""

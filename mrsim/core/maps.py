@@ -1,0 +1,44 @@
+"""Parameter maps. A fit's result and a phantom's truth are the same noun, so evaluation is symmetric."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .grid import Grid
+
+STATUS = {
+    0: "converged",
+    1: "no signal",
+    2: "stopped at the iteration limit",
+    3: "at a bound",
+    4: "not finite",
+    5: "singular: parameters not separable",
+    6: "outside the mask",
+    7: "mixed voxel: no scalar truth",
+}
+"""Meaning of the status codes of a map."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Maps:
+    """Parameters on a grid, each with its standard error."""
+
+    grid: Grid
+    values: dict[str, NDArray[np.float64]]
+    """Per parameter (z, y, x), SI units; NaN where `status` says that there is no value."""
+    errors: dict[str, NDArray[np.float64]]
+    """Standard error per parameter (z, y, x), the same unit; zero for a truth."""
+    units: dict[str, str]
+    """SI unit per parameter, e.g. ``"s"``; ``""`` for a pure number."""
+    status: NDArray[np.int8]
+    """(z, y, x); see `STATUS`."""
+    fractions: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    """Truth only: volume fraction of each tissue per voxel (z, y, x), summing to at most 1."""
+    model: str = ""
+    """Name of the model that made the maps; ``"truth"`` for a truth."""
+    history: dict[str, Any] = field(default_factory=dict)
+    """Provenance."""

@@ -1,0 +1,181 @@
+"""Files of travelling nouns: HDF5, written whole or not at all, read with errors that say what is wrong.
+
+One file holds several named objects::
+
+    save("result.h5", images=images, maps=maps, protocol={"te": "10 ms"})
+    maps = load("result.h5", "maps")
+
+A file is written beside its target under a temporary name, flushed to the disk, and then renamed over the
+target, so that a reader or a killed process finds the old file or the new one and never a part.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import StorageError, did_you_mean
+from .version import __version__
+
+SCHEMA = 1
+"""Version of the file layout; a reader refuses a higher one."""
+FORMAT = "mrsim"
+"""Root attribute `format` of every file."""
+DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, MemoryError, OverflowError)
+"""What h5py and numpy raise over a file whose structure is broken, depending on where."""
+
+
+def save(path: Path | str, **objects: Any) -> None:
+    """Write named objects to one HDF5 file, replacing it atomically.
+
+    Parameters
+    ----------
+    path : path or str
+        The file; its folder must exist.
+    **objects
+        Nouns (`Acquisition`, `Images`, `Maps`, `Evaluation`, `Grid`, ...) and nests of dict, list, tuple,
+        text, numbers, None and numpy arrays. A value of another type is a `TypeError`.
+    """
+    import h5py
+
+    from .hdf5 import write_node
+
+    with replacing(path) as temporary:
+        try:
+            with h5py.File(temporary, "w", track_order=True) as file:
+                file.attrs.update({"format": FORMAT, "schema": SCHEMA, "mrsim_version": __version__})
+                for name, value in objects.items():
+                    write_node(file, name, value, name)
+        except (OSError, RuntimeError) as problem:  # h5py reports a full disk as either
+            raise StorageError(f"{path}: cannot be written: {_reason(problem)}") from None
+
+
+def load(path: Path | str, name: str | None = None) -> Any:
+    """Read a file that `save` wrote.
+
+    Parameters
+    ----------
+    path : path or str
+        The file.
+    name : str, optional
+        The one object to read.
+
+    Returns
+    -------
+    dict or object
+        All objects by name, or the one asked for.
+    """
+    import h5py
+
+    from .hdf5 import escape, read_node, unescape
+
+    _check_readable(path)
+    try:
+        with h5py.File(path, "r") as file:
+            _check_header(path, file.attrs)
+            if name is None:
+                return {unescape(key): read_node(node) for key, node in file.items()}
+            if escape(name) not in file:
+                raise StorageError(f"{path}: holds no '{name}'{did_you_mean(name, [unescape(k) for k in file])}")
+            return read_node(file[escape(name)])
+    except DAMAGE as problem:
+        raise StorageError(f"{path}: is truncated or damaged: {_reason(problem)}; make it again") from None
+
+
+@contextmanager
+def replacing(path: Path | str) -> Iterator[Path]:
+    """Give a temporary path beside `path`; when the block ends well it replaces `path`, otherwise it goes.
+
+    Whatever a killed process left of an earlier attempt is removed first.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise StorageError(f"{path}: is a folder; name a file")
+    temporary = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}.{os.urandom(4).hex()}.part")
+    try:
+        _remove_leftovers(target)
+        temporary.touch(exist_ok=False)
+        yield temporary
+        _flush(temporary)
+        temporary.replace(target)
+        _flush(target.parent)
+    except OSError as problem:
+        raise StorageError(f"{path}: cannot be written: {_reason(problem)}") from None
+    finally:
+        _discard(temporary)
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove temporary files of `target` whose process on this machine is gone."""
+    head = f".{target.name}.{socket.gethostname()}."
+    for entry in os.scandir(target.parent):
+        if entry.name.startswith(head) and entry.name.endswith(".part"):
+            process = entry.name.removeprefix(head).split(".")[0]
+            if process.isdigit() and not _alive(int(process)):
+                _discard(Path(entry.path))
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _discard(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError:
+        return  # already renamed, or the folder is gone: nothing of ours is left to remove
+
+
+def _flush(path: Path) -> None:
+    """Force a file's data, or a folder's entries, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _check_readable(path: Path | str) -> None:
+    import h5py
+
+    try:
+        with Path(path).open("rb") as file:
+            first = file.read(8)
+    except FileNotFoundError:
+        raise StorageError(f"{path}: no such file") from None
+    except OSError as problem:
+        raise StorageError(f"{path}: cannot be read: {_reason(problem)}") from None
+    if not first:
+        raise StorageError(f"{path}: is empty; make it again")
+    if not h5py.is_hdf5(path):
+        raise StorageError(f"{path}: is not an HDF5 file; mrsim reads the .h5 files that it writes")
+
+
+def _check_header(path: Path | str, attributes: Any) -> None:
+    if attributes.get("format") != FORMAT:
+        raise StorageError(f"{path}: is an HDF5 file, but mrsim did not write it")
+    schema = int(attributes["schema"])
+    if schema > SCHEMA:
+        writer = attributes.get("mrsim_version", "unknown")
+        raise StorageError(
+            f"{path}: has file layout {schema}, written by mrsim {writer}; "
+            f"this is mrsim {__version__}, which reads layouts up to {SCHEMA}: update mrsim"
+        )
+
+
+def _reason(problem: BaseException) -> str:
+    """Return the operating system's words where it has some, otherwise the first line of the message."""
+    if isinstance(problem, OSError) and problem.strerror:
+        return problem.strerror
+    lines = str(problem).splitlines()
+    return lines[0] if lines else type(problem).__name__

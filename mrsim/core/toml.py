@@ -1,0 +1,135 @@
+"""TOML files into frozen dataclasses, with errors that name file, line, key, value and remedy.
+
+`resource` finds a protocol, phantom, tissue or scanner by name (shipped with the package) or by path.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from .errors import InputError, did_you_mean
+
+T = TypeVar("T")
+
+
+def data_root() -> Path:
+    """Return the folder that holds `protocols` and `phantoms`: the package's data, or the checkout."""
+    package = Path(__file__).resolve().parents[1]
+    return package / "data" if (package / "data").is_dir() else package.parent
+
+
+def available(folder: str) -> dict[str, Path]:
+    """Return name -> path of every TOML file shipped in `folder`, e.g. ``"protocols/scanners"``."""
+    return {p.stem: p for p in sorted((data_root() / folder).glob("*.toml"))}
+
+
+def resource(name: str, folder: str, what: str) -> Path:
+    """Find a TOML file by shipped name or by path.
+
+    Parameters
+    ----------
+    name : str
+        A name from `available(folder)`, or the path of a ``.toml`` file.
+    folder : str
+        Where shipped files of this kind lie.
+    what : str
+        The word for messages, e.g. ``"protocol"``.
+    """
+    shipped = available(folder)
+    if name in shipped:
+        return shipped[name]
+    path = Path(name)
+    if path.suffix == ".toml" or path.parent != Path("."):
+        if path.is_file():
+            return path
+        raise InputError(f"no such {what} file: {name}")
+    raise InputError(f"unknown {what} '{name}'{did_you_mean(name, list(shipped))}")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the table of a TOML file; broken syntax is an `InputError` with its line."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from None
+    except UnicodeDecodeError:
+        raise InputError("is not UTF-8 text", file=path) from None
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"line (\d+)", str(error))
+        raise InputError(f"is not valid TOML: {error}", file=path, line=int(found[1]) if found else None) from None
+
+
+def structure(table: Mapping[str, Any], kind: type[T], file: Path, prefix: tuple[str, ...] = ()) -> T:
+    """Build the dataclass `kind` from a TOML table.
+
+    Parameters
+    ----------
+    table : mapping
+        The TOML table.
+    kind : type
+        A dataclass whose fields carry `Quantity` annotations; unknown keys are refused.
+    file : path
+        The file that the table came from, for messages.
+    prefix : tuple of str
+        Keys above the table in that file, for messages.
+    """
+    known = list(getattr(kind, "__dataclass_fields__", {}))
+    for key in table:
+        if key not in known:
+            keys = (*prefix, key)
+            raise InputError(f"unknown key{did_you_mean(key, known)}", key=".".join(keys), file=file, line=line_of(file, keys))
+    try:
+        return TypeAdapter(kind).validate_python(dict(table))
+    except ValidationError as error:
+        problems = [_explain(e, kind, file, prefix) for e in error.errors()]
+        first = problems[0]
+        if len(problems) > 1:
+            rest = "\n".join(f"  {p}" for p in problems[1:])
+            first = InputError(f"{first.problem}\n{rest}", key=first.key, file=first.file, line=first.line)
+        raise first from None
+
+
+def _explain(error: Any, kind: type, file: Path, prefix: tuple[str, ...]) -> InputError:
+    keys = tuple(str(part) for part in (*prefix, *error["loc"]))
+    key, value = ".".join(keys), error["input"]
+    line = line_of(file, keys)
+    if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = list(getattr(kind, "__dataclass_fields__", {})) if len(error["loc"]) == 1 else []
+        hint = did_you_mean(keys[-1], known) if known else ""
+        return InputError(f"unknown key{hint}", key=key, file=file, line=line)
+    if error["type"] in ("missing", "missing_argument"):
+        return InputError("is missing", key=key, file=file, line=line_of(file, prefix))
+    text = error["msg"].removeprefix("Value error, ")
+    shown = "" if error["type"] == "value_error" else f" (got {value!r})"
+    return InputError(f"{text}{shown}", key=key, file=file, line=line)
+
+
+def line_of(file: Path, keys: tuple[str, ...]) -> int | None:
+    """Return the line, counted from 1, on which the dotted key stands in `file`, as far as it can be told."""
+    if not keys:
+        return None
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    section: tuple[str, ...] = ()
+    best: tuple[int, int] | None = None
+    for number, text in enumerate(lines, 1):
+        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", text)
+        entry = re.match(r"\s*([A-Za-z0-9_\-\".]+)\s*=", text)
+        if header:
+            section = tuple(part.strip("\" ") for part in header[1].split("."))
+            path = section
+        elif entry:
+            path = (*section, *(part.strip("\"") for part in entry[1].split(".")))
+        else:
+            continue
+        if path == keys[: len(path)] and (best is None or len(path) > best[0]):
+            best = (len(path), number)
+    return best[1] if best else None

@@ -1,0 +1,146 @@
+"""Quantities at the edges: text with a unit in, SI floats inside.
+
+``"10 20 40 ms"`` is a list, ``"90 deg"`` a number. A bare number for a dimensional quantity is refused,
+because 10 may be seconds or milliseconds and only the author knows. `Quantity` is the pydantic annotation
+that does this for the fields of protocol, phantom and scanner classes::
+
+    te: Time            # = Annotated[float, Quantity("time")]
+    delays: Times       # = Annotated[tuple[float, ...], Quantity("time")]
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any, get_origin
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import core_schema
+
+UNITS: dict[str, dict[str, float]] = {
+    "time": {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60.0},
+    "length": {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "µm": 1e-6},
+    "angle": {"rad": 1.0, "deg": math.pi / 180.0, "°": math.pi / 180.0},
+    "frequency": {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6},
+    "rate": {"1/s": 1.0, "1/ms": 1e3, "1/min": 1.0 / 60.0},
+    "magnetic field": {"T": 1.0, "mT": 1e-3, "uT": 1e-6, "µT": 1e-6},
+    "gradient": {"T/m": 1.0, "mT/m": 1e-3},
+    "slew rate": {"T/m/s": 1.0, "mT/m/ms": 1.0},
+    "area per length": {"1/m": 1.0, "1/mm": 1e3},
+    "diffusivity": {"m^2/s": 1.0, "mm^2/s": 1e-6, "um^2/ms": 1e-9, "µm^2/ms": 1e-9},
+    "b-value": {"s/m^2": 1.0, "s/mm^2": 1e6},
+    "pressure": {"Pa": 1.0, "kPa": 1e3},
+    "concentration": {"mol/m^3": 1.0, "mM": 1.0, "mmol/l": 1.0},
+    "chemical shift": {"ppm": 1e-6},
+    "fraction": {"": 1.0, "%": 1e-2},
+}
+"""Per dimension the accepted units and their SI factor; the first is the SI unit. Chemical shifts are
+kept as pure fractions (1 ppm = 1e-6)."""
+
+
+def si_unit(dimension: str) -> str:
+    """Return the SI unit of `dimension`, e.g. ``"s"`` for ``"time"``."""
+    return next(iter(UNITS[dimension]))
+
+
+def parse_quantity(text: Any, dimension: str) -> tuple[float, ...]:
+    """Turn ``"10 20 40 ms"`` into SI floats.
+
+    Parameters
+    ----------
+    text : str, int or float
+        Numbers, then a unit. Bare numbers are accepted for the dimension ``"fraction"`` only.
+    dimension : str
+        A key of `UNITS`.
+
+    Returns
+    -------
+    tuple of float
+        SI values, at least one.
+    """
+    units = UNITS[dimension]
+    if isinstance(text, bool) or not isinstance(text, (str, int, float)):
+        raise ValueError(f"expected a text with a unit such as '{_example(dimension)}', got {text!r}")
+    words = str(text).replace(",", " ").split()
+    split = next((i for i, word in enumerate(words) if not _is_number(word)), len(words))
+    numbers, unit = words[:split], " ".join(words[split:])
+    if len(numbers) == 0:
+        joined = _split_joined(unit)
+        if joined is None:
+            raise ValueError(f"'{text}' is not a number with a unit such as '{_example(dimension)}'")
+        numbers, unit = [joined[0]], joined[1]
+    if unit == "" and "" not in units:
+        raise ValueError(f"'{text}' has no unit; write for example '{text} {_unit_hint(units)}'")
+    if unit not in units:
+        owner = next((d for d, table in UNITS.items() if unit in table), None)
+        what = f"is a {owner}" if owner else f"has the unknown unit '{unit}'"
+        raise ValueError(f"'{text}' {what}; expected a {dimension} in {', '.join(u or 'no unit' for u in units)}")
+    values = tuple(float(n) * units[unit] for n in numbers)
+    if not all(math.isfinite(v) for v in values):
+        raise ValueError(f"'{text}' is not finite")
+    return values
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _split_joined(word: str) -> tuple[str, str] | None:
+    """Split ``"10ms"`` into its number and its unit."""
+    for cut in range(len(word) - 1, 0, -1):
+        if _is_number(word[:cut]):
+            return word[:cut], word[cut:].strip()
+    return None
+
+
+def _unit_hint(units: dict[str, float]) -> str:
+    return "ms" if "ms" in units else "mm" if "mm" in units else "deg" if "deg" in units else next(iter(units))
+
+
+def _example(dimension: str) -> str:
+    return f"10 {_unit_hint(UNITS[dimension])}".strip()
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """pydantic annotation of a float or a tuple of floats with a dimension."""
+
+    dimension: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        several = get_origin(source) is tuple
+
+        def read(value: Any) -> Any:
+            values = parse_quantity(value, self.dimension)
+            if several:
+                return values
+            if len(values) != 1:
+                raise ValueError(f"expected one value, got {len(values)}: '{value}'")
+            return values[0]
+
+        return core_schema.no_info_before_validator_function(read, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        kinds = ["string", "number"] if self.dimension == "fraction" else ["string"]
+        return {"type": kinds, "description": self.dimension, "examples": [_example(self.dimension)]}
+
+
+Time = Annotated[float, Quantity("time")]
+Times = Annotated[tuple[float, ...], Quantity("time")]
+Length = Annotated[float, Quantity("length")]
+Lengths = Annotated[tuple[float, ...], Quantity("length")]
+Angle = Annotated[float, Quantity("angle")]
+Angles = Annotated[tuple[float, ...], Quantity("angle")]
+Frequency = Annotated[float, Quantity("frequency")]
+Rate = Annotated[float, Quantity("rate")]
+FieldStrength = Annotated[float, Quantity("magnetic field")]
+GradientStrength = Annotated[float, Quantity("gradient")]
+SlewRate = Annotated[float, Quantity("slew rate")]
+ChemicalShift = Annotated[float, Quantity("chemical shift")]
+ChemicalShifts = Annotated[tuple[float, ...], Quantity("chemical shift")]
+Fraction = Annotated[float, Quantity("fraction")]
+Fractions = Annotated[tuple[float, ...], Quantity("fraction")]

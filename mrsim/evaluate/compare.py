@@ -1,0 +1,73 @@
+"""Bias and spread of fitted maps against the truth, region by region.
+
+A voxel counts where the fit gave a value and the truth has one. `sd` is the spread of (fitted - true) over
+the region's voxels; with noise switched off it is the spread of the systematic error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import InputError
+from ..core.evaluation import Evaluation, EvaluationRow
+from ..core.maps import STATUS, Maps
+
+VALID = (0, 3)
+"""Status codes whose value counts: converged, and at a bound (which is flagged)."""
+
+
+def evaluate(maps: Maps, truth: Maps, rois: Mapping[str, NDArray[np.bool_]] | None = None) -> Evaluation:
+    """Compare fitted maps with the truth.
+
+    Parameters
+    ----------
+    maps : Maps
+        From a fit.
+    truth : Maps
+        On the same grid.
+    rois : mapping of name to (z, y, x) bool array, optional
+        Regions; one region per tissue with pure voxels by default.
+
+    Returns
+    -------
+    Evaluation
+        One row per region and parameter that both maps hold.
+    """
+    if maps.grid.shape != truth.grid.shape:
+        raise InputError(f"maps have the shape {maps.grid.shape}, the truth {truth.grid.shape}: use one grid")
+    regions = rois if rois is not None else {name: part >= 0.99 for name, part in truth.fractions.items()}
+    shared = [name for name in maps.values if name in truth.values]
+    rows = [
+        _row(region, parameter, maps, truth, mask)
+        for region, mask in regions.items()
+        for parameter in shared
+        if np.any(mask & np.isfinite(truth.values[parameter]))
+    ]
+    return Evaluation(rows=tuple(rows), history={"model": maps.model})
+
+
+def _row(region: str, parameter: str, maps: Maps, truth: Maps, mask: NDArray[np.bool_]) -> EvaluationRow:
+    known = mask & np.isfinite(truth.values[parameter])
+    fitted = known & np.isin(maps.status, VALID) & np.isfinite(maps.values[parameter])
+    n, rejected = int(fitted.sum()), int(known.sum() - fitted.sum())
+    true, value = truth.values[parameter][fitted], maps.values[parameter][fitted]
+    claimed = maps.errors[parameter][fitted]
+    if n == 0:
+        nothing = float("nan")
+        return EvaluationRow(region=region, parameter=parameter, unit=maps.units[parameter],
+                             truth=float(truth.values[parameter][known].mean()), mean=nothing, bias=nothing, sd=nothing,
+                             se=nothing, fit_se=nothing, n=0, rejected=rejected, flags=("no valid fit in the region",))
+    difference = value - true
+    sd = float(difference.std(ddof=1)) if n > 1 else float("nan")
+    return EvaluationRow(
+        region=region, parameter=parameter, unit=maps.units[parameter], truth=float(true.mean()), mean=float(value.mean()),
+        bias=float(difference.mean()), sd=sd, se=sd / np.sqrt(n) if n > 1 else float("nan"),
+        fit_se=float(np.sqrt(np.mean(claimed**2))), n=n, rejected=rejected, flags=_flags(maps.status[known]))
+
+
+def _flags(status: NDArray[np.int8]) -> tuple[str, ...]:
+    codes, counts = np.unique(status[status != 0], return_counts=True)
+    return tuple(f"{count} voxels: {STATUS[int(code)]}" for code, count in zip(codes, counts, strict=True))

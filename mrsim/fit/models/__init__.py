@@ -1,0 +1,38 @@
+"""The signal models, one per file, and their registry."""
+
+from __future__ import annotations
+
+from ...core.errors import InputError, did_you_mean
+from ..model import Model
+from . import (
+    inversion_recovery,
+    inversion_recovery_magnitude,
+    spgr,
+    spin_echo,
+    spin_echo_simple,
+    t2_mono,
+    t2_offset,
+    t2star_mono,
+    t2star_offset,
+)
+
+MODELS: tuple[Model, ...] = (
+    spin_echo.MODEL,
+    spin_echo_simple.MODEL,
+    inversion_recovery.MODEL,
+    inversion_recovery_magnitude.MODEL,
+    spgr.MODEL,
+    t2_mono.MODEL,
+    t2_offset.MODEL,
+    t2star_mono.MODEL,
+    t2star_offset.MODEL,
+)
+"""Every model that can be fitted by name."""
+
+
+def find_model(name: str) -> Model:
+    """Return the model called `name`, e.g. ``"t2-mono"``."""
+    for model in MODELS:
+        if model.name == name:
+            return model
+    raise InputError(f"unknown model '{name}'{did_you_mean(name, [model.name for model in MODELS])}", key="model")

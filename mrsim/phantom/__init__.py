@@ -1,0 +1,8 @@
+"""Objects whose truth is known: tissues by field strength, geometry, sampling to spins, truth maps."""
+
+from .phantom import Phantom
+from .phantom_file import load_phantom
+from .spins import Spins
+from .tissue import Pool, Property, Tissue, load_tissue
+
+__all__ = ["Phantom", "Pool", "Property", "Spins", "Tissue", "load_phantom", "load_tissue"]

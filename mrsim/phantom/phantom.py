@@ -1,0 +1,219 @@
+"""A phantom: regions of tissue in the world, whose true content of every voxel is known.
+
+Regions are plane shapes extruded along one world axis, painted in order (later ones cover earlier ones).
+Everything that a voxel holds follows from `fractions`; truth, regions of interest and spins are read off it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.grid import Grid
+from ..core.maps import Maps
+from .fractions import Lattice, lattice_fractions
+from .shapes import Shape
+from .spins import Spins
+from .tissue import Tissue
+
+Array = NDArray[np.float64]
+PURE = 0.99
+"""Volume fraction from which a voxel counts as one tissue."""
+SLIVER = 1e-9
+"""Volume fraction below which a tissue is not sampled."""
+FRAMES = {"x": (1, 2, 0), "y": (2, 0, 1), "z": (0, 1, 2)}
+"""Per extrusion axis: the world axes of the plane's first and second coordinate, and of the extrusion."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Region:
+    """One painted shape."""
+
+    name: str
+    tissue: int
+    """Index into the phantom's tissues."""
+    shape: Shape
+    span: tuple[float, float] = (-np.inf, np.inf)
+    """Where the region begins and ends along the extrusion, m."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Roi:
+    """A region of interest: the pure voxels of some painted regions within a box of the plane."""
+
+    name: str
+    regions: tuple[str, ...]
+    """Names of the painted regions."""
+    low: tuple[float, float] = (-np.inf, -np.inf)
+    """Lower corner of the box, m."""
+    high: tuple[float, float] = (np.inf, np.inf)
+    """Upper corner of the box, m."""
+
+
+class RoiMasks(dict[str, NDArray[np.bool_]]):
+    """Masks (z, y, x) by region of interest; `not_eroded` names those too small to be eroded."""
+
+    not_eroded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Phantom:
+    """Tissues in space at one field strength."""
+
+    name: str
+    description: str
+    field: float
+    """T."""
+    grade: int | None
+    """Pfirrmann grade, 1 to 5, where the phantom has one."""
+    tissues: tuple[Tissue, ...]
+    regions: tuple[Region, ...]
+    """In painter's order."""
+    rois_defined: tuple[Roi, ...]
+    axis: str = "x"
+    """World axis of the extrusion, a key of `FRAMES`."""
+    offset: float = 0.0
+    """Local field offset, Hz."""
+    b1: float = 1.0
+    """Transmit field relative to the nominal one."""
+    history: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Provenance."""
+
+    @property
+    def extruded(self) -> Array | None:
+        """The (3,) world direction along which the object does not vary; None if it ends somewhere."""
+        if any(np.isfinite(end) for region in self.regions for end in region.span):
+            return None
+        return np.asarray(np.eye(3)[FRAMES[self.axis][2]])
+
+    def extent(self, grid: Grid) -> Array:
+        """Return the (2, 3) lower and upper corner of the object's box in grid axes, m from the grid's centre.
+
+        Where the object does not end, the corners are infinite.
+        """
+        frame = list(FRAMES[self.axis])
+        boxes = [np.column_stack([r.shape.bounds(), r.span]) for r in self.regions]
+        low = np.min([box[0] for box in boxes], axis=0) - np.asarray(grid.centre)[frame]
+        high = np.max([box[1] for box in boxes], axis=0) - np.asarray(grid.centre)[frame]
+        turn = np.where(np.abs(grid.axes) < 1e-12, 0.0, grid.axes)[frame].T  # (grid axis, frame axis)
+        ends = np.stack([_scaled(turn, low), _scaled(turn, high)])
+        return np.asarray([ends.min(axis=0).sum(axis=1), ends.max(axis=0).sum(axis=1)])
+
+    def fractions(self, grid: Grid) -> dict[str, Array]:
+        """Return the (z, y, x) volume fraction of each tissue; they sum to at most 1, the rest is background."""
+        return self._by_tissue(self.region_fractions(grid))
+
+    def region_fractions(self, grid: Grid) -> Array:
+        """Return the (region, z, y, x) visible volume fraction of each painted region; error at most 1e-3."""
+        frame = list(FRAMES[self.axis])
+        steps = (grid.axes * np.asarray(grid.spacing))[frame].T
+        first = np.array([grid.coordinates(a)[0] for a in range(3)])
+        origin = grid.to_world(first)[frame]
+        lattice = Lattice(origin=origin, steps=steps, counts=(grid.shape[2], grid.shape[1], grid.shape[0]))
+        levels = [_plane_level(region.shape) for region in self.regions]
+        filled = lattice_fractions(levels, [region.span for region in self.regions], lattice)
+        return np.ascontiguousarray(filled.transpose(0, 3, 2, 1))
+
+    def sample(self, grid: Grid) -> Spins:
+        """Return the spins of every voxel of a grid: one row per tissue that the voxel holds."""
+        filled = self._by_tissue(self.region_fractions(grid))
+        held = np.stack([part.ravel() for part in filled.values()], axis=1)
+        cell, tissue = np.nonzero(held > SLIVER)
+        z, y, x = np.unravel_index(cell, grid.shape)
+        axes = [grid.coordinates(a) for a in range(3)]
+        return Spins(
+            position=np.stack([axes[0][x], axes[1][y], axes[2][z]], axis=1),
+            volume=held[cell, tissue] * grid.voxel_volume,
+            tissue=tissue.astype(np.int32),
+            cell=cell.astype(np.int64),
+            offset=np.full(len(cell), self.offset),
+            b1=np.full(len(cell), self.b1),
+            pools=tuple(tissue.pools(self.field) for tissue in self.tissues),
+            tissues=tuple(tissue.name for tissue in self.tissues),
+        )
+
+    def truth(self, grid: Grid) -> Maps:
+        """Return the true maps ``t1, t2, t2_star`` (s), ``pd`` and ``pdff``, and all fractions.
+
+        Scalars exist where one tissue fills at least 0.99 of the voxel (status 0). Tissues of water and fat
+        have ``pd`` and ``pdff`` but no single relaxation time: there ``t1, t2, t2_star`` are NaN. Mixed
+        voxels have status 7, empty ones status 1.
+        """
+        fractions = self.fractions(grid)
+        units = {"t1": "s", "t2": "s", "t2_star": "s", "pd": "", "pdff": ""}
+        values = {name: np.full(grid.shape, np.nan) for name in units}
+        background = 1.0 - np.sum(list(fractions.values()), axis=0)
+        status = np.where(background >= PURE, 1, 7).astype(np.int8)
+        for tissue in self.tissues:
+            pure = fractions[tissue.name] >= PURE
+            status[pure] = 0
+            for name, number in true_values(tissue, self.field).items():
+                values[name][pure] = number
+        errors = {name: np.zeros(grid.shape) for name in units}
+        return Maps(
+            grid=grid, values=values, errors=errors, units=units, status=status, fractions=fractions, model="truth"
+        )
+
+    def rois(self, grid: Grid, erode: bool = True) -> RoiMasks:
+        """Return disjoint masks of pure voxels by region of interest.
+
+        Parameters
+        ----------
+        grid : Grid
+            The voxels.
+        erode : bool
+            Strip one voxel in the plane of the image from each mask; masks that would vanish stay whole and
+            are listed in `not_eroded`.
+        """
+        from scipy.ndimage import binary_erosion
+
+        parts = self.region_fractions(grid)
+        plane = self._plane_coordinates(grid)
+        cross = np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], dtype=bool)
+        masks, kept = RoiMasks(), []
+        for roi in self.rois_defined:
+            members = [i for i, region in enumerate(self.regions) if region.name in roi.regions]
+            mask = parts[members].sum(axis=0) >= PURE
+            mask &= np.all((plane >= roi.low) & (plane < roi.high), axis=-1)
+            smaller = binary_erosion(mask, cross) if erode else mask
+            if erode and not smaller.any():
+                kept.append(roi.name)
+                smaller = mask
+            masks[roi.name] = smaller
+        masks.not_eroded = tuple(kept)
+        return masks
+
+    def _by_tissue(self, parts: Array) -> dict[str, Array]:
+        total = {tissue.name: np.zeros(parts.shape[1:]) for tissue in self.tissues}
+        for region, part in zip(self.regions, parts, strict=True):
+            total[self.tissues[region.tissue].name] += part
+        return total
+
+    def _plane_coordinates(self, grid: Grid) -> Array:
+        x, y, z = (grid.coordinates(a) for a in range(3))
+        position = np.stack(np.broadcast_arrays(x[None, None, :], y[None, :, None], z[:, None, None]), axis=-1)
+        return grid.to_world(position)[..., list(FRAMES[self.axis][:2])]
+
+
+def true_values(tissue: Tissue, field: float) -> dict[str, float]:
+    """Return the scalar truths of a pure voxel: ``pd``, ``pdff``, and the times where there is one pool."""
+    pools = tissue.pools(field)
+    values = {"pd": sum(pool.pd for pool in pools), "pdff": tissue.fat_fraction(field)}
+    if len(pools) == 1:
+        pool = pools[0]
+        values |= {"t1": pool.t1, "t2": pool.t2, "t2_star": 1 / (1 / pool.t2 + 1 / pool.t2_prime)}
+    return values
+
+
+def _plane_level(shape: Shape) -> Any:
+    return lambda point: shape.level(point[..., :2])
+
+
+def _scaled(turn: Array, corner: Array) -> Array:
+    """Return turn * corner, where zero times infinity is zero."""
+    with np.errstate(invalid="ignore"):
+        return np.where(turn == 0, 0.0, turn * corner)

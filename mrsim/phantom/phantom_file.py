@@ -1,0 +1,251 @@
+"""The shape of a phantom file, and how it becomes a phantom.
+
+A phantom file either lists shapes (``[shape.<name>]``, painted in the order of the file) or names an
+anatomy with its sizes (``[motion_segment]``). Tissues are found by name in ``phantoms/tissues`` or defined
+on the spot (``[material.<name>]``, ideal materials whose properties hold at any field strength).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+
+from ..core.errors import InputError, did_you_mean
+from ..core.toml import available, line_of, read_toml, resource, structure
+from ..core.units import Angle, ChemicalShift, Fraction, Frequency, Length, Quantity, Time
+from .field_laws import STRICT
+from .motion_segment import MotionSegment, Part, segment_regions, segment_rois
+from .phantom import Phantom, Region, Roi
+from .shapes import Box, Ellipse, Polygon, Shape
+from .tissue import Tissue, grade_number, load_tissue
+from .tissue_file import FractionEntry, TimeEntry, WaterTable
+
+Pair = Annotated[tuple[float, ...], Quantity("length")]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Material:
+    """An ideal material."""
+
+    __pydantic_config__ = STRICT
+    t1: Time
+    t2: Time
+    pd: Fraction
+    t2_star: Time | None = None
+    """None: the same as t2."""
+    shift: ChemicalShift = 0.0
+    """Relative to water."""
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShapeEntry:
+    """What all shapes have."""
+
+    __pydantic_config__ = STRICT
+    kind: str
+    tissue: str
+    """A material of this file or a tissue of ``phantoms/tissues``."""
+    length: Length | None = None
+    """Along the extrusion, centred on the origin; None: endless."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EllipseEntry(ShapeEntry):
+    """An ellipse or superellipse."""
+
+    centre: Pair = (0.0, 0.0)
+    semi_axes: Pair
+    angle: Angle = 0.0
+    exponent: Fraction = 2.0
+
+    def shape(self) -> Shape:
+        """Return the level set."""
+        return Ellipse(
+            centre=_pair(self.centre), semi_axes=_pair(self.semi_axes), angle=self.angle, exponent=self.exponent
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoxEntry(ShapeEntry):
+    """A rectangle."""
+
+    centre: Pair = (0.0, 0.0)
+    size: Pair
+    angle: Angle = 0.0
+    rounding: Length = 0.0
+
+    def shape(self) -> Shape:
+        """Return the level set."""
+        return Box(centre=_pair(self.centre), size=_pair(self.size), angle=self.angle, rounding=self.rounding)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PolygonEntry(ShapeEntry):
+    """A polygon by its corners."""
+
+    first: Pair
+    """First coordinate of each corner."""
+    second: Pair
+    """Second coordinate of each corner."""
+    rounding: Length = 0.0
+
+    def shape(self) -> Shape:
+        """Return the level set."""
+        return Polygon(vertices=tuple(zip(self.first, self.second, strict=True)), rounding=self.rounding)
+
+
+SHAPES: dict[str, type[EllipseEntry] | type[BoxEntry] | type[PolygonEntry]] = {
+    "ellipse": EllipseEntry,
+    "box": BoxEntry,
+    "polygon": PolygonEntry,
+}
+"""Kinds of shape in a phantom file."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PhantomFile:
+    """A phantom file."""
+
+    __pydantic_config__ = STRICT
+    description: str
+    extruded: Literal["x", "y", "z"] = "x"
+    """World axis (x right, y anterior, z superior) along which shapes are extruded."""
+    offset: Frequency = 0.0
+    b1: Fraction = 1.0
+    material: dict[str, Material] = dataclasses.field(default_factory=dict)
+    shape: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    motion_segment: MotionSegment | None = None
+
+
+def load_phantom(name: str, field: float = 3.0, grade: int | str | None = None) -> Phantom:
+    """Load a phantom by name or path.
+
+    Parameters
+    ----------
+    name : str
+        A shipped phantom, e.g. ``"lumbar-disc"``, or the path of a TOML file.
+    field : float
+        Field strength, T; every tissue must be known there.
+    grade : int or str, optional
+        Pfirrmann grade, 1 to 5 or I to V, for phantoms with a disc. Default: the file's.
+    """
+    path = resource(name, "phantoms", "phantom")
+    content = structure(read_toml(path), PhantomFile, path)
+    if not content.b1 > 0:
+        raise _error(path, ("b1",), f"{content.b1:g} is not positive; 1 is the nominal transmit field")
+    parts, rois, number = _parts(content, grade_number(grade), path)
+    names = tuple(dict.fromkeys(tissue for _, tissue, _, _ in parts))
+    regions = tuple(Region(name=n, tissue=names.index(t), shape=s, span=span) for n, t, s, span in parts)
+    return Phantom(
+        name=path.stem,
+        description=content.description,
+        field=field,
+        grade=number,
+        tissues=tuple(_tissue(key, content, path, number, field) for key in names),
+        regions=regions,
+        rois_defined=rois,
+        axis=content.extruded,
+        offset=content.offset,
+        b1=content.b1,
+        history={"file": path.name, "field": field, "grade": number},
+    )
+
+
+def _parts(content: PhantomFile, grade: int | None, path: Path) -> tuple[list[Part], tuple[Roi, ...], int | None]:
+    """Return the painted parts, the regions of interest and the grade (None: the phantom has none)."""
+    if (content.motion_segment is None) == (not content.shape):
+        raise _error(path, ("shape",), "give either [shape.<name>] tables or [motion_segment]")
+    if content.motion_segment:
+        number = grade or content.motion_segment.grade
+        parts = segment_regions(content.motion_segment, number, path)
+        return parts, segment_rois(content.motion_segment, number), number
+    parts = [_read_shape(key, table, path) for key, table in content.shape.items()]
+    return parts, tuple(Roi(name=key, regions=(key,)) for key, *_ in parts), None
+
+
+def _error(path: Path, keys: tuple[str, ...], problem: str) -> InputError:
+    return InputError(problem, key=".".join(keys), file=path, line=line_of(path, keys))
+
+
+def _read_shape(name: str, table: dict[str, Any], path: Path) -> Part:
+    """Return name, tissue, level set and span of one shape."""
+    keys = ("shape", name)
+    kind = table.get("kind")
+    if not isinstance(kind, str) or kind not in SHAPES:
+        raise _error(path, (*keys, "kind"), f"unknown shape {kind!r}{did_you_mean(str(kind), list(SHAPES))}")
+    entry = structure(table, SHAPES[kind], path, keys)
+    for key in ("centre", "semi_axes", "size"):
+        value = getattr(entry, key, None)
+        if value is not None and len(value) != 2:
+            raise _error(path, (*keys, key), f"has {len(value)} values; give two, e.g. '10 5 mm'")
+        if value is not None and key != "centre" and min(value) <= 0:
+            raise _error(path, (*keys, key), f"{min(value) * 1e3:g} mm is not positive")
+    _check_shape(entry, path, keys)
+    half = np.inf if entry.length is None else entry.length / 2
+    return name, entry.tissue, entry.shape(), (-half, half)
+
+
+def _check_shape(entry: EllipseEntry | BoxEntry | PolygonEntry, path: Path, keys: tuple[str, ...]) -> None:
+    if entry.length is not None and entry.length <= 0:
+        raise _error(path, (*keys, "length"), f"{entry.length * 1e3:g} mm is not positive")
+    if isinstance(entry, EllipseEntry) and entry.exponent < 1:
+        raise _error(path, (*keys, "exponent"), f"{entry.exponent:g} is below 1, where the shape is no longer convex")
+    if isinstance(entry, BoxEntry) and not 0 <= entry.rounding <= min(entry.size) / 2:
+        limit = f"0 to {min(entry.size) / 2 * 1e3:g} mm, half the shorter side"
+        raise _error(path, (*keys, "rounding"), f"{entry.rounding * 1e3:g} mm is outside {limit}")
+    if isinstance(entry, PolygonEntry) and (len(entry.first) != len(entry.second) or len(entry.first) < 3):
+        counts = f"{len(entry.first)} and {len(entry.second)}"
+        raise _error(path, (*keys, "second"), f"{counts} coordinates; give first and second of at least three corners")
+    if isinstance(entry, PolygonEntry) and len(set(zip(entry.first, entry.second, strict=True))) < len(entry.first):
+        raise _error(path, (*keys, "first"), "names the same corner twice; list each corner once")
+    if isinstance(entry, PolygonEntry) and entry.rounding < 0:
+        raise _error(path, (*keys, "rounding"), f"{entry.rounding * 1e3:g} mm is negative")
+
+
+def _tissue(name: str, content: PhantomFile, path: Path, grade: int | None, field: float) -> Tissue:
+    if name in content.material:
+        return _ideal_tissue(name, content.material[name], path)
+    shipped = available("phantoms/tissues")
+    if name not in shipped and not name.endswith(".toml"):
+        hint = did_you_mean(name, [*content.material, *shipped])
+        raise InputError(f"unknown tissue or material '{name}'{hint}", key="tissue", file=path)
+    return load_tissue(name, grade, field)
+
+
+def _ideal_tissue(name: str, material: Material, path: Path) -> Tissue:
+    keys = ("material", name)
+    t2_star = material.t2 if material.t2_star is None else material.t2_star
+    for key, value in (("t1", material.t1), ("t2", material.t2), ("t2_star", t2_star), ("pd", material.pd)):
+        if value <= 0:
+            raise _error(path, (*keys, key), f"{value:g} (SI) is not positive; give a value above 0")
+    if material.t2 > 2 * material.t1:
+        limit = f"2 x t1 = {2e3 * material.t1:g} ms, which physics forbids; lower t2"
+        raise _error(path, (*keys, "t2"), f"{material.t2 * 1e3:g} ms exceeds {limit}")
+    if t2_star > material.t2:
+        limit = f"t2 = {material.t2 * 1e3:g} ms; lower t2_star"
+        raise _error(path, (*keys, "t2_star"), f"{t2_star * 1e3:g} ms exceeds {limit}")
+    origin = {"source": (f"defined in {path.name}",), "provenance": ("chosen by definition",)}
+
+    def time(value: float) -> TimeEntry:
+        return TimeEntry(value=(value,), spread=(0.0,), **origin)  # type: ignore[arg-type]
+
+    pd = FractionEntry(value=(material.pd,), spread=(0.0,), **origin)  # type: ignore[arg-type]
+    return Tissue(
+        name=name,
+        description=material.description or f"ideal material of {path.name}",
+        grade=None,
+        fields=(),
+        water=WaterTable(t1=time(material.t1), t2=time(material.t2), t2_star=time(t2_star), pd=pd),
+        fat=None,
+        shift=material.shift,
+        history=dataclasses.asdict(material),
+    )
+
+
+def _pair(values: tuple[float, ...]) -> tuple[float, float]:
+    return values[0], values[1]

@@ -1,0 +1,32 @@
+"""A phantom as a simulator wants it: a struct of arrays with one row per voxel and tissue in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .tissue import Pool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Spins:
+    """Isochromats: a volume of one tissue at one place."""
+
+    position: NDArray[np.float64]
+    """(n, 3) voxel centre in grid axes x, y, z relative to the grid's centre, m."""
+    volume: NDArray[np.float64]
+    """(n,) volume of the tissue in the voxel, m^3."""
+    tissue: NDArray[np.int32]
+    """(n,) index into `tissues` and `pools`."""
+    cell: NDArray[np.int64]
+    """(n,) flat index of the voxel in the grid's shape (z, y, x)."""
+    offset: NDArray[np.float64]
+    """(n,) local field offset, Hz."""
+    b1: NDArray[np.float64]
+    """(n,) transmit field relative to the nominal one."""
+    pools: tuple[tuple[Pool, ...], ...]
+    """Per tissue, its pools."""
+    tissues: tuple[str, ...]
+    """Names of the tissues."""

@@ -1,0 +1,204 @@
+"""What a tissue is to a simulator at one field strength: pools of spins, each with its relaxation and shift.
+
+Water is one pool. Fat is one pool per spectral peak, all with the relaxation of the fat compartment. With
+a fat proton fraction F and compartments of proton density pd_w and pd_f, the compartments' volumes follow
+from F = v pd_f / (v pd_f + (1 - v) pd_w). Dephasing is 1/T2' = 1/T2* - 1/T2.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.errors import InputError, did_you_mean
+from ..core.nuclei import WATER_PPM
+from ..core.toml import resource
+from .tissue_file import GRADES, FatTable, FractionEntry, TimeEntry, WaterTable, read_tissue_file
+
+COMPUTED = "computed from a law for the field strength"
+"""Provenance of values that no table holds."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Property:
+    """One number of a tissue at one field strength, with where it comes from."""
+
+    value: float
+    """SI."""
+    unit: str
+    """SI unit; ``""`` for a pure number."""
+    sd: float
+    """Spread between subjects (one standard deviation), the same unit."""
+    source: str
+    """Citation."""
+    provenance: str
+    """How the number was obtained, in plain words, e.g. ``"compiled default"``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pool:
+    """Spins that precess and relax together."""
+
+    name: str
+    pd: float
+    """Proton density relative to water, as a share of the whole tissue's volume."""
+    t1: float
+    """s."""
+    t2: float
+    """s."""
+    t2_prime: float
+    """s; infinite where T2* = T2."""
+    shift: float
+    """Chemical shift relative to water, a pure fraction (-3.4 ppm is -3.4e-6)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Tissue:
+    """A tissue (of one grade, where it has grades) with its properties by field strength."""
+
+    name: str
+    description: str
+    grade: int | None
+    """Pfirrmann grade 1 to 5; None for tissues without grades."""
+    fields: tuple[float, ...]
+    """Tabulated field strengths, T; empty where the properties hold at any field."""
+    water: WaterTable | None
+    fat: FatTable | None
+    shift: float = 0.0
+    """Chemical shift of the water pool, a pure fraction."""
+    history: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Provenance of the file."""
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the properties that the tissue has."""
+        water = ("t1", "t2", "t2_star", "pd") if self.water else ()
+        fat = ("fat_t1", "fat_t2", "fat_t2_star", "fat_pd") if self.fat else ()
+        return (*water, *fat, *(("fat_fraction",) if self.fat and self.fat.fraction else ()))
+
+    def property(self, name: str, field: float) -> Property:
+        """Return one property at a field strength, T, refusing fields that the tissue does not know."""
+        if name not in self.names():
+            raise InputError(f"{self.name} has no property '{name}'{did_you_mean(name, self.names())}")
+        table = self.fat if name.startswith("fat_") else self.water
+        entry: TimeEntry | FractionEntry = getattr(table, name.removeprefix("fat_"))
+        unit = "s" if isinstance(entry, TimeEntry) else ""
+        index = self._index(entry, field)
+        if index is not None:
+            source = entry.source[min(index, len(entry.source) - 1)]
+            provenance: str = entry.provenance[min(index, len(entry.provenance) - 1)]
+            return Property(
+                value=entry.value[index], unit=unit, sd=entry.spread[index], source=source, provenance=provenance
+            )
+        return self._computed(name, entry, field)
+
+    def properties(self, field: float) -> dict[str, Property]:
+        """Return all properties at a field strength, T."""
+        return {name: self.property(name, field) for name in self.names()}
+
+    def pools(self, field: float) -> tuple[Pool, ...]:
+        """Return the pools of spins at a field strength, T; together they have the tissue's proton density."""
+        pools: list[Pool] = []
+        fat_volume = self._fat_volume(field)
+        if self.water:
+            pools.append(
+                self._pool("water", "", (1 - fat_volume) * self.property("pd", field).value, self.shift, field)
+            )
+        if self.fat:
+            spectrum = self.fat.spectrum
+            total, pd = sum(spectrum.amplitude), fat_volume * self.property("fat_pd", field).value
+            for name, shift, amplitude in zip(spectrum.name, spectrum.shift, spectrum.amplitude, strict=True):
+                offset = shift - WATER_PPM * 1e-6
+                pools.append(self._pool(f"fat {name}", "fat_", pd * amplitude / total, offset, field))
+        return tuple(pools)
+
+    def fat_fraction(self, field: float) -> float:
+        """Return the fat protons over all protons."""
+        if self.fat is None:
+            return 0.0
+        return self.property("fat_fraction", field).value if self.fat.fraction else 1.0
+
+    def _fat_volume(self, field: float) -> float:
+        share = self.fat_fraction(field)
+        if share in (0.0, 1.0):
+            return share
+        water, fat = self.property("pd", field).value, self.property("fat_pd", field).value
+        return share * water / (share * water + (1 - share) * fat)
+
+    def _pool(self, name: str, prefix: str, pd: float, shift: float, field: float) -> Pool:
+        t1, t2, t2_star = (self.property(prefix + key, field).value for key in ("t1", "t2", "t2_star"))
+        dephasing = 1 / t2_star - 1 / t2
+        t2_prime = 1 / dephasing if dephasing > 1e-12 / t2 else math.inf
+        return Pool(name=name, pd=pd, t1=t1, t2=t2, t2_prime=t2_prime, shift=shift)
+
+    def _index(self, entry: TimeEntry | FractionEntry, field: float) -> int | None:
+        if not (math.isfinite(field) and field > 0):
+            raise InputError(f"{self.name}: a field strength of {field:g} T is impossible; give one above 0 T")
+        if not self.fields or (isinstance(entry, FractionEntry) and len(entry.value) == 1):
+            return 0
+        near = [i for i, b in enumerate(self.fields) if math.isclose(b, field, rel_tol=1e-9)]
+        return near[0] if near else None
+
+    def _computed(self, name: str, entry: TimeEntry | FractionEntry, field: float) -> Property:
+        """Return a property from the file's law for the field strength."""
+        law = entry.law if isinstance(entry, TimeEntry) else None
+        known = ", ".join(f"{b:g}" for b in self.fields)
+        if law is None or not law.valid[0] <= field <= law.valid[1]:
+            span = f"between {law.valid[0]:g} and {law.valid[1]:g} T" if law else f"only at {known} T"
+            raise InputError(f"{self.name}: {name} at {field:g} T is unknown; it is known {span}; choose such a field")
+        prefix = "fat_" if name.startswith("fat_") else ""
+        reference = self.property(name, law.reference)
+
+        def t2(b: float) -> float:
+            return self.property(f"{prefix}t2", b).value
+
+        value = law.at(field, reference.value, t2)
+        source = f"{law.kind} law from the value at {law.reference:g} T ({reference.source}); {law.source}"
+        sd = reference.sd * value / reference.value
+        return Property(value=value, unit="s", sd=sd, source=source, provenance=COMPUTED)
+
+
+def load_tissue(name: str, grade: int | str | None = None, field: float = 3.0) -> Tissue:
+    """Load a tissue by name or path, and make sure that it is known at a field strength.
+
+    Parameters
+    ----------
+    name : str
+        A shipped tissue, e.g. ``"nucleus_pulposus"``, or the path of a TOML file.
+    grade : int or str, optional
+        Pfirrmann grade, 1 to 5 or I to V; ignored by tissues without grades. Default: the file's.
+    field : float
+        Field strength, T.
+    """
+    path = resource(name, "phantoms/tissues", "tissue")
+    content = read_tissue_file(path)
+    number = grade_number(grade)
+    level = None
+    if content.grade:
+        level = number or content.default_grade
+        if level is None or GRADES[level - 1] not in content.grade:
+            raise InputError(f"grade {level} has no table; it has {', '.join(content.grade)}", file=path, key="grade")
+    tissue = Tissue(
+        name=path.stem,
+        description=content.description,
+        grade=level,
+        fields=content.field,
+        water=content.water(GRADES[level - 1] if level else None),
+        fat=content.fat,
+        history={"file": path.name},
+    )
+    tissue.pools(field)
+    return tissue
+
+
+def grade_number(grade: int | str | None) -> int | None:
+    """Return a Pfirrmann grade as 1 to 5 from 1 to 5, ``"1"`` to ``"5"`` or ``"I"`` to ``"V"``."""
+    if grade is None:
+        return None
+    text = str(grade).strip().upper()
+    if text in GRADES:
+        return GRADES.index(text) + 1
+    if text in {"1", "2", "3", "4", "5"} and not isinstance(grade, bool):
+        return int(text)
+    raise InputError(f"grade {grade!r} is not a Pfirrmann grade; choose 1 to 5 or I to V", key="grade")

@@ -1,0 +1,209 @@
+"""The report of a run: one HTML page that carries its figures and refers to nothing outside itself."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from ..core.version import __version__
+from .curves import roi_curves
+from .diagram import sequence_diagram
+from .images import image_series
+from .kspace import kspace_figure
+from .maps import map_comparison
+from .page import STYLE_SHEET
+from .quantities import duration, label, number
+from .run import ReportedRun
+from .style import png
+from .table import Table, evaluation_table, margin_table, timing_table, tissue_table, verdict
+
+CAPTIONS = {
+    "sequence": "One repetition as it is played. Grey lines behind Gy are the other phase-encoding steps.",
+    "kspace": "Nominal k from the gradients that are played, refocusing pulses included.",
+    "images": "Magnitude in one window. Letters: anterior, posterior, superior, inferior, left, right.",
+    "map": "Outlines: regions of interest. Pale: no value; the truth is scalar only where one tissue fills a voxel.",
+    "decay": "Points: mean over the region with the standard error that the noise gives. Lines: mean of the voxels' fits.",
+}
+"""What each figure shows, by the first word of its name."""
+WIDEST = 1000
+"""Width of figures on the page, pixels."""
+
+
+def figures(result: ReportedRun) -> dict[str, Figure]:
+    """Return the figures of a run by name; file names are made from these names."""
+    made = {
+        "sequence": sequence_diagram(result.sequence),
+        "kspace": kspace_figure(result.sequence),
+        "images": image_series(result.images),
+    }
+    if result.maps is not None:
+        compared = [name for name in result.maps.values if name in result.truth.values]
+        for name in compared:
+            made[f"map_{name}"] = map_comparison(result.maps, result.truth, name, result.rois)
+        made["decay"] = roi_curves(result.images, result.maps, result.rois)
+    return made
+
+
+def html_report(result: ReportedRun, pictures: Mapping[str, Figure] | None = None) -> str:
+    """Return the report as one self-contained HTML page.
+
+    Parameters
+    ----------
+    result : ReportedRun
+        A finished run.
+    pictures : mapping of str to Figure, optional
+        What `figures` returned, where it has been called before.
+    """
+    drawn = dict(pictures) if pictures is not None else figures(result)
+    maps = [name for name in drawn if name.startswith("map_")]
+    body = [
+        _header(result),
+        _warnings(result.warnings),
+        _verdicts(result),
+        *(_figure(name, drawn[name]) for name in maps),
+        _evaluation(result),
+        *(_figure(name, drawn[name]) for name in ("decay", "images", "sequence", "kspace") if name in drawn),
+        '<div class="columns">',
+        _table(timing_table(result.sequence)),
+        _table(margin_table(result.sequence)),
+        "</div>",
+        _numerical(result),
+        _table(tissue_table(result.phantom)),
+        _provenance(result),
+    ]
+    title = plain(f"{result.request.protocol}: mrsim report")
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
+        f"<style>{STYLE_SHEET}</style>\n</head>\n<body>\n<main>\n" + "\n".join(body) + "\n</main>\n</body>\n</html>\n"
+    )
+
+
+def plain(text: object) -> str:
+    """Return text fit for HTML; addresses lose their scheme, so that the page names no place to fetch from."""
+    return html.escape(re.sub(r"\b[a-zA-Z][a-zA-Z0-9+.-]*://", "", str(text)))
+
+
+def _header(result: ReportedRun) -> str:
+    request, sequence, phantom = result.request, result.sequence, result.phantom
+    facts = [
+        ("field", f"{sequence.scanner.b0:g} T"),
+        ("scanner", sequence.scanner.name),
+        ("phantom", phantom.name),
+        ("Pfirrmann grade", "–" if phantom.grade is None else str(phantom.grade)),
+        ("scan time", duration(sequence.duration)),
+        ("model", request.model or "none"),
+        ("noise", f"seed {request.seed}" if result.raw.noisy else "none"),
+    ]
+    if request.overrides:
+        facts.append(("changed", ", ".join(f"{key} = {value}" for key, value in request.overrides.items())))
+    if request.without:
+        facts.append(("left out", ", ".join(request.without)))
+    items = "".join(f"<div><dt>{plain(name)}</dt><dd>{plain(value)}</dd></div>" for name, value in facts)
+    return (
+        f"<header><h1>{plain(request.protocol)}</h1><p>{plain(result.description)}</p>"
+        f'<dl class="facts">{items}</dl></header>'
+    )
+
+
+def _warnings(warnings: tuple[str, ...]) -> str:
+    if not warnings:
+        return ""
+    items = "".join(f"<li>{plain(warning)}</li>" for warning in warnings)
+    return f'<section class="warnings" role="note"><h2>Warnings</h2><ul>{items}</ul></section>'
+
+
+def _verdicts(result: ReportedRun) -> str:
+    if result.evaluation is None or not result.evaluation.rows:
+        return "<section><h2>Verdict</h2><p>No map was compared with a truth.</p></section>"
+    items = []
+    for row in result.evaluation.rows:
+        sure = row.n > 0 and result.raw.noisy and row.se > 0 and abs(row.bias) <= 2 * row.se
+        items.append(f'<li class="{"good" if sure else "off"}">{plain(verdict(row, result.raw.noisy))}</li>')
+    items += [f'<li class="none">{plain(line)}</li>' for line in _silent_regions(result)]
+    return f'<section><h2>Verdict</h2><ul class="verdicts">{"".join(items)}</ul></section>'
+
+
+def _silent_regions(result: ReportedRun) -> list[str]:
+    """Return why some regions have no row."""
+    compared = {row.region for row in result.evaluation.rows} if result.evaluation else set()
+    empty = [label(name) for name, mask in result.rois.items() if not mask.any()]
+    mixed = [label(name) for name, mask in result.rois.items() if mask.any() and name not in compared]
+    lines = [f"No voxel of one tissue alone: {', '.join(empty)}."] if empty else []
+    return lines + ([f"No single true value to compare with (water and fat): {', '.join(mixed)}."] if mixed else [])
+
+
+def _figure(name: str, figure: Figure) -> str:
+    data = base64.b64encode(png(figure)).decode("ascii")
+    caption = plain(CAPTIONS[name.split("_")[0]])
+    width = min(WIDEST, int(figure.get_size_inches()[0] * 96))
+    image = f'<img alt="{plain(label(name))}" width="{width}" src="data:image/png;base64,{data}">'
+    return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
+
+
+def _table(table: Table) -> str:
+    def cell(tag: str, index: int, text: str) -> str:
+        kind = ' class="number"' if index in table.numeric else ""
+        return f"<{tag}{kind}>{plain(text)}</{tag}>"
+
+    head = "".join(cell("th", i, text) for i, text in enumerate(table.columns))
+    rows = "".join(f"<tr>{''.join(cell('td', i, text) for i, text in enumerate(row))}</tr>" for row in table.rows)
+    return (
+        f"<section><h2>{plain(table.title)}</h2><table><thead><tr>{head}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></section>"
+    )
+
+
+def _evaluation(result: ReportedRun) -> str:
+    if result.evaluation is None:
+        return ""
+    note = (
+        "Bias is mean − truth. SD is the spread of fitted − true over the region's voxels, SE = SD/√n; "
+        "fit SE is what the fit claims for one voxel: compare it with SD."
+    )
+    return _table(evaluation_table(result.evaluation)).replace("</section>", f"<p>{plain(note)}</p></section>")
+
+
+def _numerical(result: ReportedRun) -> str:
+    """State how far the numbers are from the exact solution, as the engine itself reports it."""
+    history = result.raw.history
+    lines = []
+    if _finite(history.get("discretisation_error")):
+        lines.append(f"Discretisation error through the slice ≤ {number(history['discretisation_error'], 2)} of M0, "
+                     "from a comparison with a refined run.")  # fmt: skip
+    if _finite(history.get("t2_prime_error")):
+        lines.append(f"Sampled T2′ decay: error ≤ {number(history['t2_prime_error'], 2)} of M0.")
+    if "spins" in history:
+        slices = f", {history['sub_slices']:,} sub-slices" if "sub_slices" in history else ""
+        lines.append(f"{history['spins']:,} spins{slices}, {history.get('classes', '–')} relaxation classes.")
+    if "engine" in history:
+        reuse = f"; reuse: {history['reuse']}" if "reuse" in history else ""
+        lines.append(f"Engine {history['engine']}, {history.get('precision', 'double')} precision{reuse}.")
+    steps = ", ".join(f"{name} {duration(seconds)}" for name, seconds in result.timings.items())
+    lines.append(f"Computing time: {steps}." if steps else "")
+    items = "".join(f"<li>{plain(line)}</li>" for line in lines if line)
+    return f"<section><h2>Numerical error and effort</h2><ul>{items}</ul></section>"
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _provenance(result: ReportedRun) -> str:
+    texts = {key: value for key, value in result.provenance.items() if isinstance(value, str) and "\n" in value}
+    rest = {key: value for key, value in result.provenance.items() if key not in texts}
+    rest.setdefault("mrsim", __version__)
+    rest.setdefault("seed", result.request.seed)
+    items = "".join(f"<tr><td>{plain(label(key))}</td><td>{plain(_words(value))}</td></tr>" for key, value in rest.items())
+    blocks = "".join(f"<h3>{plain(label(key))}</h3><pre>{plain(value.strip())}</pre>" for key, value in texts.items())
+    return f"<section><h2>Provenance</h2><table><tbody>{items}</tbody></table>{blocks}</section>"
+
+
+def _words(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)

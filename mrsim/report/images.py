@@ -1,0 +1,61 @@
+"""The image series: magnitude of every contrast in one shared window."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from ..core.images import Images
+from .quantities import label, quantity
+from .slices import draw_slice
+from .style import styled
+
+PANEL = 2.45
+"""Width of one image, inches."""
+COLUMNS = 4
+BRIGHTEST = 98.0
+"""Percentile of all magnitudes that is drawn white: fat and fluid must not darken everything else."""
+UNIT_OF_COLUMN = {"te": "s", "tr": "s", "ti": "s", "flip": "rad"}
+
+
+def varying(images: Images) -> tuple[str, ...]:
+    """Return the columns of the contrast table that differ between images; ``("te",)`` if none does."""
+    table = {name: np.asarray(column) for name, column in images.contrast.items()}
+    names = tuple(name for name, column in table.items() if column.size > 1 and np.ptp(column) > 0)
+    return names or tuple(name for name in ("te",) if name in table)
+
+
+def image_title(images: Images, index: int) -> str:
+    """Return what distinguishes one image, e.g. ``"TE 12.6 ms"``."""
+    parts = [
+        f"{label(name)} {quantity(float(images.contrast[name][index]), UNIT_OF_COLUMN.get(name, ''))}"
+        for name in varying(images)
+    ]
+    return ", ".join(parts) or f"image {index + 1}"
+
+
+def image_series(images: Images) -> Figure:
+    """Return the figure of all images' magnitude, with one window and one colour bar."""
+    magnitude = np.abs(images.data)
+    count = len(magnitude)
+    columns = min(COLUMNS, count)
+    rows = math.ceil(count / columns)
+    _, ny, nx = images.grid.shape
+    aspect = ny * images.grid.spacing[1] / (nx * images.grid.spacing[0])
+    window = Normalize(0.0, float(np.percentile(magnitude, BRIGHTEST)) or 1.0)
+    panel = PANEL if columns > 1 else 2 * PANEL
+    with styled(columns * panel + 0.9, rows * (0.93 * panel * aspect + 0.32) + 0.35) as figure:
+        panels = figure.subplots(rows, columns, squeeze=False)
+        for index, axes in enumerate(panels.ravel()):
+            if index >= count:
+                axes.set_axis_off()
+                continue
+            picture = draw_slice(axes, magnitude[index], images.grid, norm=window, colours="gray")
+            axes.set_title(image_title(images, index), fontsize=9)
+            axes.label_outer()
+        bar = figure.colorbar(picture, ax=panels, extend="max", shrink=0.9, aspect=30, pad=0.015)
+        bar.set_label("magnitude / proton density of water")
+    return figure

@@ -1,0 +1,228 @@
+"""From blocks to a timeline: a flat list of RF, read and free segments with exact gradient moments.
+
+Blocks are cut at the edges of RF samples and ADC windows. Moments are integrals of the piecewise-linear gradients,
+in closed form. Everything is worked out in the block's own time and once per distinct block, so that repetitions
+that play the same are the same bit for bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import InputError
+from ..core.grid import Grid
+from .events import NS, Adc, Gradient, RfPulse
+from .gradients import moments
+from .sequence import Block, Sequence
+from .timeline import FREE, READOUT, RF, Pulse, ReadoutTable, Timeline
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Cut:
+    """The segments of one distinct block."""
+
+    kind: list[int]
+    edges: NDArray[np.int64]
+    """(segment + 1,) ns from the start of the block."""
+    moment: NDArray[np.float64]
+    """(segment, 3), 1/m."""
+    pulse: int
+    """Index of the pulse, -1 if there is none."""
+    samples: NDArray[np.float64] | None
+    """(sample, 3) moment from the start of the window to each sample, 1/m."""
+
+
+@dataclass(slots=True)
+class _Tables:
+    """What grows while the blocks are read."""
+
+    gamma_bar: float
+    cuts: dict[tuple[object, ...], _Cut] = field(default_factory=dict)
+    pulses: dict[tuple[object, ...], int] = field(default_factory=dict)
+    played: list[Pulse] = field(default_factory=list)
+
+
+def discretize(sequence: Sequence) -> Timeline:
+    """Return the timeline of a sequence."""
+    tables = _Tables(gamma_bar=sequence.scanner.gamma_bar)
+    starts = sequence.starts()
+    cuts = [_cut(block, tables) for block in sequence.blocks]
+    counts = np.array([len(cut.kind) for cut in cuts])
+    kind = np.concatenate([np.array(cut.kind, dtype=np.int8) for cut in cuts])
+    edges = np.concatenate([cut.edges[:-1] + s for cut, s in zip(cuts, starts, strict=True)])
+    duration = np.concatenate([np.diff(cut.edges) for cut in cuts])
+    moment = np.concatenate([cut.moment for cut in cuts])
+    begins_block = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    begins_tr = np.zeros(len(kind), dtype=bool)
+    begins_tr[begins_block[[i for i, block in enumerate(sequence.blocks) if block.starts_tr]]] = True
+    begins_tr[0] = True
+    keep = (kind != FREE) | np.concatenate([[True], kind[:-1] != FREE]) | begins_tr
+    first = np.flatnonzero(keep)
+    event, phase = _events(sequence.blocks, cuts, kind)
+    return Timeline(
+        kind=kind[first],
+        start=edges[first],
+        duration=np.add.reduceat(duration, first),
+        moment=np.add.reduceat(moment, first, axis=0),
+        event=event[first],
+        phase=phase[first],
+        pulses=tuple(tables.played),
+        readouts=_readouts(sequence, cuts, starts),
+        tr_start=np.flatnonzero(begins_tr[first]),
+        encoding=sequence.encoding,
+        noise_density=sequence.scanner.noise_density,
+        b0=sequence.scanner.b0,
+        gamma_bar=sequence.scanner.gamma_bar,
+        knots=tuple(_knots(sequence, starts, axis) for axis in range(3)),
+    )
+
+
+def _cut(block: Block, tables: _Tables) -> _Cut:
+    """Return the segments of a block; blocks with the same events share them."""
+    rf, adc = block.rf, block.adc
+    key = (
+        block.duration,
+        (id(rf.signal), rf.dwell, rf.delay, rf.frequency, rf.centre, rf.flip, rf.use) if rf else None,
+        (adc.samples, adc.dwell, adc.delay) if adc else None,
+        tuple(id(gradient) for gradient in block.gradients),
+    )
+    if key not in tables.cuts:
+        tables.cuts[key] = _new_cut(block, tables)
+    return tables.cuts[key]
+
+
+def _new_cut(block: Block, tables: _Tables) -> _Cut:
+    rf, adc = block.rf, block.adc
+    special = [(rf.delay, rf.delay + rf.duration, RF)] if rf else []
+    special += [(adc.delay, adc.delay + adc.duration, READOUT)] if adc else []
+    kind: list[int] = []
+    edges = [0]
+    for begin, end, what in sorted(special):
+        if begin < edges[-1] or end > block.duration:
+            raise InputError(f"block '{block.name}': RF and ADC overlap or leave the block; see Sequence.check()")
+        if begin > edges[-1]:
+            kind.append(FREE)
+            edges.append(begin)
+        kind.append(what)
+        edges.append(end)
+    if edges[-1] < block.duration:
+        kind.append(FREE)
+        edges.append(block.duration)
+    at = np.array(edges, dtype=np.int64)
+    return _Cut(
+        kind=kind,
+        edges=at,
+        moment=np.diff(_collected(block, at), axis=0) * tables.gamma_bar,
+        pulse=_pulse(block, rf, tables) if rf else -1,
+        samples=_samples(block, adc, tables.gamma_bar) if adc else None,
+    )
+
+
+def _collected(block: Block, at: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the (n, 3) gradient areas from the start of the block, T s/m."""
+    return np.stack([moments(gradient, at) for gradient in block.gradients], axis=-1)
+
+
+def _pulse(block: Block, rf: RfPulse, tables: _Tables) -> int:
+    """Return the index of the pulse with its gradients; equal content is stored once."""
+    edges = rf.delay + rf.dwell * np.arange(len(rf.signal) + 1, dtype=np.int64)
+    gradient = np.diff(_collected(block, edges), axis=0) / (rf.dwell / NS)
+    since = (np.arange(len(rf.signal)) + 0.5) * rf.dwell / NS
+    b1 = rf.signal * np.exp(-2j * np.pi * rf.frequency * since) if rf.frequency else rf.signal
+    key = (rf.dwell, rf.centre, rf.flip, rf.use, b1.tobytes(), gradient.tobytes())
+    if key not in tables.pulses:
+        tables.pulses[key] = len(tables.played)
+        dt = np.full(len(b1), rf.dwell / NS)
+        tables.played.append(
+            Pulse(dt=dt, b1=b1, gradient=gradient, flip=rf.flip, centre=rf.centre / NS, use=rf.use)
+        )
+    return tables.pulses[key]
+
+
+def _samples(block: Block, adc: Adc, gamma_bar: float) -> NDArray[np.float64]:
+    """Return the (sample, 3) moments from the start of the window to each sample, 1/m.
+
+    Sample times are half dwells, which are whole nanoseconds for even dwells only: the middle of an odd dwell is
+    taken from the two nanoseconds around it.
+    """
+    doubled = 2 * adc.delay + adc.dwell * (2 * np.arange(adc.samples, dtype=np.int64) + 1)
+    below, above = doubled // 2, (doubled + 1) // 2
+    start = _collected(block, np.array([adc.delay], dtype=np.int64))
+    return np.asarray((_collected(block, below) + _collected(block, above)) / 2 - start) * gamma_bar
+
+
+def _events(
+    blocks: tuple[Block, ...], cuts: list[_Cut], kind: NDArray[np.int8]
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Return per segment the index of its pulse or readout, and the RF phase."""
+    event, phase = np.full(len(kind), -1, dtype=np.int32), np.zeros(len(kind))
+    pulses = [(cut.pulse, block.rf.phase) for cut, block in zip(cuts, blocks, strict=True) if block.rf is not None]
+    rf = kind == RF
+    event[rf] = np.array([index for index, _ in pulses], dtype=np.int32)
+    phase[rf] = np.array([value for _, value in pulses])
+    reads = kind == READOUT
+    event[reads] = np.arange(np.count_nonzero(reads), dtype=np.int32)
+    return event, phase
+
+
+def _readouts(sequence: Sequence, cuts: list[_Cut], starts: NDArray[np.int64]) -> ReadoutTable:
+    adcs: list[Adc] = []
+    rows: list[tuple[Block, _Cut, int]] = []
+    origin = 0
+    for block, cut, start in zip(sequence.blocks, cuts, starts, strict=True):
+        if block.rf is not None and block.rf.use == "excitation":
+            origin = int(start) + block.rf.delay + block.rf.centre
+        if block.adc is not None:
+            adcs.append(block.adc)
+            rows.append((block, cut, int(start) + block.adc.delay - origin))
+    samples = sequence.encoding.grid.shape[2]
+    if any(adc.samples != samples for adc in adcs):
+        raise InputError(f"all ADC windows must have the {samples} samples of the grid")
+    dwell = np.array([adc.dwell for adc in adcs], dtype=np.int64)
+    since = np.array([begin for _, _, begin in rows], dtype=np.int64)
+    names = sorted({name for block, _, _ in rows for name in block.labels})
+    labels = {n: np.array([block.labels.get(n, 0) for block, _, _ in rows], dtype=np.int64) for n in names}
+    played = [cut.samples for _, cut, _ in rows if cut.samples is not None]
+    return ReadoutTable(
+        dwell=dwell / NS,
+        phase=np.array([adc.phase for adc in adcs], dtype=np.float64),
+        frequency=np.array([adc.frequency for adc in adcs], dtype=np.float64),
+        moment=np.stack(played) if played else np.zeros((0, samples, 3)),
+        k=nominal_k(sequence.encoding.grid, labels, len(rows)),
+        t=(since[:, None] + (np.arange(samples) + 0.5) * dwell[:, None]) / NS,
+        labels=labels,
+    )
+
+
+def nominal_k(grid: Grid, labels: dict[str, NDArray[np.int64]], readouts: int) -> NDArray[np.float64]:
+    """Return the (readout, sample, 3) nominal k of Cartesian readouts, 1/m, grid axes.
+
+    k = (index - n // 2) / field of view on every axis: the sample (counted backwards under the label ``reverse``),
+    ``line`` and ``partition``.
+    """
+    nz, ny, nx = grid.shape
+    dx, dy, dz = grid.spacing
+    zero = np.zeros(readouts, dtype=np.int64)
+    sample = np.arange(nx)
+    forward = labels.get("reverse", zero)[:, None] == 0
+    k = np.zeros((readouts, nx, 3))
+    k[:, :, 0] = (np.where(forward, sample, nx - 1 - sample) - nx // 2) / (nx * dx)
+    k[:, :, 1] = ((labels.get("line", zero) - ny // 2) / (ny * dy))[:, None]
+    if nz > 1:
+        k[:, :, 2] = ((labels.get("partition", zero) - nz // 2) / (nz * dz))[:, None]
+    return k
+
+
+def _knots(sequence: Sequence, starts: NDArray[np.int64], axis: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return times, ns, and amplitudes, T/m, of one axis over the whole scan, zero at its two ends."""
+    played = [(start, block.gradients[axis]) for start, block in zip(starts, sequence.blocks, strict=True)]
+    shapes: list[tuple[int, Gradient]] = [(int(start), g) for start, g in played if g is not None]
+    total = sum(block.duration for block in sequence.blocks)
+    ends = np.array([0, total], dtype=np.int64)
+    times = np.concatenate([ends[:1], *[g.times + start for start, g in shapes], ends[1:]])
+    amplitudes = np.concatenate([[0.0], *[g.amplitudes for _, g in shapes], [0.0]])
+    fresh = np.concatenate([[True], (np.diff(times) > 0) | (np.diff(amplitudes) != 0)])
+    return times[fresh], amplitudes[fresh]

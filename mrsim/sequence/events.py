@@ -1,0 +1,73 @@
+"""What a block can play: a gradient per axis, one RF pulse, one ADC window.
+
+Times are integer nanoseconds, so that no sum of thousands of blocks drifts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+NS = 1_000_000_000
+"""Nanoseconds in a second."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Gradient:
+    """A piecewise-linear gradient on one axis: trapezoids, bridges, crushers, arbitrary shapes."""
+
+    times: NDArray[np.int64]
+    """(n,) knots, ns from the start of the block, ascending, on the gradient raster."""
+    amplitudes: NDArray[np.float64]
+    """(n,) value at each knot, T/m; linear in between, zero before the first knot if it starts at zero."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class RfPulse:
+    """A pulse of piecewise-constant complex samples: B1 = signal * exp(-i (2 pi f t + phase))."""
+
+    signal: NDArray[np.complex128]
+    """(n,) samples, T; each is held for `dwell`."""
+    dwell: int
+    """Length of a sample, ns; a multiple of the RF raster."""
+    delay: int
+    """Start of the first sample, ns from the start of the block."""
+    frequency: float = 0.0
+    """Offset from the Larmor frequency, Hz; its phase counts from the first sample."""
+    phase: float = 0.0
+    """Phase offset, rad."""
+    centre: int = 0
+    """Effective centre (the excitation's phase origin, the echo's mirror), ns from the first sample."""
+    flip: float = 0.0
+    """Nominal flip angle, rad."""
+    use: str = "excitation"
+    """excitation, refocusing, inversion, saturation or preparation."""
+    bandwidth: float = 0.0
+    """Nominal width of the profile, Hz: sets the slice gradient; 0 if unknown."""
+
+    @property
+    def duration(self) -> int:
+        """Length of the pulse, ns."""
+        return len(self.signal) * self.dwell
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adc:
+    """A window of samples; sample i is taken at delay + (i + 1/2) dwell."""
+
+    samples: int
+    dwell: int
+    """Time between samples, ns; a multiple of the ADC raster."""
+    delay: int
+    """Start of the window, ns from the start of the block."""
+    frequency: float = 0.0
+    """Demodulation offset, Hz; its phase counts from the window's start."""
+    phase: float = 0.0
+    """Receiver phase, rad: the signal is multiplied by exp(+i (2 pi f t + phase))."""
+
+    @property
+    def duration(self) -> int:
+        """Length of the window, ns."""
+        return self.samples * self.dwell

@@ -1,0 +1,19 @@
+"""Sequence families: one file each, listed here."""
+
+from __future__ import annotations
+
+from .inversion_recovery_spin_echo import InversionRecoverySpinEcho
+from .multi_echo_gradient_echo import MultiEchoGradientEcho
+from .multi_echo_spin_echo import MultiEchoSpinEcho
+from .slice2d import Slice2D
+from .spin_echo import SpinEcho
+from .spoiled_gradient_echo import SpoiledGradientEcho
+
+FAMILIES: tuple[type[Slice2D], ...] = (
+    SpinEcho,
+    InversionRecoverySpinEcho,
+    SpoiledGradientEcho,
+    MultiEchoGradientEcho,
+    MultiEchoSpinEcho,
+)
+"""Every family that a protocol file can name."""

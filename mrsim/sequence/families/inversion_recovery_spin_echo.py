@@ -1,0 +1,85 @@
+"""Inversion-recovery spin echo: a selective inversion, a wait, a spin echo; one image per inversion time.
+
+The repetition time is the same for all inversion times, so that one signal equation with one steady state holds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ...core.units import Angle, Time
+from ..events import NS, Gradient
+from ..scanner import Scanner
+from ..selection import Selection, crushed
+from ..sequence import Block, Sequence
+from ..timing import TimeOrMinimum, TimesOrMinimum, several, solve, starting, wait
+from .refocused import Refocused, Train, refocused_sheet, train
+from .slice2d import finished, flip_angle, longest, positive, slice_gradient, spoil_lobe
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InversionRecoverySpinEcho(Refocused):
+    """An inversion and a spin echo per line; one image per inversion time."""
+
+    name: ClassVar[str] = "inversion-recovery-spin-echo"
+
+    ti: TimesOrMinimum = (50e-3, 400e-3, 1.1, 2.5)
+    """Inversion times, s: from the centre of the inversion to the centre of the excitation."""
+    te: TimeOrMinimum = 20e-3
+    """Echo time, s."""
+    tr: TimeOrMinimum = 3.0
+    """Repetition time, s: from inversion to inversion."""
+    inversion_flip: Angle = math.pi
+    """Flip angle of the inversion, rad."""
+    inversion_duration: Time = 4.4e-3
+    """Length of the inversion, s."""
+    inversion_width: float = 1.5
+    """Nominal width of the inverted slice over that of the excited one: covers the excitation's edges."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no pulse could do."""
+        Refocused.__post_init__(self)
+        flip_angle("inversion_flip", self.inversion_flip)
+        positive("inversion_duration", self.inversion_duration)
+        positive("inversion_width", self.inversion_width)
+
+    def build(self, scanner: Scanner) -> Sequence:
+        """Return the sequence on this scanner."""
+        played = train(self, scanner)
+        inversion, spoiler = self._inversion(scanner, played)
+        limits = played.plan.limits
+        te, waits = solve("te", self.te, played.halves(), limits, "pixel_bandwidth, or shorten the pulses")
+        before = {
+            "half the inversion": inversion.after,
+            "its spoiler": longest(spoiler),
+            "the start of the excitation": played.excitation.before,
+        }
+        times = [solve("ti", ti, (before,), limits, "shorten the pulses") for ti in several("ti", self.ti)]
+        longest_ti = max(ti for ti, _ in times)
+        content = {"the inversion": inversion.before, "the inversion time": longest_ti, "the echo time": te}
+        content |= {k: v for k, v in played.tail().items() if k != "the start of the excitation"}
+        tr, (rest,) = solve("tr", self.tr, (content,), limits, "shorten ti")
+        first = [Block(duration=inversion.duration, rf=inversion.pulse, gz=inversion.gradient, name="invert")]
+        if spoiler is not None:
+            first.append(Block(duration=longest(spoiler), gz=spoiler, name="spoil inversion"))
+        blocks: list[Block] = []
+        for image, (ti, (pause,)) in enumerate(times):
+            for average, line in self.lines():
+                labels = {"contrast": image, "average": average, "slice": 0, "repetition": 0}
+                echo = played.blocks(line, (labels,), (waits[0], waits[1]))
+                blocks += starting([*first, *wait(pause, "recover"), *echo, *wait(rest + longest_ti - ti)])
+        contrast = {"te": te / NS, "ti": [ti / NS for ti, _ in times], "tr": tr / NS, "flip": self.flip}
+        facts: dict[str, float | str] = {"te": te / NS, "ti": times[0][0] / NS, "tr": tr / NS}
+        sheet = refocused_sheet(self, 1, te / NS)
+        sheet |= {"inversion_flip": self.inversion_flip, "inversion_width": self.inversion_width}
+        return finished(self, played.plan, blocks, contrast, sheet, facts)
+
+    def _inversion(self, scanner: Scanner, played: Train) -> tuple[Selection, Gradient | None]:
+        """Return the inversion without crushers, and the spoiler that removes what it leaves transverse."""
+        parts = played.plan
+        pulse = self.shaped(scanner, self.inversion_flip, self.inversion_duration, "inversion", 0.0)
+        amplitude = slice_gradient(self, parts, pulse, self.inversion_width)
+        block = crushed(scanner, parts.limits, pulse, amplitude, 0.0)
+        return block, spoil_lobe(parts, self.spoiler_cycles)

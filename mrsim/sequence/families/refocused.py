@@ -1,0 +1,188 @@
+"""What spin-echo families share: an excitation and a train of crushed refocusing pulses.
+
+Phases follow Carr, Purcell, Meiboom and Gill: the excitation leaves the magnetisation along the axis of the
+refocusing pulses. Between the centre of the excitation and the first refocusing pulse every axis collects half of
+what it collects between two refocusing pulses, so that stimulated and spin echoes coincide: on the read axis half a
+lobe and a lobe, on the slice axis one crushed side and two, on the phase axis nothing (every line is rewound).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...core.units import Angle, Time
+from ..events import Gradient
+from ..gradients import joined, shifted, trapezoid
+from ..scanner import Scanner
+from ..selection import Selection, crushed, excite
+from ..sequence import Block
+from ..timing import wait
+from .slice2d import (
+    Plan,
+    Slice2D,
+    at_least,
+    flip_angle,
+    longest,
+    plan,
+    positive,
+    pulse_name,
+    slice_gradient,
+    spoil_lobe,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refocused(Slice2D):
+    """Fields of all families with refocusing pulses."""
+
+    flip: Angle = math.pi / 2
+    """Excitation flip angle, rad."""
+    refocusing_flip: Angle = math.pi
+    """Flip angle of every refocusing pulse, rad."""
+    refocusing_duration: Time = 4.4e-3
+    """Length of a refocusing pulse, s."""
+    refocusing_width: float = 1.0
+    """Nominal width of the refocused slice over that of the excited one."""
+    crusher_cycles: float = 4.0
+    """Cycles across the slice from each crusher, on top of the slice gradient itself."""
+    spoiler_cycles: float = 10.0
+    """Cycles across the slice from the spoiler at the end of each repetition."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no pulse could do."""
+        Slice2D.__post_init__(self)
+        flip_angle("flip", self.flip)
+        flip_angle("refocusing_flip", self.refocusing_flip)
+        positive("refocusing_duration", self.refocusing_duration)
+        positive("refocusing_width", self.refocusing_width)
+        at_least("crusher_cycles", self.crusher_cycles, 0.0)
+        at_least("spoiler_cycles", self.spoiler_cycles, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Train:
+    """The played parts of one repetition, echo after echo."""
+
+    plan: Plan
+    excitation: Selection
+    refocusing: Selection
+    prephaser: Gradient
+    """Read axis, half a readout lobe, from the end of the excitation."""
+    rewinder: Gradient
+    """Read axis, minus half a lobe."""
+    spoiler: Gradient | None
+
+    def halves(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Return what lies between excitation and refocusing, and between refocusing and echo, ns."""
+        first, second, readout = self.excitation, self.refocusing, self.plan.readout
+        half = second.pulse.duration // 2
+        return (
+            {
+                "half the excitation": first.after - first.side,
+                "the rephaser and prephaser": first.side,
+                "the crusher and phase encoding": second.side,
+                "half the refocusing pulse": half,
+            },
+            {
+                "half the refocusing pulse": half,
+                "the crusher and phase encoding": second.side,
+                "half the readout": readout.duration - readout.echo,
+            },
+        )
+
+    def tail(self) -> dict[str, int]:
+        """Return what a repetition holds besides its echo time, ns."""
+        readout = self.plan.readout
+        return {
+            "the start of the excitation": self.excitation.before,
+            "half the readout": readout.duration - readout.echo,
+            "the spoiler": self.spoil_time,
+        }
+
+    @property
+    def spoil_time(self) -> int:
+        """Length of the last block, ns."""
+        return max(longest(self.rewinder, self.spoiler), self.plan.phase_time)
+
+    def blocks(self, line: int, labels: tuple[dict[str, int], ...], waits: tuple[int, int]) -> list[Block]:
+        """Return one repetition up to its spoiler.
+
+        Parameters
+        ----------
+        line : int
+            Line to encode; -1 for a dummy, which plays no phase encoding and no ADC.
+        labels : tuple of dict
+            Labels of each echo's readout.
+        waits : (int, int)
+            Waits before the first refocusing pulse and on both sides of every readout, ns.
+        """
+        blocks = [self._excite(), *wait(waits[0])]
+        for echo, label in enumerate(labels):
+            blocks.append(self._refocus(line, echo))
+            blocks += [*wait(waits[1]), self._read(line, echo, label)]
+            blocks += wait(waits[1]) if echo + 1 < len(labels) else ()
+        return [*blocks, self._spoil(line)]
+
+    def _excite(self) -> Block:
+        part = self.excitation
+        gx = shifted(self.prephaser, part.free)
+        return Block(duration=part.duration, rf=part.pulse, gx=gx, gz=part.gradient, name="excite")
+
+    def _refocus(self, line: int, echo: int) -> Block:
+        part = self.refocusing
+        encode = self.plan.phase(line)
+        rewind = self.plan.phase(line, -1) if echo else None
+        gy = joined(rewind, shifted(encode, part.free) if encode else None)
+        return Block(duration=part.duration, rf=part.pulse, gy=gy, gz=part.gradient, name=f"refocus {echo + 1}")
+
+    def _read(self, line: int, echo: int, labels: dict[str, int]) -> Block:
+        readout = self.plan.readout
+        adc = readout.adc if line >= 0 else None
+        played = {"line": line, **labels} if adc else {}
+        return Block(duration=readout.duration, gx=readout.gradient, adc=adc, labels=played, name=f"read {echo + 1}")
+
+    def _spoil(self, line: int) -> Block:
+        return Block(
+            duration=self.spoil_time, gx=self.rewinder, gy=self.plan.phase(line, -1), gz=self.spoiler, name="spoil"
+        )
+
+
+def train(protocol: Refocused, scanner: Scanner) -> Train:
+    """Return the parts of a spin-echo family on a scanner."""
+    parts = plan(protocol, scanner)
+    limits, half = parts.limits, parts.readout.area / 2
+    first = protocol.shaped(scanner, protocol.flip, protocol.excitation_duration)
+    second = protocol.shaped(scanner, protocol.refocusing_flip, protocol.refocusing_duration, "refocusing", 0.0)
+    prephaser = trapezoid(limits, half)
+    return Train(
+        plan=parts,
+        excitation=excite(scanner, limits, first, slice_gradient(protocol, parts, first), longest(prephaser)),
+        refocusing=crushed(
+            scanner,
+            limits,
+            second,
+            slice_gradient(protocol, parts, second, protocol.refocusing_width),
+            protocol.crusher_cycles * parts.crossings,
+            parts.phase_time,
+        ),
+        prephaser=prephaser,
+        rewinder=trapezoid(limits, -half),
+        spoiler=spoil_lobe(parts, protocol.spoiler_cycles),
+    )
+
+
+def refocused_sheet(protocol: Refocused, echoes: int, echo_spacing: float) -> dict[str, Any]:
+    """Return the nominal facts of the pulses; echo_spacing in s."""
+    return {
+        "excitation_flip": protocol.flip,
+        "refocusing_flips": np.full(echoes, protocol.refocusing_flip),
+        "echo_spacing": echo_spacing,
+        "excitation_profile": pulse_name(protocol),
+        "refocusing_profile": pulse_name(protocol),
+        "refocusing_width": protocol.refocusing_width,
+        "crusher_cycles": protocol.crusher_cycles,
+    }

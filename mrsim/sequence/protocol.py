@@ -1,0 +1,116 @@
+"""Protocol files: TOML tables into family instances.
+
+A file has `description`, `family`, a table `[sequence]` with the family's fields, and optionally a table `[run]`
+with what a run needs besides the sequence (scanner, phantom, fit), which is handed on unread.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import InputError, did_you_mean
+from ..core.toml import line_of, read_toml, resource, structure
+from .families import FAMILIES
+from .families.slice2d import Slice2D
+
+FOLDER = "protocols"
+"""Where shipped protocols lie."""
+_TOP = ("description", "family", "sequence", "run")
+
+
+def load_protocol(name: str, overrides: Mapping[str, str] | None = None) -> Slice2D:
+    """Return a protocol from a shipped name or the path of a TOML file.
+
+    Parameters
+    ----------
+    name : str
+        Shipped name, e.g. ``"disc-t2-mese"``, or path.
+    overrides : mapping, optional
+        Entries of `[sequence]` to replace, as text: ``{"te": "10 ms", "matrix": "128 128"}``.
+    """
+    return read_protocol_file(resource(name, FOLDER, "protocol"), overrides)[1]
+
+
+def read_protocol_file(
+    path: Path, overrides: Mapping[str, str] | None = None
+) -> tuple[str, Slice2D, dict[str, Any]]:
+    """Return description, protocol and the `[run]` table of a protocol file."""
+    table = read_toml(path)
+    for key in table:
+        if key not in _TOP:
+            raise InputError(f"unknown key{did_you_mean(key, _TOP)}", key=key, file=path, line=line_of(path, (key,)))
+    family = _family(table, path)
+    entries = _table(table, "sequence", path)
+    protocol = _structured(entries, family, path)
+    if overrides:
+        protocol = _overridden(entries, overrides, family, path)
+    return str(table.get("description", "")), protocol, _table(table, "run", path)
+
+
+def _family(table: Mapping[str, Any], path: Path) -> type[Slice2D]:
+    known = {family.name: family for family in FAMILIES}
+    if "family" not in table:
+        raise InputError(f"is missing; known: {', '.join(known)}", key="family", file=path)
+    name = str(table["family"])
+    if name not in known:
+        problem = f"unknown family '{name}'{did_you_mean(name, list(known))}"
+        raise InputError(problem, key="family", file=path, line=line_of(path, ("family",)))
+    return known[name]
+
+
+def _table(table: Mapping[str, Any], key: str, path: Path) -> dict[str, Any]:
+    entries = table.get(key, {})
+    if not isinstance(entries, dict):
+        raise InputError(f"is not a table; write [{key}]", key=key, file=path, line=line_of(path, (key,)))
+    return dict(entries)
+
+
+def _structured(entries: Mapping[str, Any], family: type[Slice2D], path: Path) -> Slice2D:
+    try:
+        return structure(entries, family, path, prefix=("sequence",))
+    except InputError as error:
+        if error.file is not None:
+            raise
+        key = f"sequence.{error.key}"
+        line = line_of(path, ("sequence", str(error.key)))
+        raise InputError(error.problem, key=key, file=path, line=line) from None
+
+
+def _overridden(
+    entries: Mapping[str, Any], overrides: Mapping[str, str], family: type[Slice2D], path: Path
+) -> Slice2D:
+    """Return the protocol with overrides; errors name the command line's key and not the file."""
+    known = list(family.__dataclass_fields__)
+    for key in overrides:
+        if key not in known:
+            raise InputError(f"unknown key of family {family.name}{did_you_mean(key, known)}", key=f"--set {key}")
+    changed = {**entries, **{key: _value(text) for key, text in overrides.items()}}
+    try:
+        return _structured(changed, family, path)
+    except InputError as error:
+        key = str(error.key).removeprefix("sequence.")
+        raise InputError(error.problem, key=f"--set {key}") from None
+
+
+def _value(text: str) -> Any:
+    """Return a command line's text as TOML would read it; ``"128 128"`` is a list, ``"10 ms"`` stays a text."""
+    words = text.replace(",", " ").split()
+    read = [_word(word) for word in words]
+    if words and all(isinstance(value, int | float) for value in read):
+        return read[0] if len(read) == 1 else read
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _word(word: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(word)
+        except ValueError:
+            continue
+    return word

@@ -1,0 +1,129 @@
+"""The scanner: field, gradient and RF limits, rasters, dead times and the SNR calibration.
+
+The calibration is one number: the SNR of 1 mm^3 of proton density 1, fully relaxed and without decay, in one
+second of ADC time at 3 T. Other fields follow a power law of B0, with one exponent below and another above 3 T.
+Both are choices with a wide spread in the literature (0.9 to 1.0 up to 3 T in the torso, 1.0 to 1.9 above), so
+they are fields of the scanner and not constants of the code.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from pydantic import ConfigDict
+
+from ..core.errors import InputError
+from ..core.nuclei import nucleus
+from ..core.toml import read_toml, resource, structure
+from ..core.units import FieldStrength, GradientStrength, SlewRate, Time
+from .events import NS
+
+FOLDER = "protocols/scanners"
+"""Where scanner presets lie."""
+
+_MAY_BE_ZERO = ("rf_dead_time", "rf_ringdown", "adc_dead_time", "snr_exponent_low", "snr_exponent_high")
+
+
+def to_ns(seconds: float) -> int:
+    """Return a time in whole nanoseconds."""
+    return round(seconds * NS)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scanner:
+    """What the hardware can do."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    name: str
+    """What the machine is called, e.g. ``"3T"``."""
+    description: str = ""
+    """One line: the class of machine, where the numbers come from."""
+    b0: FieldStrength
+    """Main field, T."""
+    nucleus: str = "1H"
+    """Nucleus that the coils are tuned to."""
+    max_gradient: GradientStrength
+    """Largest amplitude of each physical axis, T/m."""
+    max_slew: SlewRate
+    """Largest slew rate of each physical axis, T/m/s."""
+    max_b1: FieldStrength
+    """Largest B1+ amplitude, T."""
+    gradient_raster: Time = 10e-6
+    """Gradient knots lie on multiples of this, s."""
+    rf_raster: Time = 1e-6
+    """RF samples and the starts of RF and ADC lie on multiples of this, s."""
+    adc_raster: Time = 100e-9
+    """ADC dwell times are multiples of this, s."""
+    block_raster: Time = 10e-6
+    """Blocks last multiples of this, s."""
+    rf_dead_time: Time = 100e-6
+    """From the start of a block to its RF pulse at least, s."""
+    rf_ringdown: Time = 30e-6
+    """From the end of an RF pulse to the end of its block at least, s."""
+    adc_dead_time: Time = 20e-6
+    """Before and after an ADC window within its block at least, s."""
+    snr_reference: float = 15.0
+    """SNR of 1 mm^3 of proton density 1 in 1 s of ADC time at 3 T."""
+    snr_exponent_low: float = 0.97
+    """SNR grows with b0 to this power up to 3 T (ultimate intrinsic SNR of the torso)."""
+    snr_exponent_high: float = 1.5
+    """SNR grows with b0 to this power above 3 T."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that no machine has."""
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if not isinstance(value, float | int):
+                continue
+            least = 0.0 if entry.name in _MAY_BE_ZERO else math.ulp(0.0)
+            if not (math.isfinite(value) and value >= least):
+                word = "zero or positive" if least == 0.0 else "positive"
+                raise InputError(f"is {value}; it must be finite and {word}", key=entry.name)
+        nucleus(self.nucleus)
+        if to_ns(self.rf_raster) < 1 or to_ns(self.adc_raster) < 1:
+            raise InputError("rasters must be whole nanoseconds, at least 1 ns", key="rf_raster, adc_raster")
+        for name in ("gradient_raster", "block_raster"):
+            if to_ns(getattr(self, name)) % to_ns(self.rf_raster):
+                raise InputError(f"must be a multiple of rf_raster ({self.rf_raster * 1e6:g} us)", key=name)
+
+    @classmethod
+    def preset(cls, name: str) -> Scanner:
+        """Return a shipped scanner by its name, e.g. ``"3T"``."""
+        return load_scanner(name)
+
+    @property
+    def gamma_bar(self) -> float:
+        """Gyromagnetic ratio of the nucleus over 2 pi, Hz/T."""
+        return nucleus(self.nucleus).gamma_bar
+
+    @property
+    def timing_raster(self) -> int:
+        """What knots, pulse centres and blocks all lie on, ns."""
+        return math.lcm(to_ns(self.gradient_raster), to_ns(self.block_raster))
+
+    @property
+    def snr(self) -> float:
+        """SNR of 1 mm^3 of proton density 1 in 1 s of ADC time at this scanner's field."""
+        exponent = self.snr_exponent_low if self.b0 <= 3.0 else self.snr_exponent_high
+        return self.snr_reference * float((self.b0 / 3.0) ** exponent)
+
+    @property
+    def noise_density(self) -> float:
+        """Variance of one quadrature channel times dwell, m^6 s: (1 mm^3 sqrt(1 s) / SNR)^2."""
+        return (1e-9 / self.snr) ** 2
+
+
+def load_scanner(name: str) -> Scanner:
+    """Return a scanner from a shipped name such as ``"3T"`` or from the path of a TOML file."""
+    path = resource(name, FOLDER, "scanner")
+    table = read_toml(path)
+    table.setdefault("name", path.stem)
+    try:
+        return structure(table, Scanner, path)
+    except InputError as error:
+        if error.file is None:
+            raise InputError(error.problem, key=error.key, file=path) from None
+        raise

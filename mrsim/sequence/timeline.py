@@ -1,0 +1,86 @@
+"""The scan as a simulator needs it: a flat list of segments, each RF-on, RF-free or sampled.
+
+`discretize` turns a `Sequence` into a `Timeline`. The waveforms are those that the scanner plays; the k
+and t of `encoding` and `readouts` are nominal and are all that an `Acquisition` receives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.acquisition import Encoding
+
+FREE, RF, READOUT = 0, 1, 2
+"""Kinds of segment."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Pulse:
+    """One distinct RF waveform with the gradients that play under it, in steps of constant field."""
+
+    dt: NDArray[np.float64]
+    """(step,) length of each step, s."""
+    b1: NDArray[np.complex128]
+    """(step,) T, frequency offset included, phase offset not: B1 = b1 * exp(-i phase)."""
+    gradient: NDArray[np.float64]
+    """(step, 3) mean gradient during each step, grid axes, T/m."""
+    flip: float
+    """Nominal flip angle, rad."""
+    centre: float
+    """Effective centre, s from the start of the pulse."""
+    use: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class ReadoutTable:
+    """The ADC windows, one row each; all windows of a timeline have the same number of samples."""
+
+    dwell: NDArray[np.float64]
+    """(readout,) s."""
+    phase: NDArray[np.float64]
+    """(readout,) receiver phase at the window's start, rad."""
+    frequency: NDArray[np.float64]
+    """(readout,) demodulation offset, Hz."""
+    moment: NDArray[np.float64]
+    """(readout, sample, 3) gamma_bar * integral of G from the window's start to the sample, 1/m, as played."""
+    k: NDArray[np.float64]
+    """(readout, sample, 3) nominal k, 1/m, grid axes."""
+    t: NDArray[np.float64]
+    """(readout, sample) nominal time since the effective centre of the last excitation, s."""
+    labels: dict[str, NDArray[np.int64]]
+    """Per readout (readout,)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Timeline:
+    """Segments in time order, without gaps, with what they play."""
+
+    kind: NDArray[np.int8]
+    """(segment,) FREE, RF or READOUT."""
+    start: NDArray[np.int64]
+    """(segment,) ns."""
+    duration: NDArray[np.int64]
+    """(segment,) ns; RF segments last exactly as long as their pulse's samples."""
+    moment: NDArray[np.float64]
+    """(segment, 3) gamma_bar * integral of G over the segment, grid axes, 1/m."""
+    event: NDArray[np.int32]
+    """(segment,) index into `pulses` (RF) or into `readouts` (READOUT); -1 for FREE."""
+    phase: NDArray[np.float64]
+    """(segment,) RF phase offset, rad; 0 otherwise."""
+    pulses: tuple[Pulse, ...]
+    """The distinct pulses; equal waveforms under equal gradients appear once."""
+    readouts: ReadoutTable
+    tr_start: NDArray[np.int64]
+    """(repetition,) index of the first segment of each repetition."""
+    encoding: Encoding
+    noise_density: float
+    """Of one channel: variance of one quadrature channel times dwell, m^6 s, from the scanner."""
+    b0: float
+    """T."""
+    gamma_bar: float
+    """Hz/T."""
+    knots: tuple[tuple[NDArray[np.int64], NDArray[np.float64]], ...] = field(default=())
+    """Per grid axis: (times ns, amplitudes T/m) of the played piecewise-linear gradient, the whole scan."""

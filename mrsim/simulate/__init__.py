@@ -1,0 +1,42 @@
+"""Engines that turn a timeline and a phantom into raw data, and the noise of the receiver."""
+
+from __future__ import annotations
+
+from ..core.acquisition import Acquisition
+from ..phantom.phantom import Phantom
+from ..sequence.timeline import Timeline
+from .bloch import Bloch, Progress, run_bloch
+from .noise import add_noise
+
+ENGINES = (Bloch,)
+"""All engines."""
+
+
+def simulate(
+    timeline: Timeline, phantom: Phantom, engine: Bloch | None = None, *, threads: int | None = None,
+    progress: Progress | None = None,
+) -> Acquisition:
+    """Simulate a scan of a phantom.
+
+    Parameters
+    ----------
+    timeline : Timeline
+        From `discretize`.
+    phantom : Phantom
+        The object; its field must be the timeline's.
+    engine : Bloch, optional
+        The engine with its options.
+    threads : int, optional
+        Worker threads; all cores by default. The result does not depend on it.
+    progress : callable, optional
+        Called with (spins done, spins in all).
+
+    Returns
+    -------
+    Acquisition
+        Noise-free raw data; `history` states the engine, the spins and the discretisation error.
+    """
+    return run_bloch(timeline, phantom, engine or Bloch(), threads, progress)
+
+
+__all__ = ["ENGINES", "Bloch", "Progress", "add_noise", "simulate"]

@@ -1,0 +1,372 @@
+"""Bloch kernels: RF steps, free precession, readouts, and the walk of one tissue class through a scan.
+
+dM/dt = gamma M x B - (Mx, My, 0)/T2 + (0, 0, M0 - Mz)/T1, so M turns about -gamma B: with h = half the
+rotation vector of a step, the unit quaternion (cos|h|, sin|h|/|h| h) turns M. Both functions are series
+in |h|^2, without square root or range reduction; the caller keeps |h| <= 1/2, where seven terms are exact
+to 1e-15. A small block of spins stays in the first-level cache while time runs; the loop over the block is
+the vector loop. Sums run in a fixed order, so results do not depend on the number of threads.
+"""
+
+import numpy as np
+from numba import njit
+
+FLAGS = {"contract", "reassoc", "nsz", "arcp", "afn"}
+ORDERED = {"contract", "nsz", "arcp", "afn"}
+"""Without reassociation: (x + big) - big must round x to an integer."""
+BLOCK = 256
+"""Spins that travel through time together."""
+ANCHOR = 64
+"""Samples after which a readout phasor is computed afresh; bounds the recurrence's round-off."""
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def rf_steps(m, position, offset, b1, e1, e2, recovery, pulse_b1, pulse_gradient, first, last, series):
+    """Turn and relax a block of spins through steps `first`..`last` of one pulse, all of one length.
+
+    m : (3, n) magnetisation over M0, changed in place. position : (3, n) m. offset, b1 : (n,).
+    e1, e2, recovery : (n,) relaxation over one step, z -> e1 z + recovery. pulse_b1 : (2, steps), pulse_gradient : (3, steps) in units of
+    half rotation angle (per unit b1, per m); offset likewise. series : (2, 7) of cos|h| and 2 sin|h|/|h|.
+    Relaxation follows each rotation; the caller makes the splitting symmetric at the ends.
+    """
+    x, y, z = m[0], m[1], m[2]
+    px, py, pz = position[0], position[1], position[2]
+    c0, c1, c2, c3, c4, c5, c6 = series[0]
+    s0, s1, s2, s3, s4, s5, s6 = series[1]
+    half = series[0, 0] / (series[0, 0] + series[0, 0])
+    for k in range(first, last):
+        bx, by = pulse_b1[0, k], pulse_b1[1, k]
+        gx, gy, gz = pulse_gradient[0, k], pulse_gradient[1, k], pulse_gradient[2, k]
+        for i in range(x.size):
+            hx = bx * b1[i]
+            hy = by * b1[i]
+            hz = offset[i] + gx * px[i] + gy * py[i] + gz * pz[i]
+            u = hx * hx + hy * hy + hz * hz
+            c = c0 + u * (c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * c6)))))
+            s = s0 + u * (s1 + u * (s2 + u * (s3 + u * (s4 + u * (s5 + u * s6)))))
+            qx = s * hx
+            qy = s * hy
+            qz = s * hz
+            tx = qy * z[i] - qz * y[i]
+            ty = qz * x[i] - qx * z[i]
+            tz = qx * y[i] - qy * x[i]
+            x[i] = e2[i] * (x[i] + c * tx + half * (qy * tz - qz * ty))
+            y[i] = e2[i] * (y[i] + c * ty + half * (qz * tx - qx * tz))
+            z[i] = recovery[i] + e1[i] * (z[i] + c * tz + half * (qx * ty - qy * tx))
+
+
+@njit(nogil=True, cache=True, fastmath=ORDERED)
+def phasors(turns, real, imag, series):
+    """Write exp(-i 2 pi turns) of each spin.
+
+    series : (2, 12); eleven terms of cos(pi p) and of sin(pi p)/p in p^2, |p| <= 1/2, each followed by a
+    constant: the number whose addition rounds to an integer, and 1. The angle is then doubled.
+    """
+    c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, big = series[0]
+    s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, one = series[1]
+    for i in range(turns.size):
+        p = turns[i] - ((turns[i] + big) - big)
+        u = p * p
+        a = c10
+        a = c0 + u * (c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * (c6 + u * (c7 + u * (c8 + u * (c9 + u * a)))))))))
+        b = s10
+        b = s0 + u * (s1 + u * (s2 + u * (s3 + u * (s4 + u * (s5 + u * (s6 + u * (s7 + u * (s8 + u * (s9 + u * b)))))))))
+        b *= p
+        real[i] = one - b * (b + b)
+        imag[i] = -a * (b + b)
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def sum_samples(wr, wi, cr, ci, first, last, out):
+    """Add sum_i w_i c_i^s to out[s] for s = first..last and leave w_i c_i^(last - first) in w."""
+    s = first
+    while s + 4 <= last:
+        a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = wr[0] - wr[0]
+        for i in range(wr.size):
+            c, d = cr[i], ci[i]
+            x0, y0 = wr[i], wi[i]
+            x1 = x0 * c - y0 * d
+            y1 = x0 * d + y0 * c
+            x2 = x1 * c - y1 * d
+            y2 = x1 * d + y1 * c
+            x3 = x2 * c - y2 * d
+            y3 = x2 * d + y2 * c
+            wr[i] = x3 * c - y3 * d
+            wi[i] = x3 * d + y3 * c
+            a0 += x0
+            b0 += y0
+            a1 += x1
+            b1 += y1
+            a2 += x2
+            b2 += y2
+            a3 += x3
+            b3 += y3
+        out[0, s] += a0
+        out[1, s] += b0
+        out[0, s + 1] += a1
+        out[1, s + 1] += b1
+        out[0, s + 2] += a2
+        out[1, s + 2] += b2
+        out[0, s + 3] += a3
+        out[1, s + 3] += b3
+        s += 4
+    while s < last:
+        a0 = b0 = wr[0] - wr[0]
+        for i in range(wr.size):
+            x0, y0 = wr[i], wi[i]
+            a0 += x0
+            b0 += y0
+            wr[i] = x0 * cr[i] - y0 * ci[i]
+            wi[i] = x0 * ci[i] + y0 * cr[i]
+        out[0, s] += a0
+        out[1, s] += b0
+        s += 1
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def readout_constant(wr, wi, turns, step, decay, work, series, out):
+    """Sample a block under a constant gradient: out[s] += sum_i w_i exp(-i 2 pi (turns_i + s step_i)) decay_i^s.
+
+    wr, wi (changed in place), turns, step, decay : (n,). work : (6, n) scratch. out : (2, samples), added to. One complex
+    multiply per sample and spin; phasors are computed afresh every ANCHOR samples.
+    """
+    ar, ai, cr, ci, phase, long = work[0], work[1], work[2], work[3], work[4], work[5]
+    phasors(step, cr, ci, series)
+    for i in range(wr.size):
+        cr[i] *= decay[i]
+        ci[i] *= decay[i]
+        long[i] = decay[i]
+    for _ in range(6):  # decay over ANCHOR = 2^6 samples
+        for i in range(wr.size):
+            long[i] *= long[i]
+    samples = out.shape[1]
+    for first in range(0, samples, ANCHOR):
+        for i in range(wr.size):
+            phase[i] = turns[i] + first * step[i]
+        phasors(phase, ar, ai, series)
+        for i in range(wr.size):
+            x = wr[i] * ar[i] - wi[i] * ai[i]
+            ai[i] = wr[i] * ai[i] + wi[i] * ar[i]
+            ar[i] = x
+        sum_samples(ar, ai, cr, ci, first, min(first + ANCHOR, samples), out)
+        for i in range(wr.size):
+            wr[i] *= long[i]
+            wi[i] *= long[i]
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def readout_general(wr, wi, position, offset, decay, moment, time, work, series, out):
+    """Sample a block under any gradient; moment : (samples, 3) 1/m and time : (samples,) s at each sample.
+
+    decay : (n,) from one sample to the next; w, changed in place, holds the state at the first sample.
+    """
+    turns, ar, ai = work[0], work[1], work[2]
+    px, py, pz = position[0], position[1], position[2]
+    for s in range(out.shape[1]):
+        kx, ky, kz, t = moment[s, 0], moment[s, 1], moment[s, 2], time[s]
+        for i in range(wr.size):
+            turns[i] = kx * px[i] + ky * py[i] + kz * pz[i] + offset[i] * t
+        phasors(turns, ar, ai, series)
+        a = b = wr[0] - wr[0]
+        for i in range(wr.size):
+            a += wr[i] * ar[i] - wi[i] * ai[i]
+            b += wr[i] * ai[i] + wi[i] * ar[i]
+            wr[i] *= decay[i]
+            wi[i] *= decay[i]
+        out[0, s] += a
+        out[1, s] += b
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def play_pulse(m, position, offset, b1, time_class, recover, e1, e2, runs, pulse_b1, pulse_gradient, work, series):
+    """Play one pulse on a block: relax half a step, rotate and relax step by step, relax the last half.
+
+    runs : (run, 5) first step, one past the last, rows of e1 and e2 for half a step and for a step, and the
+    factor from an offset in Hz to half a rotation angle.
+    e1, e2 : (time, class). time_class : (n,) class of each spin. recover : 1 for the full equation, 0 for its
+    homogeneous part. work : (4, n) scratch.
+    """
+    f1, f2, fr, off = work[0], work[1], work[2], work[3]
+    for run in range(runs.shape[0]):
+        first, last = int(runs[run, 0]), int(runs[run, 1])
+        for stage in range(3):  # half a step; steps but the last; the last with half a step of relaxation
+            row = int(runs[run, 3]) if stage == 1 else int(runs[run, 2])
+            for i in range(off.size):
+                f1[i] = e1[row, time_class[i]]
+                f2[i] = e2[row, time_class[i]]
+                fr[i] = recover * (recover - f1[i])
+                off[i] = runs[run, 4] * offset[i]
+            if stage == 0:
+                for i in range(off.size):
+                    m[0, i] *= f2[i]
+                    m[1, i] *= f2[i]
+                    m[2, i] = fr[i] + f1[i] * m[2, i]
+            elif stage == 1:
+                rf_steps(m, position, off, b1, f1, f2, fr, pulse_b1, pulse_gradient, first, last - 1, series)
+            else:
+                rf_steps(m, position, off, b1, f1, f2, fr, pulse_b1, pulse_gradient, last - 1, last, series)
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def turn(m, c, s):
+    """Turn the transverse magnetisation of a block by the angle whose cosine and sine are c and s."""
+    for i in range(m.shape[1]):
+        x = m[0, i] * c - m[1, i] * s
+        m[1, i] = m[0, i] * s + m[1, i] * c
+        m[0, i] = x
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def evolve(m, weight, position, offset, b1, time_class, kind, event, row, moment, seconds, phase, e1, e2, pulse_run,
+           runs, pulse_b1, pulse_gradient, dwell_row, dwell, constant, samples, sample_time, rf_series, series, out):
+    """Carry all spins through a whole timeline, a block at a time, and add their signal.
+
+    m : (3, n) state, changed in place. weight : (n,) m^3. time_class : (n,). kind, event, row, seconds, phase :
+    (segment,); moment : (segment, 3). e1, e2 : (row, class). pulse_run : (pulse + 1,) into runs. dwell_row : row
+    of one dwell. constant : (readout,) 1 where the gradient is constant. samples : (readout, sample, 3) moments
+    and sample_time : (sample,) s from the window's start. out : (readout, 2, sample), added to.
+    """
+    work = np.empty((7, BLOCK), m.dtype)
+    state = np.empty((3, BLOCK), m.dtype)
+    for begin in range(0, m.shape[1], BLOCK):
+        n = min(BLOCK, m.shape[1] - begin)
+        end = begin + n
+        b = state[:, :n]
+        w = work[:, :n]
+        b[:] = m[:, begin:end]
+        r, off, group = position[:, begin:end], offset[begin:end], time_class[begin:end]
+        for s in range(kind.size):
+            if kind[s] == 1:
+                c, d = phase[s, 0], phase[s, 1]
+                turn(b, c, d)
+                used = runs[pulse_run[event[s]]:pulse_run[event[s] + 1]]
+                play_pulse(b, r, off, b1[begin:end], group, rf_series[0, 0], e1, e2, used, pulse_b1, pulse_gradient, w,
+                           rf_series)
+                turn(b, c, -d)
+                continue
+            if kind[s] == 2:
+                k = event[s]
+                t0 = sample_time[0]
+                for i in range(n):
+                    w[6, i] = e2[dwell_row[1], group[i]] * weight[begin + i]
+                wr, wi, decay = np.empty(n, m.dtype), np.empty(n, m.dtype), np.empty(n, m.dtype)
+                for i in range(n):
+                    wr[i] = b[0, i] * w[6, i]
+                    wi[i] = b[1, i] * w[6, i]
+                    decay[i] = e2[dwell_row[0], group[i]]
+                if constant[k] == 1:
+                    turns, step = np.empty(n, m.dtype), np.empty(n, m.dtype)
+                    q = samples[k]
+                    for i in range(n):
+                        turns[i] = q[0, 0] * r[0, i] + q[0, 1] * r[1, i] + q[0, 2] * r[2, i] + off[i] * t0
+                        step[i] = ((q[1, 0] - q[0, 0]) * r[0, i] + (q[1, 1] - q[0, 1]) * r[1, i]
+                                   + (q[1, 2] - q[0, 2]) * r[2, i] + off[i] * dwell)
+                    readout_constant(wr, wi, turns, step, decay, w, series, out[k])
+                else:
+                    readout_general(wr, wi, r, off, decay, samples[k], sample_time, w, series, out[k])
+            for i in range(n):
+                w[0, i] = (moment[s, 0] * r[0, i] + moment[s, 1] * r[1, i] + moment[s, 2] * r[2, i]
+                           + off[i] * seconds[s])
+            phasors(w[0], w[1], w[2], series)
+            for i in range(n):
+                f1, f2 = e1[row[s], group[i]], e2[row[s], group[i]]
+                x = f2 * (b[0, i] * w[1, i] - b[1, i] * w[2, i])
+                b[1, i] = f2 * (b[0, i] * w[2, i] + b[1, i] * w[1, i])
+                b[0, i] = x
+                b[2, i] = f1 * (b[2, i] - series[1, 11]) + series[1, 11]
+        m[:, begin:end] = b
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def propagators(position, offset, b1, e1, e2, runs, pulse_b1, pulse_gradient, rf_series, out):
+    """Write the affine map of one pulse for each spin of one class: out[r, c] = column c of the matrix, out[r, 3]
+    the recovery. position : (3, n); offset, b1 : scalars; e1, e2 : (row, 1); out : (3, 4, n).
+    """
+    n = position.shape[1]
+    work = np.empty((4, BLOCK), position.dtype)
+    fixed = np.empty((2, BLOCK), position.dtype)
+    fixed[0, :] = offset
+    fixed[1, :] = b1
+    group = np.zeros(BLOCK, np.int32)
+    one = rf_series[0, 0]
+    for begin in range(0, n, BLOCK):
+        end = min(n, begin + BLOCK)
+        size = end - begin
+        for column in range(4):
+            m = np.zeros((3, size), position.dtype)
+            if column < 3:
+                m[column, :] = one
+            play_pulse(m, position[:, begin:end], fixed[0, :size], fixed[1, :size], group[:size],
+                       one if column == 3 else one - one, e1, e2, runs, pulse_b1, pulse_gradient,
+                       work[:, :size], rf_series)
+            out[:, column, begin:end] = m
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def walk(state, maps, interval, interval_e1, sample, ops, ops_phase, in_plane, layers, one, out):
+    """Carry one tissue class through one repetition, for each in-plane phase and each position in the slice.
+
+    state : (phi, 3, z), changed in place. maps : (pulse, 3, 4, z). interval, sample : (id, 2, z) decay and phase
+    since the last pulse, to the next pulse and to the readout. interval_e1 : (id,). ops : (op, 3) of kind
+    (0 interval, 1 pulse, 2 readout), id, row of `in_plane`. ops_phase : (op, 2) cosine and sine of the RF phase.
+    in_plane : (row, 2, phi) phasor of the interval's in-plane moment. layers : (layer + 1,) bounds in z. one : 1.
+    out : (readout, layer, 2, phi) mean transverse magnetisation in each layer.
+    """
+    for f in range(state.shape[0]):
+        x, y, z = state[f, 0], state[f, 1], state[f, 2]
+        count = 0
+        for o in range(ops.shape[0]):
+            use = ops[o, 1]
+            if ops[o, 0] == 0:
+                a, b = in_plane[ops[o, 2], 0, f], in_plane[ops[o, 2], 1, f]
+                pr, pi, e = interval[use, 0], interval[use, 1], interval_e1[use]
+                for i in range(x.size):
+                    c = pr[i] * a - pi[i] * b
+                    d = pr[i] * b + pi[i] * a
+                    t = x[i] * c - y[i] * d
+                    y[i] = x[i] * d + y[i] * c
+                    x[i] = t
+                    z[i] = one + e * (z[i] - one)
+            elif ops[o, 0] == 1:
+                c, d = ops_phase[o, 0], ops_phase[o, 1]
+                p = maps[use]
+                for i in range(x.size):
+                    u = x[i] * c - y[i] * d
+                    v = x[i] * d + y[i] * c
+                    s = p[0, 0, i] * u + p[0, 1, i] * v + p[0, 2, i] * z[i] + p[0, 3, i]
+                    t = p[1, 0, i] * u + p[1, 1, i] * v + p[1, 2, i] * z[i] + p[1, 3, i]
+                    z[i] = p[2, 0, i] * u + p[2, 1, i] * v + p[2, 2, i] * z[i] + p[2, 3, i]
+                    x[i] = s * c + t * d
+                    y[i] = t * c - s * d
+            else:
+                pr, pi = sample[use, 0], sample[use, 1]
+                for layer in range(layers.size - 1):
+                    a = b = pr[0] - pr[0]
+                    for i in range(layers[layer], layers[layer + 1]):
+                        a += x[i] * pr[i] - y[i] * pi[i]
+                        b += x[i] * pi[i] + y[i] * pr[i]
+                    out[count, layer, 0, f] = a / (layers[layer + 1] - layers[layer])
+                    out[count, layer, 1, f] = b / (layers[layer + 1] - layers[layer])
+                count += 1
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def plane_readouts(weight, position, start, step, decay, series, out):
+    """Sum the readouts of one class over its places in the plane, under constant gradients.
+
+    weight : (readout, 2, n). position : (2, n) m. start, step : (readout, 3) moment at the first sample and from
+    sample to sample (x, y in 1/m) and the phase of the class's offset likewise (turns). decay : scalar per sample.
+    out : (readout, 2, sample), added to.
+    """
+    work = np.empty((11, BLOCK), position.dtype)
+    work[8, :] = decay
+    for k in range(weight.shape[0]):
+        for begin in range(0, position.shape[1], BLOCK):
+            end = min(position.shape[1], begin + BLOCK)
+            w = work[:, :end - begin]
+            w[9] = weight[k, 0, begin:end]
+            w[10] = weight[k, 1, begin:end]
+            for i in range(end - begin):
+                x, y = position[0, begin + i], position[1, begin + i]
+                w[6, i] = start[k, 0] * x + start[k, 1] * y + start[k, 2]
+                w[7, i] = step[k, 0] * x + step[k, 1] * y + step[k, 2]
+            readout_constant(w[9], w[10], w[6], w[7], w[8], w[:6], series, out[k])

@@ -1,0 +1,99 @@
+"""Spin by spin: every spin travels the whole timeline. No reuse, no assumption about the sequence.
+
+The engine uses it where the slice cannot be reused, and the tests hold the reuse to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..sequence.timeline import RF, Timeline
+from .classes import TissueClass
+from .steps import TimeTable, phasor_series, pulse_table, rotation_series
+
+CHUNK = 4096
+"""Spins whose signal is summed together; the unit of parallel work, so that sums do not depend on threads."""
+
+
+def direct_signal(
+    timeline: Timeline, classes: list[TissueClass], position: NDArray[np.float64], volume: NDArray[np.float64], *,
+    dtype: type, threads: int, progress: Callable[[int, int], None] | None = None,
+) -> NDArray[np.complex128]:
+    """Return the (readout, sample) signal, m^3, of all spins of all classes.
+
+    Parameters
+    ----------
+    timeline : Timeline
+        The scan.
+    classes : list of TissueClass
+        `members` index `position` and `volume`.
+    position : (n, 3) array
+        m, grid axes.
+    volume : (n,) array
+        m^3.
+    dtype : type
+        numpy.float64 or numpy.float32.
+    threads : int
+        Worker threads; the result does not depend on it.
+    progress : callable, optional
+        Called with (spins done, spins in all).
+    """
+    from ._kernels import bloch as kernels
+
+    tables = _Tables(timeline, classes, position, dtype)
+    members = np.concatenate([c.members for c in classes])
+    group = np.repeat(np.arange(len(classes), dtype=np.int32), [len(c.members) for c in classes])
+    place = np.ascontiguousarray(position[members].T.astype(dtype))
+    weight = (volume[members] * np.array([c.pd for c in classes])[group]).astype(dtype)
+    offset = np.array([c.offset for c in classes])[group].astype(dtype)
+    b1 = np.array([c.b1 for c in classes])[group].astype(dtype)
+    shape = timeline.readouts.k.shape[:2]
+
+    def work(begin: int) -> NDArray[np.floating]:
+        part = slice(begin, begin + CHUNK)
+        state = np.zeros((3, len(weight[part])), dtype)
+        state[2] = 1
+        out = np.zeros((shape[0], 2, shape[1]), dtype)
+        kernels.evolve(state, weight[part], np.ascontiguousarray(place[:, part]), offset[part], b1[part], group[part],
+                       *tables.arguments, out)
+        return out
+
+    total = np.zeros((shape[0], 2, shape[1]))
+    with ThreadPoolExecutor(threads) as pool:
+        for done, out in enumerate(pool.map(work, range(0, len(weight), CHUNK)), 1):
+            total += out
+            if progress:
+                progress(min(done * CHUNK, len(weight)), len(weight))
+    return np.asarray(total[:, 0] + 1j * total[:, 1])
+
+
+class _Tables:
+    """The arguments of the evolve kernel that all chunks share."""
+
+    __slots__ = ("arguments",)
+
+    def __init__(self, timeline: Timeline, classes: list[TissueClass], position: NDArray[np.float64], dtype: type) -> None:
+        times, table = TimeTable(), timeline.readouts
+        reach = np.abs(position).max(axis=0, initial=0.0)
+        pulses = pulse_table(timeline.pulses, timeline.gamma_bar, reach, max(abs(c.offset) for c in classes),
+                             max(abs(c.b1) for c in classes), times, dtype)
+        seconds = timeline.duration * 1e-9
+        row = np.array([times.row(t) for t in seconds], dtype=np.int64)
+        dwell = float(table.dwell[0]) if len(table.dwell) else 0.0
+        dwell_row = np.array([times.row(dwell), times.row(dwell / 2)], dtype=np.int64)
+        phase = np.where(timeline.kind == RF, timeline.phase, 0.0)
+        stride = np.diff(table.moment, axis=1)
+        constant = np.array([bool(np.allclose(d, d[:1], rtol=0, atol=1e-9 * max(1.0, float(np.abs(m).max(initial=0)))))
+                             for d, m in zip(stride, table.moment, strict=True)], dtype=np.int64)
+        time = (np.arange(table.k.shape[1]) + 0.5) * dwell
+        self.arguments = (
+            timeline.kind, timeline.event, row, timeline.moment.astype(dtype), seconds.astype(dtype),
+            np.stack([np.cos(phase), np.sin(phase)], axis=1).astype(dtype),
+            times.decay(np.array([c.r1 for c in classes]), dtype), times.decay(np.array([c.r2 for c in classes]), dtype),
+            pulses.pulse_run, pulses.runs.astype(dtype), pulses.b1, pulses.gradient, dwell_row, dtype(dwell), constant,
+            table.moment.astype(dtype), time.astype(dtype), rotation_series(dtype), phasor_series(dtype),
+        )

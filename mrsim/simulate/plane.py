@@ -1,0 +1,143 @@
+"""From the response of a class to its signal: the sum over the plane.
+
+Where phase encoding stands still during a readout, the sum over the phase direction is taken first, once
+per encoding step (a pencil per readout position); otherwise every place is summed by itself. Both are exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..phantom.spins import Spins
+from ..sequence.timeline import Timeline
+from .classes import TissueClass
+from .program import Program
+from .slice_reuse import Response
+from .steps import phasor_series
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Plane:
+    """The places of one tissue in the plane: a density per layer on the cells' regular grid."""
+
+    x: NDArray[np.float64]
+    """(nx,) m."""
+    y: NDArray[np.float64]
+    """(ny,) m."""
+    density: NDArray[np.float64]
+    """(layer, ny, nx) volume, m^3."""
+
+
+def plane_of(spins: Spins, members: NDArray[np.int64], shape: tuple[int, int, int]) -> Plane:
+    """Gather the spins of one tissue on the cells of the sampling grid of `shape` (z, y, x), cropped to the tissue."""
+    iz, iy, ix = np.unravel_index(spins.cell[members], shape)
+    x_first, y_first = ix.min(), iy.min()
+    nx, ny = int(ix.max() - x_first) + 1, int(iy.max() - y_first) + 1
+    density = np.zeros((shape[0], ny, nx))
+    np.add.at(density, (iz, iy - y_first, ix - x_first), spins.volume[members])
+    x, y = np.zeros(nx), np.zeros(ny)
+    x[ix - x_first] = spins.position[members, 0]
+    y[iy - y_first] = spins.position[members, 1]
+    step_x = _spacing(x, ix - x_first)
+    step_y = _spacing(y, iy - y_first)
+    i, j = int(ix[0] - x_first), int(iy[0] - y_first)
+    return Plane(x=x[i] + (np.arange(nx) - i) * step_x, y=y[j] + (np.arange(ny) - j) * step_y, density=density)
+
+
+def _spacing(coordinate: NDArray[np.float64], index: NDArray[np.int64]) -> float:
+    """Return the spacing of a regular coordinate that is filled at `index` only."""
+    first, last = int(index.min()), int(index.max())
+    return float((coordinate[last] - coordinate[first]) / (last - first)) if last > first else 0.0
+
+
+def pencils_suffice(timeline: Timeline, plan: Program) -> bool:
+    """Return True if no readout moves along y, all gradients are constant during readouts and q lies along x."""
+    moment = timeline.readouts.moment
+    still = not np.any(moment[..., 1])
+    steady = moment.shape[1] < 3 or bool(np.allclose(np.diff(moment[..., 0], n=2), 0, atol=1e-9 * max(1.0, float(np.abs(moment).max(initial=0.0)))))
+    return still and steady and plan.base[1] == 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Pencils:
+    """A tissue's sum over the phase direction, for every phase-encoding step."""
+
+    x: NDArray[np.float64]
+    """(nx,) m."""
+    value: NDArray[np.complex128]
+    """(step, layer, nx) m^3."""
+    step: NDArray[np.int64]
+    """(readout,) phase-encoding step of each readout."""
+
+
+def pencils_of(plan: Program, plane: Plane) -> Pencils:
+    """Sum a tissue along y under every phase-encoding moment of the scan."""
+    steps, step_of = np.unique(plan.plane_moment[:, 1], return_inverse=True)
+    phase = np.exp(-2j * np.pi * np.outer(steps, plane.y))
+    return Pencils(x=plane.x, value=np.einsum("ky,lyx->klx", phase, plane.density, optimize=True), step=step_of)
+
+
+def pencil_signal(
+    timeline: Timeline, plan: Program, pencils: Pencils, response: Response, kind: TissueClass, dtype: type
+) -> NDArray[np.complex128]:
+    """Return the (readout, sample) signal of one class, m^3, from its tissue's pencils."""
+    turning = np.exp(2j * np.pi * np.outer(response.orders, pencils.x * plan.base[0]))
+    shape = response.coefficients @ turning
+    weight = np.sum(pencils.value[pencils.step] * shape[response.row], axis=1)
+    position = np.stack([pencils.x, np.zeros_like(pencils.x)])
+    start = np.stack([plan.plane_moment[:, 0], np.zeros(len(weight))], axis=1)
+    return _constant(timeline, kind, weight, position, start, dtype)
+
+
+def _constant(
+    timeline: Timeline, kind: TissueClass, weight: NDArray[np.complex128], position: NDArray[np.float64],
+    start: NDArray[np.float64], dtype: type,
+) -> NDArray[np.complex128]:
+    """Run the constant-gradient kernel over all readouts; weight : (readout, n), position : (2, n)."""
+    from ._kernels import bloch as kernels
+
+    table = timeline.readouts
+    half = table.dwell[:, None] / 2
+    first = np.concatenate([start + table.moment[:, 0, :2], kind.offset * half], axis=1)
+    stride = table.moment[:, 1, :2] - table.moment[:, 0, :2] if table.moment.shape[1] > 1 else np.zeros_like(start)
+    step = np.concatenate([stride, kind.offset * table.dwell[:, None]], axis=1)
+    dwell = float(table.dwell[0])
+    out = np.zeros((len(table.dwell), 2, table.moment.shape[1]), dtype)
+    parts = np.ascontiguousarray(np.stack([weight.real, weight.imag], axis=1).astype(dtype))
+    kernels.plane_readouts(parts, position.astype(dtype), first.astype(dtype), step.astype(dtype),
+                           dtype(np.exp(-kind.r2 * dwell)), phasor_series(dtype), out)
+    scale = kind.pd * np.exp(-kind.r2 * dwell / 2)
+    return np.asarray(scale * (out[:, 0].astype(np.float64) + 1j * out[:, 1]))
+
+
+def column_signal(
+    timeline: Timeline, plan: Program, spins: Spins, response: Response, kind: TissueClass, shape: tuple[int, int, int],
+    dtype: type,
+) -> NDArray[np.complex128]:
+    """Return the (readout, sample) signal of one class, m^3, place by place, for any in-plane gradients."""
+    from ._kernels import bloch as kernels
+
+    table = timeline.readouts
+    layer = spins.cell[kind.members] // (shape[1] * shape[2])
+    place = np.ascontiguousarray(spins.position[kind.members].T)
+    turning = np.exp(2j * np.pi * np.outer(response.orders, plan.base @ place[:2]))
+    volume = spins.volume[kind.members]
+    dwell = float(table.dwell[0])
+    time = (np.arange(table.moment.shape[1]) + 0.5) * dwell
+    signal = np.zeros(table.moment.shape[:2], dtype=np.complex128)
+    for k in range(len(table.dwell)):
+        level = response.coefficients[response.row[k]][layer]
+        weight = volume * np.einsum("pn,np->p", level, turning) * np.exp(-2j * np.pi * (plan.plane_moment[k] @ place[:2]))
+        out = np.zeros((2, len(time)), dtype)
+        for begin in range(0, len(weight), kernels.BLOCK):
+            part = slice(begin, begin + kernels.BLOCK)
+            n = len(weight[part])
+            kernels.readout_general(
+                weight.real[part].astype(dtype), weight.imag[part].astype(dtype), np.ascontiguousarray(place[:, part].astype(dtype)),
+                np.full(n, kind.offset, dtype), np.full(n, np.exp(-kind.r2 * dwell), dtype), table.moment[k].astype(dtype),
+                time.astype(dtype), np.empty((3, n), dtype), phasor_series(dtype), out)
+        signal[k] = out[0].astype(np.float64) + 1j * out[1]
+    return np.asarray(kind.pd * np.exp(-kind.r2 * dwell / 2) * signal)

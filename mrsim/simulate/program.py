@@ -1,0 +1,160 @@
+"""A timeline as a program of repetitions, for the engine's reuse through the slice.
+
+Between two RF pulses the in-plane gradients only add a phase that is the same for all spins at one place
+in the plane, so they matter to the spin state only through that phase at the next pulse. If all in-plane
+moments between pulses are integer multiples of one common moment q, the state depends on the place only
+through phi = 2 pi q.r; it is a trigonometric polynomial in phi and a few values of phi give it everywhere.
+Phase encoding that is rewound before the next pulse drops out. `program` finds q, or says why there is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..sequence.timeline import READOUT, RF, Timeline
+
+MAX_ORDER = 64
+"""Largest in-plane multiple of q between two pulses that still counts as commensurable."""
+SAME = 1e-6
+"""Moments that differ by less than this many cycles over the object are the same."""
+
+INTERVAL, PULSE, SAMPLE = 0, 1, 2
+"""Kinds of operation."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Program:
+    """Operations of every repetition, with the tables they point into."""
+
+    operations: tuple[NDArray[np.int64], ...]
+    """Per repetition (op, 3): kind, index of interval, pulse or sample, multiple of q."""
+    phases: tuple[NDArray[np.float64], ...]
+    """Per repetition (op,): RF phase, rad."""
+    readouts: tuple[NDArray[np.int64], ...]
+    """Per repetition: rows of the timeline's readout table, in order."""
+    intervals: NDArray[np.float64]
+    """(interval, 2): duration s, through-slice moment 1/m."""
+    samples: NDArray[np.float64]
+    """(sample, 2): time since the last pulse s, through-slice moment since then 1/m."""
+    plane_moment: NDArray[np.float64]
+    """(readout, 2): in-plane moment from the last pulse to the window's start, 1/m."""
+    base: NDArray[np.float64]
+    """(2,): q, 1/m; zero if the plane does not matter between pulses."""
+
+    def same_as_before(self, repetition: int) -> bool:
+        """Return True if a repetition plays exactly what the one before it played."""
+        if repetition == 0:
+            return False
+        now, before = self.operations[repetition], self.operations[repetition - 1]
+        return now.shape == before.shape and bool(np.all(now == before)) and bool(
+            np.all(self.phases[repetition] == self.phases[repetition - 1]))
+
+
+@dataclass(slots=True, eq=False)
+class _Rows:
+    """Distinct (time, moment) pairs, compared at the resolution that matters."""
+
+    reach: float
+    keys: dict[tuple[int, int], int]
+    values: list[tuple[float, float]]
+
+    def row(self, nanoseconds: int, moment: float) -> int:
+        key = (nanoseconds, round(moment * self.reach / SAME))
+        if key not in self.keys:
+            self.keys[key] = len(self.values)
+            self.values.append((nanoseconds * 1e-9, moment))
+        return self.keys[key]
+
+
+def why_not(timeline: Timeline) -> str | None:
+    """Return why the slice cannot be reused for this timeline, or None if it can."""
+    for pulse in timeline.pulses:
+        if np.any(pulse.gradient[:, :2] != 0):
+            return "an in-plane gradient plays during an RF pulse"
+    moment = timeline.readouts.moment[..., 2]
+    if moment.size and np.any(np.abs(moment) > 0):
+        return "a slice gradient plays during a readout"
+    return None
+
+
+def program(timeline: Timeline, reach: tuple[float, float]) -> Program | str:
+    """Break a timeline into repetitions, or say why it cannot be done.
+
+    Parameters
+    ----------
+    timeline : Timeline
+        The scan.
+    reach : (float, float)
+        Extent of the object in the plane and of the slab, m: sets when two moments are the same.
+    """
+    reason = why_not(timeline)
+    if reason:
+        return reason
+    plane_reach, slab_reach = reach
+    intervals, samples = _Rows(slab_reach, {}, []), _Rows(slab_reach, {}, [])
+    starts = [*timeline.tr_start.tolist(), len(timeline.kind)]
+    operations: list[list[tuple[int, int, int]]] = []
+    phases: list[list[float]] = []
+    readouts: list[list[int]] = []
+    totals: list[NDArray[np.float64]] = []
+    plane_moment = np.zeros((len(timeline.readouts.dwell), 2))
+    elapsed, moment = 0, np.zeros(3)
+    for first, last in zip(starts[:-1], starts[1:], strict=True):
+        ops: list[tuple[int, int, int]] = []
+        angle: list[float] = []
+        rows: list[int] = []
+        for s in range(first, last):
+            if timeline.kind[s] == RF:
+                ops += [(INTERVAL, intervals.row(elapsed, moment[2]), len(totals)), (PULSE, int(timeline.event[s]), 0)]
+                angle += [0.0, float(timeline.phase[s])]
+                totals.append(moment[:2])
+                elapsed, moment = 0, np.zeros(3)
+                continue
+            if timeline.kind[s] == READOUT:
+                row = int(timeline.event[s])
+                plane_moment[row] = moment[:2]
+                ops.append((SAMPLE, samples.row(elapsed, moment[2]), 0))
+                angle.append(0.0)
+                rows.append(row)
+            elapsed += int(timeline.duration[s])
+            moment = moment + timeline.moment[s]
+        operations.append(ops)
+        phases.append(angle)
+        readouts.append(rows)
+    base, multiples = _common_moment(np.array(totals).reshape(-1, 2), plane_reach)
+    if multiples is None:
+        return "in-plane gradient moments between RF pulses have no common divisor"
+    return Program(
+        operations=tuple(
+            np.array([(k, i, multiples[n] if k == INTERVAL else 0) for k, i, n in ops], dtype=np.int64).reshape(-1, 3)
+            for ops in operations),
+        phases=tuple(np.array(p) for p in phases),
+        readouts=tuple(np.array(r, dtype=np.int64) for r in readouts),
+        intervals=np.array(intervals.values).reshape(-1, 2),
+        samples=np.array(samples.values).reshape(-1, 2),
+        plane_moment=plane_moment,
+        base=base,
+    )
+
+
+def _common_moment(
+    totals: NDArray[np.float64], reach: float
+) -> tuple[NDArray[np.float64], NDArray[np.int64] | None]:
+    """Return q and the integer multiple of q of each in-plane moment (interval, 2), or None if there is none."""
+    length = np.hypot(totals[:, 0], totals[:, 1])
+    tolerance = SAME / max(reach, 1e-9)
+    moving = length > tolerance
+    if not np.any(moving):
+        return np.zeros(2), np.zeros(len(totals), dtype=np.int64)
+    shortest = totals[moving][np.argmin(length[moving])]
+    for divisor in range(1, 13):
+        base = shortest / divisor
+        along = totals @ base / (base @ base)
+        multiple = np.rint(along)
+        off = np.abs(totals - multiple[:, None] * base).max()
+        if off <= tolerance and np.abs(multiple).max() <= MAX_ORDER:
+            return base, multiple.astype(np.int64)
+    return np.zeros(2), None

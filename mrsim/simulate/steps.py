@@ -1,0 +1,108 @@
+"""Pulses and times as the Bloch kernels want them: half rotation angles per step, decay per distinct time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..sequence.timeline import Pulse
+
+MAX_HALF_ANGLE = 0.5
+"""Largest half rotation angle per step, rad: there seven series terms are exact to 1e-15."""
+
+
+def rotation_series(dtype: type) -> NDArray[np.floating]:
+    """Return (2, 7): the terms of cos h and of 2 sin h / h in powers of h^2."""
+    n = np.arange(7)
+    factorial = [math.factorial(2 * k) for k in n]
+    return np.array([(-1.0) ** n / factorial, 2 * (-1.0) ** n / [f * (2 * k + 1) for f, k in zip(factorial, n, strict=True)]]).astype(dtype)
+
+
+def phasor_series(dtype: type) -> NDArray[np.floating]:
+    """Return (2, 12): eleven terms of cos(pi p) and sin(pi p)/p in p^2, the rounding number, and 1."""
+    n = np.arange(11)
+    even = np.array([math.pi ** (2 * k) / math.factorial(2 * k) for k in n]) * (-1.0) ** n
+    odd = np.array([math.pi ** (2 * k + 1) / math.factorial(2 * k + 1) for k in n]) * (-1.0) ** n
+    rounding = 1.5 * 2.0 ** np.finfo(dtype).nmant
+    return np.array([[*even, rounding], [*odd, 1.0]]).astype(dtype)
+
+
+@dataclass(slots=True, eq=False)
+class TimeTable:
+    """Distinct times, s, so that exponentials are computed once per time and class."""
+
+    rows: dict[float, int] = field(default_factory=dict)
+
+    def row(self, seconds: float) -> int:
+        """Return the row of a time, adding it if it is new."""
+        return self.rows.setdefault(float(seconds), len(self.rows))
+
+    def decay(self, rate: NDArray[np.float64], dtype: type) -> NDArray[np.floating]:
+        """Return (row, class) exp(-time * rate) for the (class,) rates, 1/s."""
+        return np.exp(-np.outer(list(self.rows), rate)).astype(dtype)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class PulseTable:
+    """All pulses of a timeline, end to end."""
+
+    pulse_run: NDArray[np.int64]
+    """(pulse + 1,) first run of each pulse."""
+    runs: NDArray[np.float64]
+    """(run, 5): first step, one past the last, time rows of half a step and of a step, -pi dt."""
+    b1: NDArray[np.floating]
+    """(2, step): -pi gamma_bar dt * B1, half rotation angle per unit of relative B1."""
+    gradient: NDArray[np.floating]
+    """(3, step): -pi gamma_bar dt * G, half rotation angle per metre."""
+    steps: int
+    """Number of steps."""
+
+
+def pulse_table(
+    pulses: Sequence[Pulse], gamma_bar: float, reach: NDArray[np.float64], max_offset: float, max_b1: float,
+    times: TimeTable, dtype: type,
+) -> PulseTable:
+    """Turn pulses into step tables, splitting steps whose rotation is too large for the series.
+
+    Parameters
+    ----------
+    pulses : sequence of Pulse
+        The distinct pulses.
+    gamma_bar : float
+        Hz/T.
+    reach : (3,) array
+        Largest |x|, |y|, |z| of any spin, m.
+    max_offset, max_b1 : float
+        Largest |offset|, Hz, and relative B1 of any spin.
+    times : TimeTable
+        Receives the steps' times.
+    dtype : type
+        Of the tables.
+    """
+    runs: list[tuple[float, ...]] = []
+    b1, gradient, starts, count = [], [], [0], 0
+    for pulse in pulses:
+        field_hz = gamma_bar * (np.abs(pulse.gradient) @ reach + max_b1 * np.abs(pulse.b1)) + max_offset
+        split = np.maximum(1, np.ceil(np.pi * field_hz * pulse.dt / MAX_HALF_ANGLE)).astype(int)
+        dt = np.repeat(pulse.dt / split, split)
+        factor = -np.pi * gamma_bar * dt
+        steps = np.repeat(pulse.b1, split) * factor
+        b1.append(np.stack([steps.real, steps.imag]))
+        gradient.append((np.repeat(pulse.gradient, split, axis=0) * factor[:, None]).T)
+        edges = [0, *(np.flatnonzero(np.abs(np.diff(dt)) > 1e-15) + 1), len(dt)]
+        for first, last in zip(edges[:-1], edges[1:], strict=True):
+            step = float(dt[first])
+            runs.append((count + first, count + last, times.row(step / 2), times.row(step), -np.pi * step))
+        count += len(dt)
+        starts.append(len(runs))
+    return PulseTable(
+        pulse_run=np.array(starts, dtype=np.int64),
+        runs=np.array(runs, dtype=np.float64).reshape(-1, 5),
+        b1=np.concatenate(b1, axis=1).astype(dtype) if b1 else np.zeros((2, 0), dtype),
+        gradient=np.ascontiguousarray(np.concatenate(gradient, axis=1).astype(dtype) if b1 else np.zeros((3, 0), dtype)),
+        steps=count,
+    )

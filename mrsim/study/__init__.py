@@ -1,0 +1,1 @@
+"""One run, a sweep, a cohort: joins the steps and keeps the books."""

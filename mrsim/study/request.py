@@ -1,0 +1,77 @@
+"""What a run is asked to do, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.acquisition import Acquisition
+from ..core.evaluation import Evaluation
+from ..core.images import Images
+from ..core.maps import Maps
+from ..phantom.phantom import Phantom
+from ..sequence.sequence import Sequence
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is going on, done, in all)."""
+
+CAUSES = ("noise", "slice-profile", "t2-prime", "chemical-shift", "partial-volume")
+"""Causes of error that a run can leave out: `partial-volume` restricts the regions to voxels whose in-plane
+neighbours are pure too; `slice-profile` plays nominal flips in a nominal slice."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRequest:
+    """A run as a user asks for it; None means what the protocol's [run] table says."""
+
+    protocol: str
+    """Name or path."""
+    scanner: str | None = None
+    """Preset name or path."""
+    phantom: str | None = None
+    """Name or path."""
+    field: float | None = None
+    """T; picks the preset of that field."""
+    grade: int | None = None
+    """Pfirrmann grade, 1 to 5."""
+    model: str | None = None
+    """Signal model to fit."""
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    """Protocol entries, as text with units: {"te": "10 ms"}."""
+    seed: int = 1
+    """Seed of the noise."""
+    without: tuple[str, ...] = ()
+    """Causes of error to leave out; see `CAUSES`."""
+    threads: int | None = None
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the Bloch engine."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class RunResult:
+    """Everything that a run made."""
+
+    request: RunRequest
+    """With every None filled in."""
+    description: str
+    """Of the protocol, one line."""
+    protocol_file: Path
+    sequence: Sequence
+    phantom: Phantom
+    raw: Acquisition
+    images: Images
+    maps: Maps | None
+    """None for a protocol without a model to fit."""
+    truth: Maps
+    rois: dict[str, NDArray[np.bool_]]
+    evaluation: Evaluation | None
+    warnings: tuple[str, ...]
+    timings: dict[str, float]
+    """Seconds per step."""
+    provenance: dict[str, Any]
+    """Versions, seeds, the protocol's and phantom's text."""

@@ -1,0 +1,202 @@
+"""One run down the whole road: protocol and phantom to evaluation."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.acquisition import Acquisition
+from ..core.errors import InfeasibleError, InputError, did_you_mean
+from ..core.images import Images
+from ..core.maps import Maps
+from ..core.toml import available, resource, structure
+from ..core.version import __version__
+from ..evaluate import evaluate
+from ..fit.fit import fit
+from ..phantom.phantom import Phantom
+from ..phantom.phantom_file import load_phantom
+from ..recon import reconstruct
+from ..sequence.discretize import discretize
+from ..sequence.protocol import read_protocol_file
+from ..sequence.scanner import Scanner, load_scanner
+from ..sequence.sequence import Sequence
+from ..simulate import Bloch, add_noise, simulate
+from .request import CAUSES, Progress, RunRequest, RunResult
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunTable:
+    """The [run] table of a protocol file: what to do with the sequence unless the user says otherwise."""
+
+    scanner: str = "3T"
+    phantom: str = "lumbar-disc"
+    grade: int | None = None
+    fit: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Clock:
+    """Times the steps and tells the user which one is running."""
+
+    progress: Progress | None
+    seconds: dict[str, float]
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        if self.progress:
+            self.progress(name, 0, 1)
+        start = perf_counter()
+        yield
+        self.seconds[name] = perf_counter() - start
+        if self.progress:
+            self.progress(name, 1, 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Prepared:
+    """A request with its files read: ready to simulate."""
+
+    request: RunRequest
+    description: str
+    protocol_file: Path
+    sequence: Sequence
+    phantom: Phantom
+
+
+def prepare(request: RunRequest) -> Prepared:
+    """Read the files of a request, build the sequence and check it against the scanner."""
+    unknown = [cause for cause in request.without if cause not in CAUSES]
+    if unknown:
+        raise InputError(f"unknown cause '{unknown[0]}'{did_you_mean(unknown[0], list(CAUSES))}", key="--without")
+    path = resource(request.protocol, "protocols", "protocol")
+    description, family, table = read_protocol_file(path, dict(request.overrides))
+    defaults = structure(table, RunTable, path, ("run",))
+    scanner = _scanner(request, defaults)
+    grade = request.grade if request.grade is not None else defaults.grade
+    phantom = load_phantom(request.phantom or defaults.phantom, field=scanner.b0, grade=grade)
+    sequence = family.build(scanner)
+    violations = sequence.check()
+    if violations:
+        listed = "\n".join(f"  {violation}" for violation in violations[:20])
+        raise InfeasibleError(f"{path.stem} breaks {len(violations)} limits of scanner {scanner.name}:\n{listed}")
+    full = replace(request, scanner=request.scanner or scanner.name, phantom=request.phantom or defaults.phantom,
+                   field=scanner.b0, grade=grade, model=request.model or defaults.fit)
+    return Prepared(request=full, description=description, protocol_file=path, sequence=sequence, phantom=phantom)
+
+
+def _scanner(request: RunRequest, defaults: RunTable) -> Scanner:
+    if request.scanner is not None:
+        scanner = load_scanner(request.scanner)
+        if request.field is not None and abs(scanner.b0 - request.field) > 1e-6:
+            raise InputError(f"{request.field:g} T was asked for, but scanner '{request.scanner}' has {scanner.b0:g} T; "
+                             "give one of them", key="--field")
+        return scanner
+    if request.field is None:
+        return load_scanner(defaults.scanner)
+    presets = {name: load_scanner(name) for name in available("protocols/scanners")}
+    for scanner in presets.values():
+        if abs(scanner.b0 - request.field) < 1e-6:
+            return scanner
+    known = ", ".join(f"{scanner.b0:g} T" for scanner in presets.values())
+    raise InputError(f"no scanner preset has {request.field:g} T; presets: {known}. Write a scanner file and give --scanner",
+                     key="--field")
+
+
+def engine_of(request: RunRequest, **extra: Any) -> Bloch:
+    """Return the engine that a request asks for."""
+    leave_out = {"slice-profile": {"ideal_slice": True}, "t2-prime": {"t2_prime": False},
+                 "chemical-shift": {"chemical_shift": False}}
+    options: dict[str, Any] = dict(request.engine) | extra
+    for cause in request.without:
+        options |= leave_out.get(cause, {})
+    return Bloch(**options)
+
+
+def simulate_only(request: RunRequest, progress: Progress | None = None) -> tuple[Sequence, Phantom, Acquisition]:
+    """Go down the road as far as the raw data."""
+    prepared = prepare(request)
+    raw = _raw(prepared, engine_of(prepared.request), progress)
+    if "noise" not in request.without:
+        raw = add_noise(raw, rng=request.seed)
+    return prepared.sequence, prepared.phantom, raw
+
+
+def _raw(prepared: Prepared, engine: Bloch, progress: Progress | None) -> Acquisition:
+    report = (lambda done, total: progress("simulate", done, total)) if progress else None
+    timeline = discretize(prepared.sequence)
+    return simulate(timeline, prepared.phantom, engine, threads=prepared.request.threads, progress=report)
+
+
+def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
+    """Go down the whole road.
+
+    Parameters
+    ----------
+    request : RunRequest
+        What to do.
+    progress : callable, optional
+        Called with (step, done, in all).
+    """
+    clock = _Clock(progress, {})
+    with clock.step("build"):
+        prepared = prepare(request)
+    request = prepared.request
+    grid = prepared.sequence.encoding.grid
+    with clock.step("truth"):
+        truth, rois = prepared.phantom.truth(grid), prepared.phantom.rois(grid)
+    with clock.step("simulate"):
+        raw = _raw(prepared, engine_of(request), progress)
+    with clock.step("reconstruct"):
+        noise = "noise" not in request.without
+        measured = add_noise(raw, rng=request.seed) if noise else raw
+        images = reconstruct(measured)
+    if "partial-volume" in request.without:
+        with clock.step("unmix"):
+            images = _unmixed(prepared, images, raw, truth)
+    with clock.step("fit"):
+        maps = fit(images, request.model, threads=request.threads) if request.model else None
+    evaluation = evaluate(maps, truth, rois) if maps else None
+    return RunResult(
+        request=request, description=prepared.description, protocol_file=prepared.protocol_file,
+        sequence=prepared.sequence, phantom=prepared.phantom, raw=measured, images=images, maps=maps, truth=truth,
+        rois=rois, evaluation=evaluation, warnings=tuple(raw.history["warnings"]), timings=clock.seconds,
+        provenance=_provenance(prepared))
+
+
+def _unmixed(prepared: Prepared, images: Images, raw: Acquisition, truth: Maps) -> Images:
+    """Return images in which a pure voxel holds its own tissue's signal only: no partial volume, no ringing of
+    its neighbours. The noise of `images` is kept."""
+    noise = images.data - reconstruct(raw).data
+    data = images.data.copy()
+    for tissue, fraction in truth.fractions.items():
+        pure: NDArray[np.bool_] = fraction >= 0.99
+        if not pure.any():
+            continue
+        alone = reconstruct(_raw(prepared, engine_of(prepared.request, only=(tissue,)), None))
+        data[:, pure] = alone.data[:, pure] + noise[:, pure]
+    return replace(images, data=data)
+
+
+def _provenance(prepared: Prepared) -> dict[str, Any]:
+    import numba
+    import scipy
+
+    request = prepared.request
+    return {
+        "mrsim": __version__, "python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__,
+        "numba": numba.__version__, "machine": platform.machine(),
+        "protocol_text": prepared.protocol_file.read_text(encoding="utf-8"),
+        "request": {
+            "protocol": request.protocol, "scanner": request.scanner, "phantom": request.phantom, "field": request.field,
+            "grade": request.grade, "model": request.model, "overrides": dict(request.overrides), "seed": request.seed,
+            "without": list(request.without), "engine": dict(request.engine),
+        },
+    }
