@@ -14,7 +14,9 @@ The road, each verb a pure function of nouns::
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from .core.version import __version__
@@ -40,14 +42,23 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'mrsim' has no attribute '{name}'")
-    value = getattr(import_module(f"mrsim.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+class _Road(ModuleType):
+    """The package as a module whose verbs stay verbs: importing the subpackage `mrsim.fit` does not hide `fit`."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        """Import a public name when it is first used."""
+        if name not in _HOMES:
+            raise AttributeError(f"module 'mrsim' has no attribute '{name}'")
+        value = getattr(import_module(f"mrsim.{_HOMES[name]}"), name)
+        setattr(self, name, value)
+        return value
+
+    def __dir__(self) -> list[str]:
+        return sorted(__all__)
 
 
-def __dir__() -> list[str]:
-    return sorted(__all__)
+sys.modules[__name__].__class__ = _Road

@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Every command: the module that holds it as `command`, and its line in the help."""
 
-USER_ERROR, DEFECT, INTERRUPTED, BROKEN_PIPE = 2, 1, 130, 141
+USER_ERROR, DEFECT, INTERRUPTED, BROKEN_PIPE = 2, 1, 130, 1
 """Exit codes."""
 
 
@@ -73,7 +73,7 @@ def main() -> None:
 def perform(arguments: Sequence[str]) -> int:
     """Run the command line; return the exit code.
 
-    0 done; 1 a defect of mrsim; 2 a request that cannot be carried out; 130 interrupted; 141 nobody reads on.
+    0 done; 1 a defect of mrsim, or nobody reads the output; 2 a request that cannot be carried out; 130 interrupted.
     """
     try:
         code = _called(list(arguments))

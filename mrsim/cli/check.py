@@ -17,9 +17,7 @@ VIOLATED = 2
 @click.command("check")
 @sequence_options
 @json_option
-def command(
-    protocol: str, field: float | None, scanner: str | None, entries: tuple[tuple[str, str], ...], as_json: bool
-) -> int:
+def command(protocol: str, field: float | None, scanner: str | None, overrides: dict[str, str], as_json: bool) -> int:
     """Check PROTOCOL against a scanner: every violation, and how much of each limit is used.
 
     The exit code is 2 if a limit is broken.
@@ -27,7 +25,7 @@ def command(
     from ..report.table import margin_table
     from ..sequence.check import margins
 
-    _, sequence = built_sequence(protocol, field, scanner, dict(entries))
+    _, sequence = built_sequence(protocol, field, scanner, overrides)
     violations = sequence.check()
     if as_json:
         write_json(

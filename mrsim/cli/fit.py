@@ -60,7 +60,9 @@ def images_of(file: Path, contents: Mapping[str, Any]) -> Images:
         if isinstance(value, Acquisition):
             return reconstruct(value)
     held = ", ".join(contents) or "nothing"
-    raise StorageError(f"{file}: holds {held}, but neither images nor raw data; fit a file of 'mrsim run' or 'simulate'")
+    raise StorageError(
+        f"{file}: holds {held}, but neither images nor raw data; fit a file of 'mrsim run' or 'simulate'"
+    )
 
 
 def summary(maps: Maps, rois: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -20,7 +20,9 @@ def command(file: Path, as_json: bool) -> None:
     from ..report.table import Table
 
     contents = load(file)
-    entries = [{"name": name, "kind": type(value).__name__, "content": describe(value)} for name, value in contents.items()]
+    entries = [
+        {"name": name, "kind": type(value).__name__, "content": describe(value)} for name, value in contents.items()
+    ]
     if as_json:
         write_json({"file": str(file), "objects": entries, "provenance": contents.get("provenance")})
         return
@@ -41,7 +43,8 @@ def describe(value: Any) -> str:
         return f"{readouts:,} readouts of {samples} samples, {coils} coil{'s' if coils > 1 else ''}, {noise}"
     if isinstance(value, Images):
         count = len(value.data)
-        return f"{count} image{'s' if count > 1 else ''} of {_size(value.grid.shape)} voxels, {', '.join(value.contrast)}"
+        plural = "s" if count > 1 else ""
+        return f"{count} image{plural} of {_size(value.grid.shape)} voxels, {', '.join(value.contrast)}"
     if isinstance(value, Maps):
         return f"{', '.join(value.values)} on {_size(value.grid.shape)} voxels, {value.model}"
     if isinstance(value, Evaluation):

@@ -11,60 +11,46 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class FieldStrength(click.ParamType):
-    """A field strength: ``3``, ``3T``, ``"3 T"``. A bare number is in tesla."""
+def tesla(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+    """Return a field strength, T, from ``3``, ``3T`` or ``"3 T"``; a bare number is in tesla."""
+    if text is None:
+        return None
+    from ..core.units import parse_quantity
 
-    name = "TESLA"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the field strength, T."""
-        from ..core.units import parse_quantity
-
-        text = str(value).strip()
-        try:
-            number = float(text)
-        except ValueError:
-            try:
-                values = parse_quantity(text, "magnetic field")
-            except ValueError as problem:
-                self.fail(f"{problem}; write for example 3 or '3 T'", param, ctx)
-            if len(values) != 1:
-                self.fail(f"'{text}' is {len(values)} values; give one", param, ctx)
-            number = values[0]
-        if not (math.isfinite(number) and number > 0):
-            self.fail(f"'{text}' is no field strength; give a positive number of tesla, e.g. 3", param, ctx)
-        return number
+    try:
+        values = parse_quantity(f"{text} T" if _is_number(text) else text, "magnetic field")
+    except ValueError as problem:
+        raise click.BadParameter(f"{problem}; write for example 3 or '3 T'", context, parameter) from None
+    if len(values) != 1 or values[0] <= 0:
+        raise click.BadParameter(f"'{text}' is no field strength; give one positive value, e.g. 3", context, parameter)
+    return values[0]
 
 
-class Entry(click.ParamType):
-    """A protocol entry to change: ``key=value``, the value with its unit."""
-
-    name = "KEY=VALUE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        """Return key and value as text."""
-        if isinstance(value, tuple):
-            return value[0], value[1]
-        key, sign, text = str(value).partition("=")
-        if not sign or not key.strip() or not text.strip():
-            self.fail(f"'{value}' is not key=value; write for example \"te=10 ms\"", param, ctx)
-        return key.strip(), text.strip()
+def entries(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    """Return the protocol entries to change from texts ``key=value``, each value with its unit."""
+    changed = {}
+    for text in texts:
+        key, sign, value = (part.strip() for part in text.partition("="))
+        if not (sign and key and value):
+            problem = f"'{text}' is not key=value; write for example \"te=10 ms\""
+            raise click.BadParameter(problem, context, parameter)
+        changed[key] = value
+    return changed
 
 
-class Positive(click.ParamType):
-    """A positive, finite number."""
+def positive(context: click.Context, parameter: click.Parameter, number: float | None) -> float | None:
+    """Return the number if it is positive and finite."""
+    if number is not None and not (math.isfinite(number) and number > 0):
+        raise click.BadParameter(f"{number:g} is not a positive number", context, parameter)
+    return number
 
-    name = "NUMBER"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number."""
-        try:
-            number = float(value)
-        except ValueError:
-            self.fail(f"'{value}' is not a number", param, ctx)
-        if not (math.isfinite(number) and number > 0):
-            self.fail(f"'{value}' is not a positive number", param, ctx)
-        return number
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def together(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -79,11 +65,14 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 protocol_argument = click.argument("protocol", metavar="PROTOCOL")
-field_option = click.option("--field", type=FieldStrength(), help="Field strength: picks the scanner preset, 1.5, 3 or 7.")
+field_option = click.option(
+    "--field", metavar="TESLA", callback=tesla, help="Field strength: picks the scanner preset, 1.5, 3 or 7."
+)
 scanner_option = click.option("--scanner", metavar="NAME", help="Scanner preset or path of a scanner file.")
 set_option = click.option(
-    "--set", "entries", type=Entry(), multiple=True, help='Change a protocol entry, e.g. --set "echo_spacing=10 ms".'
-)
+    "--set", "overrides", metavar="KEY=VALUE", multiple=True, callback=entries,
+    help='Change a protocol entry, e.g. --set "echo_spacing=10 ms".',
+)  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout and nothing else.")
 seed_option = click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the noise.")
 noise_free_option = click.option("--noise-free", is_flag=True, help="Add no noise (the same as --without noise).")
@@ -97,7 +86,7 @@ engine_options = together(
         help="Leave out a cause of error: noise, slice-profile, t2-prime, chemical-shift, partial-volume.",
     ),
     click.option("--threads", type=click.IntRange(1), help="Worker threads; the result does not depend on it."),
-    click.option("--accuracy", type=Positive(), help="Wanted discretisation error over M0, e.g. 1e-4."),
+    click.option("--accuracy", type=float, callback=positive, help="Wanted discretisation error over M0, e.g. 1e-4."),
     click.option("--precision", type=click.Choice(["double", "single"]), help="Floating-point numbers of the engine."),
 )  # fmt: skip
 sequence_options = together(protocol_argument, field_option, scanner_option, set_option)

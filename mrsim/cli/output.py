@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 PIPED = 160
 """Width of tables where no terminal says how wide it is."""
+UNBROKEN = 10
+"""Cells of this length or less are never broken, longer ones between words only ..."""
+LONGEST = 24
+"""... unless a word is longer than this."""
 
 
 def plain_value(value: Any) -> Any:
@@ -47,9 +51,21 @@ def write_tables(*tables: Table) -> None:
 
     console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else PIPED)
     for table in tables:
-        shown = RichTable(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+        shown = RichTable(
+            title=table.title,
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            padding=(0, 1),
+            collapse_padding=True,
+        )
         for index, name in enumerate(table.columns):
-            shown.add_column(name, justify="right" if index in table.numeric else "left", no_wrap=index in table.numeric)
+            numeric = index in table.numeric
+            cells = [name, *(row[index] for row in table.rows)]
+            words = [word for cell in cells for word in (cell.split() if len(cell) > UNBROKEN else [cell])]
+            least = min(max(map(len, words), default=0), LONGEST)
+            shown.add_column(name, justify="right" if numeric else "left", no_wrap=numeric, min_width=least)
         for row in table.rows:
             shown.add_row(*(cell.replace("[", "\\[") for cell in row))
         console.print(shown)

@@ -41,7 +41,7 @@ RESULTS = Path("results")
 )  # fmt: skip
 @json_option
 def command(
-    entries: tuple[tuple[str, str], ...], noise_free: bool, without: tuple[str, ...], accuracy: float | None,
+    noise_free: bool, without: tuple[str, ...], accuracy: float | None,
     precision: str | None, out: Path | None, as_json: bool, model: str | None, **asked: Any,
 ) -> None:  # fmt: skip
     """Simulate PROTOCOL, reconstruct, fit and compare with the truth; write a folder with a report.
@@ -54,7 +54,7 @@ def command(
     from ..study.save import check_writable, save_run
 
     request = RunRequest(
-        **asked, model=model, overrides=dict(entries), without=causes(without, noise_free),
+        **asked, model=model, without=causes(without, noise_free),
         engine=engine_settings(accuracy, precision),
     )  # fmt: skip
     request = prepare(request).request
@@ -96,8 +96,10 @@ def run_summary(result: RunResult, folder: Path) -> dict[str, Any]:
 def _write(result: RunResult, page: Path) -> None:
     from ..report.table import brief_evaluation_table
 
-    if result.evaluation is not None:
+    if result.evaluation is not None and result.evaluation.rows:
         write_tables(brief_evaluation_table(result.evaluation))
+    else:
+        click.echo("nothing to compare: no map was fitted, or no region has a voxel of one tissue alone")
     for warning in result.warnings:
         click.echo(f"warning: {warning}")
     click.echo(f"report: {page}")

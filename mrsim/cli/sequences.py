@@ -14,7 +14,7 @@ DEFAULT_SCANNER = "3T"
 
 
 def built_sequence(
-    protocol: str, field: float | None, scanner: str | None, entries: Mapping[str, str]
+    protocol: str, field: float | None, scanner: str | None, overrides: Mapping[str, str]
 ) -> tuple[str, Sequence]:
     """Return a protocol's description and its sequence, not yet checked.
 
@@ -26,14 +26,14 @@ def built_sequence(
         T; picks the preset of that field.
     scanner : str, optional
         Preset or path.
-    entries : mapping of str to str
+    overrides : mapping of str to str
         Protocol entries to change, with units.
     """
     from ..core.toml import resource
     from ..sequence.protocol import FOLDER, read_protocol_file
 
     path = resource(protocol, FOLDER, "protocol")
-    description, family, run = read_protocol_file(path, dict(entries))
+    description, family, run = read_protocol_file(path, dict(overrides))
     return description, family.build(chosen_scanner(field, scanner, str(run.get("scanner", DEFAULT_SCANNER))))
 
 
@@ -54,4 +54,5 @@ def chosen_scanner(field: float | None, name: str | None, default: str) -> Scann
         if abs(scanner.b0 - field) < 1e-6:
             return scanner
     known = ", ".join(f"{scanner.b0:g} T" for scanner in presets)
-    raise InputError(f"no scanner preset has {field:g} T; presets: {known}; or name a file with --scanner", key="--field")
+    problem = f"no scanner preset has {field:g} T; presets: {known}; or name a scanner file with --scanner"
+    raise InputError(problem, key="--field")

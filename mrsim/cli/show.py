@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @json_option
 def command(
-    protocol: str, field: float | None, scanner: str | None, entries: tuple[tuple[str, str], ...], out: Path | None,
+    protocol: str, field: float | None, scanner: str | None, overrides: dict[str, str], out: Path | None,
     as_json: bool,
 ) -> None:  # fmt: skip
     """Show the timing of PROTOCOL, and draw it with --out."""
     from ..report.table import timing_table
 
-    description, sequence = built_sequence(protocol, field, scanner, dict(entries))
+    description, sequence = built_sequence(protocol, field, scanner, overrides)
     written = draw(sequence, out) if out is not None else []
     if as_json:
         write_json(_facts(protocol, description, sequence, written))

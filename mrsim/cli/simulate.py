@@ -30,7 +30,7 @@ from .progress import progress_bar
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.h5", required=True, help="The file to write.")
 @json_option
 def command(
-    entries: tuple[tuple[str, str], ...], noise_free: bool, without: tuple[str, ...], accuracy: float | None,
+    noise_free: bool, without: tuple[str, ...], accuracy: float | None,
     precision: str | None, out: Path, as_json: bool, **asked: Any,
 ) -> None:  # fmt: skip
     """Simulate PROTOCOL and write its raw data, for 'mrsim fit' or another program."""
@@ -39,9 +39,7 @@ def command(
     from ..study.run import simulate_only
 
     check_file_writable(out)
-    request = RunRequest(
-        **asked, overrides=dict(entries), without=causes(without, noise_free), engine=engine_settings(accuracy, precision)
-    )
+    request = RunRequest(**asked, without=causes(without, noise_free), engine=engine_settings(accuracy, precision))
     with progress_bar(wanted=not as_json) as report:
         sequence, phantom, raw = simulate_only(request, report)
     save(out, raw=raw)
@@ -68,10 +66,10 @@ def check_file_writable(path: Path) -> None:
         raise StorageError(f"{path}: the folder {path.parent} does not exist; make it first")
     try:
         with replacing(path):
-            raise _Writable
-    except _Writable:
+            raise _TriedError
+    except _TriedError:
         return
 
 
-class _Writable(Exception):
+class _TriedError(Exception):
     """Leaves `replacing` without touching the target."""

@@ -67,7 +67,7 @@ class Grid:
     def coordinates(self, axis: int) -> NDArray[np.float64]:
         """Return the (n,) voxel centres along grid axis 0 = x, 1 = y, 2 = z, m."""
         n = self.shape[2 - axis]
-        return (np.arange(n) - n // 2) * self.spacing[axis]
+        return np.asarray((np.arange(n) - n // 2) * self.spacing[axis], dtype=np.float64)
 
     def to_world(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
         """Turn (..., 3) grid coordinates x, y, z into (..., 3) world RAS coordinates, m."""

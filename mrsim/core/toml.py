@@ -83,7 +83,9 @@ def structure(table: Mapping[str, Any], kind: type[T], file: Path, prefix: tuple
     for key in table:
         if key not in known:
             keys = (*prefix, key)
-            raise InputError(f"unknown key{did_you_mean(key, known)}", key=".".join(keys), file=file, line=line_of(file, keys))
+            raise InputError(
+                f"unknown key{did_you_mean(key, known)}", key=".".join(keys), file=file, line=line_of(file, keys)
+            )
     try:
         return TypeAdapter(kind).validate_python(dict(table))
     except ValidationError as error:
@@ -124,10 +126,10 @@ def line_of(file: Path, keys: tuple[str, ...]) -> int | None:
         header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", text)
         entry = re.match(r"\s*([A-Za-z0-9_\-\".]+)\s*=", text)
         if header:
-            section = tuple(part.strip("\" ") for part in header[1].split("."))
+            section = tuple(part.strip('" ') for part in header[1].split("."))
             path = section
         elif entry:
-            path = (*section, *(part.strip("\"") for part in entry[1].split(".")))
+            path = (*section, *(part.strip('"') for part in entry[1].split(".")))
         else:
             continue
         if path == keys[: len(path)] and (best is None or len(path) > best[0]):

@@ -124,7 +124,9 @@ class Quantity:
 
         return core_schema.no_info_before_validator_function(read, handler(source))
 
-    def __get_pydantic_json_schema__(self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
         kinds = ["string", "number"] if self.dimension == "fraction" else ["string"]
         return {"type": kinds, "description": self.dimension, "examples": [_example(self.dimension)]}
 

@@ -57,15 +57,36 @@ def _row(region: str, parameter: str, maps: Maps, truth: Maps, mask: NDArray[np.
     claimed = maps.errors[parameter][fitted]
     if n == 0:
         nothing = float("nan")
-        return EvaluationRow(region=region, parameter=parameter, unit=maps.units[parameter],
-                             truth=float(truth.values[parameter][known].mean()), mean=nothing, bias=nothing, sd=nothing,
-                             se=nothing, fit_se=nothing, n=0, rejected=rejected, flags=("no valid fit in the region",))
+        return EvaluationRow(
+            region=region,
+            parameter=parameter,
+            unit=maps.units[parameter],
+            truth=float(truth.values[parameter][known].mean()),
+            mean=nothing,
+            bias=nothing,
+            sd=nothing,
+            se=nothing,
+            fit_se=nothing,
+            n=0,
+            rejected=rejected,
+            flags=("no valid fit in the region",),
+        )
     difference = value - true
     sd = float(difference.std(ddof=1)) if n > 1 else float("nan")
     return EvaluationRow(
-        region=region, parameter=parameter, unit=maps.units[parameter], truth=float(true.mean()), mean=float(value.mean()),
-        bias=float(difference.mean()), sd=sd, se=sd / np.sqrt(n) if n > 1 else float("nan"),
-        fit_se=float(np.sqrt(np.mean(claimed**2))), n=n, rejected=rejected, flags=_flags(maps.status[known]))
+        region=region,
+        parameter=parameter,
+        unit=maps.units[parameter],
+        truth=float(true.mean()),
+        mean=float(value.mean()),
+        bias=float(difference.mean()),
+        sd=sd,
+        se=sd / np.sqrt(n) if n > 1 else float("nan"),
+        fit_se=float(np.sqrt(np.mean(claimed**2))),
+        n=n,
+        rejected=rejected,
+        flags=_flags(maps.status[known]),
+    )
 
 
 def _flags(status: NDArray[np.int8]) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 The expression and its derivatives are split by what they depend on. What the images alone decide (sin of
 the flip angle, TR - TE/2) becomes a row of a table that is filled once per fit; what the parameters alone
 decide (1/T2) is computed once per voxel and round; the rest is computed per voxel and image, after common
-subexpressions are shared, so that value and Jacobian together cost one exponential per decay.
+subexpressions are shared, so that value and Jacobian together cost one exponential per decay. Names made
+here start with an underscore, which leaves all others to the models.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ class Split:
         if not symbols:
             return expression
         if not symbols & self.parameters:
-            return self._name(self.rows, "c", expression)
+            return self._name(self.rows, "_c", expression)
         if symbols <= self.parameters:
-            return expression if expression.is_Symbol else self._name(self.temporaries, "q", expression)
+            return expression if expression.is_Symbol else self._name(self.temporaries, "_q", expression)
         if not isinstance(expression, (Add, Mul)):
             return expression.func(*(self.reduce(part) for part in expression.args))
         images = [p for p in expression.args if p.free_symbols and not p.free_symbols & self.parameters]
@@ -104,7 +105,7 @@ def _model_section(model: Model) -> str:
     expression = model.expression()
     split = Split(frozenset(parameters))
     wanted = [split.reduce(e) for e in (expression, *(diff(expression, p) for p in parameters))]
-    shared, wanted = cse(wanted, symbols=numbered_symbols("x"))
+    shared, wanted = cse(wanted, symbols=numbered_symbols("_x"))
     lane, _ = _printers()
     count, temporaries = len(parameters), list(split.temporaries.values())
     inside = [f"{symbol} = work[{k} * LANES + lane]" for k, symbol in enumerate((*parameters, *temporaries))]
@@ -135,9 +136,11 @@ def _tabulate(model: Model, split: Split) -> str:
     rows = [f"{table.doprint(e)}," for e in split.rows]
     lines = [
         "def tabulate(contrast, options):",
-        *_indent([*names, f"n = len(contrast[{model.contrast[0].name!r}])", "rows = ("]),
+        *_indent([*names, f"_n = len(contrast[{model.contrast[0].name!r}])", "_rows = ("]),
         *_indent(rows, 2),
-        *_indent([")", "return np.stack([np.broadcast_to(np.asarray(row, dtype=np.float64), (n,)) for row in rows])"]),
+        *_indent(
+            [")", "return np.stack([np.broadcast_to(np.asarray(_row, dtype=np.float64), (_n,)) for _row in _rows])"]
+        ),
     ]
     return "\n".join(lines).replace("numpy.", "np.")
 
@@ -148,16 +151,16 @@ def _accumulate(
     cost = count + temporaries
     end = cost + 1 + count + count * (count + 1) // 2
     normal = [(a, b) for a in range(count) for b in range(a + 1)]
-    body = [*inside, f"r = {values[0]} - series[i * LANES + lane]", "t = w * r"]
-    body += [f"j{k} = {value}" for k, value in enumerate(values[1:])]
-    body += [f"work[{cost} * LANES + lane] += t * r"]
-    body += [f"work[{cost + 1 + k} * LANES + lane] += t * j{k}" for k in range(count)]
-    body += [f"work[{cost + 1 + count + k} * LANES + lane] += w * j{a} * j{b}" for k, (a, b) in enumerate(normal)]
+    body = [*inside, f"_r = {values[0]} - series[i * LANES + lane]", "_t = _w * _r"]
+    body += [f"_j{k} = {value}" for k, value in enumerate(values[1:])]
+    body += [f"work[{cost} * LANES + lane] += _t * _r"]
+    body += [f"work[{cost + 1 + k} * LANES + lane] += _t * _j{k}" for k in range(count)]
+    body += [f"work[{cost + 1 + count + k} * LANES + lane] += _w * _j{a} * _j{b}" for k, (a, b) in enumerate(normal)]
     lines = [
         '@njit(fastmath=FLAGS, error_model="numpy")',
         "def accumulate(table, weight, series, work):",
         *_indent([f"for k in range({cost} * LANES, {end} * LANES):", "    work[k] = 0.0", *before]),
-        *_indent(["for i in range(weight.size):", "    w = weight[i]", *_indent(rows)]),
+        *_indent(["for i in range(weight.size):", "    _w = weight[i]", *_indent(rows)]),
         *_indent(["for lane in range(LANES):", *_indent(body)], 2),
     ]
     return "\n".join(lines)

@@ -43,9 +43,14 @@ def reconstruct(raw: Acquisition) -> Images:
     data = centred_transform(kspace, axes) / scale
     sigma = raw.noise_sigma()[0] / scale / np.sqrt(averages)
     return Images(
-        data=data, grid=grid, contrast=raw.encoding.contrast, sigma=np.full((data.shape[0], 1, 1, 1), sigma),
-        noisy=raw.noisy, encoding={**raw.encoding.sheet, "reconstruction": "cartesian", "averages": averages},
-        history=raw.history)
+        data=data,
+        grid=grid,
+        contrast=raw.encoding.contrast,
+        sigma=np.full((data.shape[0], 1, 1, 1), sigma),
+        noisy=raw.noisy,
+        encoding={**raw.encoding.sheet, "reconstruction": "cartesian", "averages": averages},
+        history=raw.history,
+    )
 
 
 def centred_transform(kspace: NDArray[np.complex128], axes: tuple[int, ...]) -> NDArray[np.complex128]:
@@ -77,8 +82,10 @@ def sort_cartesian(raw: Acquisition) -> tuple[NDArray[np.complex128], int]:
     holes = int(np.count_nonzero(count != averages))
     if holes:
         c, z, y = (int(v[0]) for v in np.nonzero(count != averages))
-        raise InputError(f"k-space has {holes} lines that were not acquired {averages} times, the first is contrast {c}, "
-                         f"partition {z}, line {y}; acquire them or use a reconstruction that fills holes")
+        raise InputError(
+            f"k-space has {holes} lines that were not acquired {averages} times, the first is contrast {c}, "
+            f"partition {z}, line {y}; acquire them or use a reconstruction that fills holes"
+        )
     return total / averages, averages
 
 

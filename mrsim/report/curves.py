@@ -113,6 +113,12 @@ def roi_curves(images: Images, maps: Maps, rois: Mapping[str, NDArray[np.bool_]]
     return figure
 
 
+def _two_and_five(value: float, _: float) -> str:
+    """Return the label of a minor tick: only 2 and 5 of every decade have one."""
+    leading = round(value / 10 ** np.floor(np.log10(value)))
+    return f"{value:g}" if leading in (2, 5) else ""
+
+
 def _finish(top: Axes, bottom: Axes, decays: list[Decay], words: str, model: str, along: str) -> None:
     if along == "te" and decays:
         top.set_yscale("log")
@@ -120,12 +126,15 @@ def _finish(top: Axes, bottom: Axes, decays: list[Decay], words: str, model: str
         most = max(float(np.nanmax([decay.mean.max(), np.nan_to_num(decay.fine).max()])) for decay in decays)
         top.set_ylim(0.7 * max(least, 1e-3 * most), 1.4 * most)
         top.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        top.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if round(value / 10 ** np.floor(np.log10(value))) in (2, 5) else "")
+        top.yaxis.set_minor_formatter(_two_and_five)
         top.tick_params(axis="y", which="minor", labelsize=7.5)
     top.set_title(f"mean magnitude of the regions and the {model} fit")
     top.set_ylabel("magnitude /\nproton density of water")
     top.grid(color=HAIR, linewidth=0.5)
-    top.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    if decays:
+        top.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    else:
+        top.text(0.5, 0.5, "no region has a fitted voxel", ha="center", va="center", transform=top.transAxes)
     bottom.axhline(0, color=QUIET, linewidth=0.7)
     bottom.grid(color=HAIR, linewidth=0.5)
     bottom.set_ylabel("mean − fit /\n% of the largest")

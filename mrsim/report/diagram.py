@@ -48,25 +48,26 @@ class FoldedTime:
 
 def fold_time(part: Repetition) -> FoldedTime:
     """Return the time axis of a stretch: silent blocks that take long are folded."""
-    total = part.duration / 1e6
-    silent: list[list[float]] = []
-    for start, block in zip(part.starts / 1e6, part.blocks, strict=True):
-        end = start + block.duration / 1e6
+    silent: list[list[int]] = []
+    for start, block in zip(part.starts.tolist(), part.blocks, strict=True):
         if plays(block):
             continue
-        if silent and abs(silent[-1][1] - start) < 1e-9:
-            silent[-1][1] = end
+        if silent and silent[-1][1] == start:
+            silent[-1][1] += block.duration
         else:
-            silent.append([start, end])
-    folds = [(a, b) for a, b in silent if b - a > FOLD * total]
-    active = total - sum(b - a for a, b in folds)
+            silent.append([start, start + block.duration])
+    folds = [(start, end) for start, end in silent if end - start > FOLD * part.duration]
+    band = FOLDED * (part.duration - sum(end - start for start, end in folds))
     real, drawn = [0.0], [0.0]
-    for a, b in folds:
-        drawn += [drawn[-1] + a - real[-1]]
-        drawn += [drawn[-1] + FOLDED * active]
-        real += [a, b]
-    drawn.append(drawn[-1] + total - real[-1])
-    return FoldedTime(real=np.array([*real, total]), drawn=np.array(drawn), folds=tuple(folds))
+    for start, end in folds:
+        drawn.append(drawn[-1] + start - real[-1])
+        drawn.append(drawn[-1] + band)
+        real += [start, end]
+    if real[-1] < part.duration:
+        drawn.append(drawn[-1] + part.duration - real[-1])
+        real.append(part.duration)
+    in_ms = tuple((start / 1e6, end / 1e6) for start, end in folds)
+    return FoldedTime(real=np.array(real) / 1e6, drawn=np.array(drawn) / 1e6, folds=in_ms)
 
 
 def sequence_diagram(sequence: Sequence, first_tr: int | None = None, repetitions: int = 1) -> Figure:
@@ -110,8 +111,9 @@ def _draw_rf(magnitude: Axes, phase: Axes, part: Repetition, time: FoldedTime) -
         name = block.name.replace("refocus", "ref.") if crowded else block.name
         words = f"{name}\n{math.degrees(pulse.flip):.4g}°"
         magnitude.text(float(middle), size.max() + 0.06 * peak, words, ha="center", va="bottom", fontsize=7)
-        shown = np.where(size > 1e-3 * size.max(), rf_phase(pulse.signal, pulse.phase, pulse.frequency, pulse.dwell), np.nan)
-        phase.plot(time((edges[:-1] + edges[1:]) / 2), shown, color=RED, linewidth=1.3)
+        angle = rf_phase(pulse.signal, pulse.phase, pulse.frequency, pulse.dwell)
+        angle[size <= 1e-3 * size.max()] = np.nan
+        phase.plot(time((edges[:-1] + edges[1:]) / 2), angle, color=RED, linewidth=1.3)
     magnitude.set_ylim(0, 2.2 * peak)
     ticks = MaxNLocator(3, steps=[1, 2, 5, 10]).tick_values(0, peak)
     magnitude.set_yticks([float(tick) for tick in ticks if 0 <= tick <= 1.2 * peak])
@@ -135,7 +137,8 @@ def rf_phase(signal: NDArray[np.complex128], offset: float, frequency: float, dw
     """
     time = (np.arange(len(signal)) + 0.5) * dwell * 1e-9
     turned = np.angle(np.conj(signal) * np.exp(1j * (2 * np.pi * frequency * time + offset)), deg=True)
-    return np.asarray(np.where(turned < -180 + 1e-6, turned + 360, turned))
+    wrapped: Array = np.where(turned < -180 + 1e-6, turned + 360, turned)
+    return wrapped
 
 
 def _draw_gradient(axes: Axes, part: Repetition, axis: int, time: FoldedTime, colour: str) -> None:
@@ -222,7 +225,8 @@ def _finish(rows: NDArray[np.object_], sequence: Sequence, part: Repetition, tim
             axes.axvspan(float(time(start)), float(time(end)), color="#f1f3f5", linewidth=0, zorder=-1)
     for start, end in time.folds:
         middle = float(time((start + end) / 2))
-        rows[3].text(middle, 0, f"wait\n{quantity((end - start) / 1e3, 's', 4)}", ha="center", va="center", fontsize=7.5)
+        words = f"wait\n{quantity((end - start) / 1e3, 's', 4)}"
+        rows[3].text(middle, 0, words, ha="center", va="center", fontsize=7.5)
     ticks = _ticks(time)
     rows[-1].set_xticks(time(np.array(ticks)), [f"{tick:g}" for tick in ticks])
     width = float(time.drawn[-1])

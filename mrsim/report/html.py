@@ -22,14 +22,14 @@ from .page import STYLE_SHEET
 from .quantities import duration, label, number
 from .run import ReportedRun
 from .style import png
-from .table import Table, evaluation_table, margin_table, timing_table, tissue_table, verdict
+from .table import DISTINCT, Table, evaluation_table, margin_table, timing_table, tissue_table, verdict
 
 CAPTIONS = {
     "sequence": "One repetition as it is played. Grey lines behind Gy are the other phase-encoding steps.",
     "kspace": "Nominal k from the gradients that are played, refocusing pulses included.",
     "images": "Magnitude in one window. Letters: anterior, posterior, superior, inferior, left, right.",
     "map": "Outlines: regions of interest. Pale: no value; the truth is scalar only where one tissue fills a voxel.",
-    "decay": "Points: mean over the region with the standard error that the noise gives. Lines: mean of the voxels' fits.",
+    "decay": "Points: mean of the region with the standard error from the noise. Lines: mean of the voxels' fits.",
 }
 """What each figure shows, by the first word of its name."""
 WIDEST = 1000
@@ -124,7 +124,7 @@ def _verdicts(result: ReportedRun) -> str:
         return "<section><h2>Verdict</h2><p>No map was compared with a truth.</p></section>"
     items = []
     for row in result.evaluation.rows:
-        sure = row.n > 0 and result.raw.noisy and row.se > 0 and abs(row.bias) <= 2 * row.se
+        sure = row.n > 0 and result.raw.noisy and row.se > 0 and abs(row.bias) <= DISTINCT * row.se
         items.append(f'<li class="{"good" if sure else "off"}">{plain(verdict(row, result.raw.noisy))}</li>')
     items += [f'<li class="none">{plain(line)}</li>' for line in _silent_regions(result)]
     return f'<section><h2>Verdict</h2><ul class="verdicts">{"".join(items)}</ul></section>'
@@ -200,7 +200,8 @@ def _provenance(result: ReportedRun) -> str:
     rest = {key: value for key, value in result.provenance.items() if key not in texts}
     rest.setdefault("mrsim", __version__)
     rest.setdefault("seed", result.request.seed)
-    items = "".join(f"<tr><td>{plain(label(key))}</td><td>{plain(_words(value))}</td></tr>" for key, value in rest.items())
+    pairs = [(plain(label(key)), plain(_words(value))) for key, value in rest.items()]
+    items = "".join(f"<tr><td>{name}</td><td>{words}</td></tr>" for name, words in pairs)
     blocks = "".join(f"<h3>{plain(label(key))}</h3><pre>{plain(value.strip())}</pre>" for key, value in texts.items())
     return f"<section><h2>Provenance</h2><table><tbody>{items}</tbody></table>{blocks}</section>"
 

@@ -101,6 +101,6 @@ def _draw_path(figure: Figure, axes: Axes, part: Repetition, index: int) -> None
     axes.plot(k[::4, 0], k[::4, 1], ".", color=INK, markersize=2.2, label="samples (every 4th)")
     axes.plot([], [], ":", color=QUIET, label="refocusing pulse")
     axes.plot(0, 0, marker="+", color=QUIET, markersize=9, linestyle="none", label="excitation")
-    axes.legend(loc="upper center", ncols=3, bbox_to_anchor=(0.5, 1.0), fontsize=7, handletextpad=0.3, columnspacing=0.9)
+    axes.legend(loc="upper center", ncols=3, fontsize=7, handletextpad=0.3, columnspacing=0.9)
     bar = figure.colorbar(line, ax=axes, shrink=0.9, aspect=30)
     bar.set_label("time since the excitation / ms")

@@ -105,7 +105,7 @@ def map_comparison(maps: Maps, truth: Maps, parameter: str, rois: Mapping[str, N
             (fitted, f"{name} fitted ({maps.model})", window, MAP_COLOURS, f"{name}{suffix}"),
             (true, f"{name} true, voxels of one tissue", window, MAP_COLOURS, f"{name}{suffix}"),
             (error, "fitted − true", symmetric_window(error, regions), ERROR_COLOURS, f"error of {name}{suffix}"),
-            (relative, "(fitted − true) / true", symmetric_window(relative, regions), ERROR_COLOURS, f"error of {name} / %"),
+            (relative, "relative error", symmetric_window(relative, regions), ERROR_COLOURS, f"error of {name} / %"),
         )
         for axes, (values, title, norm, colours, words) in zip(panels.ravel(), content, strict=True):
             picture = draw_slice(axes, values, maps.grid, norm=norm, colours=colours, view=view)
@@ -138,7 +138,7 @@ def _legend(figure: Figure, names: tuple[str, ...]) -> None:
         return
     handles = [Line2D([], [], linestyle="none", label=f"{count} {label(name)}") for count, name in enumerate(names, 1)]
     legend = figure.legend(
-        handles=handles, loc="outside lower center", ncols=min(len(handles), LEGEND_COLUMNS), handlelength=0, handletextpad=0,
-        title="regions", title_fontsize=8,
+        handles=handles, loc="outside lower center", ncols=min(len(handles), LEGEND_COLUMNS), handlelength=0,
+        handletextpad=0, title="regions", title_fontsize=8,
     )  # fmt: skip
     legend.get_title().set_color(QUIET)

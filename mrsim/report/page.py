@@ -3,16 +3,25 @@
 STYLE_SHEET = """
 :root { color-scheme: light; --ink: #1d2733; --quiet: #5f6b78; --hair: #d5dbe1; }
 * { box-sizing: border-box; }
-body { margin: 0; background: #fff; color: var(--ink); font: 15px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
+body {
+  margin: 0; background: #fff; color: var(--ink);
+  font: 15px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif;
+}
 main { max-width: 1080px; margin: 0 auto; padding: 28px 24px 60px; }
 h1 { margin: 0; font-size: 28px; letter-spacing: -0.01em; }
 h2 { margin: 34px 0 8px; font-size: 18px; border-bottom: 1px solid var(--hair); padding-bottom: 4px; }
 h3 { margin: 18px 0 4px; font-size: 14px; color: var(--quiet); }
 header p { margin: 4px 0 14px; color: var(--quiet); font-size: 16px; }
-.facts { display: flex; flex-wrap: wrap; gap: 8px 28px; margin: 0; padding: 12px 16px; background: #f4f6f8; border-radius: 6px; }
+.facts {
+  display: flex; flex-wrap: wrap; gap: 8px 28px; margin: 0; padding: 12px 16px;
+  background: #f4f6f8; border-radius: 6px;
+}
 .facts dt { font-size: 12px; color: var(--quiet); }
 .facts dd { margin: 0; font-weight: 600; }
-.warnings { margin-top: 18px; padding: 4px 16px 8px; background: #fff6e0; border-left: 4px solid #d99000; border-radius: 4px; }
+.warnings {
+  margin-top: 18px; padding: 4px 16px 8px; background: #fff6e0;
+  border-left: 4px solid #d99000; border-radius: 4px;
+}
 .warnings h2 { margin: 8px 0 2px; border: 0; font-size: 15px; color: #7a5200; }
 .warnings ul { margin: 0 0 4px; padding-left: 20px; }
 .verdicts { list-style: none; margin: 8px 0; padding: 0; }

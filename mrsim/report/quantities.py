@@ -33,6 +33,9 @@ UNITS_OF_FACTS = {"bandwidth": "Hz", "pixel_bandwidth": "Hz", "flip": "rad"}
 """SI unit of a sequence's definitions that are no times."""
 
 
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 def label(name: str) -> str:
     """Return a parameter's or column's name for a reader, e.g. ``"T2"`` for ``"t2"``."""
     if name in LABELS:
@@ -47,14 +50,15 @@ def scale(unit: str) -> tuple[float, str]:
 
 
 def number(value: float, digits: int = 4) -> str:
-    """Return a number with `digits` significant digits and no exponent where it can be helped; a dash for NaN."""
+    """Return a number with `digits` significant digits, in powers of ten only where it helps; a dash for NaN."""
     if not math.isfinite(value):
         return "–" if math.isnan(value) else ("∞" if value > 0 else "−∞")
     if value == 0:
         return "0"
     size = math.floor(math.log10(abs(value)))
     if not -4 <= size < 7:
-        return f"{value:.{digits - 1}e}".replace("-", "−")
+        mantissa, power = f"{value:.{digits - 1}e}".split("e")
+        return f"{mantissa} × 10{str(int(power)).translate(RAISED)}".replace("-", "−")
     return f"{value:.{max(0, digits - 1 - size)}f}".replace("-", "−")
 
 
@@ -65,9 +69,11 @@ def signed(value: float, decimals: int = 1) -> str:
 
 def quantity(value: float, unit: str, digits: int = 4) -> str:
     """Return an SI value in the shown unit, e.g. ``"12.6 ms"``; trailing zeros go."""
+    if math.isnan(value):
+        return number(value)
     factor, shown = scale(unit)
     text = number(value * factor, digits)
-    if "." in text and "e" not in text:
+    if "." in text and "×" not in text:
         text = text.rstrip("0").rstrip(".")
     return f"{text} {shown}".strip()
 

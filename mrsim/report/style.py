@@ -27,7 +27,7 @@ NOTHING = "#eceff2"
 """Where a map has no value."""
 DPI = 130
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
     "axes.titlesize": 10.0,

@@ -27,7 +27,10 @@ class Table:
 
 def evaluation_table(evaluation: Evaluation) -> Table:
     """Return the comparison with the truth, one row per region and parameter."""
-    columns = ("region", "parameter", "unit", "truth", "mean", "bias", "bias %", "SD", "SE", "fit SE", "n", "rejected", "notes")
+    columns = (
+        "region", "parameter", "unit", "truth", "mean", "bias", "bias %",
+        "SD", "SE", "fit SE", "n", "rejected", "notes",
+    )  # fmt: skip
     rows = tuple(_evaluation_row(row) for row in evaluation.rows)
     return Table(title="Evaluation", columns=columns, rows=rows, numeric=tuple(range(3, 12)))
 
@@ -35,13 +38,17 @@ def evaluation_table(evaluation: Evaluation) -> Table:
 def _evaluation_row(row: EvaluationRow) -> tuple[str, ...]:
     factor, unit = scale(row.unit)
     digits = _decimals(factor * row.truth)
-    shown = [f"{factor * value:.{digits}f}" if math.isfinite(value) else "–" for value in (row.truth, row.mean)]
-    spread = [f"{factor * value:.{digits + 1}f}" if math.isfinite(value) else "–" for value in (row.sd, row.se, row.fit_se)]
+    shown = [_fixed(factor * value, digits) for value in (row.truth, row.mean)]
+    spread = [_fixed(factor * value, digits + 1) for value in (row.sd, row.se, row.fit_se)]
     percent = 100 * row.bias / row.truth if row.truth else math.nan
     return (
         label(row.region), label(row.parameter), unit, *shown, signed(factor * row.bias, digits), signed(percent),
         *spread, str(row.n), str(row.rejected), "; ".join(row.flags),
     )  # fmt: skip
+
+
+def _fixed(value: float, decimals: int) -> str:
+    return f"{value:.{decimals}f}".replace("-", "−") if math.isfinite(value) else "–"
 
 
 def _decimals(size: float) -> int:
@@ -127,7 +134,6 @@ def tissue_table(phantom: Phantom) -> Table:
             rows.append((label(tissue.name), label(name), value, spread, entry.provenance, entry.source))
     columns = ("tissue", "property", "value", "spread (SD)", "how it is known", "source")
     return Table(title="Tissue values", columns=columns, rows=tuple(rows), numeric=(2, 3))
-
 
 
 def brief_evaluation_table(evaluation: Evaluation) -> Table:

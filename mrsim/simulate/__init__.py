@@ -5,15 +5,20 @@ from __future__ import annotations
 from ..core.acquisition import Acquisition
 from ..phantom.phantom import Phantom
 from ..sequence.timeline import Timeline
-from .bloch import Bloch, Progress, run_bloch
+from .bloch import run_bloch
 from .noise import add_noise
+from .options import Bloch, Progress
 
 ENGINES = (Bloch,)
 """All engines."""
 
 
 def simulate(
-    timeline: Timeline, phantom: Phantom, engine: Bloch | None = None, *, threads: int | None = None,
+    timeline: Timeline,
+    phantom: Phantom,
+    engine: Bloch | None = None,
+    *,
+    threads: int | None = None,
     progress: Progress | None = None,
 ) -> Acquisition:
     """Simulate a scan of a phantom.

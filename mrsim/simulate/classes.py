@@ -88,8 +88,16 @@ def tissue_classes(spins: Spins, timeline: Timeline, options: ClassOptions) -> t
             worst = max(worst, error * pool.pd / whole * math.exp(-earliest / pool.t2))
             shift = pool.shift * frequency if options.chemical_shift else 0.0
             classes += [
-                TissueClass(name=pool.name, tissue=spins.tissues[int(tissue)], pd=pool.pd * float(w), r1=1 / pool.t1,
-                            r2=1 / pool.t2, offset=float(offset) + shift + float(f), b1=float(b1), members=members)
+                TissueClass(
+                    name=pool.name,
+                    tissue=spins.tissues[int(tissue)],
+                    pd=pool.pd * float(w),
+                    r1=1 / pool.t1,
+                    r2=1 / pool.t2,
+                    offset=float(offset) + shift + float(f),
+                    b1=float(b1),
+                    members=members,
+                )
                 for f, w in zip(node, weight, strict=True)
             ]
     return classes, worst

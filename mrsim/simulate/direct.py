@@ -5,23 +5,61 @@ The engine uses it where the slice cannot be reused, and the tests hold the reus
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.grid import Grid
+from ..phantom.spins import Spins
 from ..sequence.timeline import RF, Timeline
 from .classes import TissueClass
-from .steps import TimeTable, phasor_series, pulse_table, rotation_series
+from .options import Bloch, Progress
+from .steps import RealType, TimeTable, phasor_series, pulse_table, rotation_series
 
 CHUNK = 4096
 """Spins whose signal is summed together; the unit of parallel work, so that sums do not depend on threads."""
 
 
+def by_spin(
+    timeline: Timeline,
+    classes: list[TissueClass],
+    spins: Spins,
+    cells: Grid,
+    engine: Bloch,
+    workers: int,
+    progress: Progress | None,
+) -> tuple[NDArray[np.complex128], dict[str, Any]]:
+    """Return the (readout, sample) signal, m^3, and what the numerics were; every spin travels by itself."""
+    layers, height = cells.shape[0], cells.spacing[2]
+    per_layer = max(1, math.ceil((engine.sub_slices or 160) / layers))
+    shift = ((np.arange(per_layer) + 0.5) / per_layer - 0.5) * height
+    position = np.repeat(spins.position, per_layer, axis=0)
+    position[:, 2] += np.tile(shift, len(spins.position))
+    volume = np.repeat(spins.volume / per_layer, per_layer)
+    spread = [_spread(kind, per_layer) for kind in classes]
+    signal = direct_signal(timeline, spread, position, volume, dtype=engine.dtype, threads=workers, progress=progress)
+    return signal, {"sub_slices": per_layer * layers, "spins": sum(len(k.members) for k in spread)}
+
+
+def _spread(kind: TissueClass, per_layer: int) -> TissueClass:
+    members = (kind.members[:, None] * per_layer + np.arange(per_layer)).ravel()
+    return replace(kind, members=members)
+
+
 def direct_signal(
-    timeline: Timeline, classes: list[TissueClass], position: NDArray[np.float64], volume: NDArray[np.float64], *,
-    dtype: type, threads: int, progress: Callable[[int, int], None] | None = None,
+    timeline: Timeline,
+    classes: list[TissueClass],
+    position: NDArray[np.float64],
+    volume: NDArray[np.float64],
+    *,
+    dtype: RealType,
+    threads: int,
+    progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.complex128]:
     """Return the (readout, sample) signal, m^3, of all spins of all classes.
 
@@ -42,25 +80,18 @@ def direct_signal(
     progress : callable, optional
         Called with (spins done, spins in all).
     """
-    from ._kernels import bloch as kernels
-
     tables = _Tables(timeline, classes, position, dtype)
     members = np.concatenate([c.members for c in classes])
     group = np.repeat(np.arange(len(classes), dtype=np.int32), [len(c.members) for c in classes])
-    place = np.ascontiguousarray(position[members].T.astype(dtype))
-    weight = (volume[members] * np.array([c.pd for c in classes])[group]).astype(dtype)
-    offset = np.array([c.offset for c in classes])[group].astype(dtype)
-    b1 = np.array([c.b1 for c in classes])[group].astype(dtype)
+    pd, offset, b1 = (np.array([getattr(c, name) for c in classes])[group] for name in ("pd", "offset", "b1"))
+    place = position[members].T
+    weight = volume[members] * pd
     shape = timeline.readouts.k.shape[:2]
 
     def work(begin: int) -> NDArray[np.floating]:
         part = slice(begin, begin + CHUNK)
-        state = np.zeros((3, len(weight[part])), dtype)
-        state[2] = 1
-        out = np.zeros((shape[0], 2, shape[1]), dtype)
-        kernels.evolve(state, weight[part], np.ascontiguousarray(place[:, part]), offset[part], b1[part], group[part],
-                       *tables.arguments, out)
-        return out
+        spins = (v[..., part].astype(dtype, order="C") for v in (weight, place, offset, b1))
+        return _evolve(spins, group[part], tables, shape, dtype)
 
     total = np.zeros((shape[0], 2, shape[1]))
     with ThreadPoolExecutor(threads) as pool:
@@ -71,29 +102,75 @@ def direct_signal(
     return np.asarray(total[:, 0] + 1j * total[:, 1])
 
 
+def _evolve(
+    spins: Iterable[NDArray[np.floating]],
+    group: NDArray[np.int32],
+    tables: _Tables,
+    shape: tuple[int, ...],
+    dtype: RealType,
+) -> NDArray[np.floating]:
+    """Carry one chunk of spins from equilibrium through the scan; return its (readout, 2, sample) signal."""
+    from ._kernels import bloch as kernels
+
+    evolve: Any = kernels.evolve
+    state: NDArray[np.floating] = np.zeros((3, len(group)), dtype)
+    state[2] = 1
+    out: NDArray[np.floating] = np.zeros((shape[0], 2, shape[1]), dtype)
+    evolve(state, *spins, group, *tables.arguments, out)
+    return out
+
+
 class _Tables:
     """The arguments of the evolve kernel that all chunks share."""
 
     __slots__ = ("arguments",)
 
-    def __init__(self, timeline: Timeline, classes: list[TissueClass], position: NDArray[np.float64], dtype: type) -> None:
+    def __init__(
+        self, timeline: Timeline, classes: list[TissueClass], position: NDArray[np.float64], dtype: RealType
+    ) -> None:
         times, table = TimeTable(), timeline.readouts
         reach = np.abs(position).max(axis=0, initial=0.0)
-        pulses = pulse_table(timeline.pulses, timeline.gamma_bar, reach, max(abs(c.offset) for c in classes),
-                             max(abs(c.b1) for c in classes), times, dtype)
+        pulses = pulse_table(
+            timeline.pulses,
+            timeline.gamma_bar,
+            reach,
+            max(abs(c.offset) for c in classes),
+            max(abs(c.b1) for c in classes),
+            times,
+            dtype,
+        )
         seconds = timeline.duration * 1e-9
         row = np.array([times.row(t) for t in seconds], dtype=np.int64)
         dwell = float(table.dwell[0]) if len(table.dwell) else 0.0
         dwell_row = np.array([times.row(dwell), times.row(dwell / 2)], dtype=np.int64)
         phase = np.where(timeline.kind == RF, timeline.phase, 0.0)
         stride = np.diff(table.moment, axis=1)
-        constant = np.array([bool(np.allclose(d, d[:1], rtol=0, atol=1e-9 * max(1.0, float(np.abs(m).max(initial=0)))))
-                             for d, m in zip(stride, table.moment, strict=True)], dtype=np.int64)
+        constant = np.array(
+            [
+                bool(np.allclose(d, d[:1], rtol=0, atol=1e-9 * max(1.0, float(np.abs(m).max(initial=0)))))
+                for d, m in zip(stride, table.moment, strict=True)
+            ],
+            dtype=np.int64,
+        )
         time = (np.arange(table.k.shape[1]) + 0.5) * dwell
         self.arguments = (
-            timeline.kind, timeline.event, row, timeline.moment.astype(dtype), seconds.astype(dtype),
+            timeline.kind,
+            timeline.event,
+            row,
+            timeline.moment.astype(dtype),
+            seconds.astype(dtype),
             np.stack([np.cos(phase), np.sin(phase)], axis=1).astype(dtype),
-            times.decay(np.array([c.r1 for c in classes]), dtype), times.decay(np.array([c.r2 for c in classes]), dtype),
-            pulses.pulse_run, pulses.runs.astype(dtype), pulses.b1, pulses.gradient, dwell_row, dtype(dwell), constant,
-            table.moment.astype(dtype), time.astype(dtype), rotation_series(dtype), phasor_series(dtype),
+            times.decay(np.array([c.r1 for c in classes]), dtype),
+            times.decay(np.array([c.r2 for c in classes]), dtype),
+            pulses.pulse_run,
+            pulses.runs.astype(dtype),
+            pulses.b1,
+            pulses.gradient,
+            dwell_row,
+            dtype(dwell),
+            constant,
+            table.moment.astype(dtype),
+            time.astype(dtype),
+            rotation_series(dtype),
+            phasor_series(dtype),
         )

@@ -16,7 +16,7 @@ from ..sequence.timeline import Timeline
 from .classes import TissueClass
 from .program import Program
 from .slice_reuse import Response
-from .steps import phasor_series
+from .steps import RealType, phasor_series
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -57,7 +57,9 @@ def pencils_suffice(timeline: Timeline, plan: Program) -> bool:
     """Return True if no readout moves along y, all gradients are constant during readouts and q lies along x."""
     moment = timeline.readouts.moment
     still = not np.any(moment[..., 1])
-    steady = moment.shape[1] < 3 or bool(np.allclose(np.diff(moment[..., 0], n=2), 0, atol=1e-9 * max(1.0, float(np.abs(moment).max(initial=0.0)))))
+    steady = moment.shape[1] < 3 or bool(
+        np.allclose(np.diff(moment[..., 0], n=2), 0, atol=1e-9 * max(1.0, float(np.abs(moment).max(initial=0.0))))
+    )
     return still and steady and plan.base[1] == 0
 
 
@@ -81,7 +83,7 @@ def pencils_of(plan: Program, plane: Plane) -> Pencils:
 
 
 def pencil_signal(
-    timeline: Timeline, plan: Program, pencils: Pencils, response: Response, kind: TissueClass, dtype: type
+    timeline: Timeline, plan: Program, pencils: Pencils, response: Response, kind: TissueClass, dtype: RealType
 ) -> NDArray[np.complex128]:
     """Return the (readout, sample) signal of one class, m^3, from its tissue's pencils."""
     turning = np.exp(2j * np.pi * np.outer(response.orders, pencils.x * plan.base[0]))
@@ -93,8 +95,12 @@ def pencil_signal(
 
 
 def _constant(
-    timeline: Timeline, kind: TissueClass, weight: NDArray[np.complex128], position: NDArray[np.float64],
-    start: NDArray[np.float64], dtype: type,
+    timeline: Timeline,
+    kind: TissueClass,
+    weight: NDArray[np.complex128],
+    position: NDArray[np.float64],
+    start: NDArray[np.float64],
+    dtype: RealType,
 ) -> NDArray[np.complex128]:
     """Run the constant-gradient kernel over all readouts; weight : (readout, n), position : (2, n)."""
     from ._kernels import bloch as kernels
@@ -107,15 +113,27 @@ def _constant(
     dwell = float(table.dwell[0])
     out = np.zeros((len(table.dwell), 2, table.moment.shape[1]), dtype)
     parts = np.ascontiguousarray(np.stack([weight.real, weight.imag], axis=1).astype(dtype))
-    kernels.plane_readouts(parts, position.astype(dtype), first.astype(dtype), step.astype(dtype),
-                           dtype(np.exp(-kind.r2 * dwell)), phasor_series(dtype), out)
+    kernels.plane_readouts(
+        parts,
+        position.astype(dtype),
+        first.astype(dtype),
+        step.astype(dtype),
+        dtype(np.exp(-kind.r2 * dwell)),
+        phasor_series(dtype),
+        out,
+    )
     scale = kind.pd * np.exp(-kind.r2 * dwell / 2)
     return np.asarray(scale * (out[:, 0].astype(np.float64) + 1j * out[:, 1]))
 
 
 def column_signal(
-    timeline: Timeline, plan: Program, spins: Spins, response: Response, kind: TissueClass, shape: tuple[int, int, int],
-    dtype: type,
+    timeline: Timeline,
+    plan: Program,
+    spins: Spins,
+    response: Response,
+    kind: TissueClass,
+    shape: tuple[int, int, int],
+    dtype: RealType,
 ) -> NDArray[np.complex128]:
     """Return the (readout, sample) signal of one class, m^3, place by place, for any in-plane gradients."""
     from ._kernels import bloch as kernels
@@ -130,14 +148,24 @@ def column_signal(
     signal = np.zeros(table.moment.shape[:2], dtype=np.complex128)
     for k in range(len(table.dwell)):
         level = response.coefficients[response.row[k]][layer]
-        weight = volume * np.einsum("pn,np->p", level, turning) * np.exp(-2j * np.pi * (plan.plane_moment[k] @ place[:2]))
+        weight = (
+            volume * np.einsum("pn,np->p", level, turning) * np.exp(-2j * np.pi * (plan.plane_moment[k] @ place[:2]))
+        )
         out = np.zeros((2, len(time)), dtype)
         for begin in range(0, len(weight), kernels.BLOCK):
             part = slice(begin, begin + kernels.BLOCK)
             n = len(weight[part])
             kernels.readout_general(
-                weight.real[part].astype(dtype), weight.imag[part].astype(dtype), np.ascontiguousarray(place[:, part].astype(dtype)),
-                np.full(n, kind.offset, dtype), np.full(n, np.exp(-kind.r2 * dwell), dtype), table.moment[k].astype(dtype),
-                time.astype(dtype), np.empty((3, n), dtype), phasor_series(dtype), out)
+                weight.real[part].astype(dtype),
+                weight.imag[part].astype(dtype),
+                np.ascontiguousarray(place[:, part].astype(dtype)),
+                np.full(n, kind.offset, dtype),
+                np.full(n, np.exp(-kind.r2 * dwell), dtype),
+                table.moment[k].astype(dtype),
+                time.astype(dtype),
+                np.empty((3, n), dtype),
+                phasor_series(dtype),
+                out,
+            )
         signal[k] = out[0].astype(np.float64) + 1j * out[1]
     return np.asarray(kind.pd * np.exp(-kind.r2 * dwell / 2) * signal)

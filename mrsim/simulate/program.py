@@ -9,6 +9,7 @@ Phase encoding that is rewound before the next pulse drops out. `program` finds 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,8 +50,11 @@ class Program:
         if repetition == 0:
             return False
         now, before = self.operations[repetition], self.operations[repetition - 1]
-        return now.shape == before.shape and bool(np.all(now == before)) and bool(
-            np.all(self.phases[repetition] == self.phases[repetition - 1]))
+        return (
+            now.shape == before.shape
+            and bool(np.all(now == before))
+            and bool(np.all(self.phases[repetition] == self.phases[repetition - 1]))
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -94,55 +98,70 @@ def program(timeline: Timeline, reach: tuple[float, float]) -> Program | str:
     if reason:
         return reason
     plane_reach, slab_reach = reach
-    intervals, samples = _Rows(slab_reach, {}, []), _Rows(slab_reach, {}, [])
+    reader = _Reader(timeline, slab_reach)
     starts = [*timeline.tr_start.tolist(), len(timeline.kind)]
-    operations: list[list[tuple[int, int, int]]] = []
-    phases: list[list[float]] = []
-    readouts: list[list[int]] = []
-    totals: list[NDArray[np.float64]] = []
-    plane_moment = np.zeros((len(timeline.readouts.dwell), 2))
-    elapsed, moment = 0, np.zeros(3)
-    for first, last in zip(starts[:-1], starts[1:], strict=True):
-        ops: list[tuple[int, int, int]] = []
-        angle: list[float] = []
-        rows: list[int] = []
-        for s in range(first, last):
-            if timeline.kind[s] == RF:
-                ops += [(INTERVAL, intervals.row(elapsed, moment[2]), len(totals)), (PULSE, int(timeline.event[s]), 0)]
-                angle += [0.0, float(timeline.phase[s])]
-                totals.append(moment[:2])
-                elapsed, moment = 0, np.zeros(3)
-                continue
-            if timeline.kind[s] == READOUT:
-                row = int(timeline.event[s])
-                plane_moment[row] = moment[:2]
-                ops.append((SAMPLE, samples.row(elapsed, moment[2]), 0))
-                angle.append(0.0)
-                rows.append(row)
-            elapsed += int(timeline.duration[s])
-            moment = moment + timeline.moment[s]
-        operations.append(ops)
-        phases.append(angle)
-        readouts.append(rows)
-    base, multiples = _common_moment(np.array(totals).reshape(-1, 2), plane_reach)
+    for first, last in itertools.pairwise(starts):
+        reader.read(first, last)
+    base, multiples = _common_moment(np.array(reader.totals).reshape(-1, 2), plane_reach)
     if multiples is None:
         return "in-plane gradient moments between RF pulses have no common divisor"
     return Program(
         operations=tuple(
             np.array([(k, i, multiples[n] if k == INTERVAL else 0) for k, i, n in ops], dtype=np.int64).reshape(-1, 3)
-            for ops in operations),
-        phases=tuple(np.array(p) for p in phases),
-        readouts=tuple(np.array(r, dtype=np.int64) for r in readouts),
-        intervals=np.array(intervals.values).reshape(-1, 2),
-        samples=np.array(samples.values).reshape(-1, 2),
-        plane_moment=plane_moment,
+            for ops in reader.operations
+        ),
+        phases=tuple(np.array(p) for p in reader.phases),
+        readouts=tuple(np.array(r, dtype=np.int64) for r in reader.readouts),
+        intervals=np.array(reader.intervals.values).reshape(-1, 2),
+        samples=np.array(reader.samples.values).reshape(-1, 2),
+        plane_moment=reader.plane_moment,
         base=base,
     )
 
 
-def _common_moment(
-    totals: NDArray[np.float64], reach: float
-) -> tuple[NDArray[np.float64], NDArray[np.int64] | None]:
+class _Reader:
+    """Reads segments one repetition after another, carrying time and moment since the last pulse along."""
+
+    def __init__(self, timeline: Timeline, slab_reach: float) -> None:
+        self.timeline = timeline
+        self.intervals, self.samples = _Rows(slab_reach, {}, []), _Rows(slab_reach, {}, [])
+        self.operations: list[list[tuple[int, int, int]]] = []
+        self.phases: list[list[float]] = []
+        self.readouts: list[list[int]] = []
+        self.totals: list[NDArray[np.float64]] = []
+        self.plane_moment = np.zeros((len(timeline.readouts.dwell), 2))
+        self.elapsed = 0
+        self.moment = np.zeros(3)
+
+    def read(self, first: int, last: int) -> None:
+        """Read the segments of one repetition."""
+        self.operations.append([])
+        self.phases.append([])
+        self.readouts.append([])
+        for s in range(first, last):
+            if self.timeline.kind[s] == RF:
+                self._pulse(s)
+                continue
+            if self.timeline.kind[s] == READOUT:
+                self._sample(int(self.timeline.event[s]))
+            self.elapsed += int(self.timeline.duration[s])
+            self.moment = self.moment + self.timeline.moment[s]
+
+    def _pulse(self, segment: int) -> None:
+        interval = self.intervals.row(self.elapsed, self.moment[2])
+        self.operations[-1] += [(INTERVAL, interval, len(self.totals)), (PULSE, int(self.timeline.event[segment]), 0)]
+        self.phases[-1] += [0.0, float(self.timeline.phase[segment])]
+        self.totals.append(self.moment[:2])
+        self.elapsed, self.moment = 0, np.zeros(3)
+
+    def _sample(self, row: int) -> None:
+        self.plane_moment[row] = self.moment[:2]
+        self.operations[-1].append((SAMPLE, self.samples.row(self.elapsed, self.moment[2]), 0))
+        self.phases[-1].append(0.0)
+        self.readouts[-1].append(row)
+
+
+def _common_moment(totals: NDArray[np.float64], reach: float) -> tuple[NDArray[np.float64], NDArray[np.int64] | None]:
     """Return q and the integer multiple of q of each in-plane moment (interval, 2), or None if there is none."""
     length = np.hypot(totals[:, 0], totals[:, 1])
     tolerance = SAME / max(reach, 1e-9)

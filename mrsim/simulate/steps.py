@@ -11,18 +11,22 @@ from numpy.typing import NDArray
 
 from ..sequence.timeline import Pulse
 
+RealType = type[np.float64] | type[np.float32]
+"""The floating-point type of a run."""
 MAX_HALF_ANGLE = 0.5
 """Largest half rotation angle per step, rad: there seven series terms are exact to 1e-15."""
 
 
-def rotation_series(dtype: type) -> NDArray[np.floating]:
+def rotation_series(dtype: RealType) -> NDArray[np.floating]:
     """Return (2, 7): the terms of cos h and of 2 sin h / h in powers of h^2."""
     n = np.arange(7)
     factorial = [math.factorial(2 * k) for k in n]
-    return np.array([(-1.0) ** n / factorial, 2 * (-1.0) ** n / [f * (2 * k + 1) for f, k in zip(factorial, n, strict=True)]]).astype(dtype)
+    return np.array(
+        [(-1.0) ** n / factorial, 2 * (-1.0) ** n / [f * (2 * k + 1) for f, k in zip(factorial, n, strict=True)]]
+    ).astype(dtype)
 
 
-def phasor_series(dtype: type) -> NDArray[np.floating]:
+def phasor_series(dtype: RealType) -> NDArray[np.floating]:
     """Return (2, 12): eleven terms of cos(pi p) and sin(pi p)/p in p^2, the rounding number, and 1."""
     n = np.arange(11)
     even = np.array([math.pi ** (2 * k) / math.factorial(2 * k) for k in n]) * (-1.0) ** n
@@ -41,9 +45,9 @@ class TimeTable:
         """Return the row of a time, adding it if it is new."""
         return self.rows.setdefault(float(seconds), len(self.rows))
 
-    def decay(self, rate: NDArray[np.float64], dtype: type) -> NDArray[np.floating]:
+    def decay(self, rate: NDArray[np.float64], dtype: RealType) -> NDArray[np.floating]:
         """Return (row, class) exp(-time * rate) for the (class,) rates, 1/s."""
-        return np.exp(-np.outer(list(self.rows), rate)).astype(dtype)
+        return np.asarray(np.exp(-np.outer(list(self.rows), rate)), dtype=dtype)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -63,8 +67,13 @@ class PulseTable:
 
 
 def pulse_table(
-    pulses: Sequence[Pulse], gamma_bar: float, reach: NDArray[np.float64], max_offset: float, max_b1: float,
-    times: TimeTable, dtype: type,
+    pulses: Sequence[Pulse],
+    gamma_bar: float,
+    reach: NDArray[np.float64],
+    max_offset: float,
+    max_b1: float,
+    times: TimeTable,
+    dtype: RealType,
 ) -> PulseTable:
     """Turn pulses into step tables, splitting steps whose rotation is too large for the series.
 
@@ -103,6 +112,8 @@ def pulse_table(
         pulse_run=np.array(starts, dtype=np.int64),
         runs=np.array(runs, dtype=np.float64).reshape(-1, 5),
         b1=np.concatenate(b1, axis=1).astype(dtype) if b1 else np.zeros((2, 0), dtype),
-        gradient=np.ascontiguousarray(np.concatenate(gradient, axis=1).astype(dtype) if b1 else np.zeros((3, 0), dtype)),
+        gradient=np.ascontiguousarray(
+            np.concatenate(gradient, axis=1).astype(dtype) if b1 else np.zeros((3, 0), dtype)
+        ),
         steps=count,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,14 @@ class RunRequest:
     """Pfirrmann grade, 1 to 5."""
     model: str | None = None
     """Signal model to fit."""
-    overrides: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Protocol entries, as text with units: {"te": "10 ms"}."""
     seed: int = 1
     """Seed of the noise."""
     without: tuple[str, ...] = ()
     """Causes of error to leave out; see `CAUSES`."""
     threads: int | None = None
-    engine: Mapping[str, Any] = field(default_factory=dict)
+    engine: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Options of the Bloch engine."""
 
 

@@ -87,8 +87,14 @@ def prepare(request: RunRequest) -> Prepared:
     if violations:
         listed = "\n".join(f"  {violation}" for violation in violations[:20])
         raise InfeasibleError(f"{path.stem} breaks {len(violations)} limits of scanner {scanner.name}:\n{listed}")
-    full = replace(request, scanner=request.scanner or scanner.name, phantom=request.phantom or defaults.phantom,
-                   field=scanner.b0, grade=grade, model=request.model or defaults.fit)
+    full = replace(
+        request,
+        scanner=request.scanner or scanner.name,
+        phantom=request.phantom or defaults.phantom,
+        field=scanner.b0,
+        grade=grade,
+        model=request.model or defaults.fit,
+    )
     return Prepared(request=full, description=description, protocol_file=path, sequence=sequence, phantom=phantom)
 
 
@@ -96,8 +102,11 @@ def _scanner(request: RunRequest, defaults: RunTable) -> Scanner:
     if request.scanner is not None:
         scanner = load_scanner(request.scanner)
         if request.field is not None and abs(scanner.b0 - request.field) > 1e-6:
-            raise InputError(f"{request.field:g} T was asked for, but scanner '{request.scanner}' has {scanner.b0:g} T; "
-                             "give one of them", key="--field")
+            raise InputError(
+                f"{request.field:g} T was asked for, but scanner '{request.scanner}' has {scanner.b0:g} T; "
+                "give one of them",
+                key="--field",
+            )
         return scanner
     if request.field is None:
         return load_scanner(defaults.scanner)
@@ -106,14 +115,19 @@ def _scanner(request: RunRequest, defaults: RunTable) -> Scanner:
         if abs(scanner.b0 - request.field) < 1e-6:
             return scanner
     known = ", ".join(f"{scanner.b0:g} T" for scanner in presets.values())
-    raise InputError(f"no scanner preset has {request.field:g} T; presets: {known}. Write a scanner file and give --scanner",
-                     key="--field")
+    raise InputError(
+        f"no scanner preset has {request.field:g} T; presets: {known}. Write a scanner file and give --scanner",
+        key="--field",
+    )
 
 
 def engine_of(request: RunRequest, **extra: Any) -> Bloch:
     """Return the engine that a request asks for."""
-    leave_out = {"slice-profile": {"ideal_slice": True}, "t2-prime": {"t2_prime": False},
-                 "chemical-shift": {"chemical_shift": False}}
+    leave_out = {
+        "slice-profile": {"ideal_slice": True},
+        "t2-prime": {"t2_prime": False},
+        "chemical-shift": {"chemical_shift": False},
+    }
     options: dict[str, Any] = dict(request.engine) | extra
     for cause in request.without:
         options |= leave_out.get(cause, {})
@@ -165,15 +179,27 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         maps = fit(images, request.model, threads=request.threads) if request.model else None
     evaluation = evaluate(maps, truth, rois) if maps else None
     return RunResult(
-        request=request, description=prepared.description, protocol_file=prepared.protocol_file,
-        sequence=prepared.sequence, phantom=prepared.phantom, raw=measured, images=images, maps=maps, truth=truth,
-        rois=rois, evaluation=evaluation, warnings=tuple(raw.history["warnings"]), timings=clock.seconds,
-        provenance=_provenance(prepared))
+        request=request,
+        description=prepared.description,
+        protocol_file=prepared.protocol_file,
+        sequence=prepared.sequence,
+        phantom=prepared.phantom,
+        raw=measured,
+        images=images,
+        maps=maps,
+        truth=truth,
+        rois=rois,
+        evaluation=evaluation,
+        warnings=tuple(raw.history["warnings"]),
+        timings=clock.seconds,
+        provenance=_provenance(prepared),
+    )
 
 
 def _unmixed(prepared: Prepared, images: Images, raw: Acquisition, truth: Maps) -> Images:
     """Return images in which a pure voxel holds its own tissue's signal only: no partial volume, no ringing of
-    its neighbours. The noise of `images` is kept."""
+    its neighbours. The noise of `images` is kept.
+    """
     noise = images.data - reconstruct(raw).data
     data = images.data.copy()
     for tissue, fraction in truth.fractions.items():
@@ -191,12 +217,23 @@ def _provenance(prepared: Prepared) -> dict[str, Any]:
 
     request = prepared.request
     return {
-        "mrsim": __version__, "python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__,
-        "numba": numba.__version__, "machine": platform.machine(),
+        "mrsim": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "numba": numba.__version__,
+        "machine": platform.machine(),
         "protocol_text": prepared.protocol_file.read_text(encoding="utf-8"),
         "request": {
-            "protocol": request.protocol, "scanner": request.scanner, "phantom": request.phantom, "field": request.field,
-            "grade": request.grade, "model": request.model, "overrides": dict(request.overrides), "seed": request.seed,
-            "without": list(request.without), "engine": dict(request.engine),
+            "protocol": request.protocol,
+            "scanner": request.scanner,
+            "phantom": request.phantom,
+            "field": request.field,
+            "grade": request.grade,
+            "model": request.model,
+            "overrides": dict(request.overrides),
+            "seed": request.seed,
+            "without": list(request.without),
+            "engine": dict(request.engine),
         },
     }

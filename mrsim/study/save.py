@@ -18,7 +18,9 @@ def check_writable(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise StorageError(f"{folder} is a file; give --out a folder")
     if folder.exists() and any(folder.iterdir()) and not (folder / "result.h5").exists():
-        raise StorageError(f"{folder} holds other files and no result.h5; it will not be replaced. Give --out another folder")
+        raise StorageError(
+            f"{folder} holds other files and no result.h5; it will not be replaced. Give --out another folder"
+        )
     parent = folder.resolve().parent
     while not parent.exists():
         parent = parent.parent
@@ -26,7 +28,9 @@ def check_writable(folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=parent, prefix=".mrsim-"):
             pass
     except OSError as error:
-        raise StorageError(f"cannot write to {parent}: {error.strerror}; give --out a folder that you may write to") from None
+        raise StorageError(
+            f"cannot write to {parent}: {error.strerror}; give --out a folder that you may write to"
+        ) from None
 
 
 def save_run(result: RunResult, folder: Path) -> Path:
@@ -35,8 +39,14 @@ def save_run(result: RunResult, folder: Path) -> Path:
     folder.resolve().parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=folder.resolve().parent, prefix=f".{folder.name}-"))
     try:
-        contents = {"raw": result.raw, "images": result.images, "truth": result.truth,
-                    "rois": dict(result.rois), "provenance": result.provenance, "timings": result.timings}
+        contents = {
+            "raw": result.raw,
+            "images": result.images,
+            "truth": result.truth,
+            "rois": dict(result.rois),
+            "provenance": result.provenance,
+            "timings": result.timings,
+        }
         if result.maps is not None and result.evaluation is not None:
             contents |= {"maps": result.maps, "evaluation": result.evaluation}
         save(work / "result.h5", **contents)

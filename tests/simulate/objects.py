@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from mrsim.core.acquisition import Encoding
 from mrsim.core.grid import Grid
 from mrsim.core.nuclei import PROTON
@@ -18,8 +19,14 @@ GAMMA_BAR = PROTON.gamma_bar
 def hard_pulse(flip, duration=1e-6, use="excitation", steps=1):
     """A rectangular pulse along +x, rad, s."""
     b1 = flip / (2 * np.pi * GAMMA_BAR * duration)
-    return Pulse(dt=np.full(steps, duration / steps), b1=np.full(steps, b1, complex), gradient=np.zeros((steps, 3)),
-                 flip=flip, centre=duration / 2, use=use)
+    return Pulse(
+        dt=np.full(steps, duration / steps),
+        b1=np.full(steps, b1, complex),
+        gradient=np.zeros((steps, 3)),
+        flip=flip,
+        centre=duration / 2,
+        use=use,
+    )
 
 
 @dataclass
@@ -67,17 +74,29 @@ class Script:
         grid = Grid(shape=self.matrix, spacing=self.spacing)
         keys = sorted({k for row in self.labels for k in row})
         table = ReadoutTable(
-            dwell=np.full(n, self.dwell), phase=np.array([w[1] for w in self.windows]), frequency=np.zeros(n),
+            dwell=np.full(n, self.dwell),
+            phase=np.array([w[1] for w in self.windows]),
+            frequency=np.zeros(n),
             moment=np.array([w[0] for w in self.windows]).reshape(n, self.samples, 3),
-            k=np.zeros((n, self.samples, 3)), t=np.zeros((n, self.samples)),
-            labels={k: np.array([row.get(k, 0) for row in self.labels]) for k in keys})
+            k=np.zeros((n, self.samples, 3)),
+            t=np.zeros((n, self.samples)),
+            labels={k: np.array([row.get(k, 0) for row in self.labels]) for k in keys},
+        )
         return Timeline(
-            kind=np.array([p[0] for p in self.parts], np.int8), start=np.concatenate([[0], np.cumsum(duration)[:-1]]),
-            duration=duration, moment=np.array([p[2] for p in self.parts]), event=np.array([p[3] for p in self.parts], np.int32),
-            phase=np.array([p[4] for p in self.parts]), pulses=tuple(self.pulses), readouts=table,
+            kind=np.array([p[0] for p in self.parts], np.int8),
+            start=np.concatenate([[0], np.cumsum(duration)[:-1]]),
+            duration=duration,
+            moment=np.array([p[2] for p in self.parts]),
+            event=np.array([p[3] for p in self.parts], np.int32),
+            phase=np.array([p[4] for p in self.parts]),
+            pulses=tuple(self.pulses),
+            readouts=table,
             tr_start=np.array(self.starts or [0], np.int64),
             encoding=Encoding(grid=grid, frequency=GAMMA_BAR * self.b0, dwell=self.dwell, contrast={"te": np.zeros(1)}),
-            noise_density=1e-20, b0=self.b0, gamma_bar=GAMMA_BAR)
+            noise_density=1e-20,
+            b0=self.b0,
+            gamma_bar=GAMMA_BAR,
+        )
 
 
 def pool(t1=1.0, t2=0.1, pd=1.0, t2_prime=np.inf, shift=0.0):
@@ -113,5 +132,13 @@ class Box:
         iz, iy, ix = np.unravel_index(cell, grid.shape)
         position = np.stack([grid.coordinates(0)[ix], grid.coordinates(1)[iy], grid.coordinates(2)[iz]], axis=1)
         n = len(cell)
-        return Spins(position=position, volume=part.ravel()[cell] * grid.voxel_volume, tissue=np.zeros(n, np.int32), cell=cell,
-                     offset=np.full(n, self.offset), b1=np.full(n, self.b1), pools=(self.pools,), tissues=("box",))
+        return Spins(
+            position=position,
+            volume=part.ravel()[cell] * grid.voxel_volume,
+            tissue=np.zeros(n, np.int32),
+            cell=cell,
+            offset=np.full(n, self.offset),
+            b1=np.full(n, self.b1),
+            pools=(self.pools,),
+            tissues=("box",),
+        )

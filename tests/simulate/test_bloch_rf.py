@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from mrsim.sequence.timeline import Pulse
-from mrsim.simulate.pulse_response import pulse_response
 from objects import GAMMA_BAR, hard_pulse
 from reference import bloch_ode, play_slowly
+
+from mrsim.sequence.timeline import Pulse
+from mrsim.simulate.pulse_response import pulse_response
 
 GAMMA = 2 * np.pi * GAMMA_BAR
 
@@ -14,13 +15,21 @@ def shaped(steps, duration, amplitude, gradient, time_bandwidth=4.0, sample="mid
     """A Hamming sinc of `steps` equal steps sampled at their middles, under a constant slice gradient."""
     t = (np.arange(steps) + 0.5) / steps - 0.5
     shape = np.sinc(time_bandwidth * t) * (0.54 + 0.46 * np.cos(2 * np.pi * t))
-    return Pulse(dt=np.full(steps, duration / steps), b1=amplitude * shape.astype(complex),
-                 gradient=np.tile([0.0, 0.0, gradient], (steps, 1)), flip=0.0, centre=duration / 2, use="excitation")
+    return Pulse(
+        dt=np.full(steps, duration / steps),
+        b1=amplitude * shape.astype(complex),
+        gradient=np.tile([0.0, 0.0, gradient], (steps, 1)),
+        flip=0.0,
+        centre=duration / 2,
+        use="excitation",
+    )
 
 
 def scaled_to(pulse, flip):
     area = 2 * np.pi * GAMMA_BAR * float(np.sum(pulse.b1.real * pulse.dt))
-    return Pulse(dt=pulse.dt, b1=pulse.b1 * flip / area, gradient=pulse.gradient, flip=flip, centre=pulse.centre, use=pulse.use)
+    return Pulse(
+        dt=pulse.dt, b1=pulse.b1 * flip / area, gradient=pulse.gradient, flip=flip, centre=pulse.centre, use=pulse.use
+    )
 
 
 @pytest.mark.parametrize("flip", [0.1, 1.0, np.pi / 2, np.pi, 5.0])
@@ -45,7 +54,9 @@ def test_rectangular_pulse_off_resonance_follows_the_rabi_formula():
 
 
 def test_free_decay_and_recovery_are_exponential():
-    wait = Pulse(dt=np.array([0.03]), b1=np.zeros(1, complex), gradient=np.zeros((1, 3)), flip=0, centre=0, use="excitation")
+    wait = Pulse(
+        dt=np.array([0.03]), b1=np.zeros(1, complex), gradient=np.zeros((1, 3)), flip=0, centre=0, use="excitation"
+    )
     m = pulse_response(wait, GAMMA_BAR, t1=0.5, t2=0.04, start=(0.6, -0.3, -0.4))
     e1, e2 = np.exp(-0.03 / 0.5), np.exp(-0.03 / 0.04)
     np.testing.assert_allclose(m, [0.6 * e2, -0.3 * e2, 1 - 1.4 * e1], rtol=1e-12)
@@ -56,7 +67,9 @@ def test_magnetisation_length_is_conserved_without_relaxation():
     pulse = scaled_to(shaped(800, 4e-3, 1e-6, 12e-3), np.pi)
     start = rng.normal(size=(200, 3))
     start /= np.linalg.norm(start, axis=1)[:, None]
-    m = pulse_response(pulse, GAMMA_BAR, position=rng.normal(size=(200, 3)) * 5e-3, offset=rng.normal(size=200) * 300, start=start)
+    m = pulse_response(
+        pulse, GAMMA_BAR, position=rng.normal(size=(200, 3)) * 5e-3, offset=rng.normal(size=200) * 300, start=start
+    )
     np.testing.assert_allclose(np.linalg.norm(m, axis=1), 1, atol=1e-12)
 
 
@@ -94,8 +107,12 @@ def test_splitting_error_falls_with_the_square_of_the_step():
 
     truth = bloch_ode(field, (0, 0, 1), duration, GAMMA, t1, t2)
     steps = np.array([32, 64, 128, 256])
-    error = [np.abs(pulse_response(shaped(n, duration, 9e-6, 8e-3), GAMMA_BAR, position=(0, 0, 1.5e-3), t1=t1, t2=t2) - truth).max()
-             for n in steps]
+    error = [
+        np.abs(
+            pulse_response(shaped(n, duration, 9e-6, 8e-3), GAMMA_BAR, position=(0, 0, 1.5e-3), t1=t1, t2=t2) - truth
+        ).max()
+        for n in steps
+    ]
     order = -np.polyfit(np.log(steps), np.log(error), 1)[0]
     assert order == pytest.approx(2.0, abs=0.1)
 
@@ -129,8 +146,14 @@ def test_slice_profile_equals_sigpy_abrm(flip):
 def hyperbolic_secant(peak, duration=16e-3, beta=672.0, mu=5.0, steps=3200):
     t = (np.arange(steps) + 0.5) * duration / steps - duration / 2
     signal = peak * np.cosh(beta * t) ** -1.0 * np.exp(-1j * mu * np.log(np.cosh(beta * t)))
-    return Pulse(dt=np.full(steps, duration / steps), b1=signal, gradient=np.zeros((steps, 3)), flip=np.pi, centre=duration / 2,
-                 use="inversion")
+    return Pulse(
+        dt=np.full(steps, duration / steps),
+        b1=signal,
+        gradient=np.zeros((steps, 3)),
+        flip=np.pi,
+        centre=duration / 2,
+        use="inversion",
+    )
 
 
 def test_adiabatic_inversion_is_flat_above_twice_the_threshold():
@@ -145,8 +168,11 @@ def test_adiabatic_inversion_is_flat_above_twice_the_threshold():
 
 def test_short_t2_pulse_follows_sussman():
     # physics B-33; T1 is irrelevant there
-    for t2, duration, flip, mxy, mz in ((5e-4, 3e-4, 15, 0.194640, 0.971823), (1e-4, 5e-4, 30, 0.100556, 0.956711),
-                                        (1.5e-3, 1e-4, 10, 0.167986, 0.985140)):
+    for t2, duration, flip, mxy, mz in (
+        (5e-4, 3e-4, 15, 0.194640, 0.971823),
+        (1e-4, 5e-4, 30, 0.100556, 0.956711),
+        (1.5e-3, 1e-4, 10, 0.167986, 0.985140),
+    ):
         m = pulse_response(hard_pulse(np.deg2rad(flip), duration, steps=400), GAMMA_BAR, t2=t2)
         assert np.hypot(m[0], m[1]) == pytest.approx(mxy, abs=2e-5)
         assert m[2] == pytest.approx(mz, abs=2e-5)

@@ -24,8 +24,9 @@ def rf_steps(m, position, offset, b1, e1, e2, recovery, pulse_b1, pulse_gradient
     """Turn and relax a block of spins through steps `first`..`last` of one pulse, all of one length.
 
     m : (3, n) magnetisation over M0, changed in place. position : (3, n) m. offset, b1 : (n,).
-    e1, e2, recovery : (n,) relaxation over one step, z -> e1 z + recovery. pulse_b1 : (2, steps), pulse_gradient : (3, steps) in units of
-    half rotation angle (per unit b1, per m); offset likewise. series : (2, 7) of cos|h| and 2 sin|h|/|h|.
+    e1, e2, recovery : (n,) relaxation over one step, z -> e1 z + recovery. pulse_b1 : (2, steps),
+    pulse_gradient : (3, steps) in units of half rotation angle (per unit b1, per m); offset likewise.
+    series : (2, 7) of cos|h| and 2 sin|h|/|h|.
     Relaxation follows each rotation; the caller makes the splitting symmetric at the ends.
     """
     x, y, z = m[0], m[1], m[2]
@@ -67,9 +68,13 @@ def phasors(turns, real, imag, series):
         p = turns[i] - ((turns[i] + big) - big)
         u = p * p
         a = c10
-        a = c0 + u * (c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * (c6 + u * (c7 + u * (c8 + u * (c9 + u * a)))))))))
+        a = c0 + u * (
+            c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * (c6 + u * (c7 + u * (c8 + u * (c9 + u * a))))))))
+        )
         b = s10
-        b = s0 + u * (s1 + u * (s2 + u * (s3 + u * (s4 + u * (s5 + u * (s6 + u * (s7 + u * (s8 + u * (s9 + u * b)))))))))
+        b = s0 + u * (
+            s1 + u * (s2 + u * (s3 + u * (s4 + u * (s5 + u * (s6 + u * (s7 + u * (s8 + u * (s9 + u * b))))))))
+        )
         b *= p
         real[i] = one - b * (b + b)
         imag[i] = -a * (b + b)
@@ -126,8 +131,8 @@ def sum_samples(wr, wi, cr, ci, first, last, out):
 def readout_constant(wr, wi, turns, step, decay, work, series, out):
     """Sample a block under a constant gradient: out[s] += sum_i w_i exp(-i 2 pi (turns_i + s step_i)) decay_i^s.
 
-    wr, wi (changed in place), turns, step, decay : (n,). work : (6, n) scratch. out : (2, samples), added to. One complex
-    multiply per sample and spin; phasors are computed afresh every ANCHOR samples.
+    wr, wi (changed in place), turns, step, decay : (n,). work : (6, n) scratch. out : (2, samples), added to.
+    One complex multiply per sample and spin; phasors are computed afresh every ANCHOR samples.
     """
     ar, ai, cr, ci, phase, long = work[0], work[1], work[2], work[3], work[4], work[5]
     phasors(step, cr, ci, series)
@@ -216,8 +221,34 @@ def turn(m, c, s):
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
-def evolve(m, weight, position, offset, b1, time_class, kind, event, row, moment, seconds, phase, e1, e2, pulse_run,
-           runs, pulse_b1, pulse_gradient, dwell_row, dwell, constant, samples, sample_time, rf_series, series, out):
+def evolve(
+    m,
+    weight,
+    position,
+    offset,
+    b1,
+    time_class,
+    kind,
+    event,
+    row,
+    moment,
+    seconds,
+    phase,
+    e1,
+    e2,
+    pulse_run,
+    runs,
+    pulse_b1,
+    pulse_gradient,
+    dwell_row,
+    dwell,
+    constant,
+    samples,
+    sample_time,
+    rf_series,
+    series,
+    out,
+):
     """Carry all spins through a whole timeline, a block at a time, and add their signal.
 
     m : (3, n) state, changed in place. weight : (n,) m^3. time_class : (n,). kind, event, row, seconds, phase :
@@ -238,9 +269,22 @@ def evolve(m, weight, position, offset, b1, time_class, kind, event, row, moment
             if kind[s] == 1:
                 c, d = phase[s, 0], phase[s, 1]
                 turn(b, c, d)
-                used = runs[pulse_run[event[s]]:pulse_run[event[s] + 1]]
-                play_pulse(b, r, off, b1[begin:end], group, rf_series[0, 0], e1, e2, used, pulse_b1, pulse_gradient, w,
-                           rf_series)
+                used = runs[pulse_run[event[s]] : pulse_run[event[s] + 1]]
+                play_pulse(
+                    b,
+                    r,
+                    off,
+                    b1[begin:end],
+                    group,
+                    rf_series[0, 0],
+                    e1,
+                    e2,
+                    used,
+                    pulse_b1,
+                    pulse_gradient,
+                    w,
+                    rf_series,
+                )
                 turn(b, c, -d)
                 continue
             if kind[s] == 2:
@@ -258,14 +302,17 @@ def evolve(m, weight, position, offset, b1, time_class, kind, event, row, moment
                     q = samples[k]
                     for i in range(n):
                         turns[i] = q[0, 0] * r[0, i] + q[0, 1] * r[1, i] + q[0, 2] * r[2, i] + off[i] * t0
-                        step[i] = ((q[1, 0] - q[0, 0]) * r[0, i] + (q[1, 1] - q[0, 1]) * r[1, i]
-                                   + (q[1, 2] - q[0, 2]) * r[2, i] + off[i] * dwell)
+                        step[i] = (
+                            (q[1, 0] - q[0, 0]) * r[0, i]
+                            + (q[1, 1] - q[0, 1]) * r[1, i]
+                            + (q[1, 2] - q[0, 2]) * r[2, i]
+                            + off[i] * dwell
+                        )
                     readout_constant(wr, wi, turns, step, decay, w, series, out[k])
                 else:
                     readout_general(wr, wi, r, off, decay, samples[k], sample_time, w, series, out[k])
             for i in range(n):
-                w[0, i] = (moment[s, 0] * r[0, i] + moment[s, 1] * r[1, i] + moment[s, 2] * r[2, i]
-                           + off[i] * seconds[s])
+                w[0, i] = moment[s, 0] * r[0, i] + moment[s, 1] * r[1, i] + moment[s, 2] * r[2, i] + off[i] * seconds[s]
             phasors(w[0], w[1], w[2], series)
             for i in range(n):
                 f1, f2 = e1[row[s], group[i]], e2[row[s], group[i]]
@@ -295,9 +342,21 @@ def propagators(position, offset, b1, e1, e2, runs, pulse_b1, pulse_gradient, rf
             m = np.zeros((3, size), position.dtype)
             if column < 3:
                 m[column, :] = one
-            play_pulse(m, position[:, begin:end], fixed[0, :size], fixed[1, :size], group[:size],
-                       one if column == 3 else one - one, e1, e2, runs, pulse_b1, pulse_gradient,
-                       work[:, :size], rf_series)
+            play_pulse(
+                m,
+                position[:, begin:end],
+                fixed[0, :size],
+                fixed[1, :size],
+                group[:size],
+                one if column == 3 else one - one,
+                e1,
+                e2,
+                runs,
+                pulse_b1,
+                pulse_gradient,
+                work[:, :size],
+                rf_series,
+            )
             out[:, column, begin:end] = m
 
 
@@ -362,7 +421,7 @@ def plane_readouts(weight, position, start, step, decay, series, out):
     for k in range(weight.shape[0]):
         for begin in range(0, position.shape[1], BLOCK):
             end = min(position.shape[1], begin + BLOCK)
-            w = work[:, :end - begin]
+            w = work[:, : end - begin]
             w[9] = weight[k, 0, begin:end]
             w[10] = weight[k, 1, begin:end]
             for i in range(end - begin):

@@ -1,0 +1,65 @@
+"""Options of the Bloch engine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.errors import InputError
+from .steps import RealType
+
+Progress = Callable[[int, int], None]
+"""Called with (spins done, spins in all)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bloch:
+    """Options of the Bloch engine."""
+
+    accuracy: float = 1e-3
+    """Wanted discretisation error through the slice, over M0; the sub-slices are refined until it holds."""
+    subsamples: int = 3
+    """Spins per voxel along each in-plane axis."""
+    sub_slices: int | None = None
+    """Sub-slices over the slab; None refines them to `accuracy`."""
+    slab: float = 2.0
+    """Simulated stretch of the slice direction, in slice thicknesses."""
+    layers: int | None = None
+    """Layers of the object through the slab; None takes 1 for an object that does not vary along the slice
+    direction and 9 otherwise."""
+    precision: str = "double"
+    """``"double"`` or ``"single"``."""
+    reuse: bool = True
+    """False carries every spin through the whole scan by itself."""
+    ideal_slice: bool = False
+    """True replaces pulses by their nominal flips, the same everywhere in the nominal slice."""
+    t2_prime: bool = True
+    """False switches reversible dephasing off."""
+    chemical_shift: bool = True
+    """False puts all species on the water frequency."""
+    t2_prime_accuracy: float = 5e-3
+    """Largest error of the sampled T2' decay, as a share of the tissue's signal."""
+    only: tuple[str, ...] = ()
+    """Names of the tissues to simulate; empty for all."""
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("double", "single"):
+            raise InputError(f"'{self.precision}' is neither 'double' nor 'single'", key="precision")
+        for key in ("accuracy", "slab", "t2_prime_accuracy"):
+            value = getattr(self, key)
+            if not (math.isfinite(value) and value > 0):
+                raise InputError(f"{value} must be a positive number", key=key)
+        for key in ("subsamples", "sub_slices", "layers"):
+            value = getattr(self, key)
+            if value is not None and value < 1:
+                raise InputError(f"{value} must be at least 1", key=key)
+        if self.layers is not None and self.layers % 2 == 0:
+            raise InputError(f"{self.layers} must be odd, so that a layer lies at the slice's centre", key="layers")
+
+    @property
+    def dtype(self) -> RealType:
+        """The floating-point type of the kernels."""
+        return np.float64 if self.precision == "double" else np.float32

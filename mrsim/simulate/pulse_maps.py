@@ -1,0 +1,95 @@
+"""The affine map of a pulse at every sub-slice of one tissue class: real, or the ideal flip that it stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..sequence.timeline import Pulse, Timeline
+from .steps import RealType, TimeTable, pulse_table, rotation_series
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Relaxation:
+    """What the walk needs to know of a class."""
+
+    r1: float
+    r2: float
+    offset: float
+    b1: float
+
+
+def real_maps(timeline: Timeline, z: NDArray[np.float64], spin: Relaxation, dtype: RealType) -> NDArray[np.floating]:
+    """Return (pulse, 3, 4, z): the affine map of every distinct pulse at every sub-slice."""
+    from ._kernels import bloch as kernels
+
+    times = TimeTable()
+    reach = np.array([0.0, 0.0, np.abs(z).max()])
+    table = pulse_table(timeline.pulses, timeline.gamma_bar, reach, abs(spin.offset), abs(spin.b1), times, dtype)
+    e1, e2 = times.decay(np.array([spin.r1]), dtype), times.decay(np.array([spin.r2]), dtype)
+    position = np.zeros((3, len(z)), dtype)
+    position[2] = z
+    maps = np.zeros((len(timeline.pulses), 3, 4, len(z)), dtype)
+    for p in range(len(timeline.pulses)):
+        runs = table.runs[table.pulse_run[p] : table.pulse_run[p + 1]]
+        kernels.propagators(
+            position,
+            dtype(spin.offset),
+            dtype(spin.b1),
+            e1,
+            e2,
+            runs.astype(dtype),
+            table.b1,
+            table.gradient,
+            rotation_series(dtype),
+            maps[p],
+        )
+    return maps
+
+
+def ideal_maps(
+    pulses: tuple[Pulse, ...], timeline: Timeline, z: NDArray[np.float64], spin: Relaxation
+) -> NDArray[np.float64]:
+    """Return the maps of instantaneous nominal flips at each pulse's centre, free precession around them."""
+    maps = np.zeros((len(pulses), 3, 4, len(z)))
+    for p, pulse in enumerate(pulses):
+        edges = np.concatenate([[0.0], np.cumsum(pulse.dt)])
+        share = np.clip((pulse.centre - edges[:-1]) / pulse.dt, 0, 1) * pulse.dt
+        before = timeline.gamma_bar * float(share @ pulse.gradient[:, 2])
+        after = timeline.gamma_bar * float((pulse.dt - share) @ pulse.gradient[:, 2])
+        axis = float(np.angle(np.sum(pulse.b1 * pulse.dt)))
+        flip = rotation(pulse.flip * spin.b1, axis)
+        rest = float(edges[-1]) - pulse.centre
+        maps[p] = _compose(
+            _free(rest, after, z, spin), _compose(flip[:, :, None], _free(pulse.centre, before, z, spin))
+        )
+    return maps
+
+
+def rotation(angle: float, axis: float) -> NDArray[np.float64]:
+    """Return the (3, 4) map of a turn by `angle`, rad, under a B1 in the transverse plane at `axis`, rad."""
+    n = np.array([np.cos(axis), np.sin(axis), 0.0])
+    cross = np.array([[0, -n[2], n[1]], [n[2], 0, -n[0]], [-n[1], n[0], 0]])
+    # gamma M x B turns M about -B
+    turn = np.cos(angle) * np.eye(3) - np.sin(angle) * cross + (1 - np.cos(angle)) * np.outer(n, n)
+    return np.concatenate([turn, np.zeros((3, 1))], axis=1)
+
+
+def _free(time: float, moment: float, z: NDArray[np.float64], spin: Relaxation) -> NDArray[np.float64]:
+    """Return the (3, 4, z) map of free precession and relaxation."""
+    e1, e2 = np.exp(-spin.r1 * time), np.exp(-spin.r2 * time)
+    phase = 2 * np.pi * (moment * z + spin.offset * time)
+    result = np.zeros((3, 4, len(z)))
+    result[0, 0] = result[1, 1] = e2 * np.cos(phase)
+    result[0, 1], result[1, 0] = e2 * np.sin(phase), -e2 * np.sin(phase)
+    result[2, 2], result[2, 3] = e1, 1 - e1
+    return result
+
+
+def _compose(second: NDArray[np.float64], first: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the affine map `second` after `first`, both (3, 4, z)."""
+    result = np.asarray(np.einsum("ijz,jkz->ikz", second[:, :3], first))
+    result[:, 3] += second[:, 3]
+    return result

@@ -1,0 +1,96 @@
+"""The sequence diagram shows what is played: counted and measured on the drawn artists."""
+
+import numpy as np
+import pytest
+
+from mrsim.report.diagram import fold_time, rf_phase, sequence_diagram
+from mrsim.report.repetition import repetition_bounds, sampled_repetitions, take
+from mrsim.sequence.families import FAMILIES
+from mrsim.sequence.scanner import load_scanner
+
+
+def pulses_drawn(figure):
+    """Names of the outlined pulses in the RF row."""
+    return [p.get_label() for p in figure.axes[0].patches if p.get_label() and not p.get_label().startswith("_")]
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def test_diagram_shows_every_pulse_of_the_repetition(mese):
+    assert pulses_drawn(sequence_diagram(mese)) == ["excite", "refocus 1", "refocus 2", "refocus 3", "refocus 4"]
+
+
+def test_diagram_shows_the_peak_of_each_pulse_in_microtesla(mese):
+    part = take(mese, 2)
+    peaks = [float(np.abs(pulse.signal).max()) * 1e6 for _, _, pulse in part.pulses()]
+    outlines = [
+        p for p in sequence_diagram(mese).axes[0].patches if not p.get_label().startswith("_") and p.get_label()
+    ]
+    drawn = [float(np.nanmax(p.get_data().values)) for p in outlines]
+    np.testing.assert_allclose(drawn, peaks, rtol=1e-12)  # the same numbers in another unit
+
+
+def test_diagram_starts_at_the_first_repetition_with_a_readout(mese):
+    assert sampled_repetitions(mese)[0] == 2  # after two dummies
+    figure = sequence_diagram(mese)
+    assert "repetition 3 of 8" in figure.axes[0].get_title(loc="left")
+    assert [t for t in texts(figure.axes[5]) if t.startswith("echo")] == ["echo 1", "echo 2", "echo 3", "echo 4"]
+
+
+def test_diagram_of_a_dummy_has_no_echo(mese):
+    assert texts(sequence_diagram(mese, first_tr=0).axes[5]) == []
+
+
+def test_diagram_states_te_spacing_and_tr(mese):
+    assert {"TE 12 ms", "ΔTE 12 ms", "TR 500 ms"} <= set(texts(sequence_diagram(mese).axes[0]))
+
+
+def test_diagram_marks_echoes_in_the_middle_of_the_nominal_echo_times(mese):
+    """Dashed lines lie at the excitation's centre plus n TE, on the unfolded part of the axis."""
+    part = take(mese, 2)
+    lines = [line for line in sequence_diagram(mese).axes[5].lines if line.get_linestyle() == "--"]
+    drawn = [float(line.get_xdata()[0]) for line in lines]
+    wanted = part.centres("excitation")[0] / 1e6 + 12.0 * np.arange(1, 5)
+    np.testing.assert_allclose(drawn, wanted, atol=1e-9)  # ms; times are whole nanoseconds
+
+
+def test_diagram_gradient_has_the_area_that_is_played(mese):
+    """The drawn read gradient, integrated over real time, is the sum of the blocks' areas (in mT/m ms)."""
+    part = take(mese, 2)
+    knots, amplitudes = part.gradient(0)
+    drawn = np.trapezoid(amplitudes * 1e3, knots / 1e6)
+    areas = [np.trapezoid(b.gx.amplitudes * 1e3, b.gx.times / 1e6) for b in part.blocks if b.gx is not None]
+    assert drawn == pytest.approx(sum(areas), rel=1e-12)
+    line = sequence_diagram(mese).axes[2].lines[0]
+    np.testing.assert_allclose(line.get_ydata(), amplitudes * 1e3, rtol=1e-12)
+
+
+def test_folded_time_keeps_active_parts_to_scale_and_shortens_silence(mese):
+    part = take(mese, 2)
+    time = fold_time(part)
+    (fold,) = time.folds
+    assert fold[1] == pytest.approx(500.0)
+    assert float(time(fold[0]) - time(0.0)) == pytest.approx(fold[0])
+    assert float(time(fold[1]) - time(fold[0])) < 0.1 * (fold[1] - fold[0])
+    assert (np.diff(time.drawn) > 0).all()
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_diagram_of_every_family_names_all_its_pulses(family):
+    sequence = family(matrix=(16, 8)).build(load_scanner("3T"))
+    first, end = repetition_bounds(sequence)[sampled_repetitions(sequence)[0]]
+    names = [block.name for block in sequence.blocks[first:end] if block.rf is not None]
+    figure = sequence_diagram(sequence)
+    assert pulses_drawn(figure) == names
+    units = [axes.get_ylabel() for axes in figure.axes]
+    assert all(unit in label for unit, label in zip(("µT", "deg", "mT/m", "mT/m", "mT/m", "ADC"), units, strict=True))
+
+
+def test_rf_phase_undoes_the_convention():
+    """B1 = b exp(-i (2 pi f t + phi)) with positive b has the phase phi, advanced by the frequency."""
+    times = (np.arange(4) + 0.5) * 1e-6
+    phase = rf_phase(np.ones(4, dtype=complex), np.deg2rad(30.0), 1e3, 1000)
+    np.testing.assert_allclose(phase, 30.0 + 360.0 * 1e3 * times, atol=1e-9)
+    np.testing.assert_allclose(rf_phase(-np.ones(2, dtype=complex), 0.0, 0.0, 1000), 180.0)

@@ -1,0 +1,40 @@
+"""The drawn path through k-space is the one that the encoding promises."""
+
+import numpy as np
+import pytest
+
+from mrsim.report.kspace import distinct_windows, kspace_figure, sampled_k
+from mrsim.report.repetition import take
+from mrsim.sequence.families import FAMILIES
+from mrsim.sequence.scanner import load_scanner
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_samples_lie_on_the_cartesian_grid_of_the_field_of_view(family):
+    """k = (i - n//2) / FOV in read, (j - n//2) / FOV in phase: the definition of the encoded matrix."""
+    fov, matrix = (0.16, 0.12), (16, 6)
+    sequence = family(fov=fov, matrix=matrix).build(load_scanner("3T"))
+    k, time = sampled_k(sequence)
+    expected = [((i - 8) / fov[0], (j - 3) / fov[1]) for j in range(6) for i in range(16)]
+    np.testing.assert_allclose(k[:, :2], expected, atol=1e-6 / fov[0])  # a millionth of a step: round-off of areas
+    assert (np.diff(time) > 0).all()
+    assert time[-1] < sequence.duration
+
+
+def test_slice_axis_is_refocused_at_every_spin_echo(mese):
+    part = take(mese, 2)
+    k = part.path(part.sample_times())
+    crusher = 4.0 / mese.encoding.sheet["slice_thickness"]
+    assert np.abs(k[:, 2]).max() < 1e-6 * crusher  # round-off against the crushers that must cancel
+
+
+def test_echoes_on_one_line_are_drawn_once(mese):
+    assert distinct_windows(take(mese, 2)) == 1
+
+
+def test_figure_shows_all_samples_with_units(mese):
+    figure = kspace_figure(mese)
+    left, right = figure.axes[:2]
+    assert len(right.collections[0].get_offsets()) == 8 * 6
+    assert "m⁻¹" in left.get_xlabel()
+    assert "m⁻¹" in left.get_ylabel()
