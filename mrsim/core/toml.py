@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -79,7 +80,7 @@ def structure(table: Mapping[str, Any], kind: type[T], file: Path, prefix: tuple
     prefix : tuple of str
         Keys above the table in that file, for messages.
     """
-    known = list(getattr(kind, "__dataclass_fields__", {}))
+    known = [entry.name for entry in fields(kind)] if is_dataclass(kind) else list(table)
     for key in table:
         if key not in known:
             keys = (*prefix, key)

@@ -136,7 +136,7 @@ T2 = Parameter(
     grid=(2e-3, 4.0, 24),
 )
 T2_STAR = Parameter(
-    name="t2star",
+    name="t2_star",
     unit="s",
     symbol="T_2^*",
     description="apparent transverse relaxation time of the free decay",

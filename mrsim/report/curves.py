@@ -99,7 +99,7 @@ def roi_curves(images: Images, maps: Maps, rois: Mapping[str, NDArray[np.bool_]]
     factor, unit = scale(UNIT_OF_COLUMN.get(along, ""))
     points = np.asarray(images.contrast[along], dtype=np.float64)
     axis = np.linspace(min(0.0, points.min()) if along == "te" else points.min(), points.max(), FINE)
-    decays = region_decays(images, maps, dict(list(rois.items())[:SHOWN]), along, axis)
+    decays = region_decays(images, maps, rois, along, axis)[:SHOWN]
     with styled(9.6, 5.2) as figure:
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2.3, 1))
         for decay, colour in zip(decays, SERIES, strict=False):

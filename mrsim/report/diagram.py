@@ -195,7 +195,7 @@ def _draw_brackets(top: Axes, bottom: Axes, sequence: Sequence, part: Repetition
     if excitations and echoes:
         _bracket(top, time, excitations[0], echoes[0], "TE", 0.73)
         if len(echoes) > 1 and len(excitations) == 1:
-            _bracket(top, time, echoes[0], echoes[1], "ΔTE", 0.73)
+            _bracket(top, time, echoes[-2], echoes[-1], "ΔTE", 0.73)
     starts = [int(s) for s, block in zip(part.starts, part.blocks, strict=True) if block.starts_tr] or [0]
     for start, end in zip(starts, [*starts[1:], part.duration], strict=True):
         _bracket(top, time, start, end, "TR", 0.9)

@@ -21,7 +21,7 @@ from .maps import map_comparison
 from .page import STYLE_SHEET
 from .quantities import duration, label, number
 from .run import ReportedRun
-from .style import png
+from .style import DPI, png
 from .table import DISTINCT, Table, evaluation_table, margin_table, timing_table, tissue_table, verdict
 
 CAPTIONS = {
@@ -51,17 +51,22 @@ def figures(result: ReportedRun) -> dict[str, Figure]:
     return made
 
 
-def html_report(result: ReportedRun, pictures: Mapping[str, Figure] | None = None) -> str:
+def pictures(result: ReportedRun) -> dict[str, bytes]:
+    """Return the figures of a run by name, drawn as PNG."""
+    return {name: png(figure) for name, figure in figures(result).items()}
+
+
+def html_report(result: ReportedRun, drawn: Mapping[str, bytes] | None = None) -> str:
     """Return the report as one self-contained HTML page.
 
     Parameters
     ----------
     result : ReportedRun
         A finished run.
-    pictures : mapping of str to Figure, optional
-        What `figures` returned, where it has been called before.
+    drawn : mapping of str to bytes, optional
+        What `pictures` returned, where it has been called before.
     """
-    drawn = dict(pictures) if pictures is not None else figures(result)
+    drawn = drawn if drawn is not None else pictures(result)
     maps = [name for name in drawn if name.startswith("map_")]
     body = [
         _header(result),
@@ -139,17 +144,18 @@ def _silent_regions(result: ReportedRun) -> list[str]:
     return lines + ([f"No single true value to compare with (water and fat): {', '.join(mixed)}."] if mixed else [])
 
 
-def _figure(name: str, figure: Figure) -> str:
-    data = base64.b64encode(png(figure)).decode("ascii")
+def _figure(name: str, picture: bytes) -> str:
+    data = base64.b64encode(picture).decode("ascii")
     caption = plain(CAPTIONS[name.split("_")[0]])
-    width = min(WIDEST, int(figure.get_size_inches()[0] * 96))
+    width = min(WIDEST, int.from_bytes(picture[16:20], "big") * 96 // DPI)  # the PNG header holds its width
     image = f'<img alt="{plain(label(name))}" width="{width}" src="data:image/png;base64,{data}">'
     return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
 
 
 def _table(table: Table) -> str:
     def cell(tag: str, index: int, text: str) -> str:
-        kind = ' class="number"' if index in table.numeric else ""
+        name = "number" if index in table.numeric else "prose" if index in table.prose else ""
+        kind = f' class="{name}"' if name else ""
         return f"<{tag}{kind}>{plain(text)}</{tag}>"
 
     head = "".join(cell("th", i, text) for i, text in enumerate(table.columns))

@@ -37,10 +37,12 @@ td { border-bottom: 1px solid #edf0f3; overflow-wrap: break-word; }
 td:first-child { white-space: nowrap; }
 .number { text-align: right; white-space: nowrap; }
 .verdicts li.none { border-color: #b6bec7; color: var(--quiet); }
+.prose { min-width: 17em; }
 .columns { display: grid; grid-template-columns: 1fr 1.2fr; gap: 0 36px; }
 section > p { color: var(--quiet); font-size: 13px; }
 pre { background: #f4f6f8; padding: 10px 14px; border-radius: 6px; font-size: 12px; white-space: pre-wrap; }
 @media (max-width: 800px) { .verdicts li.none { border-color: #b6bec7; color: var(--quiet); }
+.prose { min-width: 17em; }
 .columns { grid-template-columns: 1fr; } }
 @media print {
   body { font-size: 11px; } main { padding: 0; max-width: none; }

@@ -17,7 +17,6 @@ SHOWN: dict[str, tuple[float, str]] = {
 LABELS = {
     "t1": "T1",
     "t2": "T2",
-    "t2star": "T2*",
     "t2_star": "T2*",
     "m0": "M0",
     "pd": "PD",

@@ -23,6 +23,8 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     numeric: tuple[int, ...] = ()
     """Indices of the columns that are set flush right."""
+    prose: tuple[int, ...] = ()
+    """Indices of the columns that need room for a sentence."""
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:
@@ -133,7 +135,7 @@ def tissue_table(phantom: Phantom) -> Table:
             value = quantity(entry.value, entry.unit)
             rows.append((label(tissue.name), label(name), value, spread, entry.provenance, entry.source))
     columns = ("tissue", "property", "value", "spread (SD)", "how it is known", "source")
-    return Table(title="Tissue values", columns=columns, rows=tuple(rows), numeric=(2, 3))
+    return Table(title="Tissue values", columns=columns, rows=tuple(rows), numeric=(2, 3), prose=(4,))
 
 
 def brief_evaluation_table(evaluation: Evaluation) -> Table:

@@ -136,9 +136,7 @@ def _pulse(block: Block, rf: RfPulse, tables: _Tables) -> int:
     if key not in tables.pulses:
         tables.pulses[key] = len(tables.played)
         dt = np.full(len(b1), rf.dwell / NS)
-        tables.played.append(
-            Pulse(dt=dt, b1=b1, gradient=gradient, flip=rf.flip, centre=rf.centre / NS, use=rf.use)
-        )
+        tables.played.append(Pulse(dt=dt, b1=b1, gradient=gradient, flip=rf.flip, centre=rf.centre / NS, use=rf.use))
     return tables.pulses[key]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,7 @@ def load_protocol(name: str, overrides: Mapping[str, str] | None = None) -> Slic
     return read_protocol_file(resource(name, FOLDER, "protocol"), overrides)[1]
 
 
-def read_protocol_file(
-    path: Path, overrides: Mapping[str, str] | None = None
-) -> tuple[str, Slice2D, dict[str, Any]]:
+def read_protocol_file(path: Path, overrides: Mapping[str, str] | None = None) -> tuple[str, Slice2D, dict[str, Any]]:
     """Return description, protocol and the `[run]` table of a protocol file."""
     table = read_toml(path)
     for key in table:
@@ -79,11 +78,9 @@ def _structured(entries: Mapping[str, Any], family: type[Slice2D], path: Path) -
         raise InputError(error.problem, key=key, file=path, line=line) from None
 
 
-def _overridden(
-    entries: Mapping[str, Any], overrides: Mapping[str, str], family: type[Slice2D], path: Path
-) -> Slice2D:
+def _overridden(entries: Mapping[str, Any], overrides: Mapping[str, str], family: type[Slice2D], path: Path) -> Slice2D:
     """Return the protocol with overrides; errors name the command line's key and not the file."""
-    known = list(family.__dataclass_fields__)
+    known = [entry.name for entry in fields(family)]
     for key in overrides:
         if key not in known:
             raise InputError(f"unknown key of family {family.name}{did_you_mean(key, known)}", key=f"--set {key}")

@@ -16,7 +16,7 @@ from pydantic import ConfigDict
 
 from ..core.errors import InputError
 from ..core.nuclei import nucleus
-from ..core.toml import read_toml, resource, structure
+from ..core.toml import available, read_toml, resource, structure
 from ..core.units import FieldStrength, GradientStrength, SlewRate, Time
 from .events import NS
 
@@ -127,3 +127,20 @@ def load_scanner(name: str) -> Scanner:
         if error.file is None:
             raise InputError(error.problem, key=error.key, file=path) from None
         raise
+
+
+def choose_scanner(field: float | None, name: str | None, default: str) -> Scanner:
+    """Return the named scanner, the preset of a field strength, or the default; a contradiction is an error."""
+    if name is not None or field is None:
+        scanner = load_scanner(name or default)
+        if field is not None and abs(scanner.b0 - field) > 1e-6:
+            problem = f"{field:g} T was asked for, but scanner '{name}' has {scanner.b0:g} T; give one of them"
+            raise InputError(problem, key="--field")
+        return scanner
+    presets = [load_scanner(preset) for preset in available(FOLDER)]
+    for scanner in presets:
+        if abs(scanner.b0 - field) < 1e-6:
+            return scanner
+    known = ", ".join(f"{scanner.b0:g} T" for scanner in presets)
+    problem = f"no scanner preset has {field:g} T; presets: {known}; or name a scanner file with --scanner"
+    raise InputError(problem, key="--field")

@@ -125,4 +125,3 @@ def _selection(pulse: RfPulse, gradient: Gradient | None, delay: int, side: int)
         after=pulse.duration - pulse.centre + side,
         side=side,
     )
-

@@ -103,7 +103,7 @@ def direct_signal(
 
 
 def _evolve(
-    spins: Iterable[NDArray[np.floating]],
+    spins: Iterable[NDArray[Any]],
     group: NDArray[np.int32],
     tables: _Tables,
     shape: tuple[int, ...],
@@ -118,6 +118,12 @@ def _evolve(
     out: NDArray[np.floating] = np.zeros((shape[0], 2, shape[1]), dtype)
     evolve(state, *spins, group, *tables.arguments, out)
     return out
+
+
+def constant_gradient(moment: NDArray[np.float64]) -> bool:
+    """Return True if (sample, 3) moments, 1/m, grow by the same amount from sample to sample."""
+    stride = np.diff(moment, axis=0)
+    return bool(np.allclose(stride, stride[:1], rtol=0, atol=1e-9 * max(1.0, float(np.abs(moment).max(initial=0.0)))))
 
 
 class _Tables:
@@ -144,14 +150,7 @@ class _Tables:
         dwell = float(table.dwell[0]) if len(table.dwell) else 0.0
         dwell_row = np.array([times.row(dwell), times.row(dwell / 2)], dtype=np.int64)
         phase = np.where(timeline.kind == RF, timeline.phase, 0.0)
-        stride = np.diff(table.moment, axis=1)
-        constant = np.array(
-            [
-                bool(np.allclose(d, d[:1], rtol=0, atol=1e-9 * max(1.0, float(np.abs(m).max(initial=0)))))
-                for d, m in zip(stride, table.moment, strict=True)
-            ],
-            dtype=np.int64,
-        )
+        constant = np.array([constant_gradient(m) for m in table.moment], dtype=np.int64)
         time = (np.arange(table.k.shape[1]) + 0.5) * dwell
         self.arguments = (
             timeline.kind,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..phantom.spins import Spins
 from ..sequence.timeline import Timeline
 from .classes import TissueClass
+from .direct import constant_gradient
 from .program import Program
 from .slice_reuse import Response
 from .steps import RealType, phasor_series
@@ -57,9 +58,7 @@ def pencils_suffice(timeline: Timeline, plan: Program) -> bool:
     """Return True if no readout moves along y, all gradients are constant during readouts and q lies along x."""
     moment = timeline.readouts.moment
     still = not np.any(moment[..., 1])
-    steady = moment.shape[1] < 3 or bool(
-        np.allclose(np.diff(moment[..., 0], n=2), 0, atol=1e-9 * max(1.0, float(np.abs(moment).max(initial=0.0))))
-    )
+    steady = all(constant_gradient(m) for m in moment)
     return still and steady and plan.base[1] == 0
 
 

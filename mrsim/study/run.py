@@ -17,16 +17,17 @@ from ..core.acquisition import Acquisition
 from ..core.errors import InfeasibleError, InputError, did_you_mean
 from ..core.images import Images
 from ..core.maps import Maps
-from ..core.toml import available, resource, structure
+from ..core.toml import resource, structure
 from ..core.version import __version__
 from ..evaluate import evaluate
 from ..fit.fit import fit
+from ..fit.models import find_model
 from ..phantom.phantom import Phantom
 from ..phantom.phantom_file import load_phantom
 from ..recon import reconstruct
 from ..sequence.discretize import discretize
 from ..sequence.protocol import read_protocol_file
-from ..sequence.scanner import Scanner, load_scanner
+from ..sequence.scanner import choose_scanner
 from ..sequence.sequence import Sequence
 from ..simulate import Bloch, add_noise, simulate
 from .request import CAUSES, Progress, RunRequest, RunResult
@@ -79,7 +80,7 @@ def prepare(request: RunRequest) -> Prepared:
     path = resource(request.protocol, "protocols", "protocol")
     description, family, table = read_protocol_file(path, dict(request.overrides))
     defaults = structure(table, RunTable, path, ("run",))
-    scanner = _scanner(request, defaults)
+    scanner = choose_scanner(request.field, request.scanner, defaults.scanner)
     grade = request.grade if request.grade is not None else defaults.grade
     phantom = load_phantom(request.phantom or defaults.phantom, field=scanner.b0, grade=grade)
     sequence = family.build(scanner)
@@ -87,38 +88,18 @@ def prepare(request: RunRequest) -> Prepared:
     if violations:
         listed = "\n".join(f"  {violation}" for violation in violations[:20])
         raise InfeasibleError(f"{path.stem} breaks {len(violations)} limits of scanner {scanner.name}:\n{listed}")
+    model = request.model or defaults.fit
+    if model is not None:
+        find_model(model)
     full = replace(
         request,
         scanner=request.scanner or scanner.name,
         phantom=request.phantom or defaults.phantom,
         field=scanner.b0,
         grade=grade,
-        model=request.model or defaults.fit,
+        model=model,
     )
     return Prepared(request=full, description=description, protocol_file=path, sequence=sequence, phantom=phantom)
-
-
-def _scanner(request: RunRequest, defaults: RunTable) -> Scanner:
-    if request.scanner is not None:
-        scanner = load_scanner(request.scanner)
-        if request.field is not None and abs(scanner.b0 - request.field) > 1e-6:
-            raise InputError(
-                f"{request.field:g} T was asked for, but scanner '{request.scanner}' has {scanner.b0:g} T; "
-                "give one of them",
-                key="--field",
-            )
-        return scanner
-    if request.field is None:
-        return load_scanner(defaults.scanner)
-    presets = {name: load_scanner(name) for name in available("protocols/scanners")}
-    for scanner in presets.values():
-        if abs(scanner.b0 - request.field) < 1e-6:
-            return scanner
-    known = ", ".join(f"{scanner.b0:g} T" for scanner in presets.values())
-    raise InputError(
-        f"no scanner preset has {request.field:g} T; presets: {known}. Write a scanner file and give --scanner",
-        key="--field",
-    )
 
 
 def engine_of(request: RunRequest, **extra: Any) -> Bloch:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..core.errors import StorageError
 from ..core.storage import save
-from ..report.html import figures, html_report
+from ..report.html import html_report, pictures
 from .request import RunResult
 
 
@@ -50,9 +50,10 @@ def save_run(result: RunResult, folder: Path) -> Path:
         if result.maps is not None and result.evaluation is not None:
             contents |= {"maps": result.maps, "evaluation": result.evaluation}
         save(work / "result.h5", **contents)
-        for name, figure in figures(result).items():
-            figure.savefig(work / f"{name}.png", dpi=120)
-        (work / "report.html").write_text(html_report(result), encoding="utf-8")
+        drawn = pictures(result)
+        for name, picture in drawn.items():
+            (work / f"{name}.png").write_bytes(picture)
+        (work / "report.html").write_text(html_report(result, drawn), encoding="utf-8")
         work.chmod(0o755)
         _replace(work, folder)
     except OSError as error:

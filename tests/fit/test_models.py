@@ -13,7 +13,7 @@ T1, T2 = 1.0, 0.1
 
 def _example(model):
     """Return typical parameters and a contrast table that determines them."""
-    values = {"m0": 0.9, "pd": 0.8, "t1": 0.9, "t2": 0.08, "t2star": 0.03, "offset": 0.05}
+    values = {"m0": 0.9, "pd": 0.8, "t1": 0.9, "t2": 0.08, "t2_star": 0.03, "offset": 0.05}
     te = np.linspace(0.008, 0.128, 12)
     columns = {"te": te, "tr": np.full(12, 2.5)}
     names = {column.name for column in model.contrast}

@@ -72,9 +72,7 @@ def test_oblique_derating_keeps_any_combination_playable(tilt, turn):
 
 
 def test_moments_are_the_integrals_of_the_shape():
-    gradient = Gradient(
-        times=np.array([20_000, 50_000, 90_000, 200_000]), amplitudes=np.array([0.0, 0.03, -0.01, 0.0])
-    )
+    gradient = Gradient(times=np.array([20_000, 50_000, 90_000, 200_000]), amplitudes=np.array([0.0, 0.03, -0.01, 0.0]))
     at = np.arange(0, 260_001, 1_000, dtype=np.int64)
     # The waveform on a 1 us comb through all knots: the trapezoidal rule is exact.
     wave = np.interp(at, gradient.times, gradient.amplitudes, left=0, right=0)

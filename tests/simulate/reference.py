@@ -47,14 +47,15 @@ def epg_cpmg(flips, esp, t1, t2, excitation=np.pi / 2):
     return np.array(echoes)
 
 
-def play_slowly(pulse, gamma_bar, position, offset=0.0, t1=np.inf, t2=np.inf, start=(0.0, 0.0, 1.0)):
+def play_slowly(pulse, gamma_bar, position, offset=0.0, t1=np.inf, t2=np.inf):
     """One spin through one pulse, step by step with Rodrigues' formula and split relaxation: the kernel's plain twin."""
-    m = np.array(start, float)
+    m = np.array([0.0, 0.0, 1.0])
     for dt, b1, g in zip(pulse.dt, pulse.b1, pulse.gradient, strict=True):
         half = np.array([np.exp(-dt / 2 / t2)] * 2 + [np.exp(-dt / 2 / t1)])
         recovery = np.array([0, 0, 1 - half[2]])
         m = m * half + recovery
-        omega = -2 * np.pi * np.array([gamma_bar * b1.real, gamma_bar * b1.imag, gamma_bar * g @ position + offset])
+        field = np.array([gamma_bar * b1.real, gamma_bar * b1.imag, gamma_bar * g @ position + offset])
+        omega = -2 * np.pi * field
         angle = np.linalg.norm(omega) * dt
         if angle > 0:
             n = omega / np.linalg.norm(omega)

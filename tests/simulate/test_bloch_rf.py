@@ -73,7 +73,7 @@ def test_magnetisation_length_is_conserved_without_relaxation():
     np.testing.assert_allclose(np.linalg.norm(m, axis=1), 1, atol=1e-12)
 
 
-@pytest.mark.parametrize("precision, tolerance", [("double", 1e-12), ("single", 2e-5)])
+@pytest.mark.parametrize(("precision", "tolerance"), [("double", 1e-12), ("single", 2e-5)])
 def test_kernel_equals_its_plain_twin(precision, tolerance):
     rng = np.random.default_rng(2)
     pulse = scaled_to(shaped(200, 3e-3, 1e-6, 10e-3), 2.0)

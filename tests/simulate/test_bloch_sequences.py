@@ -40,7 +40,7 @@ def test_cpmg_without_relaxation_follows_the_closed_forms():
 
 
 @pytest.mark.parametrize(
-    "b1, echoes",
+    ("b1", "echoes"),
     [
         (0.9, (0.87183, 0.81180, 0.71451, 0.66651)),
         (0.8, (0.77838, 0.78423, 0.65022, 0.63650)),
@@ -85,14 +85,14 @@ def spin_echo(tr, te, repetitions, dwell=1e-9):
     return script.timeline()
 
 
-@pytest.mark.parametrize("tr, te, expected", [(0.5, 0.01, 0.350524), (2.0, 0.08, 0.383555), (4.0, 0.1, 0.360450)])
+@pytest.mark.parametrize(("tr", "te", "expected"), [(0.5, 0.01, 0.350524), (2.0, 0.08, 0.383555), (4.0, 0.1, 0.360450)])
 def test_spin_echo_reaches_its_steady_state(tr, te, expected):
     # six digits are given; residual transverse coherence (e^-TR/T2 = 0.7 % at TR 0.5) is crushed
     signal = amplitudes(spin_echo(tr, te, 12), Box(pools=(pool(1.0, 0.1),)), replace(ONE, accuracy=1e-6))
     assert signal[-1] == pytest.approx(expected, abs=2e-5)
 
 
-@pytest.mark.parametrize("flip, expected", [(30, 0.159881), (50, 0.150588), (70, 0.121607)])
+@pytest.mark.parametrize(("flip", "expected"), [(30, 0.159881), (50, 0.150588), (70, 0.121607)])
 def test_balanced_steady_state_follows_freeman_and_hill(flip, expected):
     tr, t1, t2 = 5e-3, 1.0, 0.1
     pulse, half = hard_pulse(np.deg2rad(flip), 2e-9), hard_pulse(np.deg2rad(flip / 2), 2e-9)

@@ -11,11 +11,11 @@ from typing import Any
 from ..model import M0, T2_STAR, TE, Model
 
 
-def signal(m0: Any, t2star: Any, te: Any) -> Any:
+def signal(m0: Any, t2_star: Any, te: Any) -> Any:
     """M0 exp(-TE/T2*)."""
     from sympy import exp
 
-    return m0 * exp(-te / t2star)
+    return m0 * exp(-te / t2_star)
 
 
 MODEL = Model(

@@ -10,11 +10,11 @@ from typing import Any
 from ..model import M0, OFFSET, T2_STAR, TE, Model
 
 
-def signal(m0: Any, t2star: Any, offset: Any, te: Any) -> Any:
+def signal(m0: Any, t2_star: Any, offset: Any, te: Any) -> Any:
     """M0 exp(-TE/T2*) + c."""
     from sympy import exp
 
-    return m0 * exp(-te / t2star) + offset
+    return m0 * exp(-te / t2_star) + offset
 
 
 MODEL = Model(

@@ -216,9 +216,7 @@ def finished(
     total = sum(block.duration for block in blocks) / NS
     pixel = parts.readout.bandwidth
     known = {**facts, "scan_time": total, "pixel_bandwidth": pixel, "bandwidth": pixel * protocol.matrix[0]}
-    return Sequence(
-        name=protocol.name, scanner=parts.scanner, blocks=tuple(blocks), encoding=header, definitions=known
-    )
+    return Sequence(name=protocol.name, scanner=parts.scanner, blocks=tuple(blocks), encoding=header, definitions=known)
 
 
 def slice_gradient(protocol: Slice2D, parts: Plan, pulse: RfPulse, width: float = 1.0) -> float:
