@@ -1,6 +1,7 @@
 """How fast and how lean mrsim starts, before it has been asked for anything."""
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +15,13 @@ HEAVY = ("numba", "scipy.signal", "scipy.stats", "scipy.optimize", "matplotlib",
 def run(*arguments):
     """Run the tests' own Python on the checkout; return its output and its CPU time in s."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    before = os.times()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=ROOT / "docs", env=environment
     )
-    after = os.times()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0, done.stderr
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return done.stdout + done.stderr, cpu
 
 
@@ -38,8 +39,7 @@ def test_import_needs_no_package_at_all():
 
 
 def test_help_answers_at_once():
-    """Less than 0.3 s where a bare Python takes 15 ms: CPU time in units of that start, so that a busy or slow
-    machine does not decide; best of three."""
+    """Less than 0.3 s of processor time; on a machine slow enough to need 15 ms for a bare Python, 20 such starts."""
     bare = min(run("-c", "pass")[1] for _ in range(3))
     helped = min(run("-m", "mrsim", "--help")[1] for _ in range(3))
-    assert helped < 20 * bare
+    assert helped < max(0.3, 20 * bare)

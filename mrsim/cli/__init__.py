@@ -15,6 +15,7 @@ from ..core.version import __version__
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Simulate a protocol, fit its maps, compare them with the truth, write a report."),
+    "again": ("again", "Repeat a finished run from its result file, bit for bit."),
     "list": ("listing", "List protocols, phantoms, tissues, scanners, models and families."),
     "show": ("show", "Show a protocol: sequence diagram, k-space, timing."),
     "check": ("check", "Check a protocol against the limits of a scanner."),

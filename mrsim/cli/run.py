@@ -48,7 +48,6 @@ def command(
 
     PROTOCOL is a name from 'mrsim list protocols' or the path of a protocol file.
     """
-    from ..fit.models import find_model
     from ..study.request import RunRequest
     from ..study.run import prepare, run
     from ..study.save import check_writable, save_run
@@ -58,8 +57,6 @@ def command(
         engine=engine_settings(accuracy, precision),
     )  # fmt: skip
     request = prepare(request).request
-    if request.model is not None:
-        find_model(request.model)
     folder = out if out is not None else RESULTS / folder_name(request)
     check_writable(folder)
     with progress_bar(wanted=not as_json) as report:
@@ -70,7 +67,7 @@ def command(
     if as_json:
         write_json(run_summary(result, folder))
     else:
-        _write(result, page)
+        write_result(result, page)
 
 
 def folder_name(request: RunRequest) -> str:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,8 +21,24 @@ from .errors import InputError, did_you_mean
 T = TypeVar("T")
 
 
+_root: ContextVar[Path | None] = ContextVar("root", default=None)
+
+
+@contextmanager
+def shipped_from(folder: Path) -> Iterator[None]:
+    """Take shipped protocols, scanners, phantoms and tissues from `folder` instead, inside the with block."""
+    token = _root.set(folder)
+    try:
+        yield
+    finally:
+        _root.reset(token)
+
+
 def data_root() -> Path:
     """Return the folder that holds `protocols` and `phantoms`: the package's data, or the checkout."""
+    chosen = _root.get()
+    if chosen is not None:
+        return chosen
     package = Path(__file__).resolve().parents[1]
     return package / "data" if (package / "data").is_dir() else package.parent
 

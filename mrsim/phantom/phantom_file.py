@@ -152,7 +152,7 @@ def load_phantom(name: str, field: float = 3.0, grade: int | str | None = None) 
         axis=content.extruded,
         offset=content.offset,
         b1=content.b1,
-        history={"file": path.name, "field": field, "grade": number},
+        history={"file": str(path.resolve()), "field": field, "grade": number},
     )
 
 

@@ -186,7 +186,7 @@ def load_tissue(name: str, grade: int | str | None = None, field: float = 3.0) -
         fields=content.field,
         water=content.water(GRADES[level - 1] if level else None),
         fat=content.fat,
-        history={"file": path.name},
+        history={"file": str(path.resolve())},
     )
     tissue.pools(field)
     return tissue

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from ..core.acquisition import Acquisition, Readouts
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..core.vectors import widen
 from ..phantom.phantom import Phantom
 from ..sequence.timeline import Timeline
 from .by_class import by_class
@@ -68,7 +67,6 @@ def run_bloch(
     timeline: Timeline, phantom: Phantom, engine: Bloch, threads: int | None = None, progress: Progress | None = None
 ) -> Acquisition:
     """Simulate a scan of a phantom; return noise-free raw data, in m^3 of proton density 1."""
-    widen()
     _check_readouts(timeline)
     workers = threads or os.cpu_count() or 1
     cells = sampling_grid(timeline, phantom, engine)

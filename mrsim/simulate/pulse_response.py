@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core.vectors import widen
 from ..sequence.timeline import Pulse
 from .steps import RealType, TimeTable, pulse_table, rotation_series
 
@@ -49,7 +48,6 @@ def pulse_response(
     (..., 3) array
         Magnetisation over M0.
     """
-    widen()
     from ._kernels import bloch as kernels
 
     dtype: RealType = np.float64 if precision == "double" else np.float32

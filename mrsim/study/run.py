@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -196,7 +196,7 @@ def _provenance(prepared: Prepared) -> dict[str, Any]:
     import numba
     import scipy
 
-    request = prepared.request
+    wanted = asdict(prepared.request)
     return {
         "mrsim": __version__,
         "python": platform.python_version(),
@@ -204,17 +204,21 @@ def _provenance(prepared: Prepared) -> dict[str, Any]:
         "scipy": scipy.__version__,
         "numba": numba.__version__,
         "machine": platform.machine(),
-        "protocol_text": prepared.protocol_file.read_text(encoding="utf-8"),
-        "request": {
-            "protocol": request.protocol,
-            "scanner": request.scanner,
-            "phantom": request.phantom,
-            "field": request.field,
-            "grade": request.grade,
-            "model": request.model,
-            "overrides": dict(request.overrides),
-            "seed": request.seed,
-            "without": list(request.without),
-            "engine": dict(request.engine),
-        },
+        "request": wanted
+        | {name: wanted[name] and Path(wanted[name]).stem for name in ("protocol", "scanner", "phantom")},
+        "files": {label: path.read_text(encoding="utf-8") for label, path in _files(prepared).items()},
     }
+
+
+def _files(prepared: Prepared) -> dict[str, Path]:
+    """Return every file that the run depends on, by the place where a shipped file of its kind lies."""
+    request, phantom = prepared.request, prepared.phantom
+    scanner = resource(str(request.scanner), "protocols/scanners", "scanner")
+    tissues = [Path(tissue.history["file"]) for tissue in phantom.tissues if "file" in tissue.history]
+    kinds = {
+        "protocols": [prepared.protocol_file],
+        "protocols/scanners": [scanner],
+        "phantoms": [Path(phantom.history["file"])],
+        "phantoms/tissues": tissues,
+    }
+    return {f"{folder}/{path.name}": path for folder, paths in kinds.items() for path in paths}

@@ -48,7 +48,7 @@ def epg_cpmg(flips, esp, t1, t2, excitation=np.pi / 2):
 
 
 def play_slowly(pulse, gamma_bar, position, offset=0.0, t1=np.inf, t2=np.inf):
-    """One spin through one pulse, step by step with Rodrigues' formula and split relaxation: the kernel's plain twin."""
+    """One spin through one pulse, step by step by Rodrigues' formula with split relaxation: the kernel's twin."""
     m = np.array([0.0, 0.0, 1.0])
     for dt, b1, g in zip(pulse.dt, pulse.b1, pulse.gradient, strict=True):
         half = np.array([np.exp(-dt / 2 / t2)] * 2 + [np.exp(-dt / 2 / t1)])

@@ -1,0 +1,143 @@
+"""Speed of the Bloch kernels, with a scalar per-step loop doing the same work in the same run.
+
+``python tests/benchmarks/bench_bloch.py [--json]``, one core: RF on (spin steps per second; every spin with its own
+T1, T2, offset and B1, gradients on three axes) and readouts (spin samples per second, signal sum included) under a
+constant and under an arbitrary gradient, in double and single precision. The reference loop carries one spin after
+the other through the same steps, as simulators with a per-step loop do: sine, cosine and square root at every step.
+"""
+
+import argparse
+import json
+import math
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from mrsim.simulate._kernels import bloch as kernels
+from mrsim.simulate.steps import phasor_series, rotation_series
+
+FLOORS = {"rf double": 5e8, "readout constant double": 1.5e9}
+"""What the kernels must reach per core on an idle machine."""
+
+
+def compiled(function):
+    """Compile with numba, which is loaded after the kernels have chosen the vectors."""
+    from numba import njit
+
+    return njit(nogil=True)(function)
+
+
+@compiled
+def scalar_rf(m, position, offset, b1, e1, e2, recovery, pulse_b1, pulse_gradient):
+    """One spin after the other, one step after the other, with library sine and cosine."""
+    for i in range(m.shape[1]):
+        x, y, z = m[0, i], m[1, i], m[2, i]
+        for k in range(pulse_b1.shape[1]):
+            wx, wy = 2 * pulse_b1[0, k] * b1[i], 2 * pulse_b1[1, k] * b1[i]
+            wz = 2 * (
+                offset[i]
+                + pulse_gradient[0, k] * position[0, i]
+                + pulse_gradient[1, k] * position[1, i]
+                + pulse_gradient[2, k] * position[2, i]
+            )
+            angle = math.sqrt(wx * wx + wy * wy + wz * wz)
+            if angle > 0:
+                nx, ny, nz = wx / angle, wy / angle, wz / angle
+                c, s = math.cos(angle), math.sin(angle)
+                d = (nx * x + ny * y + nz * z) * (1 - c)
+                x, y, z = (
+                    x * c + (ny * z - nz * y) * s + nx * d,
+                    y * c + (nz * x - nx * z) * s + ny * d,
+                    z * c + (nx * y - ny * x) * s + nz * d,
+                )
+            x, y, z = x * e2[i], y * e2[i], recovery[i] + z * e1[i]
+        m[0, i], m[1, i], m[2, i] = x, y, z
+
+
+@compiled
+def scalar_readout(wr, wi, turns, step, decay, out):
+    """One spin after the other, one sample after the other, with library sine and cosine."""
+    for i in range(wr.size):
+        a = 1.0
+        for s in range(out.shape[1]):
+            p = -2 * math.pi * (turns[i] + s * step[i])
+            c, d = math.cos(p) * a, math.sin(p) * a
+            out[0, s] += wr[i] * c - wi[i] * d
+            out[1, s] += wr[i] * d + wi[i] * c
+            a *= decay[i]
+
+
+def best_seconds(work, repeats=7):
+    work()
+    best = math.inf
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def rates(dtype, name):
+    rng = np.random.default_rng(0)
+    n, steps, samples = kernels.BLOCK, 2000, 512
+
+    def small(*shape):
+        return (0.05 * rng.standard_normal(shape)).astype(dtype)
+
+    m, place, offset, b1 = small(3, n), small(3, n), small(n), (1 + small(n)).astype(dtype)
+    e1, e2 = (np.exp(-rng.uniform(1e-6, 2e-5, n)).astype(dtype) for _ in range(2))
+    pulse, gradient = small(2, steps), small(3, steps)
+    series, turns_series = rotation_series(dtype), phasor_series(dtype)
+    wr, wi, turns, step = small(n), small(n), small(n), small(n)
+    work = np.empty((6, n), dtype)
+    out = np.zeros((2, samples), dtype)
+    moment, times = small(samples, 3), np.arange(samples).astype(dtype) * dtype(1e-5)
+    jobs = {
+        "rf": (
+            n * steps,
+            lambda: kernels.rf_steps(m, place, offset, b1, e1, e2, 1 - e1, pulse, gradient, 0, steps, series),
+        ),
+        "readout constant": (
+            n * samples,
+            lambda: kernels.readout_constant(wr.copy(), wi.copy(), turns, step, e2, work, turns_series, out),
+        ),
+        "readout general": (
+            n * samples,
+            lambda: kernels.readout_general(
+                wr.copy(), wi.copy(), place, offset, e2, moment, times, work, turns_series, out
+            ),
+        ),
+    }
+    found = {f"{kind} {name}": count / best_seconds(job) for kind, (count, job) in jobs.items()}
+    if dtype is np.float64:
+        found["rf scalar loop"] = (
+            n * steps / best_seconds(lambda: scalar_rf(m, place, offset, b1, e1, e2, 1 - e1, pulse, gradient), 3)
+        )
+        found["readout scalar loop"] = (
+            n * samples / best_seconds(lambda: scalar_readout(wr, wi, turns, step, e2, out), 3)
+        )
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    arguments = parser.parse_args()
+    found = rates(np.float64, "double") | rates(np.float32, "single")
+    if arguments.json:
+        print(json.dumps({"per_second": found, "floors": FLOORS}))
+        return
+    for name, rate in found.items():
+        reference = found["rf scalar loop" if name.startswith("rf") else "readout scalar loop"]
+        floor = (
+            f"   floor {FLOORS[name]:.1e}: {'reached' if rate >= FLOORS[name] else 'MISSED'}" if name in FLOORS else ""
+        )
+        print(f"{name:26s} {rate:9.3g} /s   {rate / reference:6.1f} x scalar loop{floor}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""Whole runs: they repeat bit for bit, leave out what they are told to, and write all or nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mrsim as mr
+from mrsim.core.errors import InfeasibleError, InputError, StorageError
+from mrsim.study.again import again
+from mrsim.study.run import run
+from mrsim.study.save import check_writable, save_run
+
+SMALL = {"matrix": "40 32", "fov": "160 128 mm", "echoes": "4", "dummies": "1"}
+REQUEST = mr.RunRequest(protocol="disc-t2-mese", overrides=SMALL, engine={"accuracy": 1e-2, "subsamples": 1})
+
+
+@pytest.fixture(scope="module")
+def finished():
+    return run(REQUEST)
+
+
+def same(one, two):
+    return (
+        np.array_equal(one.raw.imaging.data, two.raw.imaging.data)
+        and np.array_equal(one.images.data, two.images.data)
+        and all(np.array_equal(one.maps.values[k], two.maps.values[k], equal_nan=True) for k in one.maps.values)
+        and repr(one.evaluation) == repr(two.evaluation)  # NaN equals NaN
+    )
+
+
+def test_run_repeats_bit_for_bit_with_any_number_of_threads(finished):
+    assert same(finished, run(replace(REQUEST, threads=1)))
+    assert same(finished, run(replace(REQUEST, threads=2)))
+    assert not same(finished, run(replace(REQUEST, seed=2)))
+
+
+def test_result_file_is_enough_to_run_again_bit_for_bit(finished, tmp_path, monkeypatch):
+    save_run(finished, tmp_path / "result")
+    monkeypatch.chdir(tmp_path)
+    repeated = again(tmp_path / "result" / "result.h5")
+    assert same(finished, repeated)
+    stored = mr.load(tmp_path / "result" / "result.h5")
+    assert np.array_equal(stored["raw"].imaging.data, repeated.raw.imaging.data)
+    assert repr(stored["evaluation"]) == repr(finished.evaluation)
+
+
+def test_again_uses_the_stored_files_and_not_todays(tmp_path):
+    text = (Path(mr.__file__).parents[1] / "protocols" / "disc-t2-mese.toml").read_text()
+    mine = tmp_path / "mine.toml"
+    mine.write_text(text)
+    first = run(replace(REQUEST, protocol=str(mine)))
+    save_run(first, tmp_path / "result")
+    mine.unlink()
+    assert same(first, again(tmp_path / "result" / "result.h5"))
+
+
+def test_again_refuses_a_file_that_is_not_a_result(finished, tmp_path):
+    mr.save(tmp_path / "images.h5", images=finished.images)
+    with pytest.raises(StorageError, match="provenance"):
+        again(tmp_path / "images.h5")
+
+
+def test_leaving_the_noise_out_leaves_the_engine_signal(finished):
+    clean = run(replace(REQUEST, without=("noise",)))
+    assert not clean.raw.noisy
+    sigma = clean.raw.noise_sigma()[0]
+    difference = finished.raw.imaging.data - clean.raw.imaging.data
+    assert np.std([difference.real, difference.imag]) == pytest.approx(sigma, rel=0.02)
+
+
+def test_leaving_causes_out_brings_t2_to_its_truth():
+    """Nominal flips, no neighbours, no fat shift, no T2': what is left of the bias of T2 is numerical."""
+    causes = ("noise", "slice-profile", "partial-volume", "chemical-shift", "t2-prime")
+    result = run(replace(REQUEST, without=causes))
+    for row in result.evaluation.rows:
+        if row.parameter == "t2" and row.truth < 0.2:
+            # a pure voxel may still hold 1 % of another tissue's volume
+            assert abs(row.bias) < 1e-3 * row.truth, row
+    full = run(replace(REQUEST, without=("noise",)))
+    nucleus = next(row for row in full.evaluation.rows if row.region == "nucleus_pulposus" and row.parameter == "t2")
+    assert nucleus.bias > 0.3 * nucleus.truth
+
+
+@pytest.mark.parametrize("field", [1.5, 7.0])
+def test_run_works_at_other_fields(field):
+    result = run(replace(REQUEST, field=field, grade=4))
+    assert result.request.field == field
+    assert result.sequence.scanner.b0 == field
+    assert result.phantom.grade == 4
+    assert result.evaluation.rows
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"without": ("fat",)}, "unknown cause 'fat'"),
+        ({"field": 4.7}, "no scanner preset has 4.7 T"),
+        ({"scanner": "3T", "field": 7.0}, "7 T was asked for, but scanner '3T' has 3 T"),
+        ({"model": "t3"}, "unknown"),
+        ({"grade": 9}, "9"),
+        ({"protocol": "disc-t2-mse"}, "did you mean 'disc-t2-mese'"),
+        ({"phantom": "lumbar-disk"}, "did you mean 'lumbar-disc'"),
+        ({"overrides": {"tr": "1500"}}, "has no unit"),
+        ({"overrides": {"tr": "20 ms"}}, "shorter than"),
+        ({"overrides": {"echo_spacing": "10 mm"}}, "is a length; expected a time"),
+        ({"overrides": {"echos": "4"}}, "did you mean 'echoes'"),
+    ],
+)
+def test_bad_requests_are_refused_with_the_remedy(change, message):
+    with pytest.raises((InputError, InfeasibleError), match=message):
+        run(replace(REQUEST, **change))
+
+
+def test_folders_with_other_files_are_not_replaced(finished, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(StorageError, match="holds other files"):
+        save_run(finished, tmp_path)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_results_replace_earlier_results(finished, tmp_path):
+    folder = tmp_path / "result"
+    save_run(finished, folder)
+    (folder / "map_old.png").write_bytes(b"")
+    save_run(finished, folder)
+    assert not (folder / "map_old.png").exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["result"]
+    names = {p.name for p in folder.iterdir()}
+    assert {"result.h5", "report.html", "sequence.png", "images.png", "map_t2.png"} <= names
+
+
+def test_unwritable_places_are_found_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="is a file"):
+        check_writable(tmp_path / "file")
+    with pytest.raises(StorageError, match="cannot write to"):
+        check_writable(Path("/proc/nowhere/result"))
+
+
+def test_interrupted_run_leaves_nothing_behind(tmp_path):
+    out = tmp_path / "result"
+    command = [sys.executable, "-m", "mrsim", "run", "disc-t2-mese", "--out", str(out)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(mr.__file__).parents[1])}
+    work = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    time.sleep(2.5)
+    work.send_signal(signal.SIGINT)
+    _, err = work.communicate(timeout=60)
+    assert work.returncode == 130
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_again_command_repeats_a_result(finished, tmp_path, capsys):
+    from mrsim.cli import perform
+
+    save_run(finished, tmp_path / "first")
+    assert perform(["again", str(tmp_path / "first" / "result.h5"), "--out", str(tmp_path / "second"), "--json"]) == 0
+    first, second = (mr.load(tmp_path / name / "result.h5") for name in ("first", "second"))
+    assert np.array_equal(first["raw"].imaging.data, second["raw"].imaging.data)
+    assert '"region": "nucleus_pulposus"' in capsys.readouterr().out
