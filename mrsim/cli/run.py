@@ -90,7 +90,8 @@ def run_summary(result: RunResult, folder: Path) -> dict[str, Any]:
     }
 
 
-def _write(result: RunResult, page: Path) -> None:
+def write_result(result: RunResult, page: Path) -> None:
+    """Print the evaluation, the warnings and where the report lies."""
     from ..report.table import brief_evaluation_table
 
     if result.evaluation is not None and result.evaluation.rows:
