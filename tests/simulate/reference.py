@@ -62,3 +62,29 @@ def play_slowly(pulse, gamma_bar, position, offset=0.0, t1=np.inf, t2=np.inf):
             m = m * np.cos(angle) + np.cross(n, m) * np.sin(angle) + n * (n @ m) * (1 - np.cos(angle))
         m = m * half + recovery
     return m
+
+
+def epg_spoiled(flip, increment, tr, t1, t2, count, orders=80):
+    """Signals of an RF-spoiled gradient echo right after each pulse, one gradient order per repetition.
+
+    Rotations follow B1 = b exp(-i phase) and dM/dt = gamma M x B; the n-th phase is increment n (n + 1) / 2.
+    """
+    e1, e2 = np.exp(-tr / t1), np.exp(-tr / t2)
+    fp, fm, z = (np.zeros(orders, complex) for _ in range(3))  # F+(k), conj(F(-k)), Z(k), k = 0, 1, ...
+    z[0] = 1
+    found = []
+    c, s, sn, cs = np.cos(flip / 2) ** 2, np.sin(flip / 2) ** 2, np.sin(flip), np.cos(flip)
+    for n in range(count):
+        axis = np.exp(-1j * increment * n * (n + 1) / 2)  # direction of B1 in the transverse plane
+        a, b = axis, np.conj(axis)
+        new_fp = c * fp + a**2 * s * fm + 1j * a * sn * z
+        new_fm = b**2 * s * fp + c * fm - 1j * b * sn * z
+        z = 0.5j * b * sn * fp - 0.5j * a * sn * fm + cs * z
+        fp, fm = new_fp, new_fm
+        found.append(fp[0] * np.conj(axis))
+        fp, fm, z = fp * e2, fm * e2, z * e1
+        z[0] += 1 - e1
+        fp[1:], fm[:-1] = fp[:-1].copy(), fm[1:].copy()
+        fm[-1] = 0
+        fp[0] = np.conj(fm[0])
+    return np.array(found)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from objects import GAMMA_BAR, Box, Script, hard_pulse, pool
-from reference import epg_cpmg
+from reference import epg_cpmg, epg_spoiled
 
 from mrsim.simulate import Bloch, simulate
 from mrsim.simulate.bloch import run_bloch
@@ -284,3 +284,20 @@ def test_t2_prime_decays_in_a_gradient_echo_and_refocuses_in_a_spin_echo():
     )
     echo = simulate(spin_echo(1.0, 0.02, 1), box, ONE)
     assert np.abs(echo.imaging.data[0, 0, 0]) / VOXEL == pytest.approx(np.exp(-0.02 / t2), abs=2e-4)
+
+
+@pytest.mark.parametrize("increment", [117, 50, 0])
+def test_spoiled_gradient_echo_equals_the_phase_graph_for_any_phase_increment(increment):
+    flip, tr, t1, t2, count = np.deg2rad(15), 8e-3, 0.9, 0.06, 120
+    pulse, phase = hard_pulse(flip, 2e-9), np.deg2rad(increment)
+    script = Script(dwell=1e-9)
+    for n in range(count):
+        angle = phase * n * (n + 1) / 2
+        script.tr().rf(pulse, angle).read(phase=angle).free(tr - 3e-9, (0, 0, 1000.0))
+    raw = simulate(script.timeline(), Box(pools=(pool(t1, t2),)), replace(ONE, accuracy=1e-5))
+    signal = raw.imaging.data[:, 0, 0] / VOXEL
+    reference = epg_spoiled(flip, phase, tr, t1, t2, count)
+    np.testing.assert_allclose(signal, reference, atol=1e-5)
+    ernst = np.sin(flip) * (1 - np.exp(-tr / t1)) / (1 - np.exp(-tr / t1) * np.cos(flip))
+    if increment == 117:  # close to ideal spoiling, and no closer: the residual is physics
+        assert 1e-3 < abs(np.abs(signal[-20:]).mean() / ernst - 1) < 0.1
