@@ -1,5 +1,6 @@
 """How the documentation is built: `.venv/bin/python -m sphinx -W docs docs/_build/html`."""
 
+import importlib.util
 import re
 import sys
 import types
@@ -25,7 +26,13 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinxcontrib.bibtex",
     "model_pages",
+    "reference_pages",
 ]
+# Formulas without the network: this package carries MathJax and copies it into the pages. Without it the pages
+# load MathJax from the address that Sphinx knows.
+OFFLINE_FORMULAS = "sphinx-mathjax-offline"
+if importlib.util.find_spec(OFFLINE_FORMULAS):
+    extensions.append(OFFLINE_FORMULAS)
 exclude_patterns = ["_build", "jupyter_execute"]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb"}  # generated pages take the first
 templates_path = ["_templates"]

@@ -94,8 +94,9 @@ def run_bloch(
         "warnings": outside_field_of_view(timeline, phantom),
     }
     if isinstance(plan, str):
-        if engine.ideal_slice:
-            raise InputError(f"an ideal slice needs reuse through the slice, but {plan}", key="ideal_slice")
+        for key, asked in (("ideal_slice", engine.ideal_slice), ("start", engine.start == "steady")):
+            if asked:
+                raise InputError(f"needs reuse through the slice, but {plan}", key=key)
         signal, report = by_spin(timeline, classes, spins, cells, engine, workers, progress)
         facts |= {"reuse": plan, **report}
     else:

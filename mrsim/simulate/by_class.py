@@ -16,7 +16,8 @@ from .options import Bloch, Progress
 from .plane import Pencils, column_signal, pencil_signal, pencils_of, pencils_suffice, plane_of
 from .program import Program
 from .pulse_maps import Relaxation
-from .slice_reuse import Resolution, Slab, refine, respond
+from .slice_reuse import Resolution, refine, respond
+from .walker import Slab
 
 Key = tuple[float, float, float]
 """What classes share that need the same resolution: r1, r2 and relative B1."""
@@ -30,7 +31,12 @@ class _ClassRun:
     ) -> None:
         self.timeline, self.plan, self.classes, self.spins, self.cells = timeline, plan, classes, spins, cells
         self.engine = engine
-        self.slab = Slab(thickness=cells.spacing[2] * cells.shape[0], layers=cells.shape[0], ideal=engine.ideal_slice)
+        self.slab = Slab(
+            thickness=cells.spacing[2] * cells.shape[0],
+            layers=cells.shape[0],
+            ideal=engine.ideal_slice,
+            start=engine.start,
+        )
         self.keys: list[Key] = [(kind.r1, kind.r2, kind.b1) for kind in classes]
         self.resolutions: dict[Key, Resolution] = {}
         self.pencils: dict[int, Pencils] = {}

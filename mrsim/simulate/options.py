@@ -34,6 +34,8 @@ class Bloch:
     """``"double"`` or ``"single"``."""
     reuse: bool = True
     """False carries every spin through the whole scan by itself."""
+    start: str = "equilibrium"
+    """``"equilibrium"``, or ``"steady"``: the periodic state that endless equal repetitions lead to, solved exactly."""
     ideal_slice: bool = False
     """True replaces pulses by their nominal flips, the same everywhere in the nominal slice."""
     t2_prime: bool = True
@@ -48,6 +50,8 @@ class Bloch:
     def __post_init__(self) -> None:
         if self.precision not in ("double", "single"):
             raise InputError(f"'{self.precision}' is neither 'double' nor 'single'", key="precision")
+        if self.start not in ("equilibrium", "steady"):
+            raise InputError(f"'{self.start}' is neither 'equilibrium' nor 'steady'", key="start")
         for key in ("accuracy", "slab", "t2_prime_accuracy"):
             value = getattr(self, key)
             if not (math.isfinite(value) and value > 0):

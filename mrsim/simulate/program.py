@@ -56,6 +56,26 @@ class Program:
             and bool(np.all(self.phases[repetition] == self.phases[repetition - 1]))
         )
 
+    def period(self) -> tuple[NDArray[np.int64], NDArray[np.float64]] | str:
+        """Return the operations and phases that every repetition with readouts plays, or say why there are none.
+
+        The first repetition may differ in what comes before its first pulse; readouts of dummies are missing.
+        """
+        sampled = [r for r in range(len(self.operations)) if len(self.readouts[r])]
+        model = sampled[-1]
+        steps = _without_samples(self.operations[model], self.phases[model])
+        for r in range(len(self.operations)):
+            other = _without_samples(self.operations[r], self.phases[r])
+            same = len(other) == len(steps) and np.array_equal(other[1 if r == 0 else 0 :], steps[1 if r == 0 else 0 :])
+            if not same or (r in sampled and len(self.readouts[r]) != len(self.readouts[model])):
+                return f"repetition {r} plays something else than repetition {model}"
+        return self.operations[model], self.phases[model]
+
+
+def _without_samples(ops: NDArray[np.int64], phases: NDArray[np.float64]) -> NDArray[np.float64]:
+    kept = ops[:, 0] != SAMPLE
+    return np.column_stack([ops[kept], phases[kept]])
+
 
 @dataclass(slots=True, eq=False)
 class _Rows:

@@ -11,37 +11,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..sequence.timeline import Timeline
 from .program import Program
-from .pulse_maps import Relaxation, ideal_maps, real_maps
+from .pulse_maps import Relaxation
 from .steps import RealType
+from .walker import Slab, walk_all
 
 STEADY = 1e-3
 """Change of the state from one repetition to the next, relative to the wanted accuracy, below which the next
 equal repetition counts as a repetition of the same."""
 MAX_SUB_SLICES, MAX_PHASES = 8192, 2048
 """Where refinement stops even if the wanted accuracy is not reached; the error reached is reported."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Slab:
-    """The stretch of the slice direction that is simulated, in equal layers."""
-
-    thickness: float
-    """m."""
-    layers: int
-    ideal: bool = False
-    """True replaces every pulse by its nominal flip, the same through the whole slab."""
-
-    def positions(self, per_layer: int) -> NDArray[np.float64]:
-        """Return the (layers * per_layer,) sub-slice centres, m."""
-        count = self.layers * per_layer
-        return (np.arange(count) + 0.5) / count * self.thickness - self.thickness / 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -102,7 +86,7 @@ def refine(
     steady = max(STEADY * accuracy, 4 * float(np.finfo(dtype).eps))
     per_layer = sub_slices or _first_guess(plan, slab)
     phases = 1 if not np.any(plan.base) else 32
-    rows, row = _walk_all(timeline, plan, slab, spin, per_layer, phases, steady, dtype)
+    rows, row = walk_all(timeline, plan, slab, spin, per_layer, phases, steady, dtype)
     change = 0.0 if sub_slices else np.inf
     while True:
         # sub-slices first: where they are too few, the phases seem too few as well
@@ -113,7 +97,7 @@ def refine(
             return Resolution(
                 per_layer=per_layer, phases=phases, error=max(change, _tail(rows)), wanted=wanted, steady=steady
             )
-        refined, refined_row = _walk_all(timeline, plan, slab, spin, finer, more, steady, dtype)
+        refined, refined_row = walk_all(timeline, plan, slab, spin, finer, more, steady, dtype)
         if finer != per_layer:
             change = float(np.abs(refined[refined_row] - rows[row]).max(initial=0.0))
         rows, row, per_layer, phases = refined, refined_row, finer, more
@@ -125,7 +109,7 @@ def respond(
     """Compute the response of one class with the sub-slices that `refine` found for a class that relaxes alike."""
     phases = resolution.phases
     while True:
-        rows, row = _walk_all(timeline, plan, slab, spin, resolution.per_layer, phases, resolution.steady, dtype)
+        rows, row = walk_all(timeline, plan, slab, spin, resolution.per_layer, phases, resolution.steady, dtype)
         if _tail(rows) <= max(resolution.wanted / 4, resolution.error) or phases >= MAX_PHASES:
             break
         phases *= 2
@@ -149,72 +133,3 @@ def _tail(rows: NDArray[np.complex128]) -> float:
         return 0.0
     spectrum = np.abs(np.fft.fft(rows, axis=-1)) / phases
     return float(spectrum[..., phases // 4 : -(phases // 4) + 1].max(initial=0.0))
-
-
-def _walk_all(
-    timeline: Timeline,
-    plan: Program,
-    slab: Slab,
-    spin: Relaxation,
-    per_layer: int,
-    phases: int,
-    steady: float,
-    dtype: RealType,
-) -> tuple[NDArray[np.complex128], NDArray[np.int64]]:
-    """Walk through all repetitions; return (row, layer, phi) responses and the row of each readout."""
-    from ._kernels import bloch as kernels
-
-    walk: Any = kernels.walk
-    tables = _tables(timeline, plan, slab, spin, per_layer, phases, dtype)
-    multiples = sorted({int(n) for ops in plan.operations for n in ops[:, 2]})
-    state = np.zeros((phases, 3, per_layer * slab.layers), dtype)
-    state[:, 2] = 1
-    row = np.zeros(len(timeline.readouts.dwell), dtype=np.int64)
-    found: list[NDArray[np.complex128]] = []
-    count, settled, last_rows = 0, False, np.zeros(0, dtype=np.int64)
-    for repetition, ops in enumerate(plan.operations):
-        readouts = plan.readouts[repetition]
-        if settled and plan.same_as_before(repetition):
-            row[readouts] = last_rows
-            continue
-        table = ops.copy()
-        table[:, 2] = np.searchsorted(multiples, ops[:, 2])
-        angle = plan.phases[repetition]
-        out = np.zeros((len(readouts), slab.layers, 2, phases), dtype)
-        again = repetition + 1 < len(plan.operations) and plan.same_as_before(repetition + 1)
-        before = state.copy() if again else None
-        turn = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(dtype)
-        walk(state, *tables[:4], table, turn, *tables[4:], dtype(1), out)
-        settled = before is not None and bool(np.abs(state - before).max() <= steady)
-        last_rows = count + np.arange(len(readouts))
-        row[readouts] = last_rows
-        count += len(readouts)
-        found.append(out[:, :, 0].astype(np.float64) + 1j * out[:, :, 1])
-    return np.concatenate(found), row
-
-
-def _tables(
-    timeline: Timeline, plan: Program, slab: Slab, spin: Relaxation, per_layer: int, phases: int, dtype: RealType
-) -> tuple[NDArray[np.generic], ...]:
-    """Return what the walk looks up: pulse maps, intervals and their decay, samples, in-plane phasors, layers."""
-    z = slab.positions(per_layer)
-    exact = ideal_maps(timeline.pulses, timeline, z, spin) if slab.ideal else real_maps(timeline, z, spin, dtype)
-    multiples = sorted({int(n) for ops in plan.operations for n in ops[:, 2]})
-    turning = np.exp(-1j * np.outer(multiples, 2 * np.pi * np.arange(phases) / phases))
-    return (
-        np.asarray(exact, dtype=dtype),
-        _decay_phasors(plan.intervals, z, spin, dtype),
-        np.exp(-plan.intervals[:, 0] * spin.r1).astype(dtype),
-        _decay_phasors(plan.samples, z, spin, dtype),
-        np.ascontiguousarray(np.stack([turning.real, turning.imag], axis=1).astype(dtype)),
-        np.arange(slab.layers + 1, dtype=np.int64) * per_layer,
-    )
-
-
-def _decay_phasors(
-    table: NDArray[np.float64], z: NDArray[np.float64], spin: Relaxation, dtype: RealType
-) -> NDArray[np.floating]:
-    """Return (row, 2, z): exp(-r2 t) exp(-i 2 pi (moment z + offset t)) of each (t, moment)."""
-    t, moment = table[:, :1], table[:, 1:]
-    value = np.exp(-spin.r2 * t - 2j * np.pi * (moment * z + spin.offset * t))
-    return np.ascontiguousarray(np.stack([value.real, value.imag], axis=1).astype(dtype))

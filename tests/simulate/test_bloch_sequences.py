@@ -7,6 +7,7 @@ import pytest
 from objects import GAMMA_BAR, Box, Script, hard_pulse, pool
 from reference import epg_cpmg, epg_spoiled
 
+from mrsim.core.errors import InputError
 from mrsim.simulate import Bloch, simulate
 from mrsim.simulate.bloch import run_bloch
 
@@ -301,3 +302,38 @@ def test_spoiled_gradient_echo_equals_the_phase_graph_for_any_phase_increment(in
     ernst = np.sin(flip) * (1 - np.exp(-tr / t1)) / (1 - np.exp(-tr / t1) * np.cos(flip))
     if increment == 117:  # close to ideal spoiling, and no closer: the residual is physics
         assert 1e-3 < abs(np.abs(signal[-20:]).mean() / ernst - 1) < 0.1
+
+
+def test_steady_start_is_where_endless_repetitions_lead():
+    timeline = selective_cpmg(repetitions=40)
+    box = replace(BRICK, pools=(pool(0.6, 0.25),))
+    engine = Bloch(subsamples=1, sub_slices=96, accuracy=1e-9)
+    transient = simulate(timeline, box, engine).imaging
+    steady = simulate(timeline, box, replace(engine, start="steady")).imaging
+    last, first = (transient.labels["line"] == 39), (transient.labels["line"] == 0)
+    largest = np.abs(steady.data).max()
+    np.testing.assert_allclose(steady.data[last], transient.data[last], atol=1e-8 * largest)
+    assert np.abs(steady.data[first] - transient.data[first]).max() > 1e-3 * largest
+
+
+def test_steady_start_is_refused_where_repetitions_differ():
+    script, pulse = Script(), hard_pulse(0.5)
+    for n in range(3):
+        script.tr().rf(pulse).read().free(0.1 + 0.01 * n)
+    with pytest.raises(InputError, match="no periodic state: repetition 1 plays something else"):
+        simulate(script.timeline(), Box(), replace(ONE, start="steady"))
+
+
+def test_equal_repetitions_cost_one_walk_and_not_many(monkeypatch):
+    from mrsim.simulate import walker
+
+    walked = []
+    walk = walker._Walker.walk
+    monkeypatch.setattr(walker._Walker, "walk", lambda self, *a: walked.append(1) or walk(self, *a))
+    timeline = spin_echo(1.5, 0.02, 256)
+    simulate(timeline, Box(pools=(pool(0.1, 0.05),)), replace(ONE, sub_slices=128))
+    # equilibrium, the first repetition that differs in its lead-in, and those until it has recovered to 1e-6
+    assert len(walked) <= 2 * 5
+    walked.clear()
+    simulate(timeline, Box(pools=(pool(4.0, 2.0),)), replace(ONE, sub_slices=128, start="steady"))
+    assert len(walked) <= 2 * 5
