@@ -16,6 +16,10 @@ from sphinx.util.docutils import SphinxDirective
 
 HEADLINE = {"t1": "T1", "t2": "T2", "t2_star": "T2*", "pd": "proton density", "fat_fraction": "fat proton fraction"}
 HEADLINE |= {f"fat_{name}": f"{HEADLINE[name]} of fat" for name in ("t1", "t2", "t2_star", "pd")}
+TIMING = ("TE", "TI", "TR", "scan time", "pixel bandwidth", "TE of the images", "TI of the images",
+          "flip of the images", "matrix", "voxel")  # fmt: skip
+"""What the catalogue shows of a protocol's timing table."""
+TIED = "\N{NO-BREAK SPACE}"
 FIELDS = (1.5, 3.0, 7.0)
 """T; the scanner presets."""
 
@@ -50,26 +54,36 @@ def _tissue(name: str) -> str:
     from mrsim.phantom.tissue_file import GRADES
 
     first = load_tissue(name)
-    grades: list[int | None] = [1, 2, 3, 4, 5] if first.grade else [None]
-    head = "| property | " + ("grade | " if first.grade else "") + "field / T | value | spread | source | provenance |"
-    rows = [head, "|---" * (head.count("|") - 1) + "|"]
-    for grade in grades:
+    fields = first.fields or FIELDS
+    columns = ["property", *(["grade"] if first.grade else []), *(f"{field:g} T" for field in fields), "source",
+               "provenance"]  # fmt: skip
+    rows = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    for grade in [1, 2, 3, 4, 5] if first.grade else [None]:
         tissue = load_tissue(name, grade=grade)
         for key in tissue.names():
-            for field in tissue.fields or FIELDS:
-                found = tissue.property(key, field)
-                level = (GRADES[grade - 1],) if grade else ()
-                cells = (HEADLINE.get(key, key), *level, f"{field:g}", *_numbers(found), _text(found.source),
-                         _text(found.provenance))  # fmt: skip
-                rows.append("| " + " | ".join(cells) + " |")
+            found = [tissue.property(key, field) for field in fields]
+            level = [GRADES[grade - 1]] if grade else []
+            said = [_said([getattr(one, what) for one in found], fields) for what in ("source", "provenance")]
+            rows.append("| " + " | ".join([HEADLINE.get(key, key), *level, *map(_number, found), *said]) + " |")
     return "\n".join([f"## `{name}`", "", f"{first.description}.", "", *rows, ""])
 
 
-def _numbers(found: Any) -> tuple[str, str]:
+def _number(found: Any) -> str:
     """Return value and spread with their unit."""
     if found.unit == "s":
-        return f"{1e3 * found.value:.4g} ms", f"{1e3 * found.sd:.3g} ms"
-    return f"{found.value:.3g}", f"{found.sd:.2g}"
+        return f"{1e3 * found.value:.4g} ± {1e3 * found.sd:.3g} ms".replace(" ", TIED)
+    return f"{found.value:.3g} ± {found.sd:.2g}".replace(" ", TIED)
+
+
+def _said(texts: list[str], fields: tuple[float, ...]) -> str:
+    """Return one text for all fields, or each distinct text behind its fields."""
+    plain = [_text(text) for text in texts]
+    if len(set(plain)) == 1:
+        return plain[0]
+    where = {
+        text: ", ".join(f"{b:g}" for b, other in zip(fields, plain, strict=True) if other == text) for text in plain
+    }
+    return "; ".join(f"{at} T: {text}" for text, at in where.items())
 
 
 def _text(source: str) -> str:
@@ -104,10 +118,10 @@ def _protocol(name: str, path: Path, folder: Path, source: Path) -> str:
     table = read_toml(path)
     run = table.get("run", {})
     facts = [("family", f"`{table['family']}`"), *((key, f"`{value}`") for key, value in run.items())]
-    facts += [(str(row[0]), str(row[1])) for row in timing_table(sequence).rows]
+    facts += [(row[0], row[1]) for row in timing_table(sequence).rows if row[0] in TIMING]
     rows = ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in facts)]
     image = [f"```{{image}} /{Path(os.path.relpath(picture, source)).as_posix()}",
-             f":alt: Sequence diagram of {name}, one repetition", ":width: 640px", "```"]  # fmt: skip
+             f":alt: Sequence diagram of {name}, one repetition", ":width: 760px", "```"]  # fmt: skip
     return "\n".join([f"## `{name}`", "", f"{description}.", "", *image, "", *rows, ""])
 
 

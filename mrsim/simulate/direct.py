@@ -19,6 +19,7 @@ from ..phantom.spins import Spins
 from ..sequence.timeline import RF, Timeline
 from .classes import TissueClass
 from .options import Bloch, Progress
+from .sampling import SampleForms
 from .steps import RealType, TimeTable, phasor_series, pulse_table, rotation_series
 
 CHUNK = 4096
@@ -120,12 +121,6 @@ def _evolve(
     return out
 
 
-def constant_gradient(moment: NDArray[np.float64]) -> bool:
-    """Return True if (sample, 3) moments, 1/m, grow by the same amount from sample to sample."""
-    stride = np.diff(moment, axis=0)
-    return bool(np.allclose(stride, stride[:1], rtol=0, atol=1e-9 * max(1.0, float(np.abs(moment).max(initial=0.0)))))
-
-
 class _Tables:
     """The arguments of the evolve kernel that all chunks share."""
 
@@ -150,7 +145,7 @@ class _Tables:
         dwell = float(table.dwell[0]) if len(table.dwell) else 0.0
         dwell_row = np.array([times.row(dwell), times.row(dwell / 2)], dtype=np.int64)
         phase = np.where(timeline.kind == RF, timeline.phase, 0.0)
-        constant = np.array([constant_gradient(m) for m in table.moment], dtype=np.int64)
+        forms = SampleForms.of(table.moment, reach, dtype)
         time = (np.arange(table.k.shape[1]) + 0.5) * dwell
         self.arguments = (
             timeline.kind,
@@ -166,9 +161,10 @@ class _Tables:
             pulses.b1,
             pulses.gradient,
             dwell_row,
-            dtype(dwell),
-            constant,
-            table.moment.astype(dtype),
+            forms.form,
+            forms.moment,
+            forms.stride,
+            forms.bends,
             time.astype(dtype),
             rotation_series(dtype),
             phasor_series(dtype),

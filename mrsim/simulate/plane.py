@@ -7,6 +7,7 @@ per encoding step (a pencil per readout position); otherwise every place is summ
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,13 @@ from numpy.typing import NDArray
 from ..phantom.spins import Spins
 from ..sequence.timeline import Timeline
 from .classes import TissueClass
-from .direct import constant_gradient
 from .program import Program
+from .sampling import CONSTANT, SampleForms
 from .slice_reuse import Response
 from .steps import RealType, phasor_series
+
+REACH = np.ones(3)
+"""How far spins may lie when the form of a gradient is judged, m: farther than any."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -58,7 +62,7 @@ def pencils_suffice(timeline: Timeline, plan: Program) -> bool:
     """Return True if no readout moves along y, all gradients are constant during readouts and q lies along x."""
     moment = timeline.readouts.moment
     still = not np.any(moment[..., 1])
-    steady = all(constant_gradient(m) for m in moment)
+    steady = bool(np.all(SampleForms.of(moment, REACH, np.float64).form == CONSTANT))
     return still and steady and plan.base[1] == 0
 
 
@@ -140,31 +144,20 @@ def column_signal(
     table = timeline.readouts
     layer = spins.cell[kind.members] // (shape[1] * shape[2])
     place = np.ascontiguousarray(spins.position[kind.members].T)
-    turning = np.exp(2j * np.pi * np.outer(response.orders, plan.base @ place[:2]))
-    volume = spins.volume[kind.members]
+    turning = np.exp(2j * np.pi * np.outer(plan.base @ place[:2], response.orders))
     dwell = float(table.dwell[0])
-    time = (np.arange(table.moment.shape[1]) + 0.5) * dwell
-    signal = np.zeros(table.moment.shape[:2], dtype=np.complex128)
+    time = ((np.arange(table.moment.shape[1]) + 0.5) * dwell).astype(dtype)
+    forms = SampleForms.of(table.moment, np.abs(place).max(axis=1), dtype)
+    spot, decay = place.astype(dtype), dtype(np.exp(-kind.r2 * dwell))
+    out: NDArray[np.floating] = np.zeros((len(table.dwell), 2, len(time)), dtype)
     for k in range(len(table.dwell)):
-        level = response.coefficients[response.row[k]][layer]
-        weight = (
-            volume * np.einsum("pn,np->p", level, turning) * np.exp(-2j * np.pi * (plan.plane_moment[k] @ place[:2]))
+        level = np.sum(response.coefficients[response.row[k]][layer] * turning, axis=1)
+        weight = spins.volume[kind.members] * level * np.exp(-2j * np.pi * (plan.plane_moment[k] @ place[:2]))
+        parts = np.stack([weight.real, weight.imag]).astype(dtype)
+        moments = (forms.moment[k], forms.stride[k], forms.bends[k])
+        column_readout: Any = kernels.column_readout
+        column_readout(
+            forms.form[k], parts, spot, dtype(kind.offset), decay, *moments, time, phasor_series(dtype), out[k]
         )
-        out = np.zeros((2, len(time)), dtype)
-        for begin in range(0, len(weight), kernels.BLOCK):
-            part = slice(begin, begin + kernels.BLOCK)
-            n = len(weight[part])
-            kernels.readout_general(
-                weight.real[part].astype(dtype),
-                weight.imag[part].astype(dtype),
-                np.ascontiguousarray(place[:, part].astype(dtype)),
-                np.full(n, kind.offset, dtype),
-                np.full(n, np.exp(-kind.r2 * dwell), dtype),
-                table.moment[k].astype(dtype),
-                time.astype(dtype),
-                np.empty((3, n), dtype),
-                phasor_series(dtype),
-                out,
-            )
-        signal[k] = out[0].astype(np.float64) + 1j * out[1]
+    signal = out[:, 0].astype(np.float64) + 1j * out[:, 1]
     return np.asarray(kind.pd * np.exp(-kind.r2 * dwell / 2) * signal)

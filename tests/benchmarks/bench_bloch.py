@@ -2,7 +2,7 @@
 
 ``python tests/benchmarks/bench_bloch.py [--json]``, one core: RF on (spin steps per second; every spin with its own
 T1, T2, offset and B1, gradients on three axes) and readouts (spin samples per second, signal sum included) under a
-constant and under an arbitrary gradient, in double and single precision. The reference loop carries one spin after
+constant gradient, a spiral and arbitrary gradients, in double and single precision. The reference loop carries one spin after
 the other through the same steps, as simulators with a per-step loop do: sine, cosine and square root at every step.
 """
 
@@ -18,6 +18,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mrsim.simulate._kernels import bloch as kernels
+from mrsim.simulate.sampling import SampleForms
 from mrsim.simulate.steps import phasor_series, rotation_series
 
 FLOORS = {"rf double": 5e8, "readout constant double": 1.5e9}
@@ -93,24 +94,40 @@ def rates(dtype, name):
     pulse, gradient = small(2, steps), small(3, steps)
     series, turns_series = rotation_series(dtype), phasor_series(dtype)
     wr, wi, turns, step = small(n), small(n), small(n), small(n)
-    work = np.empty((6, n), dtype)
+    work = np.empty((8, n), dtype)
     out = np.zeros((2, samples), dtype)
-    moment, times = small(samples, 3), np.arange(samples).astype(dtype) * dtype(1e-5)
+    times = (np.arange(samples) * 4e-6).astype(dtype)
+    angle = np.linspace(0, 8, samples)
+    spiral = 160 * angle[:, None] * np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1) / angle[-1]
+    forms = {
+        "constant": SampleForms.of(np.outer(np.arange(samples), [4.0, 0, 0])[None], np.full(3, 0.1), dtype),
+        "spiral": SampleForms.of(spiral[None], np.full(3, 0.1), dtype),
+        "any": SampleForms.of(40 * rng.standard_normal((1, samples, 3)), np.full(3, 0.1), dtype),
+    }
+
+    def sampled(form):
+        return lambda: kernels.sample_block(
+            form.form[0],
+            wr.copy(),
+            wi.copy(),
+            place,
+            offset,
+            e2,
+            form.moment[0],
+            form.stride[0],
+            form.bends[0],
+            times,
+            work,
+            turns_series,
+            out,
+        )
+
     jobs = {
         "rf": (
             n * steps,
             lambda: kernels.rf_steps(m, place, offset, b1, e1, e2, 1 - e1, pulse, gradient, 0, steps, series),
         ),
-        "readout constant": (
-            n * samples,
-            lambda: kernels.readout_constant(wr.copy(), wi.copy(), turns, step, e2, work, turns_series, out),
-        ),
-        "readout general": (
-            n * samples,
-            lambda: kernels.readout_general(
-                wr.copy(), wi.copy(), place, offset, e2, moment, times, work, turns_series, out
-            ),
-        ),
+        **{f"readout {name}": (n * samples, sampled(form)) for name, form in forms.items()},
     }
     found = {f"{kind} {name}": count / best_seconds(job) for kind, (count, job) in jobs.items()}
     if dtype is np.float64:

@@ -337,3 +337,43 @@ def test_equal_repetitions_cost_one_walk_and_not_many(monkeypatch):
     walked.clear()
     simulate(timeline, Box(pools=(pool(4.0, 2.0),)), replace(ONE, sub_slices=128, start="steady"))
     assert len(walked) <= 2 * 5
+
+
+def test_every_form_of_readout_equals_the_direct_sum():
+    from mrsim.simulate._kernels import bloch as kernels
+    from mrsim.simulate.sampling import ANY, CONSTANT, SMOOTH, SampleForms
+    from mrsim.simulate.steps import phasor_series
+
+    rng = np.random.default_rng(4)
+    n, samples, dwell = 100, 150, 4e-6
+    place = rng.uniform(-0.1, 0.1, (3, n))
+    weight = rng.normal(size=(2, n))
+    time = (np.arange(samples) + 0.5) * dwell
+    angle = np.linspace(0.2, 3, samples)
+    line = np.outer(np.arange(samples) + 0.5, [3.0, -2.0, 0.5])
+    spiral = 60 * angle[:, None] * np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
+    jumps = rng.normal(size=(samples, 3)) * 20
+    reach = np.abs(place).max(axis=1)
+    for moment, form in ((line, CONSTANT), (spiral, SMOOTH), (jumps, ANY)):
+        turns = moment @ place + 70.0 * time[:, None]
+        decay = np.exp(-30.0 * (time - time[0]))
+        expected = ((weight[0] + 1j * weight[1]) * np.exp(-2j * np.pi * turns)).sum(axis=1) * decay
+        # single precision: the phase of 64 recurrence steps and moments of a few hundred cycles per metre
+        for dtype, tolerance in ((np.float64, 1e-12), (np.float32, 5e-5)):
+            forms = SampleForms.of(moment[None], reach, dtype)
+            assert forms.form[0] == form
+            out = np.zeros((2, samples), dtype)
+            kernels.column_readout(
+                forms.form[0],
+                weight.astype(dtype),
+                place.astype(dtype),
+                dtype(70.0),
+                dtype(np.exp(-30.0 * dwell)),
+                forms.moment[0],
+                forms.stride[0],
+                forms.bends[0],
+                time.astype(dtype),
+                phasor_series(dtype),
+                out,
+            )
+            assert np.abs(out[0] + 1j * out[1] - expected).max() < tolerance * np.abs(expected).max()

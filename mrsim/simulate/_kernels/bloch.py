@@ -17,6 +17,8 @@ BLOCK = 256
 """Spins that travel through time together."""
 ANCHOR = 64
 """Samples after which a readout phasor is computed afresh; bounds the recurrence's round-off."""
+CURVE = 32
+"""The same where the gradient changes from sample to sample, and so the recurrence has two stages."""
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
@@ -182,6 +184,94 @@ def readout_general(wr, wi, position, offset, decay, moment, time, work, series,
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
+def bend(vr, vi, cr, ci, position, kx, ky, kz, series):
+    """Sum v, then multiply v by c and c by exp(-i 2 pi k.r), where |k.r| is at most 1/32 turn; return the sum.
+
+    series : (2, 12) as for `phasors`; four terms of each, in (pi k.r)^2, are exact to 1e-15 there.
+    """
+    px, py, pz = position[0], position[1], position[2]
+    c0, c1, c2, c3, c4 = series[0, 0], series[0, 1], series[0, 2], series[0, 3], series[0, 4]
+    s0, s1, s2, s3, s4 = series[1, 0], series[1, 1], series[1, 2], series[1, 3], series[1, 4]
+    a = b = vr[0] - vr[0]
+    for i in range(vr.size):
+        x, y, c, d = vr[i], vi[i], cr[i], ci[i]
+        a += x
+        b += y
+        vr[i] = x * c - y * d
+        vi[i] = x * d + y * c
+        p = kx * px[i] + ky * py[i] + kz * pz[i]
+        p += p
+        u = p * p
+        e = c0 + u * (c1 + u * (c2 + u * (c3 + u * c4)))
+        f = p * (s0 + u * (s1 + u * (s2 + u * (s3 + u * s4))))
+        cr[i] = c * e + d * f
+        ci[i] = d * e - c * f
+    return a, b
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def readout_curved(wr, wi, position, offset, decay, moment, stride, bends, time, work, series, out):
+    """Sample a block under a gradient that changes smoothly: second differences of the phase below 1/32 turn.
+
+    stride, bends : (samples, 3) first and second forward differences of `moment`, 1/m; the rest as for
+    `readout_general`, with work : (7, n). Two complex multiplies per sample and spin.
+    """
+    turns, ar, ai, cr, ci, vr, vi = work[0], work[1], work[2], work[3], work[4], work[5], work[6]
+    px, py, pz = position[0], position[1], position[2]
+    samples = out.shape[1]
+    dwell = time[1] - time[0]
+    for first in range(0, samples, CURVE):
+        kx, ky, kz, t = moment[first, 0], moment[first, 1], moment[first, 2], time[first]
+        for i in range(wr.size):
+            turns[i] = kx * px[i] + ky * py[i] + kz * pz[i] + offset[i] * t
+        phasors(turns, ar, ai, series)
+        kx, ky, kz = stride[first, 0], stride[first, 1], stride[first, 2]
+        for i in range(wr.size):
+            vr[i] = wr[i] * ar[i] - wi[i] * ai[i]
+            vi[i] = wr[i] * ai[i] + wi[i] * ar[i]
+            turns[i] = kx * px[i] + ky * py[i] + kz * pz[i] + offset[i] * dwell
+        phasors(turns, cr, ci, series)
+        for i in range(wr.size):
+            cr[i] *= decay[i]
+            ci[i] *= decay[i]
+        for s in range(first, min(first + CURVE, samples)):
+            a, b = bend(vr, vi, cr, ci, position, bends[s, 0], bends[s, 1], bends[s, 2], series)
+            out[0, s] += a
+            out[1, s] += b
+        for i in range(wr.size):
+            ar[i] = decay[i]
+        for _ in range(5):  # decay over CURVE = 2^5 samples
+            for i in range(wr.size):
+                ar[i] *= ar[i]
+        for i in range(wr.size):
+            wr[i] *= ar[i]
+            wi[i] *= ar[i]
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def sample_block(form, wr, wi, position, offset, decay, moment, stride, bends, time, work, series, out):
+    """Sample a block by the cheapest exact way: form 2 under a constant gradient, 1 a smooth one, 0 any.
+
+    work : (8, n) scratch.
+    """
+    if form == 1:
+        readout_curved(wr, wi, position, offset, decay, moment, stride, bends, time, work[:7], series, out)
+    elif form == 0:
+        readout_general(wr, wi, position, offset, decay, moment, time, work[:7], series, out)
+    else:
+        turns, step = work[6], work[7]
+        kx, ky, kz, t = moment[0, 0], moment[0, 1], moment[0, 2], time[0]
+        dx, dy, dz, dwell = stride[0, 0], stride[0, 1], stride[0, 2], time[time.size - 1] - time[0]
+        if time.size > 1:
+            dwell /= time.size - 1
+        px, py, pz = position[0], position[1], position[2]
+        for i in range(wr.size):
+            turns[i] = kx * px[i] + ky * py[i] + kz * pz[i] + offset[i] * t
+            step[i] = dx * px[i] + dy * py[i] + dz * pz[i] + offset[i] * dwell
+        readout_constant(wr, wi, turns, step, decay, work[:6], series, out)
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
 def play_pulse(m, position, offset, b1, time_class, recover, e1, e2, runs, pulse_b1, pulse_gradient, work, series):
     """Play one pulse on a block: relax half a step, rotate and relax step by step, relax the last half.
 
@@ -241,9 +331,10 @@ def evolve(
     pulse_b1,
     pulse_gradient,
     dwell_row,
-    dwell,
-    constant,
+    form,
     samples,
+    stride,
+    bends,
     sample_time,
     rf_series,
     series,
@@ -253,10 +344,11 @@ def evolve(
 
     m : (3, n) state, changed in place. weight : (n,) m^3. time_class : (n,). kind, event, row, seconds, phase :
     (segment,); moment : (segment, 3). e1, e2 : (row, class). pulse_run : (pulse + 1,) into runs. dwell_row : row
-    of one dwell. constant : (readout,) 1 where the gradient is constant. samples : (readout, sample, 3) moments
-    and sample_time : (sample,) s from the window's start. out : (readout, 2, sample), added to.
+    of one dwell and of half a dwell. form : (readout,) as for `sample_block`; samples, stride, bends : (readout,
+    sample, 3) moments and their differences; sample_time : (sample,) s from the window's start.
+    out : (readout, 2, sample), added to.
     """
-    work = np.empty((7, BLOCK), m.dtype)
+    work = np.empty((11, BLOCK), m.dtype)
     state = np.empty((3, BLOCK), m.dtype)
     for begin in range(0, m.shape[1], BLOCK):
         n = min(BLOCK, m.shape[1] - begin)
@@ -289,28 +381,26 @@ def evolve(
                 continue
             if kind[s] == 2:
                 k = event[s]
-                t0 = sample_time[0]
                 for i in range(n):
-                    w[6, i] = e2[dwell_row[1], group[i]] * weight[begin + i]
-                wr, wi, decay = np.empty(n, m.dtype), np.empty(n, m.dtype), np.empty(n, m.dtype)
-                for i in range(n):
-                    wr[i] = b[0, i] * w[6, i]
-                    wi[i] = b[1, i] * w[6, i]
-                    decay[i] = e2[dwell_row[0], group[i]]
-                if constant[k] == 1:
-                    turns, step = np.empty(n, m.dtype), np.empty(n, m.dtype)
-                    q = samples[k]
-                    for i in range(n):
-                        turns[i] = q[0, 0] * r[0, i] + q[0, 1] * r[1, i] + q[0, 2] * r[2, i] + off[i] * t0
-                        step[i] = (
-                            (q[1, 0] - q[0, 0]) * r[0, i]
-                            + (q[1, 1] - q[0, 1]) * r[1, i]
-                            + (q[1, 2] - q[0, 2]) * r[2, i]
-                            + off[i] * dwell
-                        )
-                    readout_constant(wr, wi, turns, step, decay, w, series, out[k])
-                else:
-                    readout_general(wr, wi, r, off, decay, samples[k], sample_time, w, series, out[k])
+                    f2 = e2[dwell_row[1], group[i]] * weight[begin + i]
+                    w[8, i] = b[0, i] * f2
+                    w[9, i] = b[1, i] * f2
+                    w[10, i] = e2[dwell_row[0], group[i]]
+                sample_block(
+                    form[k],
+                    w[8],
+                    w[9],
+                    r,
+                    off,
+                    w[10],
+                    samples[k],
+                    stride[k],
+                    bends[k],
+                    sample_time,
+                    w[:8],
+                    series,
+                    out[k],
+                )
             for i in range(n):
                 w[0, i] = moment[s, 0] * r[0, i] + moment[s, 1] * r[1, i] + moment[s, 2] * r[2, i] + off[i] * seconds[s]
             phasors(w[0], w[1], w[2], series)
@@ -429,3 +519,22 @@ def plane_readouts(weight, position, start, step, decay, series, out):
                 w[6, i] = start[k, 0] * x + start[k, 1] * y + start[k, 2]
                 w[7, i] = step[k, 0] * x + step[k, 1] * y + step[k, 2]
             readout_constant(w[9], w[10], w[6], w[7], w[8], w[:6], series, out[k])
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def column_readout(form, weight, position, offset, decay, moment, stride, bends, time, series, out):
+    """Sum one readout of one class over its places; weight : (2, n); position : (3, n); offset, decay : scalars.
+
+    The rest as for `sample_block`; out : (2, sample), added to.
+    """
+    work = np.empty((12, BLOCK), position.dtype)
+    work[10, :] = offset
+    work[11, :] = decay
+    for begin in range(0, position.shape[1], BLOCK):
+        end = min(position.shape[1], begin + BLOCK)
+        w = work[:, : end - begin]
+        w[8] = weight[0, begin:end]
+        w[9] = weight[1, begin:end]
+        sample_block(
+            form, w[8], w[9], position[:, begin:end], w[10], w[11], moment, stride, bends, time, w[:8], series, out
+        )
