@@ -55,17 +55,21 @@ def _tissue(name: str) -> str:
 
     first = load_tissue(name)
     fields = first.fields or FIELDS
-    columns = ["property", *(["grade"] if first.grade else []), *(f"{field:g} T" for field in fields), "source",
-               "provenance"]  # fmt: skip
+    columns = ["property", *(["grade"] if first.grade else []), *(f"{field:g} T" for field in fields), "notes"]
     rows = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    notes: dict[str, int] = {}
     for grade in [1, 2, 3, 4, 5] if first.grade else [None]:
         tissue = load_tissue(name, grade=grade)
         for key in tissue.names():
             found = [tissue.property(key, field) for field in fields]
             level = [GRADES[grade - 1]] if grade else []
-            said = [_said([getattr(one, what) for one in found], fields) for what in ("source", "provenance")]
-            rows.append("| " + " | ".join([HEADLINE.get(key, key), *level, *map(_number, found), *said]) + " |")
-    return "\n".join([f"## `{name}`", "", f"{first.description}.", "", *rows, ""])
+            said = [f"{_text(one.source)} — *{_text(one.provenance)}*" for one in found]
+            numbers = [str(notes.setdefault(text, len(notes) + 1)) for text in said]
+            where = numbers[:1] if len(set(numbers)) == 1 else numbers
+            cells = [HEADLINE.get(key, key), *level, *map(_number, found), ", ".join(where)]
+            rows.append("| " + " | ".join(cells) + " |")
+    listed = [f"{number}. {text}" for text, number in notes.items()]
+    return "\n".join([f"## `{name}`", "", f"{first.description}.", "", *rows, "", *listed, ""])
 
 
 def _number(found: Any) -> str:
@@ -73,17 +77,6 @@ def _number(found: Any) -> str:
     if found.unit == "s":
         return f"{1e3 * found.value:.4g} ± {1e3 * found.sd:.3g} ms".replace(" ", TIED)
     return f"{found.value:.3g} ± {found.sd:.2g}".replace(" ", TIED)
-
-
-def _said(texts: list[str], fields: tuple[float, ...]) -> str:
-    """Return one text for all fields, or each distinct text behind its fields."""
-    plain = [_text(text) for text in texts]
-    if len(set(plain)) == 1:
-        return plain[0]
-    where = {
-        text: ", ".join(f"{b:g}" for b, other in zip(fields, plain, strict=True) if other == text) for text in plain
-    }
-    return "; ".join(f"{at} T: {text}" for text, at in where.items())
 
 
 def _text(source: str) -> str:

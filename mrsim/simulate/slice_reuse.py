@@ -78,7 +78,7 @@ def refine(
     accuracy : float
         Wanted change, over M0, at the last refinement.
     sub_slices : int or None
-        Fixed number per layer (then only the in-plane phases are refined), or None to refine.
+        Fixed number per layer, or None to refine; its error is found by one finer walk all the same.
     dtype : type
         numpy.float64 or numpy.float32.
     """
@@ -86,21 +86,26 @@ def refine(
     steady = max(STEADY * accuracy, 4 * float(np.finfo(dtype).eps))
     per_layer = sub_slices or _first_guess(plan, slab)
     phases = 1 if not np.any(plan.base) else 32
-    rows, row = walk_all(timeline, plan, slab, spin, per_layer, phases, steady, dtype)
-    change = 0.0 if sub_slices else np.inf
+
+    def walked(layers: int, count: int) -> NDArray[np.complex128]:
+        rows, row = walk_all(timeline, plan, slab, spin, layers, count, steady, dtype)
+        return rows[row]
+
+    response = walked(per_layer, phases)
     while True:
-        # sub-slices first: where they are too few, the phases seem too few as well
-        finer = per_layer if change <= wanted else math.ceil(per_layer * 1.37)
-        more = 2 * phases if change <= wanted and _tail(rows) > wanted / 4 else phases
-        limit = per_layer * slab.layers > MAX_SUB_SLICES or phases >= MAX_PHASES
-        if limit or (finer == per_layer and more == phases):
-            return Resolution(
-                per_layer=per_layer, phases=phases, error=max(change, _tail(rows)), wanted=wanted, steady=steady
-            )
-        refined, refined_row = walk_all(timeline, plan, slab, spin, finer, more, steady, dtype)
-        if finer != per_layer:
-            change = float(np.abs(refined[refined_row] - rows[row]).max(initial=0.0))
-        rows, row, per_layer, phases = refined, refined_row, finer, more
+        finer = math.ceil(per_layer * 1.37)
+        refined = walked(finer, phases)
+        error = float(np.abs(refined - response).max(initial=0.0))
+        if sub_slices:
+            break
+        per_layer, response = finer, refined
+        if error <= wanted or per_layer * slab.layers > MAX_SUB_SLICES:
+            break
+    # the phases last: where the sub-slices are too few, the phases seem too few as well
+    while (tail := _tail(response)) > wanted / 4 and phases < MAX_PHASES:
+        phases *= 2
+        response = walked(per_layer, phases)
+    return Resolution(per_layer=per_layer, phases=phases, error=max(error, tail), wanted=wanted, steady=steady)
 
 
 def respond(
@@ -110,7 +115,7 @@ def respond(
     phases = resolution.phases
     while True:
         rows, row = walk_all(timeline, plan, slab, spin, resolution.per_layer, phases, resolution.steady, dtype)
-        if _tail(rows) <= max(resolution.wanted / 4, resolution.error) or phases >= MAX_PHASES:
+        if _tail(rows) <= resolution.wanted / 4 or phases >= MAX_PHASES:
             break
         phases *= 2
     coefficients = np.fft.fft(rows, axis=-1) / phases
