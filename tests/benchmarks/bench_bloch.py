@@ -2,8 +2,9 @@
 
 ``python tests/benchmarks/bench_bloch.py [--json]``, one core: RF on (spin steps per second; every spin with its own
 T1, T2, offset and B1, gradients on three axes) and readouts (spin samples per second, signal sum included) under a
-constant gradient, a spiral and arbitrary gradients, in double and single precision. The reference loop carries one spin after
-the other through the same steps, as simulators with a per-step loop do: sine, cosine and square root at every step.
+constant gradient, a spiral and arbitrary gradients, in double and single precision. The reference loop carries one
+spin after the other through the same steps, as simulators with a per-step loop do: sine, cosine and square root at
+every step.
 """
 
 import argparse
