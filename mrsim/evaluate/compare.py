@@ -15,11 +15,16 @@ from ..core.errors import InputError
 from ..core.evaluation import Evaluation, EvaluationRow
 from ..core.maps import STATUS, Maps
 
-VALID = (0, 3)
-"""Status codes whose value counts: converged, and at a bound (which is flagged)."""
+VALID = (0,)
+"""Status codes whose value counts. A value at a bound is a limit and not a measurement: it is left out and flagged."""
 
 
-def evaluate(maps: Maps, truth: Maps, rois: Mapping[str, NDArray[np.bool_]] | None = None) -> Evaluation:
+def evaluate(
+    maps: Maps,
+    truth: Maps,
+    rois: Mapping[str, NDArray[np.bool_]] | None = None,
+    notes: Mapping[str, str] | None = None,
+) -> Evaluation:
     """Compare fitted maps with the truth.
 
     Parameters
@@ -30,6 +35,8 @@ def evaluate(maps: Maps, truth: Maps, rois: Mapping[str, NDArray[np.bool_]] | No
         On the same grid.
     rois : mapping of name to (z, y, x) bool array, optional
         Regions; one region per tissue with pure voxels by default.
+    notes : mapping of name to text, optional
+        What a reader must know of a region; becomes a flag of its rows.
 
     Returns
     -------
@@ -41,7 +48,7 @@ def evaluate(maps: Maps, truth: Maps, rois: Mapping[str, NDArray[np.bool_]] | No
     regions = rois if rois is not None else {name: part >= 0.99 for name, part in truth.fractions.items()}
     shared = [name for name in maps.values if name in truth.values]
     rows = [
-        _row(region, parameter, maps, truth, mask)
+        _row(region, parameter, maps, truth, mask, (notes or {}).get(region))
         for region, mask in regions.items()
         for parameter in shared
         if np.any(mask & np.isfinite(truth.values[parameter]))
@@ -49,7 +56,9 @@ def evaluate(maps: Maps, truth: Maps, rois: Mapping[str, NDArray[np.bool_]] | No
     return Evaluation(rows=tuple(rows), history={"model": maps.model})
 
 
-def _row(region: str, parameter: str, maps: Maps, truth: Maps, mask: NDArray[np.bool_]) -> EvaluationRow:
+def _row(
+    region: str, parameter: str, maps: Maps, truth: Maps, mask: NDArray[np.bool_], note: str | None
+) -> EvaluationRow:
     known = mask & np.isfinite(truth.values[parameter])
     fitted = known & np.isin(maps.status, VALID) & np.isfinite(maps.values[parameter])
     n, rejected = int(fitted.sum()), int(known.sum() - fitted.sum())
@@ -69,7 +78,7 @@ def _row(region: str, parameter: str, maps: Maps, truth: Maps, mask: NDArray[np.
             fit_se=nothing,
             n=0,
             rejected=rejected,
-            flags=("no valid fit in the region",),
+            flags=("no valid fit in the region", *_flags(maps.status[known], note)),
         )
     difference = value - true
     sd = float(difference.std(ddof=1)) if n > 1 else float("nan")
@@ -85,10 +94,11 @@ def _row(region: str, parameter: str, maps: Maps, truth: Maps, mask: NDArray[np.
         fit_se=float(np.sqrt(np.mean(claimed**2))),
         n=n,
         rejected=rejected,
-        flags=_flags(maps.status[known]),
+        flags=_flags(maps.status[known], note),
     )
 
 
-def _flags(status: NDArray[np.int8]) -> tuple[str, ...]:
+def _flags(status: NDArray[np.int8], note: str | None) -> tuple[str, ...]:
     codes, counts = np.unique(status[status != 0], return_counts=True)
-    return tuple(f"{count} voxels: {STATUS[int(code)]}" for code, count in zip(codes, counts, strict=True))
+    found = tuple(f"{count} voxels left out: {STATUS[int(code)]}" for code, count in zip(codes, counts, strict=True))
+    return (*found, note) if note else found

@@ -83,12 +83,15 @@ class Phantom:
     history: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Provenance."""
 
-    @property
-    def extruded(self) -> Array | None:
-        """The (3,) world direction along which the object does not vary; None if it ends somewhere."""
-        if any(np.isfinite(end) for region in self.regions for end in region.span):
-            return None
-        return np.asarray(np.eye(3)[FRAMES[self.axis][2]])
+    def uniform_through(self, grid: Grid, thickness: float) -> bool:
+        """Return True if the object does not vary along grid z within `thickness`, m, around the grid's centre."""
+        along = FRAMES[self.axis][2]
+        if abs(abs(grid.axes[along, 2]) - 1) > 1e-9:
+            return False
+        low, high = grid.centre[along] - thickness / 2, grid.centre[along] + thickness / 2
+        return all(
+            (s[0] <= low and high <= s[1]) or s[1] <= low or high <= s[0] for s in (r.span for r in self.regions)
+        )
 
     def extent(self, grid: Grid) -> Array:
         """Return the (2, 3) lower and upper corner of the object's box in grid axes, m from the grid's centre.

@@ -115,6 +115,8 @@ class PhantomFile:
     description: str
     extruded: Literal["x", "y", "z"] = "x"
     """World axis (x right, y anterior, z superior) along which shapes are extruded."""
+    length: Length | None = None
+    """How far shapes reach along that axis, centred on the origin, unless they say so; endless if missing."""
     offset: Frequency = 0.0
     b1: Fraction = 1.0
     material: dict[str, Material] = dataclasses.field(default_factory=dict)
@@ -139,6 +141,11 @@ def load_phantom(name: str, field: float = 3.0, grade: int | str | None = None) 
     if not content.b1 > 0:
         raise _error(path, ("b1",), f"{content.b1:g} is not positive; 1 is the nominal transmit field")
     parts, rois, number = _parts(content, grade_number(grade), path)
+    if content.length is not None:
+        if not content.length > 0:
+            raise _error(path, ("length",), f"{content.length:g} m is not positive")
+        whole = (-content.length / 2, content.length / 2)
+        parts = [(n, t, s, whole if np.all(np.isinf(span)) else span) for n, t, s, span in parts]
     names = tuple(dict.fromkeys(tissue for _, tissue, _, _ in parts))
     regions = tuple(Region(name=n, tissue=names.index(t), shape=s, span=span) for n, t, s, span in parts)
     return Phantom(

@@ -10,6 +10,8 @@ from ..phantom.phantom import Phantom
 from ..sequence.sequence import Sequence
 from .quantities import duration, fact, label, quantity, scale, signed
 
+MANY = 0.1
+"""Share of a region's voxels without a value above which the rest says little."""
 DISTINCT = 2.0
 """A bias beyond this many standard errors is called significant."""
 
@@ -65,6 +67,9 @@ def verdict(row: EvaluationRow, noisy: bool) -> str:
     name = f"{label(row.parameter)} of {label(row.region)}"
     if row.n == 0:
         return f"{name}: no voxel could be fitted ({row.rejected} rejected)."
+    if row.rejected > MANY * (row.n + row.rejected):
+        share = f"{row.rejected} of {row.n + row.rejected} voxels"
+        return f"{name} cannot be measured with this protocol: {share} gave no value ({'; '.join(row.flags)})."
     truth, mean = quantity(row.truth, row.unit), quantity(row.mean, row.unit)
     if not row.truth:
         return f"{name} reads {mean}; the truth is 0."

@@ -23,8 +23,10 @@ from ..sequence.timeline import Timeline
 from .by_class import by_class
 from .classes import ClassOptions, tissue_classes
 from .direct import by_spin
+from .in_plane import in_plane_error
 from .options import Bloch, Progress
 from .program import program
+from .slab import slab_thickness
 
 
 def sampling_grid(timeline: Timeline, phantom: Phantom, engine: Bloch) -> Grid:
@@ -34,16 +36,14 @@ def sampling_grid(timeline: Timeline, phantom: Phantom, engine: Bloch) -> Grid:
     lower, upper = phantom.extent(encoded)
     fine = (dx / engine.subsamples, dy / engine.subsamples)
     reach = np.maximum(np.abs(lower), np.abs(upper))
+    if not np.all(np.isfinite(reach[:2])):
+        raise InputError(
+            f"phantom '{phantom.name}' is endless in the image plane; give its file a length, e.g. length = \"50 mm\""
+        )
     nx, ny = (2 * math.ceil(reach[a] / fine[a]) + 1 for a in range(2))
-    thickness = dz * (1.0 if engine.ideal_slice else engine.slab)
-    layers = engine.layers or (1 if _uniform_through_slice(phantom, encoded) else 9)
+    thickness = dz if engine.ideal_slice else slab_thickness(timeline, (lower[2], upper[2]), engine)
+    layers = engine.layers or (1 if phantom.uniform_through(encoded, thickness) else 9)
     return Grid(shape=(layers, ny, nx), spacing=(*fine, thickness / layers), centre=encoded.centre, axes=encoded.axes)
-
-
-def _uniform_through_slice(phantom: Phantom, grid: Grid) -> bool:
-    if phantom.extruded is None:
-        return False
-    return bool(abs(abs(np.asarray(phantom.extruded) @ grid.axes[:, 2]) - 1) < 1e-9)
 
 
 def outside_field_of_view(timeline: Timeline, phantom: Phantom) -> tuple[str, ...]:
@@ -91,6 +91,7 @@ def run_bloch(
         "precision": engine.precision,
         "classes": len(classes),
         "t2_prime_error": dephasing_error,
+        "in_plane_error": in_plane_error(phantom, timeline.encoding.grid, cells, spins),
         "warnings": outside_field_of_view(timeline, phantom),
     }
     if isinstance(plan, str):
@@ -98,7 +99,10 @@ def run_bloch(
             if asked:
                 raise InputError(f"needs reuse through the slice, but {plan}", key=key)
         signal, report = by_spin(timeline, classes, spins, cells, engine, workers, progress)
-        facts |= {"reuse": plan, **report}
+        unmeasured = (
+            f"{plan}: every spin travels by itself, and the error of {report['sub_slices']} sub-slices is not measured"
+        )
+        facts |= {"reuse": plan, **report, "warnings": (*facts["warnings"], unmeasured)}
     else:
         signal, report = by_class(timeline, plan, classes, spins, cells, engine, workers, progress)
         facts |= {"reuse": "through the slice", **report}

@@ -21,12 +21,13 @@ class Bloch:
 
     accuracy: float = 1e-3
     """Wanted discretisation error through the slice, over M0; the sub-slices are refined until it holds."""
-    subsamples: int = 3
+    subsamples: int = 4
     """Spins per voxel along each in-plane axis."""
     sub_slices: int | None = None
     """Sub-slices over the slab; None refines them to `accuracy`."""
-    slab: float = 2.0
-    """Simulated stretch of the slice direction, in slice thicknesses."""
+    slab: float | None = None
+    """Simulated stretch of the slice direction, in slice thicknesses; None takes what the pulses excite to `accuracy`,
+    or the whole object where they select no slice."""
     layers: int | None = None
     """Layers of the object through the slab; None takes 1 for an object that does not vary along the slice
     direction and 9 otherwise."""
@@ -54,7 +55,7 @@ class Bloch:
             raise InputError(f"'{self.start}' is neither 'equilibrium' nor 'steady'", key="start")
         for key in ("accuracy", "slab", "t2_prime_accuracy"):
             value = getattr(self, key)
-            if not (math.isfinite(value) and value > 0):
+            if value is not None and not (math.isfinite(value) and value > 0):
                 raise InputError(f"{value} must be a positive number", key=key)
         for key in ("subsamples", "sub_slices", "layers"):
             value = getattr(self, key)

@@ -188,7 +188,7 @@ def _common_moment(totals: NDArray[np.float64], reach: float) -> tuple[NDArray[n
     moving = length > tolerance
     if not np.any(moving):
         return np.zeros(2), np.zeros(len(totals), dtype=np.int64)
-    shortest = totals[moving][np.argmin(length[moving])]
+    shortest = np.where(np.abs(totals) > tolerance, totals, 0.0)[moving][np.argmin(length[moving])]
     for divisor in range(1, 13):
         base = shortest / divisor
         along = totals @ base / (base @ base)

@@ -158,7 +158,8 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
             images = _unmixed(prepared, images, raw, truth)
     with clock.step("fit"):
         maps = fit(images, request.model, threads=request.threads) if request.model else None
-    evaluation = evaluate(maps, truth, rois) if maps else None
+    thin = dict.fromkeys(rois.not_eroded, "not eroded: too thin")
+    evaluation = evaluate(maps, truth, rois, thin) if maps else None
     return RunResult(
         request=request,
         description=prepared.description,
@@ -204,10 +205,14 @@ def _provenance(prepared: Prepared) -> dict[str, Any]:
         "scipy": scipy.__version__,
         "numba": numba.__version__,
         "machine": platform.machine(),
-        "request": wanted
-        | {name: wanted[name] and Path(wanted[name]).stem for name in ("protocol", "scanner", "phantom")},
+        "request": wanted | {name: _stored_name(wanted[name]) for name in ("protocol", "scanner", "phantom")},
         "files": {label: path.read_text(encoding="utf-8") for label, path in _files(prepared).items()},
     }
+
+
+def _stored_name(name: str) -> str:
+    """Return the name under which a file given by name or path is stored."""
+    return Path(name).name.removesuffix(".toml")
 
 
 def _files(prepared: Prepared) -> dict[str, Path]:

@@ -1,5 +1,6 @@
 """Phantoms: anatomy, truth, regions of interest, spins, bad files."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -39,16 +40,26 @@ def test_shipped_phantom_loads_and_fits_the_field_of_view(name, field):
     assert all(tissue.pools(field) for tissue in phantom.tissues)
 
 
-def test_extent_is_infinite_along_the_extrusion_and_turns_with_the_grid():
+def test_extent_turns_with_the_grid_and_is_infinite_where_the_object_is():
     phantom = load_phantom("ellipse")
     flat = phantom.extent(sagittal(8))
-    np.testing.assert_array_equal(np.isinf(flat), [[False, False, True]] * 2)
-    np.testing.assert_array_equal(phantom.extruded, [1.0, 0.0, 0.0])
+    np.testing.assert_allclose(flat[:, 2], [-50e-3, 50e-3])
     shifted = phantom.extent(Grid(shape=(1, 8, 8), spacing=(1, 1, 1), centre=(0, 0.01, 0), axes=sagittal(8).axes))
     np.testing.assert_allclose(shifted[:, 0] - flat[:, 0], 0.01)  # readout runs posterior
+    endless = dataclasses.replace(
+        phantom, regions=tuple(dataclasses.replace(r, span=(-np.inf, np.inf)) for r in phantom.regions)
+    )
+    np.testing.assert_array_equal(np.isinf(endless.extent(sagittal(8))), [[False, False, True]] * 2)
     cube = load_phantom("single-voxel")
-    assert cube.extruded is None
     np.testing.assert_allclose(cube.extent(sagittal(8)), [[-5e-3] * 3, [5e-3] * 3], atol=1e-15)
+
+
+def test_object_is_uniform_through_slices_across_its_extrusion_only_inside_it():
+    phantom, grid = load_phantom("ellipse"), sagittal(8)
+    assert phantom.uniform_through(grid, 99e-3)
+    assert not phantom.uniform_through(grid, 101e-3)
+    assert not phantom.uniform_through(dataclasses.replace(grid, centre=(0.03, 0, 0)), 50e-3)
+    assert not phantom.uniform_through(dataclasses.replace(grid, axes=np.eye(3)), 1e-3)
 
 
 @pytest.mark.parametrize("grade", [1, 3, 5])
@@ -153,7 +164,7 @@ def test_roi_halves_lie_in_front_of_and_behind_the_nucleus():
 
 
 def test_tube_rois_hold_the_values_of_their_tubes():
-    phantom, grid = load_phantom("calibration-tubes"), sagittal(128)
+    phantom, grid = load_phantom("calibration-tubes"), Grid(shape=(1, 128, 128), spacing=(1e-3, 1e-3, 4e-3))
     maps, masks = phantom.truth(grid), phantom.rois(grid)
     times = [np.unique(maps.values["t2"][masks[f"tube_{i:02d}"]]) for i in range(1, 15)]
     assert all(len(t) == 1 for t in times)

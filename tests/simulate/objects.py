@@ -113,12 +113,14 @@ class Box:
     b1: float = 1.0
     centre: tuple = (0.0, 0.0)
     name: str = "box"
-    extruded: tuple | None = (0.0, 0.0, 1.0)
 
     def extent(self, grid):
         half = np.array([*self.size, np.inf]) / 2
         middle = np.array([*self.centre, 0.0])
         return np.stack([middle - half, middle + half])
+
+    def uniform_through(self, grid, thickness):
+        return True
 
     def sample(self, grid):
         def cover(axis):

@@ -139,7 +139,7 @@ def test_scaling_all_times_and_fields_leaves_the_signal():
     def box(factor):
         return Box(pools=(pool(0.9 * factor, 0.06 * factor, t2_prime=0.03 * factor),), offset=40 / factor)
 
-    engine = Bloch(subsamples=4, sub_slices=128)
+    engine = Bloch(slab=2.0, subsamples=4, sub_slices=128)
     one = simulate(scaled(1), box(1), engine).imaging.data
     two = simulate(scaled(2), box(2), engine).imaging.data
     np.testing.assert_allclose(two, one, atol=1e-10 * np.abs(one).max())
@@ -150,7 +150,7 @@ def test_two_half_objects_add_up_to_the_whole():
     timeline = replace(
         timeline, encoding=replace(timeline.encoding, grid=replace(timeline.encoding.grid, shape=(1, 8, 8)))
     )
-    engine = Bloch(subsamples=2, sub_slices=256)
+    engine = Bloch(slab=2.0, subsamples=2, sub_slices=256)
     whole = simulate(timeline, Box(size=(8e-3, 6e-3)), engine).imaging.data
     # the halves meet between two cells of the sampling grid, whose edges lie at odd multiples of a quarter pixel
     edge = 0.25e-3
@@ -207,7 +207,7 @@ BRICK = Box(
 
 def test_reuse_through_the_slice_equals_spin_by_spin():
     timeline = selective_cpmg()
-    fixed = Bloch(subsamples=2, sub_slices=90, accuracy=1e-8)
+    fixed = Bloch(slab=2.0, subsamples=2, sub_slices=90, accuracy=1e-8)
     reused, plain = (simulate(timeline, BRICK, replace(fixed, reuse=reuse)) for reuse in (True, False))
     assert reused.history["reuse"] == "through the slice"
     assert plain.history["reuse"] == "reuse is switched off"
@@ -218,14 +218,14 @@ def test_reuse_is_refused_when_in_plane_moments_have_no_common_divisor():
     script = Script(samples=2)
     script.tr().rf(hard_pulse(1.0)).free(1e-3, (100.0, 0, 0)).rf(hard_pulse(1.0)).free(1e-3, (100 * np.sqrt(2), 0, 0))
     script.rf(hard_pulse(0.5)).read((10, 0, 0))
-    raw = simulate(script.timeline(), Box(), Bloch(subsamples=3, sub_slices=8))
+    raw = simulate(script.timeline(), Box(), Bloch(slab=2.0, subsamples=3, sub_slices=8))
     assert "no common divisor" in raw.history["reuse"]
 
 
 def test_a_gradient_that_moves_in_y_during_the_readout_equals_spin_by_spin():
     script = Script(matrix=(1, 4, 4), samples=16).tr().rf(hard_pulse(0.9)).free(2e-3, (50.0, -80.0, 400.0)).rf(REFOCUS)
     timeline = script.free(2e-3, (0, 0, 400.0)).read((20.0, 33.0, 0)).timeline()
-    engine = Bloch(subsamples=2, sub_slices=64)
+    engine = Bloch(slab=2.0, subsamples=2, sub_slices=64)
     reused, plain = (simulate(timeline, BRICK, replace(engine, reuse=r)).imaging.data for r in (True, False))
     np.testing.assert_allclose(reused, plain, atol=1e-11 * np.abs(plain).max())
 
@@ -233,7 +233,7 @@ def test_a_gradient_that_moves_in_y_during_the_readout_equals_spin_by_spin():
 def test_signal_does_not_depend_on_the_number_of_threads():
     timeline = selective_cpmg()
     for reuse in (True, False):
-        engine = Bloch(subsamples=5, sub_slices=90, reuse=reuse)
+        engine = Bloch(slab=2.0, subsamples=5, sub_slices=90, reuse=reuse)
         one, two = (run_bloch(timeline, BRICK, engine, threads=n).imaging.data for n in (1, 2))
         assert np.array_equal(one, two)
 
@@ -241,7 +241,7 @@ def test_signal_does_not_depend_on_the_number_of_threads():
 def test_single_precision_stays_within_its_stated_error():
     timeline = selective_cpmg()
     for reuse in (True, False):
-        engine = Bloch(subsamples=2, sub_slices=90, reuse=reuse)
+        engine = Bloch(slab=2.0, subsamples=2, sub_slices=90, reuse=reuse)
         double, single = (
             simulate(timeline, BRICK, replace(engine, precision=p)).imaging.data for p in ("double", "single")
         )
@@ -250,11 +250,11 @@ def test_single_precision_stays_within_its_stated_error():
 
 def test_through_slice_refinement_reaches_the_accuracy_that_it_reports():
     timeline = selective_cpmg(repetitions=2, echoes=6)
-    exact = simulate(timeline, BRICK, Bloch(subsamples=2, sub_slices=3000, accuracy=1e-9)).imaging.data
-    raw = simulate(timeline, BRICK, Bloch(subsamples=2, accuracy=1e-4))
+    exact = simulate(timeline, BRICK, Bloch(slab=2.0, subsamples=2, sub_slices=3000, accuracy=1e-9)).imaging.data
+    raw = simulate(timeline, BRICK, Bloch(slab=2.0, subsamples=2, accuracy=1e-4))
     assert raw.history["discretisation_error"] <= 1e-4
     assert np.abs(raw.imaging.data - exact).max() < 3e-4 * np.abs(exact).max()
-    coarse = simulate(timeline, BRICK, Bloch(subsamples=2, sub_slices=64)).imaging.data
+    coarse = simulate(timeline, BRICK, Bloch(slab=2.0, subsamples=2, sub_slices=64)).imaging.data
     assert np.abs(coarse - exact).max() > 1e-2 * np.abs(exact).max()  # 64 sub-slices alias the crushers
 
 
@@ -262,7 +262,7 @@ def test_ideal_slice_returns_the_nominal_flips():
     signal = simulate(
         selective_cpmg(),
         replace(BRICK, b1=1.0, offset=0.0, pools=(pool(0.6, 0.15),)),
-        Bloch(subsamples=2, ideal_slice=True),
+        Bloch(slab=2.0, subsamples=2, ideal_slice=True),
     ).imaging
     line = signal.labels["line"] == 1
     centre = np.abs(signal.data[line, 0]).max(axis=1)
@@ -307,7 +307,7 @@ def test_spoiled_gradient_echo_equals_the_phase_graph_for_any_phase_increment(in
 def test_steady_start_is_where_endless_repetitions_lead():
     timeline = selective_cpmg(repetitions=40)
     box = replace(BRICK, pools=(pool(0.6, 0.25),))
-    engine = Bloch(subsamples=1, sub_slices=96, accuracy=1e-9)
+    engine = Bloch(slab=2.0, subsamples=1, sub_slices=96, accuracy=1e-9)
     transient = simulate(timeline, box, engine).imaging
     steady = simulate(timeline, box, replace(engine, start="steady")).imaging
     last, first = (transient.labels["line"] == 39), (transient.labels["line"] == 0)

@@ -13,6 +13,7 @@ import pytest
 
 import mrsim as mr
 from mrsim.core.errors import InfeasibleError, InputError, StorageError
+from mrsim.core.toml import available
 from mrsim.study.again import again
 from mrsim.study.run import run
 from mrsim.study.save import check_writable, save_run
@@ -86,6 +87,31 @@ def test_leaving_causes_out_brings_t2_to_its_truth():
     full = run(replace(REQUEST, without=("noise",)))
     nucleus = next(row for row in full.evaluation.rows if row.region == "nucleus_pulposus" and row.parameter == "t2")
     assert nucleus.bias > 0.3 * nucleus.truth
+
+
+@pytest.mark.parametrize("protocol", sorted(available("protocols")))
+def test_every_shipped_protocol_runs(protocol):
+    small = {"matrix": "16 16", "pixel_bandwidth": "400 Hz", "dummies": "0"}
+    result = run(mr.RunRequest(protocol=protocol, overrides=small, engine={"accuracy": 3e-2, "subsamples": 1}))
+    assert np.all(np.isfinite(result.images.data))
+    assert result.maps is not None
+
+
+@pytest.mark.parametrize("turned", [{"orientation": "axial"}, {"orientation": "coronal"}, {"tilt": "10 deg"}])
+def test_every_orientation_runs_and_agrees_with_the_truth(turned):
+    causes = ("noise", "slice-profile", "partial-volume", "chemical-shift", "t2-prime")
+    wide = SMALL | {"fov": "128 128 mm", "matrix": "32 32"} | turned
+    result = run(replace(REQUEST, overrides=wide, without=causes))
+    pure = (result.truth.status == 0) & np.isfinite(result.truth.values["t2"]) & (result.truth.values["t2"] < 0.2)
+    assert pure.sum() > 5
+    error = result.maps.values["t2"][pure] / result.truth.values["t2"][pure] - 1
+    assert np.nanmax(np.abs(error)) < 0.01  # up to 1 % of another tissue in a pure voxel
+
+
+def test_run_at_1p5_tesla_repeats_from_its_file(tmp_path):
+    first = run(replace(REQUEST, field=1.5))
+    save_run(first, tmp_path / "result")
+    assert same(first, again(tmp_path / "result" / "result.h5"))
 
 
 @pytest.mark.parametrize("field", [1.5, 7.0])
