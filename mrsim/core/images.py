@@ -27,8 +27,8 @@ class Images:
     sigma: NDArray[np.float64]
     """Noise standard deviation of one quadrature channel, broadcastable to `data`; proton density units.
     The calibrated value even if the images are noise-free (then `noisy` is False)."""
-    noisy: bool = False
-    """True if the data hold noise."""
+    noisy: bool = True
+    """False only for simulated images without noise; then `sigma` says what the noise would have been."""
     encoding: dict[str, Any] = field(default_factory=dict)
     """Nominal facts from the protocol sheet and the reconstruction's own parameters."""
     history: dict[str, Any] = field(default_factory=dict)

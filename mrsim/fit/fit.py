@@ -70,7 +70,8 @@ def fit(
     inside = _mask(mask, images)
     series = data[:, inside]
     weight, spread = _noise(noise, inside, data.shape)
-    floor = NO_SIGNAL * np.nan_to_num(spread)
+    # noise-free images have no noise floor: any signal counts
+    floor = NO_SIGNAL * np.nan_to_num(spread) if images.noisy else np.zeros_like(spread)
     solution = _solve(model, contrast, series, weight, floor, threads, settings)
     history = {
         "model": model.name,

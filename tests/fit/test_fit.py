@@ -194,3 +194,10 @@ def test_fit_refuses_bad_arguments(arguments, message):
     images, _ = _decay()
     with pytest.raises(InputError, match=message):
         fit(images, "t2-mono", **arguments)
+
+
+def test_noise_free_images_have_no_noise_floor():
+    data = 1e-3 * np.exp(-TE / 0.08)[:, None, None, None] * np.ones((1, *SHAPE))
+    faint = _images(data, {"te": TE}, sigma=0.02)
+    assert np.all(fit(replace(faint, noisy=False), "t2-mono").status == 0)
+    assert np.all(fit(replace(faint, noisy=True), "t2-mono").status == 1)
