@@ -92,10 +92,12 @@ def run_summary(result: RunResult, folder: Path) -> dict[str, Any]:
 
 def write_result(result: RunResult, page: Path) -> None:
     """Print the evaluation, the warnings and where the report lies."""
-    from ..report.table import brief_evaluation_table
+    from ..report.table import brief_evaluation_table, silent_regions
 
     if result.evaluation is not None and result.evaluation.rows:
         write_tables(brief_evaluation_table(result.evaluation))
+        for line in silent_regions(result):
+            click.echo(line)
     else:
         click.echo("nothing to compare: no map was fitted, or no region has a voxel of one tissue alone")
     for warning in result.warnings:

@@ -20,6 +20,21 @@ from .errors import InputError, did_you_mean
 
 T = TypeVar("T")
 
+EXPECTED = {
+    "tuple_type": "needs several values, e.g. [128, 128] in a file or 128,128 on the command line",
+    "too_short": "has too few values",
+    "too_long": "has too many values",
+    "int_type": "needs a whole number",
+    "int_from_float": "needs a whole number",
+    "int_parsing": "needs a whole number",
+    "float_parsing": "needs a number",
+    "float_type": "needs a number",
+    "string_type": "needs a text in quotes",
+    "bool_parsing": "needs true or false",
+    "bool_type": "needs true or false",
+}
+"""What to say instead of pydantic's words, by its type of error."""
+
 
 _root: ContextVar[Path | None] = ContextVar("root", default=None)
 
@@ -126,7 +141,7 @@ def _explain(error: Any, kind: type, file: Path, prefix: tuple[str, ...]) -> Inp
         return InputError(f"unknown key{hint}", key=key, file=file, line=line)
     if error["type"] in ("missing", "missing_argument"):
         return InputError("is missing", key=key, file=file, line=line_of(file, prefix))
-    text = error["msg"].removeprefix("Value error, ")
+    text = EXPECTED.get(error["type"], error["msg"].removeprefix("Value error, "))
     shown = "" if error["type"] == "value_error" else f" (got {value!r})"
     return InputError(f"{text}{shown}", key=key, file=file, line=line)
 

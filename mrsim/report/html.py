@@ -22,7 +22,7 @@ from .page import STYLE_SHEET
 from .quantities import duration, label, number
 from .run import ReportedRun
 from .style import DPI, png
-from .table import DISTINCT, Table, evaluation_table, margin_table, timing_table, tissue_table, verdict
+from .table import DISTINCT, Table, evaluation_table, margin_table, silent_regions, timing_table, tissue_table, verdict
 
 CAPTIONS = {
     "sequence": "One repetition as it is played. Grey lines behind Gy are the other phase-encoding steps.",
@@ -131,17 +131,8 @@ def _verdicts(result: ReportedRun) -> str:
     for row in result.evaluation.rows:
         sure = row.n > 0 and result.raw.noisy and row.se > 0 and abs(row.bias) <= DISTINCT * row.se
         items.append(f'<li class="{"good" if sure else "off"}">{plain(verdict(row, result.raw.noisy))}</li>')
-    items += [f'<li class="none">{plain(line)}</li>' for line in _silent_regions(result)]
+    items += [f'<li class="none">{plain(line)}</li>' for line in silent_regions(result)]
     return f'<section><h2>Verdict</h2><ul class="verdicts">{"".join(items)}</ul></section>'
-
-
-def _silent_regions(result: ReportedRun) -> list[str]:
-    """Return why some regions have no row."""
-    compared = {row.region for row in result.evaluation.rows} if result.evaluation else set()
-    empty = [label(name) for name, mask in result.rois.items() if not mask.any()]
-    mixed = [label(name) for name, mask in result.rois.items() if mask.any() and name not in compared]
-    lines = [f"No voxel of one tissue alone: {', '.join(empty)}."] if empty else []
-    return lines + ([f"No single true value to compare with (water and fat): {', '.join(mixed)}."] if mixed else [])
 
 
 def _figure(name: str, picture: bytes) -> str:

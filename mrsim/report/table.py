@@ -9,6 +9,7 @@ from ..core.evaluation import Evaluation, EvaluationRow
 from ..phantom.phantom import Phantom
 from ..sequence.sequence import Sequence
 from .quantities import duration, fact, label, quantity, scale, signed
+from .run import ReportedRun
 
 MANY = 0.1
 """Share of a region's voxels without a value above which the rest says little."""
@@ -154,3 +155,12 @@ def brief_evaluation_table(evaluation: Evaluation) -> Table:
         rows.append((region, name, truth, mean, bias, percent, sd, se, n, "; ".join(filter(None, (lost, notes)))))
     columns = ("region", "parameter", "truth", "mean", "bias", "bias %", "SD", "SE", "n", "notes")
     return Table(title=full.title, columns=columns, rows=tuple(rows), numeric=tuple(range(2, 9)))
+
+
+def silent_regions(result: ReportedRun) -> list[str]:
+    """Return one sentence per reason why regions of a run have no row in its evaluation."""
+    compared = {row.region for row in result.evaluation.rows} if result.evaluation else set()
+    empty = [label(name) for name, mask in result.rois.items() if not mask.any()]
+    mixed = [label(name) for name, mask in result.rois.items() if mask.any() and name not in compared]
+    lines = [f"No voxel of one tissue alone: {', '.join(empty)}."] if empty else []
+    return lines + ([f"No single true value to compare with (water and fat): {', '.join(mixed)}."] if mixed else [])
