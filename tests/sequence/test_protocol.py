@@ -49,7 +49,7 @@ def test_overrides_reach_every_kind_of_field():
         ({"fov": "160 mm"}, "--set fov: has 1 values; expected 2"),
         ({"pulse": "gauss"}, "--set pulse: Input should be 'sinc', 'slr' or 'hard'"),
         ({"echoes": "0"}, "--set echoes: is 0; it must be at least 1"),
-        ({"echoes": "x"}, "--set echoes: Input should be a valid integer"),
+        ({"echoes": "x"}, "--set echoes: needs a whole number"),
     ],
 )
 def test_bad_override_names_the_key_and_the_remedy(change, message):
