@@ -28,6 +28,7 @@ _HOMES = {
     "load_phantom": "phantom.phantom_file",
     "simulate": "simulate",
     "Bloch": "simulate",
+    "Pathways": "simulate",
     "add_noise": "simulate",
     "reconstruct": "recon",
     "fit": "fit.fit",

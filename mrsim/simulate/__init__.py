@@ -8,15 +8,17 @@ from ..sequence.timeline import Timeline
 from .bloch import run_bloch
 from .noise import add_noise
 from .options import Bloch, Progress
+from .pathways import run_pathways
+from .pathways_options import Pathways
 
-ENGINES = (Bloch,)
+ENGINES = (Bloch, Pathways)
 """All engines."""
 
 
 def simulate(
     timeline: Timeline,
     phantom: Phantom,
-    engine: Bloch | None = None,
+    engine: Bloch | Pathways | None = None,
     *,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -41,7 +43,9 @@ def simulate(
     Acquisition
         Noise-free raw data; `history` states the engine, the spins and the discretisation error.
     """
+    if isinstance(engine, Pathways):
+        return run_pathways(timeline, phantom, engine, threads, progress)
     return run_bloch(timeline, phantom, engine or Bloch(), threads, progress)
 
 
-__all__ = ["ENGINES", "Bloch", "Progress", "add_noise", "simulate"]
+__all__ = ["ENGINES", "Bloch", "Pathways", "Progress", "add_noise", "simulate"]

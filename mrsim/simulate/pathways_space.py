@@ -1,0 +1,96 @@
+"""The object's Fourier transform at the moments of a readout: what a configuration state contributes.
+
+The cells of the sampling grid are filled boxes, so their dephasing is a product of sinc functions, and the sum
+over the plane is a product of two small matrices per moment at the window's start.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.grid import Grid
+from ..phantom.spins import Spins
+from ..sequence.timeline import Timeline
+from .plane import Plane, plane_of
+
+Complex = NDArray[np.complex128]
+FINE = 1e-4
+"""Moments at the window's start that differ by less, 1/m, share a transform."""
+
+
+class Waves:
+    """The in-plane moments of the readouts, each distinct course once."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        moment = timeline.readouts.moment
+        courses, course = np.unique(moment.reshape(len(moment), -1), axis=0, return_inverse=True)
+        self.course: NDArray[np.int64] = course.ravel().astype(np.int64)
+        """(readout,) course of each readout."""
+        self.moment: NDArray[np.float64] = courses.reshape(-1, *moment.shape[1:])
+        """(course, sample, 3) 1/m since the window's start."""
+        dwell = float(timeline.readouts.dwell[0])
+        self.time: NDArray[np.float64] = np.asarray((np.arange(moment.shape[1]) + 0.5) * dwell, dtype=np.float64)
+        """(sample,) s since the window's start."""
+
+    def range(self) -> NDArray[np.float64]:
+        """Return (course, 2, 3): the lowest and highest moment of each course."""
+        return np.stack([self.moment.min(axis=1), self.moment.max(axis=1)], axis=1)
+
+
+def box(k: NDArray[np.floating], width: float) -> NDArray[np.float64]:
+    """Return the mean of exp(-i 2 pi k x) over a box of `width`, m, around 0."""
+    return np.asarray(np.sinc(k * width), dtype=np.float64)
+
+
+class Transforms:
+    """The transforms of one geometry (the spins of one tissue), made when first asked for."""
+
+    def __init__(self, spins: Spins, members: NDArray[np.int64], cells: Grid, waves: Waves) -> None:
+        self.plane: Plane = plane_of(spins, members, cells.shape)
+        self.width = cells.spacing
+        self.waves = waves
+        self.rows: dict[tuple[int, int, int], Complex] = {}
+
+    def prepare(self, course: NDArray[np.int64], start: NDArray[np.float64]) -> None:
+        """Make the transforms for (n,) courses from (n, 2) in-plane moments at the window's start."""
+        wanted = np.unique(np.column_stack([course, np.rint(start / FINE).astype(np.int64)]), axis=0)
+        missing = np.array([key for key in map(tuple, wanted.tolist()) if key not in self.rows], dtype=np.int64)
+        if not len(missing):
+            return
+        for number in np.unique(missing[:, 0]):
+            moment = self.waves.moment[number]
+            mine = missing[missing[:, 0] == number]
+            for kx in np.unique(mine[:, 1]):
+                these = mine[mine[:, 1] == kx]
+                along = kx * FINE + moment[:, 0]
+                e_x = np.asarray(
+                    np.exp(-2j * np.pi * np.outer(self.plane.x, along)) * box(along, self.width[0]), dtype=np.complex128
+                )
+                if np.any(moment[:, 1]):
+                    self._curved(these, e_x, moment[:, 1])
+                else:
+                    self._straight(these, e_x)
+
+    def _straight(self, keys: NDArray[np.int64], e_x: Complex) -> None:
+        """Where y stands still during the readout, sum over it first."""
+        ky = np.asarray(keys[:, 2] * FINE, dtype=np.float64)
+        e_y = np.asarray(
+            np.exp(-2j * np.pi * np.outer(ky, self.plane.y)) * box(ky, self.width[1])[:, None], dtype=np.complex128
+        )
+        rows = np.einsum("ky,lyx->klx", e_y, self.plane.density, optimize=True) @ e_x
+        self.rows.update({tuple(key): row for key, row in zip(keys.tolist(), rows, strict=True)})
+
+    def _curved(self, keys: NDArray[np.int64], e_x: Complex, moment: NDArray[np.float64]) -> None:
+        lines = self.plane.density @ e_x  # (layer, y, sample)
+        for key in keys.tolist():
+            across = key[2] * FINE + moment
+            e_y = np.asarray(
+                np.exp(-2j * np.pi * np.outer(self.plane.y, across)) * box(across, self.width[1]), dtype=np.complex128
+            )
+            self.rows[tuple(key)] = np.einsum("lys,ys->ls", lines, e_y)
+
+    def at(self, course: int, start: NDArray[np.float64]) -> Complex:
+        """Return the (n, layer, sample) transforms, m^3, of one course from (n, 2) moments at the start."""
+        keys = np.rint(start / FINE).astype(np.int64).tolist()
+        return np.array([self.rows[(course, kx, ky)] for kx, ky in keys])
