@@ -22,11 +22,13 @@ def command(protocol: str, field: float | None, scanner: str | None, overrides: 
 
     The exit code is 2 if a limit is broken.
     """
+    from ..plan.limits import limits
     from ..report.table import margin_table
-    from ..sequence.check import margins
 
     _, sequence = built_sequence(protocol, field, scanner, overrides)
     violations = sequence.check()
+    found = limits(sequence)
+    code = VIOLATED if violations or found.broken else 0
     if as_json:
         write_json(
             {
@@ -34,15 +36,23 @@ def command(protocol: str, field: float | None, scanner: str | None, overrides: 
                 "scanner": sequence.scanner.name,
                 "field": sequence.scanner.b0,
                 "violations": [asdict(violation) | {"message": str(violation)} for violation in violations],
-                "margins": [asdict(margin) | {"use": margin.use} for margin in margins(sequence)],
+                "margins": [asdict(margin) | {"use": margin.use} for margin in found.margins],
+                "mode": found.mode,
+                "safety": found.safety,
+                "sources": found.sources,
             }
         )
-        return VIOLATED if violations else 0
-    write_tables(margin_table(sequence))
+        return code
+    write_tables(margin_table(sequence, found))
     for violation in violations:
         click.echo(str(violation))
+    for margin in found.broken:
+        click.echo(str(margin))
     scanner_name = sequence.scanner.name
-    count = len(violations)
+    count = len(violations) + len(found.broken)
     verdict = f"{scanner_name} cannot play it: {count} violations" if count else f"{scanner_name} can play it"
+    click.echo(f"IEC operating mode: {found.mode}, by the safety facts '{found.safety}':")
+    for source in found.sources:
+        click.echo(f"  {source}")
     click.echo(f"{protocol}: {verdict}")
-    return VIOLATED if violations else 0
+    return code

@@ -32,6 +32,7 @@ UNITS: dict[str, dict[str, float]] = {
     "pressure": {"Pa": 1.0, "kPa": 1e3},
     "concentration": {"mol/m^3": 1.0, "mM": 1.0, "mmol/l": 1.0},
     "chemical shift": {"ppm": 1e-6},
+    "absorbed power": {"W/kg/T^2": 1.0, "W/kg/uT^2": 1e12},
     "fraction": {"": 1.0, "%": 1e-2},
 }
 """Per dimension the accepted units and their SI factor; the first is the SI unit. Chemical shifts are

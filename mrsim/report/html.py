@@ -13,6 +13,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ..core.version import __version__
+from ..plan.limits import limits
 from .curves import roi_curves
 from .diagram import sequence_diagram
 from .images import image_series
@@ -77,7 +78,7 @@ def html_report(result: ReportedRun, drawn: Mapping[str, bytes] | None = None) -
         *(_figure(name, drawn[name]) for name in ("decay", "images", "sequence", "kspace") if name in drawn),
         '<div class="columns">',
         _table(timing_table(result.sequence)),
-        _table(margin_table(result.sequence)),
+        _table(margin_table(result.sequence, limits(result.sequence))),
         "</div>",
         _numerical(result),
         _table(tissue_table(result.phantom)),

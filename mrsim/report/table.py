@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..core.evaluation import Evaluation, EvaluationRow
 from ..phantom.phantom import Phantom
+from ..plan.limits import Limits
 from ..sequence.sequence import Sequence
 from .quantities import duration, fact, label, quantity, scale, signed
 from .run import ReportedRun
@@ -115,21 +116,19 @@ def timing_table(sequence: Sequence) -> Table:
     return Table(title="Timing", columns=("quantity", "value"), rows=tuple(rows))
 
 
-def margin_table(sequence: Sequence) -> Table:
-    """Return how much of each hardware limit the sequence uses, and where."""
-    from ..sequence.check import margins
-
+def margin_table(sequence: Sequence, found: Limits) -> Table:
+    """Return how much of each limit of scanner and standards the sequence uses, and where."""
     rows = []
-    for margin in margins(sequence):
+    for margin in found.margins:
         name = sequence.blocks[margin.block].name
         rows.append(
             (
                 margin.limit_name, quantity(margin.value, margin.unit), quantity(margin.limit, margin.unit),
-                f"{100 * margin.use:.0f} %", f"block {margin.block}" + (f" ({name})" if name else ""),
+                f"{100 * margin.use:.0f} %", f"block {margin.block}" + (f" ({name})" if name else ""), margin.note,
             )
         )  # fmt: skip
-    columns = ("limit", "largest", "allowed", "use", "where")
-    return Table(title="Hardware limits", columns=columns, rows=tuple(rows), numeric=(1, 2, 3))
+    columns = ("limit", "largest", "allowed", "use", "where", "notes")
+    return Table(title="Limits", columns=columns, rows=tuple(rows), numeric=(1, 2, 3), prose=(5,))
 
 
 def tissue_table(phantom: Phantom) -> Table:

@@ -57,11 +57,18 @@ class Margin:
     unit: str
     block: int
     """Where it is tightest."""
+    note: str = ""
+    """What the value rests on, or what it means."""
 
     @property
     def use(self) -> float:
         """Value over limit; above 1 is a violation."""
         return self.value / self.limit
+
+    def __str__(self) -> str:
+        """Return one line: the limit, its use and where."""
+        value, limit = f"{self.value:.5g} {self.unit}".strip(), f"{self.limit:.5g} {self.unit}".strip()
+        return f"block {self.block}: {self.limit_name} {value} against {limit}" + f"; {self.note}" * bool(self.note)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -117,20 +124,30 @@ def _gradient_demands(sequence: Sequence) -> Iterator[tuple[Block, _Played]]:
     for block in sequence.blocks:
         key = tuple(id(gradient) for gradient in block.gradients)
         if key not in known:
-            known[key] = _demand(block.gradients, axes)
+            known[key] = _demand(block, axes)
         yield block, known[key]
 
 
-def _demand(gradients: tuple[Gradient | None, ...], axes: NDArray[np.float64]) -> _Played:
-    played = [gradient for gradient in gradients if gradient is not None]
+def physical_knots(block: Block, axes: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the knots of a block's gradients, (n,) ns from its start, and (n, 3) amplitudes of the physical axes, T/m.
+
+    `axes` are the grid's axes in the world, as columns.
+    """
+    played = [gradient for gradient in block.gradients if gradient is not None]
     if not played:
-        return _Played(amplitude=np.zeros(3), slew=np.zeros(3), change=np.zeros(3))
+        return np.zeros(0, dtype=np.int64), np.zeros((0, 3))
     times = np.unique(np.concatenate([gradient.times for gradient in played]))
     logical = np.zeros((len(times), 3))
-    for axis, gradient in enumerate(gradients):
+    for axis, gradient in enumerate(block.gradients):
         if gradient is not None:
             logical[:, axis] = np.interp(times, gradient.times, gradient.amplitudes, left=0.0, right=0.0)
-    physical = logical @ axes.T
+    return times, logical @ axes.T
+
+
+def _demand(block: Block, axes: NDArray[np.float64]) -> _Played:
+    times, physical = physical_knots(block, axes)
+    if len(times) == 0:
+        return _Played(amplitude=np.zeros(3), slew=np.zeros(3), change=np.zeros(3))
     if len(times) == 1:
         return _Played(amplitude=np.abs(physical[0]), slew=np.zeros(3), change=np.zeros(3))
     change = np.abs(np.diff(physical, axis=0))

@@ -47,12 +47,12 @@ class Limits:
         return math.ceil(time / self.raster) * self.raster
 
 
-def logical_limits(scanner: Scanner, axes: NDArray[np.float64]) -> Limits:
-    """Return the limits of the grid axes under the (3, 3) rotation `axes`."""
+def logical_limits(scanner: Scanner, axes: NDArray[np.float64], max_slew: float = math.inf) -> Limits:
+    """Return the limits of the grid axes under the (3, 3) rotation `axes`, slewing at most at `max_slew`, T/m/s."""
     worst = max(1.0, float(np.max(np.sum(np.abs(axes), axis=1))))
     return Limits(
         gradient=scanner.max_gradient / worst,
-        slew=scanner.max_slew / worst,
+        slew=min(scanner.max_slew, max_slew) / worst,
         raster=scanner.timing_raster,
     )
 

@@ -71,6 +71,8 @@ class Scanner:
     """SNR grows with b0 to this power up to 3 T (ultimate intrinsic SNR of the torso)."""
     snr_exponent_high: float = 1.5
     """SNR grows with b0 to this power above 3 T."""
+    safety: str = "example"
+    """Name or path of the file of its safety facts: nerve stimulation, SAR, acoustic resonances, gradient load."""
 
     def __post_init__(self) -> None:
         """Refuse values that no machine has."""

@@ -170,7 +170,7 @@ def test_check_lists_violations_and_exits_2(monkeypatch):
     assert found["violations"][0]["limit"] == 1.0  # uT
     code, out, _ = called("check", "disc-t2-mese")
     assert code == 2
-    assert f"cannot play it: {pulses} violations" in out
+    assert f"cannot play it: {pulses + 1} violations" in out  # the limit itself counts besides each pulse
 
 
 def test_show_gives_the_timing_and_draws(tmp_path):

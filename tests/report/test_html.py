@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from mrsim.plan.limits import limits
 from mrsim.report.html import figures, html_report, plain
 from mrsim.report.quantities import duration, fact, number, quantity, signed
 from mrsim.report.table import (
@@ -129,7 +130,7 @@ def test_timing_table_agrees_with_the_sequence(mese):
 
 
 def test_margin_table_has_the_scanners_limits(mese):
-    rows = {row[0]: row for row in margin_table(mese).rows}
+    rows = {row[0]: row for row in margin_table(mese, limits(mese)).rows}
     assert rows["RF amplitude"][2] == "14 µT"
     assert rows["slew physical x"][2] == "200 T/m/s"
     assert all(0 <= float(row[3].split()[0]) <= 100 for row in rows.values())

@@ -38,6 +38,7 @@ SHARED = {
     "excitation_duration": st.sampled_from([0.5e-3, 1e-3, 2e-3, 3e-3, 5.12e-3]),
     "time_bandwidth": st.sampled_from([2.0, 4.0, 6.0]),
     "averages": st.sampled_from([1, 2]),
+    "max_slew": st.sampled_from([40.0, 70.0, 200.0, 500.0]),
     "dummies": st.sampled_from([0, 1, 3]),
 }
 REFOCUSED = {

@@ -14,7 +14,7 @@ from pydantic import ConfigDict
 from ...core.acquisition import Encoding
 from ...core.errors import InputError
 from ...core.grid import ORIENTATIONS, Grid, orientation_axes
-from ...core.units import Angle, Frequency, Length, Lengths, Time
+from ...core.units import Angle, Frequency, Length, Lengths, SlewRate, Time
 from .. import rf
 from ..events import NS, Gradient, RfPulse
 from ..gradients import Limits, logical_limits, scaled, trapezoid
@@ -61,6 +61,9 @@ class Slice2D(ABC):
     """Length of the excitation, s."""
     time_bandwidth: float = 4.0
     """Duration times bandwidth of all shaped pulses."""
+    max_slew: SlewRate = 70.0
+    """Largest slew rate to play, T/m/s, where the scanner allows as much: three axes at a scanner's own limit would
+    stimulate nerves."""
     averages: int = 1
     """How often every line is measured."""
     dummies: int = 0
@@ -72,7 +75,7 @@ class Slice2D(ABC):
         _lengths("centre", self.centre, 3, positive=False)
         if len(self.matrix) != 2 or min(self.matrix) < 2 or max(self.matrix) > 4096:
             raise InputError(f"is {self.matrix}; expected two numbers of 2 to 4096, read x phase", key="matrix")
-        for key in ("slice_thickness", "pixel_bandwidth", "excitation_duration", "time_bandwidth"):
+        for key in ("slice_thickness", "pixel_bandwidth", "excitation_duration", "time_bandwidth", "max_slew"):
             positive(key, getattr(self, key))
         at_least("averages", self.averages, 1)
         at_least("dummies", self.dummies, 0)
@@ -147,7 +150,7 @@ class Plan:
 def plan(protocol: Slice2D, scanner: Scanner) -> Plan:
     """Return the parts that do not depend on the family."""
     grid = protocol.grid()
-    limits = logical_limits(scanner, grid.axes)
+    limits = logical_limits(scanner, grid.axes, protocol.max_slew)
     nx, ny = protocol.matrix
     gamma_bar = scanner.gamma_bar
     return Plan(
