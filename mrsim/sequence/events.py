@@ -52,6 +52,16 @@ class RfPulse:
         """Length of the pulse, ns."""
         return len(self.signal) * self.dwell
 
+    @property
+    def peak(self) -> float:
+        """Largest |B1|, T."""
+        return float(np.max(np.abs(self.signal)))
+
+    @property
+    def energy(self) -> float:
+        """Integral of |B1|^2 dt, T^2 s: what the pulse adds to SAR."""
+        return float(np.sum(np.abs(self.signal) ** 2)) * self.dwell / NS
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Adc:

@@ -167,8 +167,8 @@ def test_pulse_errors_name_value_limit_and_remedy(scanner):
         sinc(scanner, 1.0, 3e-3, 4.0, window="kaiser")
     with pytest.raises(InputError, match="unknown SLR filter 'fir'"):
         slr(scanner, 1.0, 3e-3, 4.0, filter_type="fir")
-    with pytest.raises(InputError, match="unknown SLR pulse type 'sat'"):
-        slr(scanner, 1.0, 3e-3, 4.0, kind="sat")
+    with pytest.raises(InputError, match="unknown SLR pulse type 'foo'"):
+        slr(scanner, 1.0, 3e-3, 4.0, kind="foo")
     with pytest.raises(InputError, match=r"time_bandwidth: is 1; an SLR se pulse .* needs more than"):
         slr(scanner, 3.0, 3e-3, 1.0, kind="se")
     with pytest.raises(InputError, match="time_bandwidth: is -1"):
