@@ -1,0 +1,156 @@
+"""Diffusion weighting of any sequence: q(t) and the b-matrix, exact on piecewise-linear gradients.
+
+    q(t) = 2 pi gamma_bar integral of G dt,   b = integral of q q^T dt   (Stejskal and Tanner 1965; Mattiello 1994)
+
+q starts at zero in the centre of each excitation and turns its sign at every refocusing pulse. A storage pulse
+puts it on the longitudinal axis: it stays as it is whatever plays, and the mixing time counts towards b; the
+recalling pulse brings it back with the opposite sign (the stimulated echo). Between two knots G is linear, q is
+quadratic and q q^T of fourth degree, so that Gauss's rule with three points integrates it exactly. Every gradient
+counts: slice, read, crushers and their cross terms with the diffusion lobes.
+
+The one pathway that is followed is the one a sequence intends: in a train of refocusing pulses the one that each
+of them refocuses. Diffusion during a stimulated pathway of an imperfect train is a matter for the engines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .events import NS
+from .timeline import READOUT, RF, Timeline
+
+TURNS = ("refocusing", "storage", "recall")
+"""Uses of a pulse that change q; an excitation starts it anew."""
+_ROOT = np.sqrt(3.0 / 5.0)
+_NODES = np.array([(1 - _ROOT) / 2, 0.5, (1 + _ROOT) / 2])
+_WEIGHTS = np.array([5.0, 8.0, 5.0]) / 18.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Course:
+    """One transverse life: gradients from an excitation on, and what the pulses do to q."""
+
+    times: NDArray[np.int64]
+    """(n,) knots, ns, the first at the excitation's centre; every turn is a knot."""
+    gradient: NDArray[np.float64]
+    """(n, 3) T/m, linear in between."""
+    turns: tuple[tuple[int, str], ...] = ()
+    """(time in ns, one of `TURNS`), ascending."""
+
+
+def q_course(course: Course, gamma_bar: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return q after and before the pulse at each knot.
+
+    Returns
+    -------
+    after, before : (n, 3) arrays, rad/m
+        They differ at turns alone. Interval i runs from after[i] to before[i + 1].
+    """
+    steps = np.diff(course.times)[:, None] / NS * (course.gradient[1:] + course.gradient[:-1]) / 2
+    area = 2 * np.pi * gamma_bar * np.concatenate([np.zeros((1, 3)), np.cumsum(steps, axis=0)])
+    after, before = area.copy(), area.copy()
+    for time, kind in course.turns:
+        at = int(np.searchsorted(course.times, time))
+        here = before[at].copy()
+        if kind == "storage":
+            after[at:], before[at + 1 :] = here, here
+        else:
+            after[at:] = area[at:] - area[at] - here
+            before[at + 1 :] = area[at + 1 :] - area[at] - here
+    return after, before
+
+
+def b_course(course: Course, gamma_bar: float) -> NDArray[np.float64]:
+    """Return the (n, 3, 3) b-matrix collected up to each knot, s/m^2."""
+    after, before = q_course(course, gamma_bar)
+    length = np.diff(course.times) / NS
+    slope = 2 * np.pi * gamma_bar * np.diff(course.gradient, axis=0) / 2
+    begin, end = after[:-1], before[1:]
+    slope[held(course)] = 0.0
+    pieces = np.zeros((len(length), 3, 3))
+    for node, weight in zip(_NODES, _WEIGHTS, strict=True):
+        # The quadratic through both ends with the second derivative that the slope of G gives it.
+        bow = slope * length[:, None] * (node * (node - 1))
+        q = begin + (end - begin) * node + bow
+        pieces += weight * length[:, None, None] * q[:, :, None] * q[:, None, :]
+    return np.concatenate([np.zeros((1, 3, 3)), np.cumsum(pieces, axis=0)])
+
+
+def held(course: Course) -> NDArray[np.bool_]:
+    """Return per interval (n - 1,) whether the magnetisation is stored."""
+    middle = (course.times[1:] + course.times[:-1]) / 2
+    held = np.zeros(len(middle), dtype=np.bool_)
+    for time, kind in course.turns:
+        held[middle > time] = kind == "storage"
+    return held
+
+
+def b_matrices(timeline: Timeline) -> NDArray[np.float64]:
+    """Return the (readout, 3, 3) b-matrix of each readout, grid axes, s/m^2.
+
+    It is taken at the sample with the smallest nominal k of the readout: the echo of a line.
+    """
+    at, found = echo_times(timeline), np.zeros((len(timeline.readouts.dwell), 3, 3))
+    for course, members in courses(timeline, at):
+        collected = b_course(course, timeline.gamma_bar)
+        found[members] = collected[np.searchsorted(course.times, at[members])]
+    return found
+
+
+def b_of_contrasts(timeline: Timeline) -> NDArray[np.float64]:
+    """Return the (contrast, 3, 3) b-matrix of each image, s/m^2: that of its readout nearest to the centre of k."""
+    table = timeline.readouts
+    images = table.labels.get("contrast", np.zeros(len(table.dwell), dtype=np.int64))
+    distance = np.array([np.min(np.linalg.norm(k, axis=-1)) for k in table.k])
+    matrices = b_matrices(timeline)
+    wanted = range(int(images.max()) + 1)
+    return np.stack([matrices[np.flatnonzero(images == c)[np.argmin(distance[images == c])]] for c in wanted])
+
+
+def echo_times(timeline: Timeline) -> NDArray[np.int64]:
+    """Return the (readout,) time of the sample nearest to k = 0, ns from the start of the scan."""
+    table = timeline.readouts
+    starts = timeline.start[timeline.kind == READOUT]
+    nearest = np.array([np.argmin(np.linalg.norm(k, axis=-1)) for k in table.k])
+    return np.asarray(starts + np.round((nearest + 0.5) * table.dwell * NS).astype(np.int64))
+
+
+def courses(timeline: Timeline, at: NDArray[np.int64]) -> list[tuple[Course, NDArray[np.int64]]]:
+    """Return each excitation's course up to its last readout, with the readouts that belong to it.
+
+    Parameters
+    ----------
+    timeline : Timeline
+    at : (readout,) array
+        What counts as the time of each readout, ns from the start of the scan; a knot of its course.
+    """
+    rf = np.flatnonzero(timeline.kind == RF)
+    pulses = [timeline.pulses[event] for event in timeline.event[rf]]
+    centres = timeline.start[rf] + np.array([round(pulse.centre * NS) for pulse in pulses], dtype=np.int64)
+    uses = np.array([pulse.use for pulse in pulses])
+    begins = centres[uses == "excitation"]
+    owner = np.searchsorted(begins, at) - 1
+    found = []
+    for index in np.unique(owner[owner >= 0]):
+        members = np.flatnonzero(owner == index)
+        first, last = int(begins[index]), int(at[members].max())
+        inside = (centres > first) & (centres < last) & np.isin(uses, TURNS)
+        turns = tuple((int(t), str(u)) for t, u in zip(centres[inside], uses[inside], strict=True))
+        times, gradient = _between(timeline, first, last, [*at[members], *[time for time, _ in turns]])
+        found.append((Course(times=times, gradient=gradient, turns=turns), members))
+    return found
+
+
+def _between(
+    timeline: Timeline, first: int, last: int, extra: list[int]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return knots and (n, 3) gradients from `first` to `last`, ns, with knots at `extra`."""
+    pieces = []
+    for times, _ in timeline.knots:
+        pieces.append(times[np.searchsorted(times, first) : np.searchsorted(times, last)])
+    times = np.unique(np.concatenate([*pieces, np.array([first, last, *extra], dtype=np.int64)]))
+    gradient = np.stack([np.interp(times, t, g) for t, g in timeline.knots], axis=-1)
+    return times, gradient
