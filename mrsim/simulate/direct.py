@@ -20,7 +20,7 @@ from ..sequence.timeline import RF, Timeline
 from .classes import TissueClass
 from .options import Bloch, Progress
 from .sampling import SampleForms
-from .steps import RealType, TimeTable, phasor_series, pulse_table, rotation_series
+from .steps import RealType, TimeTable, pulse_table, rotation_series, turn_series
 
 CHUNK = 4096
 """Spins whose signal is summed together; the unit of parallel work, so that sums do not depend on threads."""
@@ -167,5 +167,5 @@ class _Tables:
             forms.bends,
             time.astype(dtype),
             rotation_series(dtype),
-            phasor_series(dtype),
+            turn_series(dtype),
         )

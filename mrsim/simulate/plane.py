@@ -18,7 +18,7 @@ from .classes import TissueClass
 from .program import Program
 from .sampling import CONSTANT, SampleForms
 from .slice_reuse import Response
-from .steps import RealType, phasor_series
+from .steps import RealType, turn_series
 
 REACH = np.ones(3)
 """How far spins may lie when the form of a gradient is judged, m: farther than any."""
@@ -122,7 +122,7 @@ def _constant(
         first.astype(dtype),
         step.astype(dtype),
         dtype(np.exp(-kind.r2 * dwell)),
-        phasor_series(dtype),
+        turn_series(dtype),
         out,
     )
     scale = kind.pd * np.exp(-kind.r2 * dwell / 2)
@@ -157,7 +157,7 @@ def column_signal(
         moments = (forms.moment[k], forms.stride[k], forms.bends[k])
         column_readout: Any = kernels.column_readout
         column_readout(
-            forms.form[k], parts, spot, dtype(kind.offset), decay, *moments, time, phasor_series(dtype), out[k]
+            forms.form[k], parts, spot, dtype(kind.offset), decay, *moments, time, turn_series(dtype), out[k]
         )
     signal = out[:, 0].astype(np.float64) + 1j * out[:, 1]
     return np.asarray(kind.pd * np.exp(-kind.r2 * dwell / 2) * signal)

@@ -35,6 +35,26 @@ def phasor_series(dtype: RealType) -> NDArray[np.floating]:
     return np.array([[*even, rounding], [*odd, 1.0]]).astype(dtype)
 
 
+def turn_series(dtype: RealType) -> NDArray[np.floating]:
+    """Return (4, 8), terms in p^2: sqrt2 cos(pi p) and sqrt2 sin(pi p)/p on |p| <= 1/2; cos and sin(2 pi p)/p near 0.
+
+    The first two are interpolated at Chebyshev nodes, as short as the precision allows: errors of 2e-15 in double
+    and 5e-8 in single. The last two hold five Taylor terms each.
+    """
+    from numpy.polynomial import Chebyshev, Polynomial
+
+    series = np.zeros((4, 8))
+    lengths = (8, 8) if dtype is np.float64 else (5, 5)
+    waves = (lambda u: np.cos(np.pi * np.sqrt(u)), lambda u: np.pi * np.sinc(np.sqrt(u)))
+    for row, (length, wave) in enumerate(zip(lengths, waves, strict=True)):
+        fit = Chebyshev.interpolate(wave, length - 1, domain=[0.0, 0.25])
+        series[row, :length] = math.sqrt(2) * np.asarray(fit.convert(kind=Polynomial).coef, dtype=np.float64)
+    for k in range(5):
+        series[2, k] = (-1) ** k * (2 * math.pi) ** (2 * k) / math.factorial(2 * k)
+        series[3, k] = (-1) ** k * (2 * math.pi) ** (2 * k + 1) / math.factorial(2 * k + 1)
+    return series.astype(dtype)
+
+
 @dataclass(slots=True, eq=False)
 class TimeTable:
     """Distinct times, s, so that exponentials are computed once per time and class."""

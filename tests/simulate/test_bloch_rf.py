@@ -86,10 +86,10 @@ def test_kernel_equals_its_plain_twin(precision, tolerance):
 
 def test_compiled_kernel_equals_its_python_source():
     from mrsim.simulate._kernels import bloch as kernels
-    from mrsim.simulate.steps import phasor_series
+    from mrsim.simulate.steps import turn_series
 
     turns = np.linspace(-3, 3, 97)
-    series = phasor_series(np.float64)
+    series = turn_series(np.float64)
     compiled, plain = np.empty((2, 97)), np.empty((2, 97))
     kernels.phasors(turns, *compiled, series)
     kernels.phasors.py_func(turns, *plain, series)

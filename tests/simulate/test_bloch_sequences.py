@@ -342,7 +342,7 @@ def test_equal_repetitions_cost_one_walk_and_not_many(monkeypatch):
 def test_every_form_of_readout_equals_the_direct_sum():
     from mrsim.simulate._kernels import bloch as kernels
     from mrsim.simulate.sampling import ANY, CONSTANT, SMOOTH, SampleForms
-    from mrsim.simulate.steps import phasor_series
+    from mrsim.simulate.steps import turn_series
 
     rng = np.random.default_rng(4)
     n, samples, dwell = 100, 150, 4e-6
@@ -373,7 +373,7 @@ def test_every_form_of_readout_equals_the_direct_sum():
                 forms.stride[0],
                 forms.bends[0],
                 time.astype(dtype),
-                phasor_series(dtype),
+                turn_series(dtype),
                 out,
             )
             assert np.abs(out[0] + 1j * out[1] - expected).max() < tolerance * np.abs(expected).max()

@@ -1,24 +1,30 @@
 """Bloch kernels: RF steps, free precession, readouts, and the walk of one tissue class through a scan.
 
-dM/dt = gamma M x B - (Mx, My, 0)/T2 + (0, 0, M0 - Mz)/T1, so M turns about -gamma B: with h = half the
-rotation vector of a step, the unit quaternion (cos|h|, sin|h|/|h| h) turns M. Both functions are series
-in |h|^2, without square root or range reduction; the caller keeps |h| <= 1/2, where seven terms are exact
-to 1e-15. A small block of spins stays in the first-level cache while time runs; the loop over the block is
-the vector loop. Sums run in a fixed order, so results do not depend on the number of threads.
+dM/dt = gamma M x B - (Mx, My, 0)/T2 + (0, 0, M0 - Mz)/T1, so M turns about -gamma B. With h half the rotation
+vector of a step, c = cos|h| and s = 2 sin|h|/|h|, Rodrigues' formula reads M + s c h x M + (s^2 / 2) h x (h x M);
+c and s are series in |h|^2, without square root or range reduction; the caller keeps |h| <= 1/2. Phases are in
+turns, where range reduction is one rounding. Single precision takes shorter series: the branch on the type is
+resolved when the kernel is compiled. A small block of spins stays in the first-level cache while time runs; the
+loop over the block is the vector loop. Sums run in a fixed order, so results do not depend on the number of threads.
 """
 
 import numpy as np
 from numba import njit
 
 FLAGS = {"contract", "reassoc", "nsz", "arcp", "afn"}
-ORDERED = {"contract", "nsz", "arcp", "afn"}
-"""Without reassociation: (x + big) - big must round x to an integer."""
+SINGLE = np.dtype(np.float32)
 BLOCK = 256
-"""Spins that travel through time together."""
+"""Spins in double precision that travel through time together."""
 ANCHOR = 64
 """Samples after which a readout phasor is computed afresh; bounds the recurrence's round-off."""
 CURVE = 32
-"""The same where the gradient changes from sample to sample, and so the recurrence has two stages."""
+"""The same where the gradient changes from sample to sample, and so the recurrence has two stages; even."""
+
+
+@njit(nogil=True, cache=True)
+def block_size(array):
+    """Return the number of spins that travel together: a block takes the same memory in either precision."""
+    return BLOCK * 8 // array.itemsize
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
@@ -28,7 +34,7 @@ def rf_steps(m, position, offset, b1, e1, e2, recovery, pulse_b1, pulse_gradient
     m : (3, n) magnetisation over M0, changed in place. position : (3, n) m. offset, b1 : (n,).
     e1, e2, recovery : (n,) relaxation over one step, z -> e1 z + recovery. pulse_b1 : (2, steps),
     pulse_gradient : (3, steps) in units of half rotation angle (per unit b1, per m); offset likewise.
-    series : (2, 7) of cos|h| and 2 sin|h|/|h|.
+    series : (2, 7) of cos|h| and 2 sin|h|/|h|; four terms are exact to 1e-7 up to |h| = 1/2.
     Relaxation follows each rotation; the caller makes the splitting symmetric at the ends.
     """
     x, y, z = m[0], m[1], m[2]
@@ -44,42 +50,76 @@ def rf_steps(m, position, offset, b1, e1, e2, recovery, pulse_b1, pulse_gradient
             hy = by * b1[i]
             hz = offset[i] + gx * px[i] + gy * py[i] + gz * pz[i]
             u = hx * hx + hy * hy + hz * hz
-            c = c0 + u * (c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * c6)))))
-            s = s0 + u * (s1 + u * (s2 + u * (s3 + u * (s4 + u * (s5 + u * s6)))))
-            qx = s * hx
-            qy = s * hy
-            qz = s * hz
-            tx = qy * z[i] - qz * y[i]
-            ty = qz * x[i] - qx * z[i]
-            tz = qx * y[i] - qy * x[i]
-            x[i] = e2[i] * (x[i] + c * tx + half * (qy * tz - qz * ty))
-            y[i] = e2[i] * (y[i] + c * ty + half * (qz * tx - qx * tz))
-            z[i] = recovery[i] + e1[i] * (z[i] + c * tz + half * (qx * ty - qy * tx))
+            if m.dtype == SINGLE:
+                c = c0 + u * (c1 + u * (c2 + u * c3))
+                s = s0 + u * (s1 + u * (s2 + u * s3))
+            else:
+                c = c0 + u * (c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * c6)))))
+                s = s0 + u * (s1 + u * (s2 + u * (s3 + u * (s4 + u * (s5 + u * s6)))))
+            along, across = s * c, half * s * s
+            tx = hy * z[i] - hz * y[i]
+            ty = hz * x[i] - hx * z[i]
+            tz = hx * y[i] - hy * x[i]
+            x[i] = e2[i] * (x[i] + along * tx + across * (hy * tz - hz * ty))
+            y[i] = e2[i] * (y[i] + along * ty + across * (hz * tx - hx * tz))
+            z[i] = recovery[i] + e1[i] * (z[i] + along * tz + across * (hx * ty - hy * tx))
 
 
-@njit(nogil=True, cache=True, fastmath=ORDERED)
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def phasor(turns, cosine, sine, one, single):
+    """Return cos and sin of 2 pi turns.
+
+    cosine, sine : eight terms of sqrt2 cos(pi p) and sqrt2 sin(pi p) / p in p^2, |p| <= 1/2, of which single precision
+    has five: their product is the sine of the doubled angle, and one less the square of the second the cosine.
+    """
+    c0, c1, c2, c3, c4, c5, c6, c7 = cosine
+    s0, s1, s2, s3, s4, s5, s6, s7 = sine
+    p = turns - np.rint(turns)
+    u = p * p
+    if single:
+        a = c0 + u * (c1 + u * (c2 + u * (c3 + u * c4)))
+        b = p * (s0 + u * (s1 + u * (s2 + u * (s3 + u * s4))))
+    else:
+        a = c0 + u * (c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * (c6 + u * c7))))))
+        b = p * (s0 + u * (s1 + u * (s2 + u * (s3 + u * (s4 + u * (s5 + u * (s6 + u * s7)))))))
+    return one - b * b, a * b
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def small_phasor(turns, cosine, sine, single):
+    """Return cos and sin of 2 pi turns, |turns| <= 1/32, where five Taylor terms (three) are exact to round-off."""
+    c0, c1, c2, c3, c4 = cosine
+    s0, s1, s2, s3, s4 = sine
+    u = turns * turns
+    if single:
+        return c0 + u * (c1 + u * c2), turns * (s0 + u * (s1 + u * s2))
+    c = c0 + u * (c1 + u * (c2 + u * (c3 + u * c4)))
+    return c, turns * (s0 + u * (s1 + u * (s2 + u * (s3 + u * s4))))
+
+
+@njit(nogil=True, cache=True)
+def eight_terms(row):
+    """Return the entries of a series as scalars, which stay in registers."""
+    return row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7]
+
+
+@njit(nogil=True, cache=True)
+def five_terms(row):
+    """Return the first five entries of a series as scalars."""
+    return row[0], row[1], row[2], row[3], row[4]
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
 def phasors(turns, real, imag, series):
     """Write exp(-i 2 pi turns) of each spin.
 
-    series : (2, 12); eleven terms of cos(pi p) and of sin(pi p)/p in p^2, |p| <= 1/2, each followed by a
-    constant: the number whose addition rounds to an integer, and 1. The angle is then doubled.
+    series : (4, 8) the terms of `phasor` and, in the last two rows, five of `small_phasor`, whose first is 1.
     """
-    c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, big = series[0]
-    s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, one = series[1]
+    cosine, sine, one = eight_terms(series[0]), eight_terms(series[1]), series[2, 0]
     for i in range(turns.size):
-        p = turns[i] - ((turns[i] + big) - big)
-        u = p * p
-        a = c10
-        a = c0 + u * (
-            c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * (c6 + u * (c7 + u * (c8 + u * (c9 + u * a))))))))
-        )
-        b = s10
-        b = s0 + u * (
-            s1 + u * (s2 + u * (s3 + u * (s4 + u * (s5 + u * (s6 + u * (s7 + u * (s8 + u * (s9 + u * b))))))))
-        )
-        b *= p
-        real[i] = one - b * (b + b)
-        imag[i] = -a * (b + b)
+        c, s = phasor(turns[i], cosine, sine, one, turns.dtype == SINGLE)
+        real[i] = c
+        imag[i] = -s
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
@@ -161,52 +201,76 @@ def readout_constant(wr, wi, turns, step, decay, work, series, out):
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
-def readout_general(wr, wi, position, offset, decay, moment, time, work, series, out):
+def readout_general(wr, wi, position, offset, decay, moment, time, series, out):
     """Sample a block under any gradient; moment : (samples, 3) 1/m and time : (samples,) s at each sample.
 
-    decay : (n,) from one sample to the next; w, changed in place, holds the state at the first sample.
+    decay : (n,) from one sample to the next; w, changed in place, holds the state at the first sample. Two samples
+    at a time share the loads.
     """
-    turns, ar, ai = work[0], work[1], work[2]
+    cosine, sine, one = eight_terms(series[0]), eight_terms(series[1]), series[2, 0]
     px, py, pz = position[0], position[1], position[2]
-    for s in range(out.shape[1]):
+    samples = out.shape[1]
+    for s in range(0, samples, 2):
+        n = min(s + 1, samples - 1)
         kx, ky, kz, t = moment[s, 0], moment[s, 1], moment[s, 2], time[s]
+        lx, ly, lz, v = moment[n, 0], moment[n, 1], moment[n, 2], time[n]
+        a0 = b0 = a1 = b1 = one - one
         for i in range(wr.size):
-            turns[i] = kx * px[i] + ky * py[i] + kz * pz[i] + offset[i] * t
-        phasors(turns, ar, ai, series)
-        a = b = wr[0] - wr[0]
-        for i in range(wr.size):
-            a += wr[i] * ar[i] - wi[i] * ai[i]
-            b += wr[i] * ai[i] + wi[i] * ar[i]
-            wr[i] *= decay[i]
-            wi[i] *= decay[i]
-        out[0, s] += a
-        out[1, s] += b
+            x, y = wr[i], wi[i]
+            turns = kx * px[i] + ky * py[i] + kz * pz[i] + offset[i] * t
+            c, d = phasor(turns, cosine, sine, one, wr.dtype == SINGLE)
+            a0 += x * c + y * d
+            b0 += y * c - x * d
+            x *= decay[i]
+            y *= decay[i]
+            turns = lx * px[i] + ly * py[i] + lz * pz[i] + offset[i] * v
+            c, d = phasor(turns, cosine, sine, one, wr.dtype == SINGLE)
+            a1 += x * c + y * d
+            b1 += y * c - x * d
+            wr[i] = x * decay[i]
+            wi[i] = y * decay[i]
+        out[0, s] += a0
+        out[1, s] += b0
+        if n > s:
+            out[0, n] += a1
+            out[1, n] += b1
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
-def bend(vr, vi, cr, ci, position, kx, ky, kz, series):
-    """Sum v, then multiply v by c and c by exp(-i 2 pi k.r), where |k.r| is at most 1/32 turn; return the sum.
+def bend(vr, vi, cr, ci, position, bends, series, out):
+    """Sample v while it turns by c from sample to sample, and c by exp(-i 2 pi k.r), |k.r| at most 1/32 turn.
 
-    series : (2, 12) as for `phasors`; four terms of each, in (pi k.r)^2, are exact to 1e-15 there.
+    bends : (samples, 3) k, 1/m; out : (2, samples), added to. v and c are left as they are after an even number.
     """
+    cosine, sine, zero = five_terms(series[2]), five_terms(series[3]), series[2, 0] - series[2, 0]
     px, py, pz = position[0], position[1], position[2]
-    c0, c1, c2, c3, c4 = series[0, 0], series[0, 1], series[0, 2], series[0, 3], series[0, 4]
-    s0, s1, s2, s3, s4 = series[1, 0], series[1, 1], series[1, 2], series[1, 3], series[1, 4]
-    a = b = vr[0] - vr[0]
-    for i in range(vr.size):
-        x, y, c, d = vr[i], vi[i], cr[i], ci[i]
-        a += x
-        b += y
-        vr[i] = x * c - y * d
-        vi[i] = x * d + y * c
-        p = kx * px[i] + ky * py[i] + kz * pz[i]
-        p += p
-        u = p * p
-        e = c0 + u * (c1 + u * (c2 + u * (c3 + u * c4)))
-        f = p * (s0 + u * (s1 + u * (s2 + u * (s3 + u * s4))))
-        cr[i] = c * e + d * f
-        ci[i] = d * e - c * f
-    return a, b
+    samples = out.shape[1]
+    for s in range(0, samples, 2):
+        n = min(s + 1, samples - 1)
+        kx, ky, kz = bends[s, 0], bends[s, 1], bends[s, 2]
+        lx, ly, lz = bends[n, 0], bends[n, 1], bends[n, 2]
+        a0 = b0 = a1 = b1 = zero
+        for i in range(vr.size):
+            x, y, c, d = vr[i], vi[i], cr[i], ci[i]
+            a0 += x
+            b0 += y
+            v = x * c - y * d
+            w = x * d + y * c
+            e, f = small_phasor(kx * px[i] + ky * py[i] + kz * pz[i], cosine, sine, vr.dtype == SINGLE)
+            x = c * e + d * f
+            y = d * e - c * f
+            a1 += v
+            b1 += w
+            vr[i] = v * x - w * y
+            vi[i] = v * y + w * x
+            e, f = small_phasor(lx * px[i] + ly * py[i] + lz * pz[i], cosine, sine, vr.dtype == SINGLE)
+            cr[i] = x * e + y * f
+            ci[i] = y * e - x * f
+        out[0, s] += a0
+        out[1, s] += b0
+        if n > s:
+            out[0, n] += a1
+            out[1, n] += b1
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
@@ -221,6 +285,7 @@ def readout_curved(wr, wi, position, offset, decay, moment, stride, bends, time,
     samples = out.shape[1]
     dwell = time[1] - time[0]
     for first in range(0, samples, CURVE):
+        last = min(first + CURVE, samples)
         kx, ky, kz, t = moment[first, 0], moment[first, 1], moment[first, 2], time[first]
         for i in range(wr.size):
             turns[i] = kx * px[i] + ky * py[i] + kz * pz[i] + offset[i] * t
@@ -234,12 +299,8 @@ def readout_curved(wr, wi, position, offset, decay, moment, stride, bends, time,
         for i in range(wr.size):
             cr[i] *= decay[i]
             ci[i] *= decay[i]
-        for s in range(first, min(first + CURVE, samples)):
-            a, b = bend(vr, vi, cr, ci, position, bends[s, 0], bends[s, 1], bends[s, 2], series)
-            out[0, s] += a
-            out[1, s] += b
-        for i in range(wr.size):
             ar[i] = decay[i]
+        bend(vr, vi, cr, ci, position, bends[first:last], series, out[:, first:last])
         for _ in range(5):  # decay over CURVE = 2^5 samples
             for i in range(wr.size):
                 ar[i] *= ar[i]
@@ -257,7 +318,7 @@ def sample_block(form, wr, wi, position, offset, decay, moment, stride, bends, t
     if form == 1:
         readout_curved(wr, wi, position, offset, decay, moment, stride, bends, time, work[:7], series, out)
     elif form == 0:
-        readout_general(wr, wi, position, offset, decay, moment, time, work[:7], series, out)
+        readout_general(wr, wi, position, offset, decay, moment, time, series, out)
     else:
         turns, step = work[6], work[7]
         kx, ky, kz, t = moment[0, 0], moment[0, 1], moment[0, 2], time[0]
@@ -311,35 +372,47 @@ def turn(m, c, s):
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
-def evolve(
-    m,
-    weight,
-    position,
-    offset,
-    b1,
-    time_class,
-    kind,
-    event,
-    row,
-    moment,
-    seconds,
-    phase,
-    e1,
-    e2,
-    pulse_run,
-    runs,
-    pulse_b1,
-    pulse_gradient,
-    dwell_row,
-    form,
-    samples,
-    stride,
-    bends,
-    sample_time,
-    rf_series,
-    series,
-    out,
+def precess(m, position, offset, time_class, moment, seconds, e1, e2, work, series):
+    """Carry a block through an interval without RF. moment : (3,) 1/m; e1, e2 : (class,); work : (3, n) scratch."""
+    turns, pr, pi = work[0], work[1], work[2]
+    x, y, z = m[0], m[1], m[2]
+    kx, ky, kz = moment[0], moment[1], moment[2]
+    px, py, pz = position[0], position[1], position[2]
+    for i in range(x.size):
+        turns[i] = kx * px[i] + ky * py[i] + kz * pz[i] + offset[i] * seconds
+    phasors(turns, pr, pi, series)
+    one = series[2, 0]
+    for i in range(x.size):
+        f1, f2 = e1[time_class[i]], e2[time_class[i]]
+        t = f2 * (x[i] * pr[i] - y[i] * pi[i])
+        y[i] = f2 * (x[i] * pi[i] + y[i] * pr[i])
+        x[i] = t
+        z[i] = f1 * (z[i] - one) + one
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def sample_state(
+    form, m, weight, position, offset, time_class, e2, half, moment, stride, bends, time, work, series, out
 ):
+    """Sample a block without changing it, from the middle of the first dwell on.
+
+    weight : (n,). e2, half : (class,) transverse decay over a dwell and half a dwell. work : (11, n) scratch; the
+    rest as for `sample_block`.
+    """
+    wr, wi, decay = work[8], work[9], work[10]
+    for i in range(decay.size):
+        f = half[time_class[i]] * weight[i]
+        wr[i] = m[0, i] * f
+        wi[i] = m[1, i] * f
+        decay[i] = e2[time_class[i]]
+    sample_block(form, wr, wi, position, offset, decay, moment, stride, bends, time, work[:8], series, out)
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def evolve(
+    m, weight, position, offset, b1, time_class, kind, event, row, moment, seconds, phase, e1, e2, pulse_run, runs,
+    pulse_b1, pulse_gradient, dwell_row, form, samples, stride, bends, sample_time, rf_series, series, out,
+):  # fmt: skip
     """Carry all spins through a whole timeline, a block at a time, and add their signal.
 
     m : (3, n) state, changed in place. weight : (n,) m^3. time_class : (n,). kind, event, row, seconds, phase :
@@ -348,68 +421,33 @@ def evolve(
     sample, 3) moments and their differences; sample_time : (sample,) s from the window's start.
     out : (readout, 2, sample), added to.
     """
-    work = np.empty((11, BLOCK), m.dtype)
-    state = np.empty((3, BLOCK), m.dtype)
-    for begin in range(0, m.shape[1], BLOCK):
-        n = min(BLOCK, m.shape[1] - begin)
-        end = begin + n
-        b = state[:, :n]
-        w = work[:, :n]
+    block = block_size(m)
+    work = np.empty((11, block), m.dtype)
+    state = np.empty((3, block), m.dtype)
+    one = series[2, 0]
+    for begin in range(0, m.shape[1], block):
+        end = min(begin + block, m.shape[1])
+        b = state[:, : end - begin]
+        w = work[:, : end - begin]
         b[:] = m[:, begin:end]
         r, off, group = position[:, begin:end], offset[begin:end], time_class[begin:end]
         for s in range(kind.size):
+            k = event[s]
             if kind[s] == 1:
                 c, d = phase[s, 0], phase[s, 1]
+                used = runs[pulse_run[k] : pulse_run[k + 1]]
                 turn(b, c, d)
-                used = runs[pulse_run[event[s]] : pulse_run[event[s] + 1]]
                 play_pulse(
-                    b,
-                    r,
-                    off,
-                    b1[begin:end],
-                    group,
-                    rf_series[0, 0],
-                    e1,
-                    e2,
-                    used,
-                    pulse_b1,
-                    pulse_gradient,
-                    w,
-                    rf_series,
-                )
+                    b, r, off, b1[begin:end], group, one, e1, e2, used, pulse_b1, pulse_gradient, w, rf_series
+                )  # fmt: skip
                 turn(b, c, -d)
                 continue
             if kind[s] == 2:
-                k = event[s]
-                for i in range(n):
-                    f2 = e2[dwell_row[1], group[i]] * weight[begin + i]
-                    w[8, i] = b[0, i] * f2
-                    w[9, i] = b[1, i] * f2
-                    w[10, i] = e2[dwell_row[0], group[i]]
-                sample_block(
-                    form[k],
-                    w[8],
-                    w[9],
-                    r,
-                    off,
-                    w[10],
-                    samples[k],
-                    stride[k],
-                    bends[k],
-                    sample_time,
-                    w[:8],
-                    series,
-                    out[k],
-                )
-            for i in range(n):
-                w[0, i] = moment[s, 0] * r[0, i] + moment[s, 1] * r[1, i] + moment[s, 2] * r[2, i] + off[i] * seconds[s]
-            phasors(w[0], w[1], w[2], series)
-            for i in range(n):
-                f1, f2 = e1[row[s], group[i]], e2[row[s], group[i]]
-                x = f2 * (b[0, i] * w[1, i] - b[1, i] * w[2, i])
-                b[1, i] = f2 * (b[0, i] * w[2, i] + b[1, i] * w[1, i])
-                b[0, i] = x
-                b[2, i] = f1 * (b[2, i] - series[1, 11]) + series[1, 11]
+                sample_state(
+                    form[k], b, weight[begin:end], r, off, group, e2[dwell_row[0]], e2[dwell_row[1]],
+                    samples[k], stride[k], bends[k], sample_time, w, series, out[k],
+                )  # fmt: skip
+            precess(b, r, off, group, moment[s], seconds[s], e1[row[s]], e2[row[s]], w, series)
         m[:, begin:end] = b
 
 
@@ -419,14 +457,15 @@ def propagators(position, offset, b1, e1, e2, runs, pulse_b1, pulse_gradient, rf
     the recovery. position : (3, n); offset, b1 : scalars; e1, e2 : (row, 1); out : (3, 4, n).
     """
     n = position.shape[1]
-    work = np.empty((4, BLOCK), position.dtype)
-    fixed = np.empty((2, BLOCK), position.dtype)
+    block = block_size(position)
+    work = np.empty((4, block), position.dtype)
+    fixed = np.empty((2, block), position.dtype)
     fixed[0, :] = offset
     fixed[1, :] = b1
-    group = np.zeros(BLOCK, np.int32)
+    group = np.zeros(block, np.int32)
     one = rf_series[0, 0]
-    for begin in range(0, n, BLOCK):
-        end = min(n, begin + BLOCK)
+    for begin in range(0, n, block):
+        end = min(n, begin + block)
         size = end - begin
         for column in range(4):
             m = np.zeros((3, size), position.dtype)
@@ -506,11 +545,12 @@ def plane_readouts(weight, position, start, step, decay, series, out):
     sample to sample (x, y in 1/m) and the phase of the class's offset likewise (turns). decay : scalar per sample.
     out : (readout, 2, sample), added to.
     """
-    work = np.empty((11, BLOCK), position.dtype)
+    block = block_size(position)
+    work = np.empty((11, block), position.dtype)
     work[8, :] = decay
     for k in range(weight.shape[0]):
-        for begin in range(0, position.shape[1], BLOCK):
-            end = min(position.shape[1], begin + BLOCK)
+        for begin in range(0, position.shape[1], block):
+            end = min(position.shape[1], begin + block)
             w = work[:, : end - begin]
             w[9] = weight[k, 0, begin:end]
             w[10] = weight[k, 1, begin:end]
@@ -527,11 +567,12 @@ def column_readout(form, weight, position, offset, decay, moment, stride, bends,
 
     The rest as for `sample_block`; out : (2, sample), added to.
     """
-    work = np.empty((12, BLOCK), position.dtype)
+    block = block_size(position)
+    work = np.empty((12, block), position.dtype)
     work[10, :] = offset
     work[11, :] = decay
-    for begin in range(0, position.shape[1], BLOCK):
-        end = min(position.shape[1], begin + BLOCK)
+    for begin in range(0, position.shape[1], block):
+        end = min(position.shape[1], begin + block)
         w = work[:, : end - begin]
         w[8] = weight[0, begin:end]
         w[9] = weight[1, begin:end]
