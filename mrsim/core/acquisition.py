@@ -26,6 +26,12 @@ class Encoding:
     """Time between samples, s."""
     contrast: dict[str, NDArray[np.float64]]
     """Per image of the series, each (contrast,): ``te``, ``tr``, ``ti`` in s, ``flip`` in rad, ..."""
+    kind: str = "2d"
+    """``"2d"``: each z index of the grid is a slice of its own (label ``slice``); ``"3d"``: z is encoded (label
+    ``partition``); ``"spectrum"``: readouts are free induction decays or echoes, one voxel per grid point."""
+    k_from: str = "labels"
+    """How the nominal k is known: ``"labels"`` (Cartesian: line, partition, reverse) or ``"trajectory"`` (the nominal
+    gradients, from the effective centre of the excitation on; a refocusing pulse turns the sign)."""
     sheet: dict[str, Any] = field(default_factory=dict)
     """Nominal pulse facts: flip trains (rad), slice profiles, echo spacing (s); arrays, floats or strings."""
 

@@ -52,22 +52,40 @@ class Grid:
     shape: tuple[int, int, int]
     """Voxel counts (z, y, x), as arrays are indexed."""
     spacing: tuple[float, float, float]
-    """Voxel size (x, y, z), m."""
+    """Distance between voxel centres (x, y, z), m; the size of a voxel, but for the gap between slices."""
     centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """World position of the grid's origin (the centre of pixel n//2 of each axis), RAS, m."""
     axes: NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
     """(3, 3); columns are the grid's x, y and z directions in world RAS."""
 
+    gap: float = 0.0
+    """Distance along z between the faces of neighbouring slices, m: a voxel is spacing[2] - gap thick."""
+
+    @property
+    def thickness(self) -> float:
+        """Extent of a voxel along z, m."""
+        return self.spacing[2] - self.gap
+
     @property
     def voxel_volume(self) -> float:
         """Volume of one voxel, m^3."""
-        dx, dy, dz = self.spacing
-        return dx * dy * dz
+        dx, dy, _ = self.spacing
+        return dx * dy * self.thickness
 
     def coordinates(self, axis: int) -> NDArray[np.float64]:
         """Return the (n,) voxel centres along grid axis 0 = x, 1 = y, 2 = z, m."""
         n = self.shape[2 - axis]
         return np.asarray((np.arange(n) - n // 2) * self.spacing[axis], dtype=np.float64)
+
+    def slice(self, index: int) -> Grid:
+        """Return the grid of one slice, without gaps; its origin lies in the slice."""
+        x, y, z = self.to_world(np.array([0.0, 0.0, self.coordinates(2)[index]]))
+        return Grid(
+            shape=(1, *self.shape[1:]),
+            spacing=(self.spacing[0], self.spacing[1], self.thickness),
+            centre=(float(x), float(y), float(z)),
+            axes=self.axes,
+        )
 
     def to_world(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
         """Turn (..., 3) grid coordinates x, y, z into (..., 3) world RAS coordinates, m."""

@@ -22,8 +22,8 @@ def reconstruct(raw: Acquisition) -> Images:
     Parameters
     ----------
     raw : Acquisition
-        Imaging readouts with the labels ``line``, ``contrast`` and, where there are several, ``partition``
-        and ``average``.
+        Imaging readouts with the labels ``line``, ``contrast`` and, where there are several, ``slice`` or
+        ``partition``, and ``average``.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def reconstruct(raw: Acquisition) -> Images:
         raise InputError(f"the raw data hold {bad} samples that are not finite")
     kspace, averages = sort_cartesian(raw)
     grid = raw.encoding.grid
-    axes = (-3, -2, -1) if grid.shape[0] > 1 else (-2, -1)
+    axes = (-3, -2, -1) if raw.encoding.kind == "3d" else (-2, -1)
     voxels = int(np.prod([kspace.shape[a] for a in axes]))
     scale = np.sqrt(voxels) * grid.voxel_volume
     data = centred_transform(kspace, axes) / scale
@@ -62,6 +62,7 @@ def centred_transform(kspace: NDArray[np.complex128], axes: tuple[int, ...]) -> 
 def sort_cartesian(raw: Acquisition) -> tuple[NDArray[np.complex128], int]:
     """Return k-space (contrast, z, y, x) by the readouts' labels, and the number of averages.
 
+    z counts partitions in three dimensions and slices in two; readouts under the label ``reverse`` run backwards.
     A place that was never acquired, or not as often as the others, is an error.
     """
     group, grid = raw.imaging, raw.encoding.grid
@@ -71,12 +72,14 @@ def sort_cartesian(raw: Acquisition) -> tuple[NDArray[np.complex128], int]:
         raise InputError(f"readouts have {samples} samples, the encoded matrix has {nx} along the readout direction")
     contrasts = len(next(iter(raw.encoding.contrast.values())))
     line = _label(group.labels, "line", readouts, ny)
-    partition = _label(group.labels, "partition", readouts, nz)
+    along = "partition" if raw.encoding.kind == "3d" else "slice"
+    partition = _label(group.labels, along, readouts, nz)
     contrast = _label(group.labels, "contrast", readouts, contrasts)
     total = np.zeros((contrasts, nz, ny, nx), dtype=np.complex128)
     count = np.zeros((contrasts, nz, ny), dtype=np.int64)
     where = (contrast, partition, line)
-    np.add.at(total, where, group.data[:, 0])
+    backwards = _label(group.labels, "reverse", readouts, 2)[:, None] == 1
+    np.add.at(total, where, np.where(backwards, group.data[:, 0, ::-1], group.data[:, 0]))
     np.add.at(count, where, 1)
     averages = int(count.max())
     holes = int(np.count_nonzero(count != averages))
@@ -84,7 +87,7 @@ def sort_cartesian(raw: Acquisition) -> tuple[NDArray[np.complex128], int]:
         c, z, y = (int(v[0]) for v in np.nonzero(count != averages))
         raise InputError(
             f"k-space has {holes} lines that were not acquired {averages} times, the first is contrast {c}, "
-            f"partition {z}, line {y}; acquire them or use a reconstruction that fills holes"
+            f"{along} {z}, line {y}; acquire them or use a reconstruction that fills holes"
         )
     return total / averages, averages
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .events import NS, Gradient
 from .gradients import SLACK
+from .played import on_common_knots, turned
 from .scanner import Scanner, to_ns
 from .sequence import Block, Sequence
 
@@ -119,10 +120,11 @@ def margins(sequence: Sequence) -> tuple[Margin, ...]:
 
 def _gradient_demands(sequence: Sequence) -> Iterator[tuple[Block, _Played]]:
     """Yield each block with the demands of its gradients; blocks that share gradients are worked out once."""
-    known: dict[tuple[int, ...], _Played] = {}
+    known: dict[tuple[object, ...], _Played] = {}
     axes = sequence.encoding.grid.axes
     for block in sequence.blocks:
-        key = tuple(id(gradient) for gradient in block.gradients)
+        turn = None if block.rotation is None else block.rotation.tobytes()
+        key = (tuple(id(gradient) for gradient in block.gradients), turn)
         if key not in known:
             known[key] = _demand(block, axes)
         yield block, known[key]
@@ -133,15 +135,10 @@ def physical_knots(block: Block, axes: NDArray[np.float64]) -> tuple[NDArray[np.
 
     `axes` are the grid's axes in the world, as columns.
     """
-    played = [gradient for gradient in block.gradients if gradient is not None]
-    if not played:
+    if not any(gradient is not None for gradient in block.gradients):
         return np.zeros(0, dtype=np.int64), np.zeros((0, 3))
-    times = np.unique(np.concatenate([gradient.times for gradient in played]))
-    logical = np.zeros((len(times), 3))
-    for axis, gradient in enumerate(block.gradients):
-        if gradient is not None:
-            logical[:, axis] = np.interp(times, gradient.times, gradient.amplitudes, left=0.0, right=0.0)
-    return times, logical @ axes.T
+    times, logical = on_common_knots(block.gradients)
+    return times, logical @ (axes if block.rotation is None else axes @ block.rotation).T
 
 
 def _demand(block: Block, axes: NDArray[np.float64]) -> _Played:
@@ -224,6 +221,7 @@ def _overlap(index: int, block: Block, scanner: Scanner) -> Iterator[Violation]:
     ends = [(a, int(g.times[-1])) for a, g in zip(AXES, block.gradients, strict=True) if g is not None]
     ends += [("rf", block.rf.delay + block.rf.duration)] if block.rf else []
     ends += [("adc", block.adc.delay + block.adc.duration)] if block.adc else []
+    ends += [("trigger", block.trigger.delay + block.trigger.duration)] if block.trigger else []
     for where, end in ends:
         if end > block.duration:
             remedy = "make the block longer"
@@ -244,7 +242,7 @@ def _continuity(sequence: Sequence) -> Iterator[Violation]:
     before = (0.0, 0.0, 0.0)
     for index, block in enumerate((*sequence.blocks, Block(duration=1, name="the end"))):
         after: list[float] = []
-        for axis, gradient in enumerate(block.gradients):
+        for axis, gradient in enumerate(turned(block)):
             first, last = 0.0, 0.0
             if gradient is not None:
                 first = float(gradient.amplitudes[0]) if gradient.times[0] == 0 else 0.0

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
-from ..core.grid import Grid
 from .events import NS, Adc, Gradient, RfPulse
-from .gradients import moments
+from .nominal import nominal_k, nominal_time, padded
+from .played import collected, sampled, turned
 from .sequence import Block, Sequence
 from .timeline import FREE, READOUT, RF, Pulse, ReadoutTable, Timeline
 
@@ -88,6 +88,7 @@ def _cut(block: Block, tables: _Tables) -> _Cut:
         (id(rf.signal), rf.dwell, rf.delay, rf.frequency, rf.centre, rf.flip, rf.use) if rf else None,
         (adc.samples, adc.dwell, adc.delay) if adc else None,
         tuple(id(gradient) for gradient in block.gradients),
+        None if block.rotation is None else block.rotation.tobytes(),
     )
     if key not in tables.cuts:
         tables.cuts[key] = _new_cut(block, tables)
@@ -115,21 +116,16 @@ def _new_cut(block: Block, tables: _Tables) -> _Cut:
     return _Cut(
         kind=kind,
         edges=at,
-        moment=np.diff(_collected(block, at), axis=0) * tables.gamma_bar,
+        moment=np.diff(collected(block, at), axis=0) * tables.gamma_bar,
         pulse=_pulse(block, rf, tables) if rf else -1,
         samples=_samples(block, adc, tables.gamma_bar) if adc else None,
     )
 
 
-def _collected(block: Block, at: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the (n, 3) gradient areas from the start of the block, T s/m."""
-    return np.stack([moments(gradient, at) for gradient in block.gradients], axis=-1)
-
-
 def _pulse(block: Block, rf: RfPulse, tables: _Tables) -> int:
     """Return the index of the pulse with its gradients; equal content is stored once."""
     edges = rf.delay + rf.dwell * np.arange(len(rf.signal) + 1, dtype=np.int64)
-    gradient = np.diff(_collected(block, edges), axis=0) / (rf.dwell / NS)
+    gradient = np.diff(collected(block, edges), axis=0) / (rf.dwell / NS)
     since = (np.arange(len(rf.signal)) + 0.5) * rf.dwell / NS
     b1 = rf.signal * np.exp(-2j * np.pi * rf.frequency * since) if rf.frequency else rf.signal
     key = (rf.dwell, rf.centre, rf.flip, rf.use, b1.tobytes(), gradient.tobytes())
@@ -141,15 +137,9 @@ def _pulse(block: Block, rf: RfPulse, tables: _Tables) -> int:
 
 
 def _samples(block: Block, adc: Adc, gamma_bar: float) -> NDArray[np.float64]:
-    """Return the (sample, 3) moments from the start of the window to each sample, 1/m.
-
-    Sample times are half dwells, which are whole nanoseconds for even dwells only: the middle of an odd dwell is
-    taken from the two nanoseconds around it.
-    """
-    doubled = 2 * adc.delay + adc.dwell * (2 * np.arange(adc.samples, dtype=np.int64) + 1)
-    below, above = doubled // 2, (doubled + 1) // 2
-    start = _collected(block, np.array([adc.delay], dtype=np.int64))
-    return np.asarray((_collected(block, below) + _collected(block, above)) / 2 - start) * gamma_bar
+    """Return the (sample, 3) moments from the start of the window to each sample, 1/m."""
+    start = collected(block, np.array([adc.delay], dtype=np.int64))
+    return np.asarray(sampled(block, adc) - start) * gamma_bar
 
 
 def _events(
@@ -167,56 +157,29 @@ def _events(
 
 
 def _readouts(sequence: Sequence, cuts: list[_Cut], starts: NDArray[np.int64]) -> ReadoutTable:
-    adcs: list[Adc] = []
-    rows: list[tuple[Block, _Cut, int]] = []
-    origin = 0
-    for block, cut, start in zip(sequence.blocks, cuts, starts, strict=True):
-        if block.rf is not None and block.rf.use == "excitation":
-            origin = int(start) + block.rf.delay + block.rf.centre
-        if block.adc is not None:
-            adcs.append(block.adc)
-            rows.append((block, cut, int(start) + block.adc.delay - origin))
-    samples = sequence.encoding.grid.shape[2]
-    if any(adc.samples != samples for adc in adcs):
-        raise InputError(f"all ADC windows must have the {samples} samples of the grid")
-    dwell = np.array([adc.dwell for adc in adcs], dtype=np.int64)
-    since = np.array([begin for _, _, begin in rows], dtype=np.int64)
+    """Return the table of ADC windows: what is played, and the nominal k and t."""
+    rows = [(block, block.adc, cut) for block, cut in zip(sequence.blocks, cuts, strict=True) if block.adc is not None]
+    samples = np.array([adc.samples for _, adc, _ in rows], dtype=np.int64)
     names = sorted({name for block, _, _ in rows for name in block.labels})
     labels = {n: np.array([block.labels.get(n, 0) for block, _, _ in rows], dtype=np.int64) for n in names}
-    played = [cut.samples for _, cut, _ in rows if cut.samples is not None]
+    width = int(samples.max(initial=0))
+    played = [padded(cut.samples, width) for _, _, cut in rows if cut.samples is not None]
     return ReadoutTable(
-        dwell=dwell / NS,
-        phase=np.array([adc.phase for adc in adcs], dtype=np.float64),
-        frequency=np.array([adc.frequency for adc in adcs], dtype=np.float64),
-        moment=np.stack(played) if played else np.zeros((0, samples, 3)),
-        k=nominal_k(sequence.encoding.grid, labels, len(rows)),
-        t=(since[:, None] + (np.arange(samples) + 0.5) * dwell[:, None]) / NS,
+        samples=samples,
+        purpose=tuple(adc.purpose for _, adc, _ in rows),
+        dwell=np.array([adc.dwell for _, adc, _ in rows], dtype=np.int64) / NS,
+        phase=np.array([adc.phase for _, adc, _ in rows], dtype=np.float64),
+        frequency=np.array([adc.frequency for _, adc, _ in rows], dtype=np.float64),
+        moment=np.stack(played) if played else np.zeros((0, width, 3)),
+        k=nominal_k(sequence, labels, width),
+        t=nominal_time(sequence, starts, width),
         labels=labels,
     )
 
 
-def nominal_k(grid: Grid, labels: dict[str, NDArray[np.int64]], readouts: int) -> NDArray[np.float64]:
-    """Return the (readout, sample, 3) nominal k of Cartesian readouts, 1/m, grid axes.
-
-    k = (index - n // 2) / field of view on every axis: the sample (counted backwards under the label ``reverse``),
-    ``line`` and ``partition``.
-    """
-    nz, ny, nx = grid.shape
-    dx, dy, dz = grid.spacing
-    zero = np.zeros(readouts, dtype=np.int64)
-    sample = np.arange(nx)
-    forward = labels.get("reverse", zero)[:, None] == 0
-    k = np.zeros((readouts, nx, 3))
-    k[:, :, 0] = (np.where(forward, sample, nx - 1 - sample) - nx // 2) / (nx * dx)
-    k[:, :, 1] = ((labels.get("line", zero) - ny // 2) / (ny * dy))[:, None]
-    if nz > 1:
-        k[:, :, 2] = ((labels.get("partition", zero) - nz // 2) / (nz * dz))[:, None]
-    return k
-
-
 def _knots(sequence: Sequence, starts: NDArray[np.int64], axis: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return times, ns, and amplitudes, T/m, of one axis over the whole scan, zero at its two ends."""
-    played = [(start, block.gradients[axis]) for start, block in zip(starts, sequence.blocks, strict=True)]
+    played = [(start, turned(block)[axis]) for start, block in zip(starts, sequence.blocks, strict=True)]
     shapes: list[tuple[int, Gradient]] = [(int(start), g) for start, g in played if g is not None]
     total = sum(block.duration for block in sequence.blocks)
     ends = np.array([0, total], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""What a block can play: a gradient per axis, one RF pulse, one ADC window.
+"""What a block can play: a gradient per axis, one RF pulse, one ADC window, a trigger, a delay set at the console.
 
 Times are integer nanoseconds, so that no sum of thousands of blocks drifts.
 """
@@ -43,7 +43,7 @@ class RfPulse:
     flip: float = 0.0
     """Nominal flip angle, rad."""
     use: str = "excitation"
-    """excitation, refocusing, inversion, saturation or preparation."""
+    """excitation, refocusing, inversion, saturation or preparation; storage and recall in stimulated echoes."""
     bandwidth: float = 0.0
     """Nominal width of the profile, Hz: sets the slice gradient; 0 if unknown."""
 
@@ -76,8 +76,37 @@ class Adc:
     """Demodulation offset, Hz; its phase counts from the window's start."""
     phase: float = 0.0
     """Receiver phase, rad: the signal is multiplied by exp(+i (2 pi f t + phase))."""
+    purpose: str = "imaging"
+    """Which group of raw data the window belongs to: imaging, navigator, calibration, noise, water_reference, ..."""
 
     @property
     def duration(self) -> int:
         """Length of the window, ns."""
         return self.samples * self.dwell
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trigger:
+    """A signal that the scanner sends, or waits for (Pulseq's TRIGGERS extension)."""
+
+    kind: str
+    """``"output"`` (the scanner sends a pulse) or ``"input"`` (the block waits for one)."""
+    channel: int
+    """Pulseq's number of the channel: 1 to 3 for osc0, osc1 and ext1 (output), 1 for physio1, 2 for physio2 (input)."""
+    delay: int = 0
+    """Start, ns from the start of the block."""
+    duration: int = 0
+    """Length, ns."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SoftDelay:
+    """A duration that may be set at the console: block duration = input / factor + offset (Pulseq's DELAYS)."""
+
+    number: int
+    """Blocks with the same number share the input."""
+    hint: str
+    """What the input is called, e.g. ``"TE"``."""
+    offset: int = 0
+    """ns."""
+    factor: float = 1.0

@@ -15,14 +15,14 @@ from typing import Any
 from ..core.errors import InputError, did_you_mean
 from ..core.toml import line_of, read_toml, resource, structure
 from .families import FAMILIES
-from .families.slice2d import Slice2D
+from .families.protocol import Protocol
 
 FOLDER = "protocols"
 """Where shipped protocols lie."""
 _TOP = ("description", "family", "sequence", "run")
 
 
-def load_protocol(name: str, overrides: Mapping[str, str] | None = None) -> Slice2D:
+def load_protocol(name: str, overrides: Mapping[str, str] | None = None) -> Protocol:
     """Return a protocol from a shipped name or the path of a TOML file.
 
     Parameters
@@ -35,7 +35,7 @@ def load_protocol(name: str, overrides: Mapping[str, str] | None = None) -> Slic
     return read_protocol_file(resource(name, FOLDER, "protocol"), overrides)[1]
 
 
-def read_protocol_file(path: Path, overrides: Mapping[str, str] | None = None) -> tuple[str, Slice2D, dict[str, Any]]:
+def read_protocol_file(path: Path, overrides: Mapping[str, str] | None = None) -> tuple[str, Protocol, dict[str, Any]]:
     """Return description, protocol and the `[run]` table of a protocol file."""
     table = read_toml(path)
     for key in table:
@@ -49,7 +49,7 @@ def read_protocol_file(path: Path, overrides: Mapping[str, str] | None = None) -
     return str(table.get("description", "")), protocol, _table(table, "run", path)
 
 
-def _family(table: Mapping[str, Any], path: Path) -> type[Slice2D]:
+def _family(table: Mapping[str, Any], path: Path) -> type[Protocol]:
     known = {family.name: family for family in FAMILIES}
     if "family" not in table:
         raise InputError(f"is missing; known: {', '.join(known)}", key="family", file=path)
@@ -67,7 +67,7 @@ def _table(table: Mapping[str, Any], key: str, path: Path) -> dict[str, Any]:
     return dict(entries)
 
 
-def _structured(entries: Mapping[str, Any], family: type[Slice2D], path: Path) -> Slice2D:
+def _structured(entries: Mapping[str, Any], family: type[Protocol], path: Path) -> Protocol:
     try:
         return structure(entries, family, path, prefix=("sequence",))
     except InputError as error:
@@ -78,7 +78,9 @@ def _structured(entries: Mapping[str, Any], family: type[Slice2D], path: Path) -
         raise InputError(error.problem, key=key, file=path, line=line) from None
 
 
-def _overridden(entries: Mapping[str, Any], overrides: Mapping[str, str], family: type[Slice2D], path: Path) -> Slice2D:
+def _overridden(
+    entries: Mapping[str, Any], overrides: Mapping[str, str], family: type[Protocol], path: Path
+) -> Protocol:
     """Return the protocol with overrides; errors name the command line's key and not the file."""
     known = [entry.name for entry in fields(family)]
     for key in overrides:

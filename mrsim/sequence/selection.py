@@ -7,6 +7,7 @@ samples lie wholly in the plateau. A pulse without a bandwidth to select with (h
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +32,20 @@ class Selection:
     """From the pulse's centre to the end of the block, ns."""
     side: int
     """Length of the part after the pulse (and before it, for `crushed`), ns."""
+    per_metre: float
+    """Frequency offset per distance from the grid's origin, Hz/m: gamma_bar times the slice gradient."""
+
+    def at(self, position: float) -> RfPulse:
+        """Return the pulse that selects the slice at `position` m along z: f = gamma_bar G z.
+
+        Its phase is taken back by 2 pi f t at its effective centre, so that every slice leaves (or refocuses) its
+        magnetisation along the same direction and the receiver needs no phase of its own.
+        """
+        frequency = self.per_metre * position
+        if frequency == 0.0:
+            return self.pulse
+        turn = 2 * math.pi * frequency * self.pulse.centre / NS
+        return replace(self.pulse, frequency=frequency, phase=math.fmod(self.pulse.phase - turn, 2 * math.pi))
 
     @property
     def duration(self) -> int:
@@ -74,7 +89,7 @@ def excite(scanner: Scanner, limits: Limits, pulse: RfPulse, amplitude: float, l
     start = delay - rise
     side = max(least_side, limits.up(to_ns(scanner.rf_ringdown)), limits.raster)
     if not amplitude:
-        return _selection(pulse, None, delay, side)
+        return _selection(pulse, None, delay, side, 0.0)
     rephase = -amplitude * (pulse.duration - pulse.centre) / NS
     shortest = int(bridge(limits, amplitude, 0.0, rephase).times[-1])
     side = max(side, shortest)
@@ -83,7 +98,7 @@ def excite(scanner: Scanner, limits: Limits, pulse: RfPulse, amplitude: float, l
         amplitudes=np.array([0.0, amplitude, amplitude]),
     )
     tail = shifted(bridge(limits, amplitude, 0.0, rephase, side), delay + pulse.duration)
-    return _selection(pulse, joined(plateau, tail), delay, side)
+    return _selection(pulse, joined(plateau, tail), delay, side, scanner.gamma_bar * amplitude)
 
 
 def crushed(
@@ -114,14 +129,16 @@ def crushed(
         side = max(least, int(bridge(limits, 0.0, amplitude, wanted).times[-1]))
         lead = bridge(limits, 0.0, amplitude, wanted, side)
         tail = Gradient(times=side - lead.times[::-1], amplitudes=lead.amplitudes[::-1])
-    return _selection(pulse, joined(lead, shifted(tail, side + pulse.duration)), side, side)
+    gradient = joined(lead, shifted(tail, side + pulse.duration))
+    return _selection(pulse, gradient, side, side, scanner.gamma_bar * amplitude)
 
 
-def _selection(pulse: RfPulse, gradient: Gradient | None, delay: int, side: int) -> Selection:
+def _selection(pulse: RfPulse, gradient: Gradient | None, delay: int, side: int, per_metre: float) -> Selection:
     return Selection(
         pulse=replace(pulse, delay=delay),
         gradient=gradient,
         before=delay + pulse.centre,
         after=pulse.duration - pulse.centre + side,
         side=side,
+        per_metre=per_metre,
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.acquisition import Encoding
-from .events import Adc, Gradient, RfPulse
+from .events import Adc, Gradient, RfPulse, SoftDelay, Trigger
 from .scanner import Scanner
 
 if TYPE_CHECKING:
@@ -30,6 +30,11 @@ class Block:
     gz: Gradient | None = None
     """Gradient along the slice direction (grid z)."""
     adc: Adc | None = None
+    rotation: NDArray[np.float64] | None = None
+    """(3, 3) matrix in grid axes: the gradients played are rotation @ (gx, gy, gz); None plays them as they stand."""
+    trigger: Trigger | None = None
+    soft_delay: SoftDelay | None = None
+    """How the block's length follows an input at the console; `duration` is its present length."""
     labels: dict[str, int] = field(default_factory=dict)
     """Labels of the block's readout: line, partition, slice, contrast, average, repetition, ..."""
     starts_tr: bool = False
@@ -39,7 +44,7 @@ class Block:
 
     @property
     def gradients(self) -> tuple[Gradient | None, Gradient | None, Gradient | None]:
-        """The three gradients, x, y, z."""
+        """The three gradients, x, y, z, before the rotation."""
         return self.gx, self.gy, self.gz
 
 

@@ -36,10 +36,14 @@ class Pulse:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ReadoutTable:
-    """The ADC windows, one row each; all windows of a timeline have the same number of samples."""
+    """The ADC windows, one row each, padded to the longest: behind `samples` a row repeats its last value."""
 
+    samples: NDArray[np.int64]
+    """(readout,) valid samples of each window."""
+    purpose: tuple[str, ...]
+    """Per readout: imaging, navigator, calibration, noise, water_reference, ..."""
     dwell: NDArray[np.float64]
-    """(readout,) s."""
+    """(readout,) s; windows may differ."""
     phase: NDArray[np.float64]
     """(readout,) receiver phase at the window's start, rad."""
     frequency: NDArray[np.float64]

@@ -83,7 +83,7 @@ def test_unequal_windows_are_refused(scanner):
     index = next(i for i, block in enumerate(sequence.blocks) if block.adc is not None)
     blocks = list(sequence.blocks)
     blocks[index] = replace(blocks[index], adc=replace(blocks[index].adc, samples=15))
-    with pytest.raises(InputError, match="all ADC windows must have the 16 samples"):
+    with pytest.raises(InputError, match="all ADC windows that image must have the 16 samples"):
         discretize(replace(sequence, blocks=tuple(blocks)))
 
 

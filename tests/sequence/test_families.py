@@ -37,6 +37,9 @@ SHARED = {
     "window": st.sampled_from(["hamming", "hann"]),
     "excitation_duration": st.sampled_from([0.5e-3, 1e-3, 2e-3, 3e-3, 5.12e-3]),
     "time_bandwidth": st.sampled_from([2.0, 4.0, 6.0]),
+    "slices": st.sampled_from([1, 1, 2, 3]),
+    "slice_gap": st.sampled_from([0.0, 1e-3]),
+    "slice_order": st.sampled_from(["ascending", "descending", "interleaved"]),
     "averages": st.sampled_from([1, 2]),
     "max_slew": st.sampled_from([40.0, 70.0, 200.0, 500.0]),
     "dummies": st.sampled_from([0, 1, 3]),
@@ -137,7 +140,7 @@ def test_family_defaults_play_on_every_preset(family, field):
 def test_family_builds_clean_or_refuses(family):
     # Class fields hold the whole protocol: a new field that is not drawn here would go untested.
     drawn = SHARED | OWN[family.name]
-    assert {entry.name for entry in fields(family)} - set(drawn) <= {"centre"}
+    assert {entry.name for entry in fields(family)} - set(drawn) <= {"centre", "preparation"}
     outcomes = {"built": 0, "refused": 0}
 
     @settings(max_examples=200, deadline=None, derandomize=True, database=None,

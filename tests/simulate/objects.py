@@ -74,6 +74,8 @@ class Script:
         grid = Grid(shape=self.matrix, spacing=self.spacing)
         keys = sorted({k for row in self.labels for k in row})
         table = ReadoutTable(
+            samples=np.full(n, self.samples),
+            purpose=("imaging",) * n,
             dwell=np.full(n, self.dwell),
             phase=np.array([w[1] for w in self.windows]),
             frequency=np.zeros(n),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from .inversion_recovery_spin_echo import InversionRecoverySpinEcho
 from .multi_echo_gradient_echo import MultiEchoGradientEcho
 from .multi_echo_spin_echo import MultiEchoSpinEcho
-from .slice2d import Slice2D
+from .protocol import Protocol
 from .spin_echo import SpinEcho
 from .spoiled_gradient_echo import SpoiledGradientEcho
 
-FAMILIES: tuple[type[Slice2D], ...] = (
+FAMILIES: tuple[type[Protocol], ...] = (
     SpinEcho,
     InversionRecoverySpinEcho,
     SpoiledGradientEcho,

@@ -14,9 +14,11 @@ from ..events import NS, Gradient
 from ..scanner import Scanner
 from ..selection import Selection, crushed
 from ..sequence import Block, Sequence
-from ..timing import TimeOrMinimum, TimesOrMinimum, several, solve, starting, wait
+from ..timing import TimeOrMinimum, TimesOrMinimum, several, solve, wait
+from .cartesian import finished, longest, slice_gradient, spoil_lobe
+from .interleave import interleave
+from .protocol import flip_angle, positive
 from .refocused import Refocused, Train, refocused_sheet, train
-from .slice2d import finished, flip_angle, longest, positive, slice_gradient, spoil_lobe
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,18 +62,19 @@ class InversionRecoverySpinEcho(Refocused):
         longest_ti = max(ti for ti, _ in times)
         content = {"the inversion": inversion.before, "the inversion time": longest_ti, "the echo time": te}
         content |= {k: v for k, v in played.tail().items() if k != "the start of the excitation"}
-        tr, (rest,) = solve("tr", self.tr, (content,), limits, "shorten ti")
-        first = [Block(duration=inversion.duration, rf=inversion.pulse, gz=inversion.gradient, name="invert")]
-        if spoiler is not None:
-            first.append(Block(duration=longest(spoiler), gz=spoiler, name="spoil inversion"))
+        turns = interleave(self, self.tr, content, limits, "shorten ti")
         blocks: list[Block] = []
         for image, (ti, (pause,)) in enumerate(times):
-            for average, line in self.lines():
-                labels = {"contrast": image, "average": average, "slice": 0, "repetition": 0}
-                echo = played.blocks(line, (labels,), (waits[0], waits[1]))
-                blocks += starting([*first, *wait(pause, "recover"), *echo, *wait(rest + longest_ti - ti)])
-        contrast = {"te": te / NS, "ti": [ti / NS for ti, _ in times], "tr": tr / NS, "flip": self.flip}
-        facts: dict[str, float | str] = {"te": te / NS, "ti": times[0][0] / NS, "tr": tr / NS}
+            for group, average, line in self.repetitions(turns.groups):
+                modules = []
+                for i in group:
+                    labels = {"contrast": image, "average": average, "slice": i, "repetition": 0}
+                    echo = played.blocks(line, (labels,), (waits[0], waits[1]), self.position(i))
+                    first = _inverted(inversion, spoiler, self.position(i))
+                    modules.append([*first, *wait(pause, "recover"), *echo])
+                blocks += turns.repetition(modules, longest_ti - ti)
+        contrast = {"te": te / NS, "ti": [ti / NS for ti, _ in times], "tr": turns.tr / NS, "flip": self.flip}
+        facts = {"te": te / NS, "ti": times[0][0] / NS, "tr": turns.tr / NS, **turns.facts()}
         sheet = refocused_sheet(self, 1, te / NS)
         sheet |= {"inversion_flip": self.inversion_flip, "inversion_width": self.inversion_width}
         return finished(self, played.plan, blocks, contrast, sheet, facts)
@@ -83,3 +86,11 @@ class InversionRecoverySpinEcho(Refocused):
         amplitude = slice_gradient(self, parts, pulse, self.inversion_width)
         block = crushed(scanner, parts.limits, pulse, amplitude, 0.0)
         return block, spoil_lobe(parts, self.spoiler_cycles)
+
+
+def _inverted(inversion: Selection, spoiler: Gradient | None, position: float) -> list[Block]:
+    """Return the inversion of the slice at `position` m and its spoiler."""
+    blocks = [Block(duration=inversion.duration, rf=inversion.at(position), gz=inversion.gradient, name="invert")]
+    if spoiler is not None:
+        blocks.append(Block(duration=longest(spoiler), gz=spoiler, name="spoil inversion"))
+    return blocks

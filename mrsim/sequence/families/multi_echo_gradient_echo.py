@@ -16,9 +16,11 @@ from ...core.units import Angle
 from ..events import NS
 from ..scanner import Scanner
 from ..sequence import Block, Sequence
-from ..timing import TimeOrMinimum, solve, starting, wait
+from ..timing import TimeOrMinimum, solve
+from .cartesian import finished
+from .interleave import interleave
+from .protocol import at_least, flip_angle, pulse_name
 from .recalled import Recalled, echoes
-from .slice2d import at_least, finished, flip_angle, pulse_name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,16 +56,19 @@ class MultiEchoGradientEcho(Recalled):
         remedy = "pixel_bandwidth, or read bipolar" if self.readout == "monopolar" else "pixel_bandwidth"
         spacing, (between,) = solve("echo_spacing", self.echo_spacing, (played.gap(),), limits, remedy)
         last = te + (self.echoes - 1) * spacing
-        tr, (rest,) = solve("tr", self.tr, ({"the last echo": last, **played.tail()},), limits, "take fewer echoes")
+        turns = interleave(self, self.tr, {"the last echo": last, **played.tail()}, limits, "take fewer echoes")
         reverse = [int(readout.area * played.readouts[0].area < 0) for readout in played.readouts]
         blocks: list[Block] = []
-        for excitation, (average, line) in enumerate(self.lines()):
-            common = {"average": average, "slice": 0, "repetition": 0}
-            labels = tuple({"contrast": e, **common, "reverse": back} for e, back in enumerate(reverse))
+        for excitation, (group, average, line) in enumerate(self.repetitions(turns.groups)):
             phase = self.spoil_phase(excitation)
-            blocks += starting([*played.blocks(line, labels, (pause, between), phase), *wait(rest)])
+            modules = []
+            for i in group:
+                common = {"average": average, "slice": i, "repetition": 0}
+                labels = tuple({"contrast": e, **common, "reverse": back} for e, back in enumerate(reverse))
+                modules.append(played.blocks(line, labels, (pause, between), phase, self.position(i)))
+            blocks += turns.repetition(modules)
         times = (te + spacing * np.arange(self.echoes)) / NS
-        contrast = {"te": times, "tr": tr / NS, "flip": self.flip}
+        contrast = {"te": times, "tr": turns.tr / NS, "flip": self.flip}
         sheet = {"excitation_profile": pulse_name(self), "echo_spacing": spacing / NS, "readout": self.readout}
-        facts: dict[str, float | str] = {"te": te / NS, "echo_spacing": spacing / NS, "tr": tr / NS}
+        facts = {"te": te / NS, "echo_spacing": spacing / NS, "tr": turns.tr / NS, **turns.facts()}
         return finished(self, played.plan, blocks, contrast, sheet, facts)

@@ -14,9 +14,11 @@ import numpy as np
 from ..events import NS
 from ..scanner import Scanner
 from ..sequence import Block, Sequence
-from ..timing import TimeOrMinimum, solve, starting, wait
+from ..timing import TimeOrMinimum, solve
+from .cartesian import finished
+from .interleave import interleave
+from .protocol import at_least
 from .refocused import Refocused, refocused_sheet, train
-from .slice2d import at_least, finished
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,13 +46,17 @@ class MultiEchoSpinEcho(Refocused):
         remedy = "pixel_bandwidth, or shorten the pulses"
         spacing, waits = solve("echo_spacing", self.echo_spacing, played.halves(), limits, remedy)
         content = {"the echo train": self.echoes * spacing, **played.tail()}
-        tr, (rest,) = solve("tr", self.tr, (content,), limits, "take fewer echoes")
+        turns = interleave(self, self.tr, content, limits, "take fewer echoes")
         blocks: list[Block] = []
-        for average, line in self.lines():
-            labels = tuple({"contrast": e, "average": average, "slice": 0, "repetition": 0} for e in range(self.echoes))
-            blocks += starting([*played.blocks(line, labels, (waits[0], waits[1])), *wait(rest)])
+        for group, average, line in self.repetitions(turns.groups):
+            modules = []
+            for i in group:
+                common = {"average": average, "slice": i, "repetition": 0}
+                labels = tuple({"contrast": e, **common} for e in range(self.echoes))
+                modules.append(played.blocks(line, labels, (waits[0], waits[1]), self.position(i)))
+            blocks += turns.repetition(modules)
         times = spacing / NS * np.arange(1, self.echoes + 1)
-        contrast = {"te": times, "tr": tr / NS, "flip": self.flip}
-        facts: dict[str, float | str] = {"te": spacing / NS, "echo_spacing": spacing / NS, "tr": tr / NS}
+        contrast = {"te": times, "tr": turns.tr / NS, "flip": self.flip}
+        facts = {"te": spacing / NS, "echo_spacing": spacing / NS, "tr": turns.tr / NS, **turns.facts()}
         sheet = refocused_sheet(self, self.echoes, spacing / NS)
         return finished(self, played.plan, blocks, contrast, sheet, facts)

@@ -18,16 +18,9 @@ from ..readout import Readout
 from ..scanner import Scanner
 from ..selection import Selection, excite
 from ..sequence import Block
-from .slice2d import (
-    EXCITATION_PHASE,
-    Plan,
-    Slice2D,
-    at_least,
-    longest,
-    plan,
-    slice_gradient,
-    spoil_lobe,
-)
+from .cartesian import Plan, longest, plan, slice_gradient, spoil_lobe
+from .protocol import at_least
+from .slice2d import Slice2D
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +77,7 @@ class Echoes:
             "the start of the excitation": self.excitation.before,
             "half the readout": last.duration - last.echo,
             "the spoiler": self.spoil_time,
+            **self.plan.preparation_time(self.excitation.before),
         }
 
     @property
@@ -92,7 +86,12 @@ class Echoes:
         return max(longest(self.rewinder, self.spoiler), self.plan.phase_time)
 
     def blocks(
-        self, line: int, labels: tuple[dict[str, int], ...], waits: tuple[int, int], phase: float
+        self,
+        line: int,
+        labels: tuple[dict[str, int], ...],
+        waits: tuple[int, int],
+        phase: float,
+        position: float = 0.0,
     ) -> list[Block]:
         """Return one repetition up to its spoiler.
 
@@ -106,8 +105,10 @@ class Echoes:
             Waits before the first readout and between readouts, ns.
         phase : float
             RF spoiling phase, rad.
+        position : float
+            Of the slice along z from the grid's origin, m.
         """
-        blocks = [self._excite(line, phase)]
+        blocks = [*self.plan.prepare(position, self.excitation.before), self._excite(line, phase, position)]
         for echo, (readout, label) in enumerate(zip(self.readouts, labels, strict=True)):
             blocks += self._between(echo, waits)
             adc = replace(readout.adc, phase=phase) if line >= 0 else None
@@ -116,9 +117,10 @@ class Echoes:
             blocks.append(Block(duration=readout.duration, gx=readout.gradient, adc=adc, labels=played, name=name))
         return [*blocks, self._spoil(line)]
 
-    def _excite(self, line: int, phase: float) -> Block:
+    def _excite(self, line: int, phase: float, position: float) -> Block:
         part = self.excitation
-        pulse = replace(part.pulse, phase=math.fmod(EXCITATION_PHASE + phase, 2 * math.pi))
+        pulse = part.at(position)
+        pulse = replace(pulse, phase=math.fmod(pulse.phase + phase, 2 * math.pi))
         encode = self.plan.phase(line)
         return Block(
             duration=part.duration,

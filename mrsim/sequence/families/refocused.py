@@ -21,18 +21,9 @@ from ..scanner import Scanner
 from ..selection import Selection, crushed, excite
 from ..sequence import Block
 from ..timing import wait
-from .slice2d import (
-    Plan,
-    Slice2D,
-    at_least,
-    flip_angle,
-    longest,
-    plan,
-    positive,
-    pulse_name,
-    slice_gradient,
-    spoil_lobe,
-)
+from .cartesian import Plan, longest, plan, slice_gradient, spoil_lobe
+from .protocol import at_least, flip_angle, positive, pulse_name
+from .slice2d import Slice2D
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,6 +92,7 @@ class Train:
             "the start of the excitation": self.excitation.before,
             "half the readout": readout.duration - readout.echo,
             "the spoiler": self.spoil_time,
+            **self.plan.preparation_time(self.excitation.before),
         }
 
     @property
@@ -108,7 +100,9 @@ class Train:
         """Length of the last block, ns."""
         return max(longest(self.rewinder, self.spoiler), self.plan.phase_time)
 
-    def blocks(self, line: int, labels: tuple[dict[str, int], ...], waits: tuple[int, int]) -> list[Block]:
+    def blocks(
+        self, line: int, labels: tuple[dict[str, int], ...], waits: tuple[int, int], position: float = 0.0
+    ) -> list[Block]:
         """Return one repetition up to its spoiler.
 
         Parameters
@@ -119,25 +113,28 @@ class Train:
             Labels of each echo's readout.
         waits : (int, int)
             Waits before the first refocusing pulse and on both sides of every readout, ns.
+        position : float
+            Of the slice along z from the grid's origin, m.
         """
-        blocks = [self._excite(), *wait(waits[0])]
+        blocks = [*self.plan.prepare(position, self.excitation.before), self._excite(position), *wait(waits[0])]
         for echo, label in enumerate(labels):
-            blocks.append(self._refocus(line, echo))
+            blocks.append(self._refocus(line, echo, position))
             blocks += [*wait(waits[1]), self._read(line, echo, label)]
             blocks += wait(waits[1]) if echo + 1 < len(labels) else ()
         return [*blocks, self._spoil(line)]
 
-    def _excite(self) -> Block:
+    def _excite(self, position: float) -> Block:
         part = self.excitation
         gx = shifted(self.prephaser, part.free)
-        return Block(duration=part.duration, rf=part.pulse, gx=gx, gz=part.gradient, name="excite")
+        return Block(duration=part.duration, rf=part.at(position), gx=gx, gz=part.gradient, name="excite")
 
-    def _refocus(self, line: int, echo: int) -> Block:
+    def _refocus(self, line: int, echo: int, position: float) -> Block:
         part = self.refocusing
         encode = self.plan.phase(line)
         rewind = self.plan.phase(line, -1) if echo else None
         gy = joined(rewind, shifted(encode, part.free) if encode else None)
-        return Block(duration=part.duration, rf=part.pulse, gy=gy, gz=part.gradient, name=f"refocus {echo + 1}")
+        pulse = part.at(position)
+        return Block(duration=part.duration, rf=pulse, gy=gy, gz=part.gradient, name=f"refocus {echo + 1}")
 
     def _read(self, line: int, echo: int, labels: dict[str, int]) -> Block:
         readout = self.plan.readout

@@ -8,9 +8,10 @@ from typing import ClassVar
 from ..events import NS
 from ..scanner import Scanner
 from ..sequence import Block, Sequence
-from ..timing import TimeOrMinimum, TimesOrMinimum, several, solve, starting, wait
+from ..timing import TimeOrMinimum, TimesOrMinimum, several, solve
+from .cartesian import finished
+from .interleave import interleave
 from .refocused import Refocused, refocused_sheet, train
-from .slice2d import finished
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,14 +32,17 @@ class SpinEcho(Refocused):
         remedy = "pixel_bandwidth, or shorten the pulses"
         times = [solve("te", te, played.halves(), limits, remedy) for te in several("te", self.te)]
         content = {"the echo time": max(te for te, _ in times), **played.tail()}
-        tr, (rest,) = solve("tr", self.tr, (content,), limits, "shorten te")
+        turns = interleave(self, self.tr, content, limits, "shorten te")
         longest_te = max(te for te, _ in times)
         blocks: list[Block] = []
         for image, (te, waits) in enumerate(times):
-            for average, line in self.lines():
-                labels = {"contrast": image, "average": average, "slice": 0, "repetition": 0}
-                spare = wait(rest + longest_te - te)
-                blocks += starting([*played.blocks(line, (labels,), (waits[0], waits[1])), *spare])
-        contrast = {"te": [te / NS for te, _ in times], "tr": tr / NS, "flip": self.flip}
-        facts: dict[str, float | str] = {"te": times[0][0] / NS, "tr": tr / NS}
+            for group, average, line in self.repetitions(turns.groups):
+                labels = {"contrast": image, "average": average, "repetition": 0}
+                echoes = [
+                    played.blocks(line, ({**labels, "slice": i},), (waits[0], waits[1]), self.position(i))
+                    for i in group
+                ]
+                blocks += turns.repetition(echoes, longest_te - te)
+        contrast = {"te": [te / NS for te, _ in times], "tr": turns.tr / NS, "flip": self.flip}
+        facts = {"te": times[0][0] / NS, "tr": turns.tr / NS, **turns.facts()}
         return finished(self, played.plan, blocks, contrast, refocused_sheet(self, 1, times[0][0] / NS), facts)

@@ -11,9 +11,11 @@ from ...core.units import Angles, Time
 from ..events import NS
 from ..scanner import Scanner
 from ..sequence import Block, Sequence
-from ..timing import TimeOrMinimum, solve, starting, wait
+from ..timing import TimeOrMinimum, solve
+from .cartesian import finished
+from .interleave import interleave
+from .protocol import flip_angle, pulse_name
 from .recalled import Recalled, echoes
-from .slice2d import finished, flip_angle, pulse_name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,16 +46,18 @@ class SpoiledGradientEcho(Recalled):
         played = [echoes(self, scanner, flip, 1, False) for flip in self.flip]
         limits = played[0].plan.limits
         te, (pause,) = solve("te", self.te, (played[0].lead(),), limits, "pixel_bandwidth, or shorten the pulse")
-        tr, (rest,) = solve("tr", self.tr, ({"the echo time": te, **played[0].tail()},), limits, "shorten te")
+        turns = interleave(self, self.tr, {"the echo time": te, **played[0].tail()}, limits, "shorten te")
         blocks: list[Block] = []
         excitation = 0
         for image, parts in enumerate(played):
-            for average, line in self.lines():
-                labels = {"contrast": image, "average": average, "slice": 0, "repetition": 0}
+            for group, average, line in self.repetitions(turns.groups):
+                labels = {"contrast": image, "average": average, "repetition": 0}
                 phase = self.spoil_phase(excitation)
-                blocks += starting([*parts.blocks(line, (labels,), (pause, 0), phase), *wait(rest)])
+                blocks += turns.repetition(
+                    [parts.blocks(line, ({**labels, "slice": i},), (pause, 0), phase, self.position(i)) for i in group]
+                )
                 excitation += 1
-        contrast = {"te": te / NS, "tr": tr / NS, "flip": self.flip}
+        contrast = {"te": te / NS, "tr": turns.tr / NS, "flip": self.flip}
         sheet = {"excitation_profile": pulse_name(self), "phase_increment": self.phase_increment}
-        facts: dict[str, float | str] = {"te": te / NS, "tr": tr / NS}
+        facts = {"te": te / NS, "tr": turns.tr / NS, **turns.facts()}
         return finished(self, played[0].plan, blocks, contrast, sheet, facts)

@@ -1,0 +1,139 @@
+"""The roots of all families: `Protocol`, and `Placed` for those that excite a place in the body with shaped pulses."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict
+
+from ...core.errors import InputError
+from ...core.grid import ORIENTATIONS, orientation_axes
+from ...core.units import Angle, Lengths, SlewRate, Time
+from .. import rf
+from ..events import RfPulse
+from ..preparations.preparation import Preparations
+from ..scanner import Scanner
+from ..sequence import Sequence
+
+EXCITATION_PHASE = math.pi / 2
+"""With B1 = b exp(-i phase) this excitation leaves the magnetisation along +x: real and positive."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Protocol(ABC):
+    """A family with its settings; frozen, and complete: the scanner is all that `build` needs besides."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    name: ClassVar[str] = ""
+    """How protocol files call the family."""
+
+    @abstractmethod
+    def build(self, scanner: Scanner) -> Sequence:
+        """Return the sequence on this scanner."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placed(Protocol):
+    """Fields of all families that excite a slice, a slab or a voxel somewhere in the body."""
+
+    orientation: str = "sagittal"
+    """sagittal, coronal or axial."""
+    tilt: Angle = 0.0
+    """Rotation about the readout direction, rad."""
+    in_plane: Angle = 0.0
+    """Rotation about the slice direction, rad."""
+    centre: Lengths = (0.0, 0.0, 0.0)
+    """World position of the grid's origin, RAS, m. Gradients are taken to vanish there, as they seem to on a
+    scanner that offsets its RF and receiver frequencies: positions in a timeline are grid coordinates."""
+    pulse: Literal["sinc", "slr", "hard"] = "sinc"
+    """Shape of all pulses."""
+    window: Literal["hamming", "hann"] = "hamming"
+    """Window of sinc pulses."""
+    excitation_duration: Time = 3e-3
+    """Length of the excitation, s."""
+    time_bandwidth: float = 4.0
+    """Duration times bandwidth of all shaped pulses."""
+    max_slew: SlewRate = 70.0
+    """Largest slew rate to play, T/m/s, where the scanner allows as much: three axes at a scanner's own limit would
+    stimulate nerves."""
+    preparation: Preparations = ()
+    """Modules played before every excitation (or every shot), in their order."""
+    averages: int = 1
+    """How often everything is measured."""
+    dummies: int = 0
+    """Repetitions without readout before the first one of each image series."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no scanner could play."""
+        if len(self.centre) != 3:
+            raise InputError(f"has {len(self.centre)} values; expected 3", key="centre")
+        for key in ("excitation_duration", "time_bandwidth", "max_slew"):
+            positive(key, getattr(self, key))
+        at_least("averages", self.averages, 1)
+        at_least("dummies", self.dummies, 0)
+        if self.orientation not in ORIENTATIONS:
+            known = ", ".join(ORIENTATIONS)
+            raise InputError(f"unknown orientation '{self.orientation}'; known: {known}", key="orientation")
+
+    def axes(self) -> NDArray[np.float64]:
+        """Return the (3, 3) rotation whose columns are the grid's x, y and z in world RAS."""
+        return orientation_axes(self.orientation, self.tilt, self.in_plane)
+
+    def origin(self) -> tuple[float, float, float]:
+        """Return the world position of the grid's origin, m."""
+        x, y, z = self.centre
+        return x, y, z
+
+    def shaped(
+        self, scanner: Scanner, flip: float, duration: float, use: str = "excitation", phase: float = EXCITATION_PHASE
+    ) -> RfPulse:
+        """Return a pulse of the protocol's shape; flip in rad, duration in s."""
+        if self.pulse == "hard":
+            pulse = rf.hard(scanner, flip, duration, use=use, phase=phase)
+        elif self.pulse == "sinc":
+            pulse = rf.sinc(scanner, flip, duration, self.time_bandwidth, window=self.window, use=use, phase=phase)
+        else:
+            small = "st" if flip < math.radians(30) else "ex"
+            kind = {"excitation": small, "refocusing": "se", "inversion": "inv"}[use]
+            pulse = rf.slr(scanner, flip, duration, self.time_bandwidth, kind=kind, use=use, phase=phase)
+        return pulse
+
+
+def pulse_name(protocol: Placed) -> str:
+    """Return a pulse's nominal profile in words, e.g. ``"sinc hamming, time-bandwidth 4"``."""
+    if protocol.pulse == "hard":
+        return "hard"
+    shape = f"sinc {protocol.window}" if protocol.pulse == "sinc" else "slr least squares"
+    return f"{shape}, time-bandwidth {protocol.time_bandwidth:g}"
+
+
+def positive(key: str, value: float) -> None:
+    """Refuse a value that is not positive and finite."""
+    if not (math.isfinite(value) and value > 0):
+        raise InputError(f"is {value:g}; it must be positive and finite", key=key)
+
+
+def at_least(key: str, value: float, least: float) -> None:
+    """Refuse a value below `least` or not finite."""
+    if not (math.isfinite(value) and value >= least):
+        raise InputError(f"is {value:g}; it must be at least {least:g}", key=key)
+
+
+def flip_angle(key: str, value: float) -> None:
+    """Refuse a flip angle outside (0, 180] degrees."""
+    if not 0 < value <= math.pi * (1 + 1e-12):
+        raise InputError(f"is {math.degrees(value):g} deg; it must lie between 0 and 180 deg", key=key)
+
+
+def positive_lengths(key: str, values: tuple[float, ...], count: int) -> None:
+    """Refuse anything but `count` positive lengths, m."""
+    if len(values) != count:
+        raise InputError(f"has {len(values)} values; expected {count}", key=key)
+    if min(values) <= 0:
+        raise InputError(f"is {', '.join(f'{v * 1e3:g} mm' for v in values)}; it must be positive", key=key)
