@@ -49,10 +49,11 @@ class Waveform:
 def waveform(sequence: Sequence) -> Waveform:
     """Return the physical gradients of a sequence, in the order and with the signs of its world axes (R, A, S)."""
     starts = sequence.starts()
-    known: dict[tuple[int, ...], tuple[NDArray[np.int64], Array]] = {}
+    known: dict[tuple[object, ...], tuple[NDArray[np.int64], Array]] = {}
     times, amplitudes = [np.zeros(1)], [np.zeros((1, 3))]
     for start, block in zip(starts.tolist(), sequence.blocks, strict=True):
-        key = tuple(id(gradient) for gradient in block.gradients)
+        turn = None if block.rotation is None else block.rotation.tobytes()
+        key = (tuple(id(gradient) for gradient in block.gradients), turn)
         if key not in known:
             known[key] = physical_knots(block, sequence.encoding.grid.axes)
         at, values = known[key]
