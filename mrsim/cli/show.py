@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 @click.command("show")
 @sequence_options
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png",
-    help="Write the sequence diagram to FILE.png and k-space to FILE-kspace.png.",
+    "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png|FILE.html",
+    help="Write the sequence diagram to FILE.png and k-space, moments and spectrum beside it; FILE.html zooms.",
 )  # fmt: skip
 @json_option
 def command(
@@ -44,22 +44,30 @@ def command(
 
 
 def draw(sequence: Sequence, out: Path) -> list[Path]:
-    """Write the sequence diagram to `out` and k-space beside it; return both paths."""
+    """Write a page that zooms to `out` (.html), or the diagram to `out` (.png) and further views beside it."""
     from ..core.errors import StorageError
     from ..core.storage import replacing
     from ..report.diagram import sequence_diagram
     from ..report.kspace import kspace_figure
+    from ..report.moments import moments_figure, spectrum_figure
     from ..report.style import png
+    from ..report.viewer import viewer_page
 
-    if out.suffix.lower() != ".png":
-        raise StorageError(f"{out}: figures are PNG files; name one that ends in .png")
+    kind = out.suffix.lower()
+    if kind not in (".png", ".html"):
+        raise StorageError(f"{out}: figures are PNG files and pages HTML; name one that ends in .png or .html")
     if not out.absolute().parent.is_dir():
         raise StorageError(f"{out}: the folder {out.parent} does not exist")
-    beside = out.with_name(f"{out.stem}-kspace.png")
-    for path, make in ((out, sequence_diagram), (beside, kspace_figure)):
+    if kind == ".html":
+        with replacing(out) as temporary:
+            temporary.write_text(viewer_page(sequence), encoding="utf-8")
+        return [out]
+    beside = {"kspace": kspace_figure, "moments": moments_figure, "spectrum": spectrum_figure}
+    views = {out: sequence_diagram} | {out.with_name(f"{out.stem}-{name}.png"): make for name, make in beside.items()}
+    for path, make in views.items():
         with replacing(path) as temporary:
             temporary.write_bytes(png(make(sequence)))
-    return [out, beside]
+    return list(views)
 
 
 def _facts(protocol: str, description: str, sequence: Sequence, written: list[Path]) -> dict[str, Any]:

@@ -7,6 +7,9 @@ give the same line, the largest inside each forbidden band, the axes added as th
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,25 +45,38 @@ def largest_rms(wave: Waveform) -> tuple[Array, Array]:
     return np.sqrt(energy[worst, np.arange(3)] / window), starts[worst]
 
 
+def amplitude_spectrum(wave: Waveform) -> tuple[Array, Array]:
+    """Return the frequencies (n,), Hz, and the (n, 3) largest amplitude that any window has there, T/m."""
+    largest = np.zeros((PADDED // 2 + 1, 3))
+    for _, lines in _windows(wave):
+        np.maximum(largest, lines.max(axis=0).T, out=largest)
+    return np.asarray(np.fft.rfftfreq(PADDED, STEP)), largest
+
+
 def largest_lines(wave: Waveform, bands: tuple[Band, ...]) -> list[tuple[float, float, float]]:
     """Return per band the largest sinusoid-equivalent amplitude, T/m, its frequency, Hz, and its time, s."""
-    window = np.hanning(POINTS + 1)[:-1]
     frequency = np.fft.rfftfreq(PADDED, STEP)
-    inside = [np.abs(frequency - band.centre) <= band.width / 2 + 0.5 * frequency[1] for band in bands]
+    inside = [np.flatnonzero(np.abs(frequency - band.centre) <= (band.width + frequency[1]) / 2) for band in bands]
     best = [(0.0, band.centre, 0.0) for band in bands]
+    for middles, lines in _windows(wave):
+        together = np.sqrt((lines**2).sum(axis=1))
+        for index, chosen in enumerate(inside):
+            row, column = np.unravel_index(int(np.argmax(together[:, chosen])), (len(middles), len(chosen)))
+            value = float(together[row, chosen[column]])
+            if value > best[index][0]:
+                best[index] = (value, float(frequency[chosen[column]]), float(middles[row]))
+    return best
+
+
+def _windows(wave: Waveform) -> Iterator[tuple[Array, Array]]:
+    """Yield the middles (window,), s, and the spectra (window, axis, frequency), T/m, of successive windows."""
+    window = np.hanning(POINTS + 1)[:-1]
     hop = POINTS // 2
-    count = max(int(np.ceil(wave.duration / STEP / hop)), 1)
+    count = max(math.ceil(wave.duration / STEP / hop), 1) + 1
     for first in range(0, count, BATCH):
         number = min(BATCH, count - first)
-        begin = (first - 0.5) * hop * STEP  # the first window is centred a quarter into the scan's first window
+        begin = (first - 1) * hop * STEP
         samples = wave.sampled(begin, STEP, (number + 1) * hop)
         cut = np.lib.stride_tricks.sliding_window_view(samples, POINTS, axis=0)[::hop]
-        lines = np.sqrt((np.abs(np.fft.rfft(cut * window, PADDED, axis=-1)) ** 2).sum(axis=1)) * 2 / window.sum()
-        for index, chosen in enumerate(inside):
-            at = int(np.argmax(lines[:, chosen]))
-            row, column = divmod(at, int(np.count_nonzero(chosen)))
-            value = float(lines[:, chosen][row, column])
-            if value > best[index][0]:
-                middle = begin + (row + 1) * hop * STEP
-                best[index] = (value, float(frequency[chosen][column]), float(np.clip(middle, 0, wave.duration)))
-    return best
+        lines = np.abs(np.fft.rfft(cut * window, PADDED, axis=-1)) * (2 / window.sum())
+        yield np.clip(begin + (np.arange(number) + 1) * hop * STEP, 0.0, wave.duration), lines

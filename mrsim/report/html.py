@@ -19,15 +19,19 @@ from .diagram import sequence_diagram
 from .images import image_series
 from .kspace import kspace_figure
 from .maps import map_comparison
+from .moments import moments_figure, spectrum_figure
 from .page import STYLE_SHEET
 from .quantities import duration, label, number
 from .run import ReportedRun
 from .style import DPI, png
 from .table import DISTINCT, Table, evaluation_table, margin_table, silent_regions, timing_table, tissue_table, verdict
+from .viewer import sequence_viewer
 
 CAPTIONS = {
     "sequence": "One repetition as it is played. Grey lines behind Gy are the other phase-encoding steps.",
     "kspace": "Nominal k from the gradients that are played, refocusing pulses included.",
+    "moments": "M0 is k. Where M1 is zero, uniform motion leaves no phase; where M2 is zero, acceleration leaves none.",
+    "spectrum": "The largest amplitude of a sinusoid in any 51 ms of the scan.",
     "images": "Magnitude in one window. Letters: anterior, posterior, superior, inferior, left, right.",
     "map": "Outlines: regions of interest. Pale: no value; the truth is scalar only where one tissue fills a voxel.",
     "decay": "Points: mean of the region with the standard error from the noise. Lines: mean of the voxels' fits.",
@@ -42,6 +46,8 @@ def figures(result: ReportedRun) -> dict[str, Figure]:
     made = {
         "sequence": sequence_diagram(result.sequence),
         "kspace": kspace_figure(result.sequence),
+        "moments": moments_figure(result.sequence),
+        "spectrum": spectrum_figure(result.sequence),
         "images": image_series(result.images),
     }
     if result.maps is not None:
@@ -75,7 +81,9 @@ def html_report(result: ReportedRun, drawn: Mapping[str, bytes] | None = None) -
         _verdicts(result),
         *(_figure(name, drawn[name]) for name in maps),
         _evaluation(result),
-        *(_figure(name, drawn[name]) for name in ("decay", "images", "sequence", "kspace") if name in drawn),
+        *(_figure(name, drawn[name]) for name in ("decay", "images", "sequence") if name in drawn),
+        sequence_viewer(result.sequence),
+        *(_figure(name, drawn[name]) for name in ("kspace", "moments", "spectrum") if name in drawn),
         '<div class="columns">',
         _table(timing_table(result.sequence)),
         _table(margin_table(result.sequence, limits(result.sequence))),

@@ -29,6 +29,8 @@ header p { margin: 4px 0 14px; color: var(--quiet); font-size: 16px; }
 .verdicts li.good { border-color: #1b9e77; }
 figure { margin: 22px 0; text-align: center; break-inside: avoid; }
 figure img { max-width: 100%; height: auto; }
+.viewer canvas { width: 100%; height: 460px; touch-action: none; cursor: crosshair; }
+.viewer output { display: block; min-height: 1.5em; font-size: 12px; color: var(--quiet); }
 figcaption { color: var(--quiet); font-size: 13px; }
 table { border-collapse: collapse; font-size: 13px; width: 100%; font-variant-numeric: tabular-nums; }
 th { text-align: left; color: var(--quiet); font-weight: 600; border-bottom: 1px solid var(--quiet); }
@@ -45,6 +47,7 @@ pre { background: #f4f6f8; padding: 10px 14px; border-radius: 6px; font-size: 12
 .prose { min-width: 17em; }
 .columns { grid-template-columns: 1fr; } }
 @media print {
+  .viewer { display: none; }
   body { font-size: 11px; } main { padding: 0; max-width: none; }
   section { break-inside: auto; } tr, .warnings, .facts { break-inside: avoid; } h2 { break-after: avoid; }
 }

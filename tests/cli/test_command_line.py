@@ -179,9 +179,14 @@ def test_show_gives_the_timing_and_draws(tmp_path):
     found = json.loads(out)
     assert code == 0
     assert found["contrast"]["te"] == pytest.approx([13e-3 * n for n in range(1, 9)])
-    assert [Path(p).name for p in found["figures"]] == ["drawn.png", "drawn-kspace.png"]
+    assert [Path(p).name for p in found["figures"]] == [
+        "drawn.png", "drawn-kspace.png", "drawn-moments.png", "drawn-spectrum.png",
+    ]  # fmt: skip
     assert all(Path(p).read_bytes().startswith(b"\x89PNG") for p in found["figures"])
     assert "TE of the images" in called("show", "disc-t2-mese")[1]
+    page = tmp_path / "drawn.html"
+    assert called("show", "disc-t2-mese", "--out", str(page))[0] == 0
+    assert "<canvas" in page.read_text()
 
 
 def test_interrupted_process_exits_with_130(tmp_path):
