@@ -2,9 +2,9 @@
 
 SAFE model (Hebrank and Gebhardt, ISMRM 2000, abstract 2007; open implementation by Szczepankiewicz and Witzel): per
 physical axis three first-order low passes of the slew rate s, each y[i] = a s[i] + (1 - a) y[i-1], a = dt/(tau + dt),
-stimulation = scale/limit (w1 |y1| + w2 y2(|s|) + w3 |y3|), and the root of the sum of squares over the axes. IEC 60601-2-33: a monotone ramp of peak dB/dt and effective duration
-t = (change of B) / (peak dB/dt) stimulates the average patient at rb (1 + c/t); normal operation stays below 0.8 of it,
-the first level below 1.0.
+stimulation = scale/limit (w1 |y1| + w2 y2(|s|) + w3 |y3|), and the root of the sum of squares over the axes.
+IEC 60601-2-33: a monotone ramp of peak dB/dt and effective duration t = (change of B) / (peak dB/dt) stimulates the
+average patient at rb (1 + c/t); normal operation stays below 0.8 of it, the first level below 1.0.
 """
 
 from __future__ import annotations
