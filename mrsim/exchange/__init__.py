@@ -1,0 +1,1 @@
+"""Other programs' formats: Pulseq sequences and ISMRMRD raw data, in and out."""
