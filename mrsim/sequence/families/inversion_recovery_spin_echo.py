@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from ...core.units import Angle, Time
 from ..events import NS, Gradient
+from ..preparations.series import prepared_series
 from ..scanner import Scanner
 from ..selection import Selection, crushed
 from ..sequence import Block, Sequence
@@ -47,6 +48,7 @@ class InversionRecoverySpinEcho(Refocused):
         positive("inversion_duration", self.inversion_duration)
         positive("inversion_width", self.inversion_width)
 
+    @prepared_series
     def build(self, scanner: Scanner) -> Sequence:
         """Return the sequence on this scanner."""
         played = train(self, scanner)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...core.units import Angle
 from ..events import NS
+from ..preparations.series import prepared_series
 from ..scanner import Scanner
 from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, solve
@@ -48,6 +49,7 @@ class MultiEchoGradientEcho(Recalled):
         flip_angle("flip", self.flip)
         at_least("echoes", self.echoes, 1)
 
+    @prepared_series
     def build(self, scanner: Scanner) -> Sequence:
         """Return the sequence on this scanner."""
         played = echoes(self, scanner, self.flip, self.echoes, self.readout == "bipolar")

@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..events import NS
+from ..preparations.series import prepared_series
 from ..scanner import Scanner
 from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, solve
@@ -39,6 +40,7 @@ class MultiEchoSpinEcho(Refocused):
         Refocused.__post_init__(self)
         at_least("echoes", self.echoes, 1)
 
+    @prepared_series
     def build(self, scanner: Scanner) -> Sequence:
         """Return the sequence on this scanner."""
         played = train(self, scanner)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from ...core.grid import ORIENTATIONS, orientation_axes
 from ...core.units import Angle, Lengths, SlewRate, Time
 from .. import rf
 from ..events import RfPulse
-from ..preparations.preparation import Preparations
+from ..preparations.preparation import Preparation, Preparations
 from ..scanner import Scanner
 from ..sequence import Sequence
 
@@ -80,6 +80,10 @@ class Placed(Protocol):
         if self.orientation not in ORIENTATIONS:
             known = ", ".join(ORIENTATIONS)
             raise InputError(f"unknown orientation '{self.orientation}'; known: {known}", key="orientation")
+
+    def with_preparation(self, modules: tuple[Preparation, ...]) -> Self:
+        """Return the protocol with other preparations."""
+        return replace(self, preparation=modules)
 
     def axes(self) -> NDArray[np.float64]:
         """Return the (3, 3) rotation whose columns are the grid's x, y and z in world RAS."""

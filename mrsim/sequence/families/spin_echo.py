@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..events import NS
+from ..preparations.series import prepared_series
 from ..scanner import Scanner
 from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, TimesOrMinimum, several, solve
@@ -25,6 +26,7 @@ class SpinEcho(Refocused):
     tr: TimeOrMinimum = 2.0
     """Repetition time, s."""
 
+    @prepared_series
     def build(self, scanner: Scanner) -> Sequence:
         """Return the sequence on this scanner."""
         played = train(self, scanner)

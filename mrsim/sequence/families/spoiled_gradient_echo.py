@@ -9,6 +9,7 @@ from typing import ClassVar
 from ...core.errors import InputError
 from ...core.units import Angles, Time
 from ..events import NS
+from ..preparations.series import prepared_series
 from ..scanner import Scanner
 from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, solve
@@ -41,6 +42,7 @@ class SpoiledGradientEcho(Recalled):
         for angle in self.flip:
             flip_angle("flip", angle)
 
+    @prepared_series
     def build(self, scanner: Scanner) -> Sequence:
         """Return the sequence on this scanner."""
         played = [echoes(self, scanner, flip, 1, False) for flip in self.flip]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, ConfigDict, InstanceOf, TypeAdapter, ValidationError
 
@@ -30,10 +31,10 @@ class Stage:
     """From the end of the last preparation to the centre of the excitation, ns."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Preparation(ABC):
     """The root of all preparation modules: frozen dataclasses whose fields a protocol file sets."""
 
-    __slots__ = ()
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     name: ClassVar[str] = ""
@@ -42,6 +43,18 @@ class Preparation(ABC):
     @abstractmethod
     def blocks(self, stage: Stage) -> tuple[Block, ...]:
         """Return what is played; equally long for every position."""
+
+    def settings(self) -> tuple[Self, ...]:
+        """Return one module per image series: those with a list of times or offsets have one per entry."""
+        return (self,)
+
+    def facts(self) -> dict[str, float]:
+        """Return the nominal facts that the contrast table gets for the images of one setting, SI."""
+        return {}
+
+    def each(self, key: str) -> tuple[Self, ...]:
+        """Return one module per entry of a list."""
+        return tuple(replace(self, **{key: (value,)}) for value in getattr(self, key))
 
 
 def prepared(preparation: tuple[Preparation, ...], stage: Stage) -> tuple[Block, ...]:
@@ -59,10 +72,16 @@ def prepared(preparation: tuple[Preparation, ...], stage: Stage) -> tuple[Block,
             position=stage.position,
             lead=lead,
         )
-        played = module.blocks(at)
+        played = _played(module, at)
         lead += sum(block.duration for block in played)
         blocks = (*played, *blocks)
     return blocks
+
+
+@lru_cache(maxsize=64)
+def _played(module: Preparation, stage: Stage) -> tuple[Block, ...]:
+    """Return a module's blocks; repetitions share them, so that pulses are designed (and cut into steps) once."""
+    return module.blocks(stage)
 
 
 def _read(value: Any) -> Any:

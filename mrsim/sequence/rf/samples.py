@@ -13,6 +13,8 @@ from ..scanner import Scanner, to_ns
 
 MOST_SAMPLES = 300
 """Pulses are cut into at most this many samples where the raster allows it."""
+MOST_TURN = 0.07
+"""Cycles that a pulse at a frequency offset may turn within a sample."""
 
 
 def sample_dwell(scanner: Scanner, length: int, most: int = MOST_SAMPLES) -> int:
@@ -26,6 +28,17 @@ def sample_dwell(scanner: Scanner, length: int, most: int = MOST_SAMPLES) -> int
     divisors = [d for d in range(1, steps + 1) if steps % d == 0 and (2 * steps // d >= 100 or d == 1)]
     few = [d for d in divisors if 2 * steps // d <= most]
     return raster * (min(few) if few else max(divisors))
+
+
+def offset_dwell(scanner: Scanner, length: int, frequency: float) -> int:
+    """Return the longest dwell, ns, in which a pulse at an offset, Hz, turns by at most `MOST_TURN` cycles.
+
+    Simulators hold a sample's phase for its dwell: at 0.07 cycles B1 loses 0.8 % (1 - sinc).
+    """
+    raster = to_ns(scanner.rf_raster)
+    longest = min(sample_dwell(scanner, length) / raster, MOST_TURN / max(abs(frequency), 1e-9) * NS / raster)
+    steps = length // (2 * raster)
+    return raster * max((d for d in range(1, min(steps, int(longest)) + 1) if steps % d == 0), default=1)
 
 
 def pulse_length(scanner: Scanner, duration: float) -> int:
