@@ -104,12 +104,16 @@ def read_bvecs(path: Path) -> NDArray[np.float64]:
     return np.asarray(np.where(length > 0, vectors / np.where(length > 0, length, 1.0), 0.0))
 
 
-def directions_of(text: str | int, folder: Path | None = None) -> NDArray[np.float64]:
-    """Return the directions that a protocol names: a number of them, ``"x y z"`` for the axes, or a bvec file."""
+def is_table(text: str | int) -> bool:
+    """Return whether a protocol's `directions` name a file: neither a number nor a list of axes."""
     words = str(text).split()
-    if words and all(word in ("x", "y", "z") for word in words):
-        return np.eye(3)[["xyz".index(word) for word in words]]
+    return not (str(text).strip().isdigit() or (words and all(word in ("x", "y", "z") for word in words)))
+
+
+def directions_of(text: str | int) -> NDArray[np.float64]:
+    """Return the (n, 3) directions a protocol names: a number of them, axes such as ``"x y z"``, or a bvec file."""
+    if is_table(text):
+        return read_bvecs(Path(str(text)))
     if str(text).strip().isdigit():
         return repelled(int(text))
-    path = Path(str(text))
-    return read_bvecs(folder / path if folder is not None and not path.is_absolute() else path)
+    return np.eye(3)[["xyz".index(word) for word in str(text).split()]]

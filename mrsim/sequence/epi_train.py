@@ -9,7 +9,8 @@ The echo spacing is the shortest in which the sampled part of the lobe covers th
 
     area of the lobe between the blips >= n / (gamma_bar fov),
 
-under the limits of amplitude, slew and raster and the receiver's fastest rate. All times are integer nanoseconds.
+under the limits of amplitude, slew and raster and the receiver's fastest rate. It is a multiple of twice the raster,
+so that echoes lie on the raster. All times are integer nanoseconds.
 """
 
 from __future__ import annotations
@@ -117,10 +118,10 @@ def epi_line(
     wish = _Wish(scanner=scanner, limits=limits, area=wanted, samples=taken, edge=edge, on_ramps=ramp_sampling)
     shortest, (gradient, adc) = _shortest(wish)
     length = shortest if spacing is None else to_ns(spacing)
-    if length < shortest or length % limits.raster or length > LONGEST_SPACING:
+    if length < shortest or length % (2 * limits.raster) or length > LONGEST_SPACING:
         raise InfeasibleError(
             f"an echo spacing of {length / 1e6:.6g} ms is not possible: {samples} points over {fov * 1e3:g} mm need at "
-            f"least {shortest / 1e6:.6g} ms, in steps of {limits.raster / 1e6:g} ms; raise the echo spacing, widen the "
+            f"least {shortest / 1e6:.6g} ms, in steps of {limits.raster / 5e5:g} ms; raise the echo spacing, widen the "
             "field of view or lower the matrix"
         )
     if length > shortest:
@@ -202,12 +203,13 @@ def _even(blip: Gradient, limits: Limits, step: float) -> Gradient:
 
 def _shortest(wish: _Wish) -> tuple[int, tuple[Gradient, Adc]]:
     """Return the shortest echo spacing, ns, with its lobe and window."""
-    length = wish.limits.up(2 * wish.edge)
+    step = 2 * wish.limits.raster
+    length = -(-2 * wish.edge // step) * step
     while length <= LONGEST_SPACING:
         found = wish.lobe(length)
         if found is not None:
             return length, found
-        length += wish.limits.raster
+        length += step
     raise InfeasibleError(
         f"an echo-planar lobe of {wish.area * 1e6:.4g} mT/m ms needs more than {LONGEST_SPACING / 1e6:g} ms; lower the "
         "matrix or widen the field of view"

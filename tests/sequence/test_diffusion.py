@@ -44,7 +44,7 @@ def test_bvec_files_of_both_layouts_are_read(tmp_path):
     np.savetxt(tmp_path / "fsl.bvec", table.T)
     expected = [[0, 0, 0], [1, 0, 0], [0, 0.6, 0.8], [0, 0, -1]]
     np.testing.assert_allclose(read_bvecs(tmp_path / "rows.bvec"), expected, atol=1e-15)
-    np.testing.assert_allclose(directions_of("fsl.bvec", tmp_path), expected, atol=1e-15)
+    np.testing.assert_allclose(directions_of(str(tmp_path / "fsl.bvec")), expected, atol=1e-15)
     np.testing.assert_array_equal(directions_of("z x"), [[0, 0, 1], [1, 0, 0]])
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from .diffusion_epi import DiffusionEpi
+from .gradient_echo_epi import GradientEchoEpi
 from .inversion_recovery_spin_echo import InversionRecoverySpinEcho
 from .multi_echo_gradient_echo import MultiEchoGradientEcho
 from .multi_echo_spin_echo import MultiEchoSpinEcho
 from .protocol import Protocol
 from .spin_echo import SpinEcho
+from .spin_echo_epi import SpinEchoEpi
 from .spoiled_gradient_echo import SpoiledGradientEcho
 
 FAMILIES: tuple[type[Protocol], ...] = (
@@ -15,5 +18,8 @@ FAMILIES: tuple[type[Protocol], ...] = (
     SpoiledGradientEcho,
     MultiEchoGradientEcho,
     MultiEchoSpinEcho,
+    GradientEchoEpi,
+    SpinEchoEpi,
+    DiffusionEpi,
 )
 """Every family that a protocol file can name."""

@@ -100,8 +100,8 @@ class Plan:
         return {"the preparation": sum(block.duration for block in self.prepare(0.0, lead))}
 
 
-def plan(protocol: Cartesian, scanner: Scanner) -> Plan:
-    """Return the parts that do not depend on the family."""
+def plan(protocol: Cartesian, scanner: Scanner, readout: Readout | None = None) -> Plan:
+    """Return the parts that do not depend on the family; `readout` stands in for the lobe of a line."""
     grid = protocol.grid()
     limits = logical_limits(scanner, grid.axes, protocol.max_slew)
     nx, ny = protocol.matrix[:2]
@@ -112,7 +112,7 @@ def plan(protocol: Cartesian, scanner: Scanner) -> Plan:
         scanner=scanner,
         limits=limits,
         grid=grid,
-        readout=read_lobe(scanner, limits, nx, protocol.fov[0], protocol.pixel_bandwidth),
+        readout=readout or read_lobe(scanner, limits, nx, protocol.fov[0], protocol.pixel_bandwidth),
         phase_lobe=trapezoid(limits, max(ny // 2, 1) / (protocol.fov[1] * gamma_bar)),
         phase_steps=ny // 2,
         partition_lobe=trapezoid(limits, max(nz // 2, 1) / (protocol.fov[2] * gamma_bar)) if encoded else None,
