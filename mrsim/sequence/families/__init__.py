@@ -11,6 +11,7 @@ from .protocol import Protocol
 from .spin_echo import SpinEcho
 from .spin_echo_epi import SpinEchoEpi
 from .spoiled_gradient_echo import SpoiledGradientEcho
+from .turbo_spin_echo import TurboSpinEcho
 
 FAMILIES: tuple[type[Protocol], ...] = (
     SpinEcho,
@@ -21,5 +22,6 @@ FAMILIES: tuple[type[Protocol], ...] = (
     GradientEchoEpi,
     SpinEchoEpi,
     DiffusionEpi,
+    TurboSpinEcho,
 )
 """Every family that a protocol file can name."""

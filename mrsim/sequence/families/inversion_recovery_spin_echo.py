@@ -51,7 +51,7 @@ class InversionRecoverySpinEcho(Refocused):
     @prepared_series
     def build(self, scanner: Scanner) -> Sequence:
         """Return the sequence on this scanner."""
-        played = train(self, scanner)
+        played = train(self, scanner, (self.refocusing_flip,))
         inversion, spoiler = self._inversion(scanner, played)
         limits = played.plan.limits
         te, waits = solve("te", self.te, played.halves(), limits, "pixel_bandwidth, or shorten the pulses")
@@ -71,13 +71,13 @@ class InversionRecoverySpinEcho(Refocused):
                 modules = []
                 for i in group:
                     labels = {"contrast": image, "average": average, "slice": i, "repetition": 0}
-                    echo = played.blocks(line, (labels,), (waits[0], waits[1]), self.position(i))
+                    echo = played.blocks((line,), (labels,), (waits[0], waits[1]), self.position(i))
                     first = _inverted(inversion, spoiler, self.position(i))
                     modules.append([*first, *wait(pause, "recover"), *echo])
                 blocks += turns.repetition(modules, longest_ti - ti)
         contrast = {"te": te / NS, "ti": [ti / NS for ti, _ in times], "tr": turns.tr / NS, "flip": self.flip}
         facts = {"te": te / NS, "ti": times[0][0] / NS, "tr": turns.tr / NS, **turns.facts()}
-        sheet = refocused_sheet(self, 1, te / NS)
+        sheet = refocused_sheet(self, (self.refocusing_flip,), te / NS)
         sheet |= {"inversion_flip": self.inversion_flip, "inversion_width": self.inversion_width}
         return finished(self, played.plan, blocks, contrast, sheet, facts)
 

@@ -43,7 +43,8 @@ class MultiEchoSpinEcho(Refocused):
     @prepared_series
     def build(self, scanner: Scanner) -> Sequence:
         """Return the sequence on this scanner."""
-        played = train(self, scanner)
+        flips = (self.refocusing_flip,) * self.echoes
+        played = train(self, scanner, flips)
         limits = played.plan.limits
         remedy = "pixel_bandwidth, or shorten the pulses"
         spacing, waits = solve("echo_spacing", self.echo_spacing, played.halves(), limits, remedy)
@@ -55,10 +56,10 @@ class MultiEchoSpinEcho(Refocused):
             for i in group:
                 common = {"average": average, "slice": i, "repetition": 0}
                 labels = tuple({"contrast": e, **common} for e in range(self.echoes))
-                modules.append(played.blocks(line, labels, (waits[0], waits[1]), self.position(i)))
+                modules.append(played.blocks((line,) * self.echoes, labels, (waits[0], waits[1]), self.position(i)))
             blocks += turns.repetition(modules)
         times = spacing / NS * np.arange(1, self.echoes + 1)
         contrast = {"te": times, "tr": turns.tr / NS, "flip": self.flip}
         facts = {"te": spacing / NS, "echo_spacing": spacing / NS, "tr": turns.tr / NS, **turns.facts()}
-        sheet = refocused_sheet(self, self.echoes, spacing / NS)
+        sheet = refocused_sheet(self, flips, spacing / NS)
         return finished(self, played.plan, blocks, contrast, sheet, facts)

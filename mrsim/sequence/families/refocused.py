@@ -9,8 +9,9 @@ lobe and a lobe, on the slice axis one crushed side and two, on the phase axis n
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
@@ -40,6 +41,10 @@ class Refocused(Slice2D):
     """Nominal width of the refocused slice over that of the excited one."""
     crusher_cycles: float = 4.0
     """Cycles across the slice from each crusher, on top of the slice gradient itself."""
+    crusher_scheme: Literal["equal", "alternating"] = "equal"
+    """equal: the same crushers at every refocusing pulse, so that stimulated echoes add to the spin echoes (CPMG);
+    alternating: the sign changes from pulse to pulse and the size falls to crusher_cycles / echoes, so that nothing
+    but the spin echoes is refocused (Poon 1992, doi:10.1002/jmri.1880020510)."""
     spoiler_cycles: float = 10.0
     """Cycles across the slice from the spoiler at the end of each repetition."""
 
@@ -60,7 +65,8 @@ class Train:
 
     plan: Plan
     excitation: Selection
-    refocusing: Selection
+    refocusing: tuple[Selection, ...]
+    """Per echo; all equally long."""
     prephaser: Gradient
     """Read axis, half a readout lobe, from the end of the excitation."""
     rewinder: Gradient
@@ -69,7 +75,7 @@ class Train:
 
     def halves(self) -> tuple[dict[str, int], dict[str, int]]:
         """Return what lies between excitation and refocusing, and between refocusing and echo, ns."""
-        first, second, readout = self.excitation, self.refocusing, self.plan.readout
+        first, second, readout = self.excitation, self.refocusing[0], self.plan.readout
         half = second.pulse.duration // 2
         return (
             {
@@ -101,15 +107,15 @@ class Train:
         return max(longest(self.rewinder, self.spoiler), self.plan.phase_time)
 
     def blocks(
-        self, line: int, labels: tuple[dict[str, int], ...], waits: tuple[int, int], position: float = 0.0
+        self, lines: Sequence[int], labels: Sequence[dict[str, int]], waits: tuple[int, int], position: float = 0.0
     ) -> list[Block]:
         """Return one repetition up to its spoiler.
 
         Parameters
         ----------
-        line : int
-            Line to encode; -1 for a dummy, which plays no phase encoding and no ADC.
-        labels : tuple of dict
+        lines : sequence of int
+            Line that each echo encodes; -1 for a dummy, which plays no phase encoding and no ADC.
+        labels : sequence of dict
             Labels of each echo's readout.
         waits : (int, int)
             Waits before the first refocusing pulse and on both sides of every readout, ns.
@@ -117,21 +123,21 @@ class Train:
             Of the slice along z from the grid's origin, m.
         """
         blocks = [*self.plan.prepare(position, self.excitation.before), self._excite(position), *wait(waits[0])]
-        for echo, label in enumerate(labels):
-            blocks.append(self._refocus(line, echo, position))
+        for echo, (line, label) in enumerate(zip(lines, labels, strict=True)):
+            blocks.append(self._refocus(line, lines[echo - 1] if echo else -1, echo, position))
             blocks += [*wait(waits[1]), self._read(line, echo, label)]
-            blocks += wait(waits[1]) if echo + 1 < len(labels) else ()
-        return [*blocks, self._spoil(line)]
+            blocks += wait(waits[1]) if echo + 1 < len(lines) else ()
+        return [*blocks, self._spoil(lines[-1])]
 
     def _excite(self, position: float) -> Block:
         part = self.excitation
         gx = shifted(self.prephaser, part.free)
         return Block(duration=part.duration, rf=part.at(position), gx=gx, gz=part.gradient, name="excite")
 
-    def _refocus(self, line: int, echo: int, position: float) -> Block:
-        part = self.refocusing
+    def _refocus(self, line: int, before: int, echo: int, position: float) -> Block:
+        part = self.refocusing[echo]
         encode = self.plan.phase(line)
-        rewind = self.plan.phase(line, -1) if echo else None
+        rewind = self.plan.phase(before, -1)
         gy = joined(rewind, shifted(encode, part.free) if encode else None)
         pulse = part.at(position)
         return Block(duration=part.duration, rf=pulse, gy=gy, gz=part.gradient, name=f"refocus {echo + 1}")
@@ -148,38 +154,54 @@ class Train:
         )
 
 
-def train(protocol: Refocused, scanner: Scanner) -> Train:
-    """Return the parts of a spin-echo family on a scanner."""
+def train(protocol: Refocused, scanner: Scanner, flips: Sequence[float]) -> Train:
+    """Return the parts of a spin-echo family on a scanner; flips : refocusing flip angle of each echo, rad."""
     parts = plan(protocol, scanner)
     limits, half = parts.limits, parts.readout.area / 2
     first = protocol.shaped(scanner, protocol.flip, protocol.excitation_duration)
-    second = protocol.shaped(scanner, protocol.refocusing_flip, protocol.refocusing_duration, "refocusing", 0.0)
     prephaser = trapezoid(limits, half)
     return Train(
         plan=parts,
         excitation=excite(scanner, limits, first, slice_gradient(protocol, parts, first), longest(prephaser)),
-        refocusing=crushed(
-            scanner,
-            limits,
-            second,
-            slice_gradient(protocol, parts, second, protocol.refocusing_width),
-            protocol.crusher_cycles * parts.crossings,
-            parts.phase_time,
-        ),
+        refocusing=_refocusing(protocol, parts, flips),
         prephaser=prephaser,
         rewinder=trapezoid(limits, -half),
         spoiler=spoil_lobe(parts, protocol.spoiler_cycles),
     )
 
 
-def refocused_sheet(protocol: Refocused, echoes: int, echo_spacing: float) -> dict[str, Any]:
-    """Return the nominal facts of the pulses; echo_spacing in s."""
+def _refocusing(protocol: Refocused, parts: Plan, flips: Sequence[float]) -> tuple[Selection, ...]:
+    """Return one selection per echo, all as long as the longest: one pulse, scaled to each flip angle."""
+    duration = protocol.refocusing_duration
+    pulse = protocol.shaped(parts.scanner, max(flips), duration, "refocusing", 0.0)
+    amplitude = slice_gradient(protocol, parts, pulse, protocol.refocusing_width)
+    areas = [cycles * parts.crossings for cycles in _crusher_cycles(protocol, len(flips))]
+    made: dict[tuple[float, float], Selection] = {}
+    side = parts.phase_time
+    for _ in range(2):  # the second time all get the side of the longest
+        for flip, area in zip(flips, areas, strict=True):
+            share = flip / pulse.flip
+            scaled = pulse if share == 1.0 else replace(pulse, signal=pulse.signal * share, flip=flip)
+            made[flip, area] = crushed(parts.scanner, parts.limits, scaled, amplitude, area, side)
+        side = max(selection.side for selection in made.values())
+    return tuple(made[flip, area] for flip, area in zip(flips, areas, strict=True))
+
+
+def _crusher_cycles(protocol: Refocused, echoes: int) -> list[float]:
+    if protocol.crusher_scheme == "equal":
+        return [protocol.crusher_cycles] * echoes
+    return [protocol.crusher_cycles * (-1) ** echo * (1 - echo / echoes) for echo in range(echoes)]
+
+
+def refocused_sheet(protocol: Refocused, flips: Sequence[float], echo_spacing: float) -> dict[str, Any]:
+    """Return the nominal facts of the pulses; refocusing flips in rad, echo_spacing in s."""
     return {
         "excitation_flip": protocol.flip,
-        "refocusing_flips": np.full(echoes, protocol.refocusing_flip),
+        "refocusing_flips": np.array(flips, dtype=np.float64),
         "echo_spacing": echo_spacing,
         "excitation_profile": pulse_name(protocol),
         "refocusing_profile": pulse_name(protocol),
         "refocusing_width": protocol.refocusing_width,
         "crusher_cycles": protocol.crusher_cycles,
+        "crusher_scheme": protocol.crusher_scheme,
     }

@@ -29,7 +29,7 @@ class SpinEcho(Refocused):
     @prepared_series
     def build(self, scanner: Scanner) -> Sequence:
         """Return the sequence on this scanner."""
-        played = train(self, scanner)
+        played = train(self, scanner, (self.refocusing_flip,))
         limits = played.plan.limits
         remedy = "pixel_bandwidth, or shorten the pulses"
         times = [solve("te", te, played.halves(), limits, remedy) for te in several("te", self.te)]
@@ -41,10 +41,10 @@ class SpinEcho(Refocused):
             for group, average, line in self.repetitions(turns.groups):
                 labels = {"contrast": image, "average": average, "repetition": 0}
                 echoes = [
-                    played.blocks(line, ({**labels, "slice": i},), (waits[0], waits[1]), self.position(i))
+                    played.blocks((line,), ({**labels, "slice": i},), (waits[0], waits[1]), self.position(i))
                     for i in group
                 ]
                 blocks += turns.repetition(echoes, longest_te - te)
         contrast = {"te": [te / NS for te, _ in times], "tr": turns.tr / NS, "flip": self.flip}
         facts = {"te": times[0][0] / NS, "tr": turns.tr / NS, **turns.facts()}
-        return finished(self, played.plan, blocks, contrast, refocused_sheet(self, 1, times[0][0] / NS), facts)
+        return finished(self, played.plan, blocks, contrast, refocused_sheet(self, (self.refocusing_flip,), times[0][0] / NS), facts)
