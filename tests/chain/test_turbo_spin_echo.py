@@ -45,13 +45,11 @@ def test_turbo_spin_echo_weights_by_the_echo_of_the_central_line(degrees):
 def test_fluid_is_nulled_at_the_inversion_time_of_a_finite_repetition():
     t1, tr = 4.3, 9.0
     times = (2.4, 2.6)
-    protocol = InversionRecoverySpinEcho(
-        matrix=(16, 2), ti=times, te=15e-3, tr=tr, dummies=2, **SMALL
-    )
+    protocol = InversionRecoverySpinEcho(matrix=(16, 2), ti=times, te=15e-3, tr=tr, dummies=2, **SMALL)
     signal = centre_of_kspace(protocol, t1, 2.0)
     early, late = np.real(signal / signal[1])
     assert early < 0 < late
     # The chord of the recovery crosses zero (0.2 s)^2 / (8 t1) = 1.2 ms away from the curve at most.
     null = times[0] + (times[1] - times[0]) * early / (early - late)
-    # T1 ln[2 / (1 + exp(-TR / T1))] takes the echo as instant: te = 15 ms moves it by another te exp(-(TR - TI) / T1) / 4.
+    # T1 ln[2 / (1 + exp(-TR / T1))] takes the echo as instant: te moves it by another te exp(-(TR - TI) / T1) / 4.
     assert null == pytest.approx(2.4805, abs=2.1e-3)

@@ -47,4 +47,6 @@ class SpinEcho(Refocused):
                 blocks += turns.repetition(echoes, longest_te - te)
         contrast = {"te": [te / NS for te, _ in times], "tr": turns.tr / NS, "flip": self.flip}
         facts = {"te": times[0][0] / NS, "tr": turns.tr / NS, **turns.facts()}
-        return finished(self, played.plan, blocks, contrast, refocused_sheet(self, (self.refocusing_flip,), times[0][0] / NS), facts)
+        return finished(
+            self, played.plan, blocks, contrast, refocused_sheet(self, (self.refocusing_flip,), times[0][0] / NS), facts
+        )

@@ -1,4 +1,4 @@
-"""Turbo spin echo: a CPMG train per shot, every echo with a line of its own; the echo of the central line sets contrast.
+"""Turbo spin echo: a CPMG train per shot, a line per echo; the echo that reads the central line sets the contrast.
 
 Lines are dealt to the echoes in bands of k-space, one band per echo and one line of each band per shot. The effective
 echo time is that of the echo whose band holds the central line:
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ...core.errors import InputError
 from ...core.units import Angle, Angles, FieldStrength
 from ..events import NS
+from ..preparations.series import prepared_series
 from ..scanner import Scanner
 from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, solve, text
@@ -39,7 +40,7 @@ class TurboSpinEcho(Refocused):
     """Effective echo time, s: a multiple of the echo spacing; the minimum is the first that the ordering allows."""
     echo_train: int = 16
     """Echoes per shot; where there are more than lines are left, the rest of the train reads nothing."""
-    echo_spacing: TimeOrMinimum = 12e-3
+    echo_spacing: TimeOrMinimum = 14e-3
     """Time between echoes, s."""
     tr: TimeOrMinimum = 3.0
     """Repetition time, s."""
@@ -83,6 +84,7 @@ class TurboSpinEcho(Refocused):
         given = self.refocusing_flips or ((nearby[0],) if nearby else (self.refocusing_flip,))
         return given + (given[-1],) * (self.echo_train - len(given))
 
+    @prepared_series
     def build(self, scanner: Scanner) -> Sequence:
         """Return the sequence on this scanner."""
         flips = self.flips(scanner.b0)
@@ -158,5 +160,3 @@ def _echo_of_line(table: NDArray[np.int64], lines: int) -> NDArray[np.int64]:
     found = np.zeros(lines, dtype=np.int64)
     found[table[shot, echo]] = echo
     return found
-
-
