@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("show", "Show a protocol: sequence diagram, k-space, timing."),
     "check": ("check", "Check a protocol against the limits of a scanner."),
     "simulate": ("simulate", "Simulate a protocol and write its raw data."),
+    "export": ("export", "Write a sequence for a scanner (Pulseq) or raw data for other programs (MRD)."),
     "fit": ("fit", "Fit a signal model to images or raw data in a file."),
     "info": ("info", "Say what a file of mrsim holds."),
 }

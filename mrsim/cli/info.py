@@ -15,11 +15,10 @@ from .output import write_json, write_tables
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 @json_option
 def command(file: Path, as_json: bool) -> None:
-    """Say what FILE holds: raw data, images, maps, evaluation, provenance."""
-    from ..core.storage import load
+    """Say what FILE holds: raw data, images, maps, evaluation, provenance; also of a Pulseq or an MRD file."""
     from ..report.table import Table
 
-    contents = load(file)
+    contents = _contents(file)
     entries = [
         {"name": name, "kind": type(value).__name__, "content": describe(value)} for name, value in contents.items()
     ]
@@ -28,6 +27,21 @@ def command(file: Path, as_json: bool) -> None:
         return
     rows = tuple((entry["name"], entry["kind"], entry["content"]) for entry in entries)
     write_tables(Table(title=str(file), columns=("name", "kind", "content"), rows=rows))
+
+
+def _contents(file: Path) -> dict[str, Any]:
+    """Return what a file holds by name."""
+    if file.suffix.lower() == ".seq":
+        from ..exchange.pulseq import read_tables
+
+        return {"sequence": read_tables(file)}
+    if file.suffix.lower() == ".mrd":
+        from ..exchange.mrd import read_mrd
+
+        return {"raw": read_mrd(file)}
+    from ..core.storage import load
+
+    return load(file)
 
 
 def describe(value: Any) -> str:
@@ -49,9 +63,19 @@ def describe(value: Any) -> str:
         return f"{', '.join(value.values)} on {_size(value.grid.shape)} voxels, {value.model}"
     if isinstance(value, Evaluation):
         return f"{len(value.rows)} rows: {', '.join(dict.fromkeys(row.region for row in value.rows))}"
+    if type(value).__name__ == "PulseqFile":
+        return _pulseq_line(value)
     if isinstance(value, dict):
         return ", ".join(str(key) for key in value)
     return " ".join(str(value).split())[:120]
+
+
+def _pulseq_line(file: Any) -> str:
+    """Return one line about a Pulseq file."""
+    counts = {name: len(file.rows(name)) for name in ("RF", "GRADIENTS", "TRAP", "ADC")}
+    events = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    notes = "".join(f"; {note}" for note in file.notes)
+    return f"version {'.'.join(map(str, file.version))}, {len(file.blocks):,} blocks; events: {events}{notes}"
 
 
 def _size(shape: tuple[int, int, int]) -> str:

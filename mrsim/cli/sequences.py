@@ -20,7 +20,7 @@ def built_sequence(
     Parameters
     ----------
     protocol : str
-        Name or path.
+        Name or path of a protocol, or path of a Pulseq file (``.seq``).
     field : float, optional
         T; picks the preset of that field.
     scanner : str, optional
@@ -32,6 +32,12 @@ def built_sequence(
     from ..sequence.protocol import FOLDER, read_protocol_file
     from ..sequence.scanner import choose_scanner
 
+    if protocol.lower().endswith(".seq"):
+        from ..exchange.pulseq import read_placement, read_pulseq
+
+        placement = read_placement(overrides)
+        sequence = read_pulseq(protocol, choose_scanner(field, scanner, DEFAULT_SCANNER), placement)
+        return f"Pulseq {sequence.definitions['pulseq version']}", sequence
     path = resource(protocol, FOLDER, "protocol")
     description, family, run = read_protocol_file(path, dict(overrides))
     return description, family.build(choose_scanner(field, scanner, str(run.get("scanner", DEFAULT_SCANNER))))

@@ -33,8 +33,13 @@ def command(
     noise_free: bool, without: tuple[str, ...], accuracy: float | None,
     precision: str | None, out: Path, as_json: bool, **asked: Any,
 ) -> None:  # fmt: skip
-    """Simulate PROTOCOL and write its raw data, for 'mrsim fit' or another program."""
+    """Simulate PROTOCOL and write its raw data, for 'mrsim fit' or another program.
+
+    PROTOCOL may be a Pulseq file (.seq): its images are reconstructed and written, too. There --set places the field
+    of view: orientation, tilt, in_plane, centre, fov, matrix.
+    """
     from ..core.storage import save
+    from ..recon import reconstruct
     from ..study.request import RunRequest
     from ..study.run import simulate_only
 
@@ -42,7 +47,8 @@ def command(
     request = RunRequest(**asked, without=causes(without, noise_free), engine=engine_settings(accuracy, precision))
     with progress_bar(wanted=not as_json) as report:
         sequence, phantom, raw = simulate_only(request, report)
-    save(out, raw=raw)
+    images = {"images": reconstruct(raw)} if request.protocol.lower().endswith(".seq") else {}
+    save(out, raw=raw, **images)
     readouts, coils, samples = raw.imaging.data.shape
     facts = {
         "protocol": request.protocol, "field": sequence.scanner.b0, "grade": phantom.grade, "phantom": phantom.name,

@@ -14,16 +14,17 @@ from numpy.typing import NDArray
 from ..core.acquisition import Acquisition
 from ..core.errors import InputError
 from ..core.images import Images
+from .nonuniform import reconstruct_nonuniform
 
 
 def reconstruct(raw: Acquisition) -> Images:
-    """Reconstruct a Cartesian, fully sampled acquisition.
+    """Reconstruct a fully sampled acquisition: Cartesian by its labels, any other from its nominal k.
 
     Parameters
     ----------
     raw : Acquisition
         Imaging readouts with the labels ``line``, ``contrast`` and, where there are several, ``slice`` or
-        ``partition``, and ``average``.
+        ``partition``, and ``average``; without ``line`` and ``partition`` where k comes from the trajectory.
 
     Returns
     -------
@@ -35,6 +36,8 @@ def reconstruct(raw: Acquisition) -> Images:
     if not np.all(np.isfinite(raw.imaging.data)):
         bad = int(np.count_nonzero(~np.isfinite(raw.imaging.data)))
         raise InputError(f"the raw data hold {bad} samples that are not finite")
+    if raw.encoding.k_from == "trajectory":
+        return reconstruct_nonuniform(raw)
     kspace, averages = sort_cartesian(raw)
     grid = raw.encoding.grid
     axes = (-3, -2, -1) if raw.encoding.kind == "3d" else (-2, -1)

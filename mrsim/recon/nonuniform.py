@@ -43,11 +43,6 @@ def reconstruct_nonuniform(raw: Acquisition) -> Images:
         Complex images (contrast, z, y, x) with their noise.
     """
     group, grid = raw.imaging, raw.encoding.grid
-    if group.data.shape[1] != 1:
-        raise InputError(f"{group.data.shape[1]} coils: only one receive coil can be reconstructed so far")
-    if not np.all(np.isfinite(group.data)):
-        bad = int(np.count_nonzero(~np.isfinite(group.data)))
-        raise InputError(f"the raw data hold {bad} samples that are not finite")
     volume = raw.encoding.kind == "3d"
     contrasts = len(next(iter(raw.encoding.contrast.values())))
     slices = 1 if volume else grid.shape[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from ..core.maps import Maps
 from ..core.toml import resource, structure
 from ..core.version import __version__
 from ..evaluate import evaluate
+from ..exchange.pulseq import read_placement, read_pulseq
 from ..fit.fit import fit
 from ..fit.models import find_model
 from ..phantom.phantom import Phantom
@@ -27,7 +28,7 @@ from ..phantom.phantom_file import load_phantom
 from ..recon import reconstruct
 from ..sequence.discretize import discretize
 from ..sequence.protocol import read_protocol_file
-from ..sequence.scanner import choose_scanner
+from ..sequence.scanner import Scanner, choose_scanner
 from ..sequence.sequence import Sequence
 from ..simulate import Bloch, add_noise, simulate
 from .request import CAUSES, Progress, RunRequest, RunResult
@@ -77,15 +78,15 @@ def prepare(request: RunRequest) -> Prepared:
     unknown = [cause for cause in request.without if cause not in CAUSES]
     if unknown:
         raise InputError(f"unknown cause '{unknown[0]}'{did_you_mean(unknown[0], list(CAUSES))}", key="--without")
-    path = resource(request.protocol, "protocols", "protocol")
-    description, family, table = read_protocol_file(path, dict(request.overrides))
-    defaults = structure(table, RunTable, path, ("run",))
+    path, description, defaults, build = _read(request)
     scanner = choose_scanner(request.field, request.scanner, defaults.scanner)
     grade = request.grade if request.grade is not None else defaults.grade
     phantom = load_phantom(request.phantom or defaults.phantom, field=scanner.b0, grade=grade)
-    sequence = family.build(scanner)
+    sequence = build(scanner)
     violations = sequence.check()
-    if violations:
+    if (
+        violations and path.suffix.lower() != ".seq"
+    ):  # a foreign file is simulated as it stands; `mrsim check` judges it
         listed = "\n".join(f"  {violation}" for violation in violations[:20])
         raise InfeasibleError(f"{path.stem} breaks {len(violations)} limits of scanner {scanner.name}:\n{listed}")
     model = request.model or defaults.fit
@@ -100,6 +101,16 @@ def prepare(request: RunRequest) -> Prepared:
         model=model,
     )
     return Prepared(request=full, description=description, protocol_file=path, sequence=sequence, phantom=phantom)
+
+
+def _read(request: RunRequest) -> tuple[Path, str, RunTable, Callable[[Scanner], Sequence]]:
+    """Return the file of a protocol or a sequence, its description, its [run] table and how to build it."""
+    if request.protocol.lower().endswith(".seq"):
+        path, placement = Path(request.protocol), read_placement(request.overrides)
+        return path, "", RunTable(), lambda scanner: read_pulseq(path, scanner, placement)
+    path = resource(request.protocol, "protocols", "protocol")
+    description, family, table = read_protocol_file(path, dict(request.overrides))
+    return path, description, structure(table, RunTable, path, ("run",)), family.build
 
 
 def engine_of(request: RunRequest, **extra: Any) -> Bloch:
@@ -119,6 +130,9 @@ def simulate_only(request: RunRequest, progress: Progress | None = None) -> tupl
     """Go down the road as far as the raw data."""
     prepared = prepare(request)
     raw = _raw(prepared, engine_of(prepared.request), progress)
+    notes = [str(text) for key, text in prepared.sequence.definitions.items() if key.startswith("note ")]
+    if notes:
+        raw = replace(raw, history=raw.history | {"warnings": (*raw.history["warnings"], *notes)})
     if "noise" not in request.without:
         raw = add_noise(raw, rng=request.seed)
     return prepared.sequence, prepared.phantom, raw

@@ -64,7 +64,7 @@ def test_written_family_is_recognised_with_its_echo_times(family, tmp_path):
     assert np.allclose(back.encoding.contrast["te"], sequence.encoding.contrast["te"], atol=2e-9)
 
 
-@pytest.mark.parametrize("preset", list(available("protocols/scanners")))
+@pytest.mark.parametrize("preset", available("protocols/scanners"))
 def test_pypulseq_finds_the_timing_of_every_family_clean(preset, tmp_path):
     scanner = load_scanner(preset)
     for family in FAMILIES:

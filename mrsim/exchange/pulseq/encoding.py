@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from ...core.acquisition import Encoding
 from ...core.errors import InputError
-from ...core.grid import Grid, orientation_axes
+from ...core.grid import Grid
 from ...sequence.nominal import trajectory
 from ...sequence.scanner import Scanner
 from ...sequence.sequence import Block, Sequence
 from .cartesian import Rows, cartesian_rows, even_size
+from .placement import Placement, written_numbers
 from .slices import Slices, found_slices, moved_origin, oriented
 from .tables import PulseqFile
 
@@ -27,51 +28,6 @@ SERIES = ("contrast", "set", "repetition", "phase")
 """Labels that tell images of a series apart, the slowest last."""
 MOST_SAMPLES = 200_000_000
 """Samples of all readouts together: 3.2 GB of raw data."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Placement:
-    """Where the user puts the field of view, as at the console; what is None comes from the file."""
-
-    orientation: str | None = None
-    """axial, coronal or sagittal; without GridAxes in the file axial."""
-    tilt: float = 0.0
-    """rad."""
-    in_plane: float = 0.0
-    """rad."""
-    centre: tuple[float, float, float] | None = None
-    """World position of the gradients' isocentre, RAS, m; without GridCentre in the file the origin."""
-    fov: tuple[float, float, float] | None = None
-    """m; from the file by default."""
-    matrix: tuple[int, int, int] | None = None
-    """x, y, z; from the trajectory by default."""
-
-    def axes(self, file: PulseqFile) -> NDArray[np.float64]:
-        """Return the world directions of the gradient axes, in columns."""
-        written = _numbers(file, "GridAxes", 9)
-        if self.orientation is None and not (self.tilt or self.in_plane) and written is not None:
-            axes = written.reshape(3, 3)
-            if not np.allclose(axes.T @ axes, np.eye(3), atol=1e-6) or np.linalg.det(axes) < 0:
-                raise file.error("DEFINITIONS", "GridAxes is no rotation")
-            return axes
-        return orientation_axes(self.orientation or "axial", self.tilt, self.in_plane)
-
-    def isocentre(self, file: PulseqFile) -> NDArray[np.float64]:
-        """Return the (3,) world position of the gradients' isocentre, m."""
-        if self.centre is not None:
-            return np.array(self.centre)
-        written = _numbers(file, "GridCentre", 3)
-        return np.zeros(3) if written is None else written
-
-
-def _numbers(file: PulseqFile, key: str, count: int) -> NDArray[np.float64] | None:
-    """Return numbers of the definitions, or None if they are not there or not that many."""
-    words = file.definitions.get(key, "").replace(",", " ").split()
-    try:
-        values = np.array([float(word) for word in words])
-    except ValueError:
-        return None
-    return values if len(values) == count and bool(np.all(np.isfinite(values))) else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -100,7 +56,7 @@ def recognised(
     slices = found_slices(file, blocks, scanner)
     blocks = moved_origin(blocks, scanner, slices.origin)
     readouts = _readouts(file, blocks, scanner, slices, labels)
-    field_of_view = placement.fov or _field_of_view(file, readouts)
+    field_of_view = _field_of_view(file, readouts, placement)
     cycles = _extent(readouts) * np.array(field_of_view)
     image, contrast = _images(readouts, blocks, scanner)
     rows = cartesian_rows(readouts.k, field_of_view)
@@ -167,9 +123,11 @@ def _extent(readouts: _Readouts) -> NDArray[np.float64]:
     return np.asarray(np.ptp(np.concatenate(readouts.k), axis=0))
 
 
-def _field_of_view(file: PulseqFile, readouts: _Readouts) -> tuple[float, float, float]:
-    """Return the definitions' field of view, m, or what the steps between samples allow."""
-    values = _numbers(file, "FOV", 3)
+def _field_of_view(file: PulseqFile, readouts: _Readouts, placement: Placement) -> tuple[float, float, float]:
+    """Return the asked field of view, the definitions', or what the steps between samples allow, m."""
+    if placement.fov is not None:
+        return placement.fov[0], placement.fov[1], placement.fov[2]
+    values = written_numbers(file, "FOV", 3)
     if values is not None and values.min() > 0:
         x, y, z = (values * (1e-3 if values.max() > 5 else 1.0)).tolist()  # some writers mean millimetres
         return x, y, z

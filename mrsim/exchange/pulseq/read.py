@@ -13,10 +13,11 @@ from ...core.errors import InputError
 from ...sequence.events import Adc, Gradient, RfPulse, SoftDelay, Trigger
 from ...sequence.scanner import Scanner, to_ns
 from ...sequence.sequence import Block, Sequence
-from .encoding import Placement, recognised
+from .encoding import recognised
 from .events import USES, Events, rotation_matrix
 from .extensions import MARKS, NAMES, BlockExtensions, block_extensions
 from .parse import read_tables
+from .placement import Placement
 from .tables import ADC, EXT, GX, GZ, RF, PulseqFile
 
 RASTERS = {"gradient_raster": ("GradientRasterTime", 10e-6), "rf_raster": ("RadiofrequencyRasterTime", 1e-6),
