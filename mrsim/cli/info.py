@@ -41,7 +41,8 @@ def _contents(file: Path) -> dict[str, Any]:
         return {"raw": read_mrd(file)}
     from ..core.storage import load
 
-    return load(file)
+    held: dict[str, Any] = load(file)
+    return held
 
 
 def describe(value: Any) -> str:

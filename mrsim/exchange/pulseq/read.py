@@ -78,7 +78,11 @@ class _Reader:
         self.raster = to_ns(self.scanner.block_raster)
         self.extensions = block_extensions(file)
         self.events = Events(file, self.scanner, to_ns(self.scanner.rf_raster), to_ns(self.scanner.gradient_raster))
-        names = {label: NAMES.get(label, label.lower()) for label in self.extensions.labels if label not in MARKS}
+        names = {
+            label: file.definitions.get(f"Label{label}", NAMES.get(label, label.lower()))
+            for label in self.extensions.labels
+            if label not in MARKS
+        }
         self.labels = {names[label]: self.extensions.labels[label] for label in names}
 
     def blocks(self) -> list[Block]:

@@ -27,6 +27,8 @@ from .waveforms import extrapolates, quaternion, sampled, trapezoid
 VERSIONS = ("1.4.1", "1.5.0", "1.5.1")
 LABELS = {name: label for label, name in NAMES.items()}
 """Pulseq's names of our labels."""
+SPARE = ("SEG", "PHS", "ACQ", "SET", "REP", "SMS")
+"""Counters that labels without a name in Pulseq may take; the definitions say which is which."""
 PURPOSES = {"noise": "noise", "navigator": "navigator", "calibration": "reference"}
 """The label that says what a window is for, by its purpose; imaging windows and all others have none."""
 LETTERS = {"excitation": "e", "refocusing": "r", "inversion": "i", "saturation": "s", "preparation": "p",
@@ -45,14 +47,15 @@ def pulseq_text(sequence: Sequence, version: str = "1.5.0") -> str:
     if version not in VERSIONS:
         raise InputError(f"'{version}' cannot be written; choose {', '.join(VERSIONS)}", key="version")
     writer = _Writer(sequence.scanner, version)
-    rows = [writer.block(block) for block in _with_changes(sequence)]
+    names = label_names(sequence)
+    rows = [writer.block(block) for block in _with_changes(sequence, names)]
     parts = [
         "# Pulseq sequence file\n# Created by mrsim\n",
         _section(
             "VERSION",
             [f"{word} {n}" for word, n in zip(("major", "minor", "revision"), version.split("."), strict=True)],
         ),
-        _section("DEFINITIONS", _definitions(sequence)),
+        _section("DEFINITIONS", _definitions(sequence, names)),
         _section("BLOCKS", [f"{i} {row}" for i, row in enumerate(rows, 1)], "# NUM DUR RF GX GY GZ ADC EXT"),
         *writer.sections(),
     ]
@@ -68,7 +71,7 @@ def _section(name: str, lines: list[str], comment: str = "") -> str:
     return f"{head}[{name}]\n" + "".join(f"{line}\n" for line in lines)
 
 
-def _definitions(sequence: Sequence) -> list[str]:
+def _definitions(sequence: Sequence, names: dict[str, str]) -> list[str]:
     scanner, grid = sequence.scanner, sequence.encoding.grid
     nz, ny, nx = grid.shape
     dx, dy, dz = grid.spacing
@@ -79,6 +82,7 @@ def _definitions(sequence: Sequence) -> list[str]:
         "GradientRasterTime": f"{scanner.gradient_raster:.9g}",
         "GridAxes": " ".join(f"{value:.15g}" for value in grid.axes.ravel()),
         "GridCentre": " ".join(f"{value:.12g}" for value in grid.centre),
+        **{f"Label{label}": name for name, label in names.items() if LABELS.get(name) != label},
         "Name": sequence.name,
         "RadiofrequencyRasterTime": f"{scanner.rf_raster:.9g}",
         "SliceThickness": f"{grid.thickness:.9g}",
@@ -96,14 +100,22 @@ class _Played:
     """Labels set by the block, Pulseq's names."""
 
 
-def _with_changes(sequence: Sequence) -> list[_Played]:
-    """Return the blocks with the labels that change at each readout, and TRID at each repetition."""
-    names = {name for block in sequence.blocks for name in block.labels}
-    unknown = sorted(name for name in names if name not in LABELS)
-    if unknown:
-        raise InputError(f"label '{unknown[0]}' has no name in Pulseq; known: {', '.join(LABELS)}", key="label")
+def label_names(sequence: Sequence) -> dict[str, str]:
+    """Return Pulseq's name of every label that is ever set; names unknown to Pulseq take a counter that is free."""
+    names = {name for block in sequence.blocks for name, value in block.labels.items() if value}
     names |= {PURPOSES[b.adc.purpose] for b in sequence.blocks if b.adc is not None and b.adc.purpose in PURPOSES}
-    state = dict.fromkeys(sorted(names), 0)
+    known = {name: LABELS[name] for name in sorted(names) if name in LABELS}
+    free = [label for label in SPARE if label not in known.values()]
+    others = sorted(names - {*known})
+    if len(others) > len(free):
+        problem = f"{len(others)} labels have no name in Pulseq ({', '.join(others)}); {len(free)} counters are free"
+        raise InputError(problem, key="labels")
+    return known | dict(zip(others, free, strict=False))
+
+
+def _with_changes(sequence: Sequence, names: dict[str, str]) -> list[_Played]:
+    """Return the blocks with the labels that change at each readout, and TRID at each repetition."""
+    state = dict.fromkeys(names, 0)
     result = []
     for block in sequence.blocks:
         changes = [("TRID", 1)] if block.starts_tr else []
@@ -112,7 +124,7 @@ def _with_changes(sequence: Sequence) -> list[_Played]:
             for name in state:
                 value = 1 if name == mark else block.labels.get(name, 0)
                 if value != state[name]:
-                    changes.append((LABELS[name], value))
+                    changes.append((names[name], value))
                     state[name] = value
         result.append(_Played(block=block, changes=tuple(changes)))
     return result
