@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.errors import InputError, did_you_mean
 from ..core.nuclei import WATER_PPM
 from ..core.toml import resource
+from .exchange import ExchangePool
 from .tissue_file import GRADES, FatTable, FractionEntry, TimeEntry, WaterTable, read_tissue_file
 
 COMPUTED = "computed from a law for the field strength"
@@ -52,6 +53,8 @@ class Pool:
     """s; infinite where T2* = T2."""
     shift: float
     """Chemical shift relative to water, a pure fraction (-3.4 ppm is -3.4e-6)."""
+    exchange: tuple[ExchangePool, ...] = ()
+    """Pools that exchange magnetisation with this one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -68,6 +71,8 @@ class Tissue:
     fat: FatTable | None
     shift: float = 0.0
     """Chemical shift of the water pool, a pure fraction."""
+    exchange: tuple[ExchangePool, ...] = ()
+    """Pools that exchange magnetisation with the water pool, the same at every field strength."""
     history: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Provenance of the file."""
 
@@ -102,9 +107,8 @@ class Tissue:
         pools: list[Pool] = []
         fat_volume = self._fat_volume(field)
         if self.water:
-            pools.append(
-                self._pool("water", "", (1 - fat_volume) * self.property("pd", field).value, self.shift, field)
-            )
+            pd = (1 - fat_volume) * self.property("pd", field).value
+            pools.append(replace(self._pool("water", "", pd, self.shift, field), exchange=self.exchange))
         if self.fat:
             spectrum = self.fat.spectrum
             total, pd = sum(spectrum.amplitude), fat_volume * self.property("fat_pd", field).value
@@ -186,6 +190,7 @@ def load_tissue(name: str, grade: int | str | None = None, field: float = 3.0) -
         fields=content.field,
         water=content.water(GRADES[level - 1] if level else None),
         fat=content.fat,
+        exchange=content.pools_beside_water(),
         history={"file": str(path.resolve())},
     )
     tissue.pools(field)

@@ -15,7 +15,8 @@ from typing import Annotated, Literal
 
 from ..core.errors import InputError
 from ..core.toml import line_of, read_toml, structure
-from ..core.units import ChemicalShifts, Fractions, Quantity, Times
+from ..core.units import ChemicalShift, ChemicalShifts, Fraction, Fractions, Quantity, Rate, Time, Times
+from .exchange import ExchangePool
 from .field_laws import STRICT, FieldLaw
 
 Fields = Annotated[tuple[float, ...], Quantity("magnetic field")]
@@ -95,6 +96,24 @@ class FatTable:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ExchangeTable:
+    """One pool that exchanges with water; its name is the key of the table."""
+
+    __pydantic_config__ = STRICT
+    fraction: Fraction
+    """Equilibrium magnetisation over that of water."""
+    rate: Rate
+    """From the pool to water."""
+    t1: Time
+    t2: Time
+    source: str
+    provenance: Provenance
+    shift: ChemicalShift = 0.0
+    """Relative to water."""
+    line: Literal["liquid", "super-lorentzian", "gaussian", "lorentzian"] = "liquid"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TissueFile:
     """A tissue file."""
 
@@ -108,6 +127,16 @@ class TissueFile:
     pd: FractionEntry | None = None
     grade: dict[Literal["I", "II", "III", "IV", "V"], WaterTable] = dataclasses.field(default_factory=dict)
     fat: FatTable | None = None
+    exchange: dict[str, ExchangeTable] = dataclasses.field(default_factory=dict)
+    """Pools that exchange with water, by name."""
+
+    def pools_beside_water(self) -> tuple[ExchangePool, ...]:
+        """Return the pools that exchange with water."""
+        own = ("fraction", "rate", "t1", "t2", "shift", "line")
+        return tuple(
+            ExchangePool(name=name, **{key: getattr(table, key) for key in own})
+            for name, table in self.exchange.items()
+        )
 
     def water(self, grade: str | None) -> WaterTable | None:
         """Return the water of a grade (or of an ungraded tissue); none where the tissue is fat alone."""

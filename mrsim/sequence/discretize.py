@@ -128,11 +128,14 @@ def _pulse(block: Block, rf: RfPulse, tables: _Tables) -> int:
     gradient = np.diff(collected(block, edges), axis=0) / (rf.dwell / NS)
     since = (np.arange(len(rf.signal)) + 0.5) * rf.dwell / NS
     b1 = rf.signal * np.exp(-2j * np.pi * rf.frequency * since) if rf.frequency else rf.signal
-    key = (rf.dwell, rf.centre, rf.flip, rf.use, b1.tobytes(), gradient.tobytes())
+    key = (rf.dwell, rf.centre, rf.flip, rf.use, rf.frequency, b1.tobytes(), gradient.tobytes())
     if key not in tables.pulses:
         tables.pulses[key] = len(tables.played)
         dt = np.full(len(b1), rf.dwell / NS)
-        tables.played.append(Pulse(dt=dt, b1=b1, gradient=gradient, flip=rf.flip, centre=rf.centre / NS, use=rf.use))
+        played = Pulse(
+            dt=dt, b1=b1, gradient=gradient, flip=rf.flip, centre=rf.centre / NS, use=rf.use, frequency=rf.frequency
+        )
+        tables.played.append(played)
     return tables.pulses[key]
 
 

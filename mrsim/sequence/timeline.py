@@ -32,6 +32,8 @@ class Pulse:
     centre: float
     """Effective centre, s from the start of the pulse."""
     use: str
+    frequency: float = 0.0
+    """Carrier offset, Hz, that `b1` includes: where in its line a semisolid pool is irradiated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -10,6 +10,7 @@ from .noise import add_noise
 from .options import Bloch, Progress
 from .pathways import run_pathways
 from .pathways_options import Pathways
+from .z_spectrum import SaturationTrain, z_spectrum
 
 ENGINES = (Bloch, Pathways)
 """All engines."""
@@ -48,4 +49,4 @@ def simulate(
     return run_bloch(timeline, phantom, engine or Bloch(), threads, progress)
 
 
-__all__ = ["ENGINES", "Bloch", "Pathways", "Progress", "add_noise", "simulate"]
+__all__ = ["ENGINES", "Bloch", "Pathways", "Progress", "SaturationTrain", "add_noise", "simulate", "z_spectrum"]

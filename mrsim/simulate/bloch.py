@@ -86,6 +86,8 @@ def run_bloch(
             )
     reach = (2 * float(np.abs(spins.position[:, :2]).max()), cells.spacing[2] * cells.shape[0])
     plan = program(timeline, reach) if engine.reuse else "reuse is switched off"
+    if any(kind.exchange for kind in classes):
+        plan = "pools exchange magnetisation"
     facts: dict[str, Any] = {
         "engine": "bloch",
         "precision": engine.precision,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..phantom.exchange import ExchangePool
 from ..phantom.spins import Spins
 from ..sequence.timeline import Timeline
 from . import t2_prime
@@ -30,6 +31,8 @@ class TissueClass:
     """Resonance offset, Hz: chemical shift, field offset and one node of T2'."""
     b1: float
     """Relative transmit field."""
+    exchange: tuple[ExchangePool, ...] = ()
+    """Pools that exchange magnetisation with this one."""
     members: NDArray[np.int64]
     """Indices of the spins."""
 
@@ -96,6 +99,7 @@ def tissue_classes(spins: Spins, timeline: Timeline, options: ClassOptions) -> t
                     r2=1 / pool.t2,
                     offset=float(offset) + shift + float(f),
                     b1=float(b1),
+                    exchange=pool.exchange,
                     members=members,
                 )
                 for f, w in zip(node, weight, strict=True)

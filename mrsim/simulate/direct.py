@@ -18,6 +18,7 @@ from ..core.grid import Grid
 from ..phantom.spins import Spins
 from ..sequence.timeline import RF, Timeline
 from .classes import TissueClass
+from .exchange_walk import exchange_signal
 from .options import Bloch, Progress
 from .sampling import SampleForms
 from .steps import RealType, TimeTable, pulse_table, rotation_series, turn_series
@@ -43,7 +44,14 @@ def by_spin(
     position[:, 2] += np.tile(shift, len(spins.position))
     volume = np.repeat(spins.volume / per_layer, per_layer)
     spread = [_spread(kind, per_layer) for kind in classes]
-    signal = direct_signal(timeline, spread, position, volume, dtype=engine.dtype, threads=workers, progress=progress)
+    signal = np.zeros(timeline.readouts.k.shape[:2], dtype=np.complex128)
+    alone, mixed = ([kind for kind in spread if bool(kind.exchange) == wanted] for wanted in (False, True))
+    if alone:
+        signal += direct_signal(
+            timeline, alone, position, volume, dtype=engine.dtype, threads=workers, progress=progress
+        )
+    if mixed:
+        signal += exchange_signal(timeline, mixed, position, volume, threads=workers, progress=progress)
     return signal, {"sub_slices": per_layer * layers, "spins": sum(len(k.members) for k in spread)}
 
 

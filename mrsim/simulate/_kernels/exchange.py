@@ -1,0 +1,86 @@
+"""Bloch-McConnell kernel: RF with gradients on pools that exchange.
+
+Symmetric splitting: relaxation and exchange over half a step, rotation of every liquid pool about its own field and
+saturation of semisolid ones, relaxation and exchange over half a step. Neighbouring halves are joined. Second order
+in the step; the loop over spins is the vector loop.
+"""
+
+import numpy as np
+from numba import njit
+
+FLAGS = {"contract", "reassoc", "nsz", "arcp", "afn"}
+BLOCK = 128
+"""Spins that travel through time together."""
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def mix(m, matrix, recovery, scratch):
+    """Replace the (pool, n) components by matrix @ m + recovery."""
+    for p in range(m.shape[0]):
+        for i in range(m.shape[1]):
+            scratch[p, i] = recovery[p]
+        for q in range(m.shape[0]):
+            f = matrix[p, q]
+            for i in range(m.shape[1]):
+                scratch[p, i] += f * m[q, i]
+    for p in range(m.shape[0]):
+        for i in range(m.shape[1]):
+            m[p, i] = scratch[p, i]
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def turn_pool(x, y, z, position, offset, bx, by, gx, gy, gz, series):
+    """Turn one pool of a block by one step; fields in units of half a rotation angle, at most 1/2."""
+    px, py, pz = position[0], position[1], position[2]
+    c0, c1, c2, c3, c4, c5, c6 = series[0]
+    s0, s1, s2, s3, s4, s5, s6 = series[1]
+    half = series[0, 0] / (series[0, 0] + series[0, 0])
+    for i in range(x.size):
+        hz = offset + gx * px[i] + gy * py[i] + gz * pz[i]
+        u = bx * bx + by * by + hz * hz
+        c = c0 + u * (c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * c6)))))
+        s = s0 + u * (s1 + u * (s2 + u * (s3 + u * (s4 + u * (s5 + u * s6)))))
+        along, across = s * c, half * s * s
+        tx = by * z[i] - hz * y[i]
+        ty = hz * x[i] - bx * z[i]
+        tz = bx * y[i] - by * x[i]
+        x[i] += along * tx + across * (by * tz - hz * ty)
+        y[i] += along * ty + across * (hz * tx - bx * tz)
+        z[i] += along * tz + across * (bx * ty - by * tx)
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def exchange_steps(x, y, z, position, offset, b1, gradient, kept, half, whole, series):
+    """Carry all spins of one class through equal steps, in place.
+
+    x, y : (liquid, n). z : (pool, n), liquid pools first. position : (3, n) m. offset : (liquid,), b1 : (2, step),
+    gradient : (3, step) in units of half a rotation angle (per m). kept : (step, semisolid) share of the longitudinal
+    magnetisation that saturation leaves. half, whole : three arrays for half a step and for a step, of transverse
+    (liquid, liquid) and longitudinal (pool, pool) matrices and recovery (pool,). series : (2, 7).
+    """
+    liquids, steps = x.shape[0], b1.shape[1]
+    scratch = np.empty((z.shape[0], BLOCK), x.dtype)
+    none = np.zeros(liquids, x.dtype)
+    for begin in range(0, x.shape[1], BLOCK):
+        end = min(x.shape[1], begin + BLOCK)
+        bx, by, bz, r, w = (
+            x[:, begin:end],
+            y[:, begin:end],
+            z[:, begin:end],
+            position[:, begin:end],
+            scratch[:, : end - begin],
+        )
+        mix(bx, half[0], none, w)
+        mix(by, half[0], none, w)
+        mix(bz, half[1], half[2], w)
+        for k in range(steps):
+            gx, gy, gz = gradient[0, k], gradient[1, k], gradient[2, k]
+            for p in range(liquids):
+                turn_pool(bx[p], by[p], bz[p], r, offset[p], b1[0, k], b1[1, k], gx, gy, gz, series)
+            for p in range(kept.shape[1]):
+                for i in range(end - begin):
+                    bz[liquids + p, i] *= kept[k, p]
+            last = k == steps - 1
+            mix(bx, half[0] if last else whole[0], none, w)
+            mix(by, half[0] if last else whole[0], none, w)
+            mix(bz, half[1] if last else whole[1], half[2] if last else whole[2], w)
