@@ -21,11 +21,11 @@ from ..core.grid import Grid
 from ..phantom.phantom import Phantom
 from ..sequence.timeline import Timeline
 from .by_class import by_class
-from .classes import ClassOptions, tissue_classes
+from .classes import ClassOptions, TissueClass, tissue_classes
 from .direct import by_spin
 from .in_plane import in_plane_error
 from .options import Bloch, Progress
-from .program import program
+from .program import Program, program
 from .slab import slab_thickness
 
 
@@ -85,9 +85,7 @@ def run_bloch(
                 f"no spins of {', '.join(engine.only)} in the slice; tissues: {', '.join(spins.tissues)}", key="only"
             )
     reach = (2 * float(np.abs(spins.position[:, :2]).max()), cells.spacing[2] * cells.shape[0])
-    plan = program(timeline, reach) if engine.reuse else "reuse is switched off"
-    if any(kind.exchange for kind in classes):
-        plan = "pools exchange magnetisation"
+    plan = _plan(timeline, reach, classes, engine)
     facts: dict[str, Any] = {
         "engine": "bloch",
         "precision": engine.precision,
@@ -109,6 +107,15 @@ def run_bloch(
         signal, report = by_class(timeline, plan, classes, spins, cells, engine, workers, progress)
         facts |= {"reuse": "through the slice", **report}
     return _acquisition(timeline, signal, facts)
+
+
+def _plan(timeline: Timeline, reach: tuple[float, float], classes: list[TissueClass], engine: Bloch) -> Program | str:
+    """Return how the slice is reused, or why it is not."""
+    if not engine.reuse:
+        return "reuse is switched off"
+    if any(kind.exchange for kind in classes):
+        return "pools exchange magnetisation"
+    return program(timeline, reach)
 
 
 def _check_readouts(timeline: Timeline) -> None:
