@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "again": ("again", "Repeat a finished run from its result file, bit for bit."),
     "list": ("listing", "List protocols, phantoms, tissues, scanners, models and families."),
     "show": ("show", "Show a protocol: sequence diagram, k-space, timing."),
+    "tissue": ("tissue", "Print what is known of a tissue, with its sources."),
     "check": ("check", "Check a protocol against the limits of a scanner."),
     "simulate": ("simulate", "Simulate a protocol and write its raw data."),
     "export": ("export", "Write a sequence for a scanner (Pulseq) or raw data for other programs (MRD)."),

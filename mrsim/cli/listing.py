@@ -37,10 +37,18 @@ def _families() -> Rows:
     return [(name, text.strip().splitlines()[0].rstrip(".")) for name, text in modules]
 
 
+def _materials() -> Rows:
+    from ..phantom.tissue import material_sets
+
+    return [(n, f"{next(iter(where.values()))} ({', '.join(where)})") for n, where in material_sets().items()]
+
+
 KINDS: dict[str, Callable[[], Rows]] = {
     "protocols": lambda: _files("protocols"),
     "phantoms": lambda: _files("phantoms"),
     "tissues": lambda: _files("phantoms/tissues"),
+    "materials": _materials,
+    "substances": lambda: _files("phantoms/substances"),
     "scanners": lambda: _files("protocols/scanners"),
     "models": _models,
     "families": _families,
@@ -52,7 +60,7 @@ KINDS: dict[str, Callable[[], Rows]] = {
 @click.argument("kind", metavar="[KIND]", type=click.Choice([*KINDS]), required=False)
 @json_option
 def command(kind: str | None, as_json: bool) -> None:
-    """List what can be named; KIND is protocols, phantoms, tissues, scanners, models or families."""
+    """List what can be named; KIND is protocols, phantoms, tissues, materials, scanners, ..."""
     from ..report.table import Table
 
     found = {name: KINDS[name]() for name in ([kind] if kind else KINDS)}

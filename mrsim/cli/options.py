@@ -79,6 +79,13 @@ noise_free_option = click.option("--noise-free", is_flag=True, help="Add no nois
 phantom_options = together(
     click.option("--grade", type=click.IntRange(1, 5), help="Pfirrmann grade of the disc, 1 to 5."),
     click.option("--phantom", metavar="NAME", help="Phantom or path of a phantom file."),
+    click.option(
+        "--material",
+        "materials",
+        multiple=True,
+        metavar="SET",
+        help="Material set where the literature disagrees, e.g. ecr; mrsim list materials.",
+    ),
 )
 engine_options = together(
     click.option(

@@ -32,11 +32,16 @@ UNITS: dict[str, dict[str, float]] = {
     "pressure": {"Pa": 1.0, "kPa": 1e3},
     "concentration": {"mol/m^3": 1.0, "mM": 1.0, "mmol/l": 1.0},
     "chemical shift": {"ppm": 1e-6},
+    "susceptibility": {"ppm": 1e-6},
+    "density": {"kg/m^3": 1.0, "g/cm^3": 1e3},
+    "perfusion": {"m^3/kg/s": 1.0, "ml/100g/min": 1e-6 / 0.1 / 60},
+    "charge density": {"mol/kg": 1.0, "mEq/g": 1.0},
+    "relaxivity": {"m^3/mol/s": 1.0, "1/mM/s": 1.0},
     "absorbed power": {"W/kg/T^2": 1.0, "W/kg/uT^2": 1e12},
     "fraction": {"": 1.0, "%": 1e-2},
 }
-"""Per dimension the accepted units and their SI factor; the first is the SI unit. Chemical shifts are
-kept as pure fractions (1 ppm = 1e-6)."""
+"""Per dimension the accepted units and their SI factor; the first is the SI unit. Chemical shifts and
+susceptibilities are kept as pure fractions (1 ppm = 1e-6)."""
 
 
 def si_unit(dimension: str) -> str:

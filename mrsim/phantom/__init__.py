@@ -3,6 +3,7 @@
 from .phantom import Phantom
 from .phantom_file import load_phantom
 from .spins import Spins
-from .tissue import Pool, Property, Tissue, load_tissue
+from .tissue import Pool, Tissue, load_tissue
+from .tissue_facts import Property
 
 __all__ = ["Phantom", "Pool", "Property", "Spins", "Tissue", "load_phantom", "load_tissue"]

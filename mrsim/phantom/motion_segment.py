@@ -20,7 +20,7 @@ from ..core.units import Fractions, Length, Lengths
 from .field_laws import STRICT
 from .phantom import Roi
 from .shapes import Band, Box, Ellipse, Intersection, Shape
-from .tissue_file import Provenance
+from .tissue_facts import Provenance
 
 Part = tuple[str, str, Shape, tuple[float, float]]
 """Name, tissue, shape, span along the extrusion."""

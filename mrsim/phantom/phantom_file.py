@@ -21,7 +21,7 @@ from .field_laws import STRICT
 from .motion_segment import MotionSegment, Part, segment_regions, segment_rois
 from .phantom import Phantom, Region, Roi
 from .shapes import Box, Ellipse, Polygon, Shape
-from .tissue import Tissue, grade_number, load_tissue
+from .tissue import Tissue, grade_number, load_tissue, material_sets
 from .tissue_file import FractionEntry, TimeEntry, WaterTable
 
 Pair = Annotated[tuple[float, ...], Quantity("length")]
@@ -122,9 +122,13 @@ class PhantomFile:
     material: dict[str, Material] = dataclasses.field(default_factory=dict)
     shape: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     motion_segment: MotionSegment | None = None
+    materials: tuple[str, ...] = ()
+    """Material sets of its tissues, where the literature disagrees."""
 
 
-def load_phantom(name: str, field: float = 3.0, grade: int | str | None = None) -> Phantom:
+def load_phantom(
+    name: str, field: float = 3.0, grade: int | str | None = None, materials: tuple[str, ...] = ()
+) -> Phantom:
     """Load a phantom by name or path.
 
     Parameters
@@ -135,6 +139,8 @@ def load_phantom(name: str, field: float = 3.0, grade: int | str | None = None) 
         Field strength, T; every tissue must be known there.
     grade : int or str, optional
         Pfirrmann grade, 1 to 5 or I to V, for phantoms with a disc. Default: the file's.
+    materials : tuple of str
+        Material sets on top of the file's own, e.g. ``("stiffness_falls",)``; see `material_sets`.
     """
     path = resource(name, "phantoms", "phantom")
     content = structure(read_toml(path), PhantomFile, path)
@@ -146,6 +152,7 @@ def load_phantom(name: str, field: float = 3.0, grade: int | str | None = None) 
             raise _error(path, ("length",), f"{content.length:g} m is not positive")
         whole = (-content.length / 2, content.length / 2)
         parts = [(n, t, s, whole if np.all(np.isinf(span)) else span) for n, t, s, span in parts]
+    sets = (*content.materials, *materials)
     names = tuple(dict.fromkeys(tissue for _, tissue, _, _ in parts))
     regions = tuple(Region(name=n, tissue=names.index(t), shape=s, span=span) for n, t, s, span in parts)
     return Phantom(
@@ -153,14 +160,30 @@ def load_phantom(name: str, field: float = 3.0, grade: int | str | None = None) 
         description=content.description,
         field=field,
         grade=number,
-        tissues=tuple(_tissue(key, content, path, number, field) for key in names),
+        tissues=_tissues(names, content, path, number, field, sets),
         regions=regions,
         rois_defined=rois,
         axis=content.extruded,
         offset=content.offset,
         b1=content.b1,
-        history={"file": str(path.resolve()), "field": field, "grade": number},
+        history={"file": str(path.resolve()), "field": field, "grade": number, "materials": list(sets)},
     )
+
+
+def _tissues(
+    names: tuple[str, ...], content: PhantomFile, path: Path, grade: int | None, field: float, sets: tuple[str, ...]
+) -> tuple[Tissue, ...]:
+    """Return the tissues; a material set that none of them has is an error."""
+    tissues = tuple(_tissue(name, content, path, grade, field, sets) for name in names)
+    for wanted in sets:
+        if not any(wanted in tissue.sets for tissue in tissues):
+            known = [name for name, where in material_sets().items() if set(where) & set(names)]
+            raise InputError(
+                f"no tissue of '{path.stem}' has a material set '{wanted}'{did_you_mean(wanted, known)}; "
+                f"it has: {', '.join(known) or 'none'}",
+                key="materials",
+            )
+    return tissues
 
 
 def _parts(content: PhantomFile, grade: int | None, path: Path) -> tuple[list[Part], tuple[Roi, ...], int | None]:
@@ -214,14 +237,16 @@ def _check_shape(entry: EllipseEntry | BoxEntry | PolygonEntry, path: Path, keys
         raise _error(path, (*keys, "rounding"), f"{entry.rounding * 1e3:g} mm is negative")
 
 
-def _tissue(name: str, content: PhantomFile, path: Path, grade: int | None, field: float) -> Tissue:
+def _tissue(
+    name: str, content: PhantomFile, path: Path, grade: int | None, field: float, sets: tuple[str, ...]
+) -> Tissue:
     if name in content.material:
         return _ideal_tissue(name, content.material[name], path)
     shipped = available("phantoms/tissues")
     if name not in shipped and not name.endswith(".toml"):
         hint = did_you_mean(name, [*content.material, *shipped])
         raise InputError(f"unknown tissue or material '{name}'{hint}", key="tissue", file=path)
-    return load_tissue(name, grade, field)
+    return load_tissue(name, grade, field, sets)
 
 
 def _ideal_tissue(name: str, material: Material, path: Path) -> Tissue:

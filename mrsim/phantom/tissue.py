@@ -14,28 +14,13 @@ from typing import Any
 
 from ..core.errors import InputError, did_you_mean
 from ..core.nuclei import WATER_PPM
-from ..core.toml import resource
+from ..core.toml import available, resource
 from .exchange import ExchangePool
-from .tissue_file import GRADES, FatTable, FractionEntry, TimeEntry, WaterTable, read_tissue_file
+from .tissue_facts import RELAXATION, Fact, Property, at_field, read_fact
+from .tissue_file import GRADES, FatTable, FractionEntry, TimeEntry, TissueFile, WaterTable, read_tissue_file
 
 COMPUTED = "computed from a law for the field strength"
 """Provenance of values that no table holds."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Property:
-    """One number of a tissue at one field strength, with where it comes from."""
-
-    value: float
-    """SI."""
-    unit: str
-    """SI unit; ``""`` for a pure number."""
-    sd: float
-    """Spread between subjects (one standard deviation), the same unit."""
-    source: str
-    """Citation."""
-    provenance: str
-    """How the number was obtained, in plain words, e.g. ``"compiled default"``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +60,14 @@ class Tissue:
     """Pools that exchange magnetisation with the water pool, the same at every field strength."""
     history: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Provenance of the file."""
+    facts: dict[str, Fact] = dataclasses.field(default_factory=dict)
+    """What is known besides relaxation: diffusion, stiffness, susceptibility, ..."""
+    replaced: dict[str, Fact] = dataclasses.field(default_factory=dict)
+    """Relaxation that a material set puts in place of the file's."""
+    sets: tuple[str, ...] = ()
+    """Material sets that were chosen."""
+    all_sets: tuple[str, ...] = ()
+    """Material sets that could be chosen."""
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the properties that the tissue has."""
@@ -84,8 +77,12 @@ class Tissue:
 
     def property(self, name: str, field: float) -> Property:
         """Return one property at a field strength, T, refusing fields that the tissue does not know."""
+        if name in self.facts or name in self.replaced:
+            name_of_set = f" in the material sets {', '.join(self.sets)}" if name in self.replaced else ""
+            return at_field(self.name, name + name_of_set, self.replaced.get(name) or self.facts[name], field)
         if name not in self.names():
-            raise InputError(f"{self.name} has no property '{name}'{did_you_mean(name, self.names())}")
+            known = (*self.names(), *self.facts)
+            raise InputError(f"{self.name} has no property '{name}'{did_you_mean(name, known)}")
         table = self.fat if name.startswith("fat_") else self.water
         entry: TimeEntry | FractionEntry = getattr(table, name.removeprefix("fat_"))
         unit = "s" if isinstance(entry, TimeEntry) else ""
@@ -99,8 +96,17 @@ class Tissue:
         return self._computed(name, entry, field)
 
     def properties(self, field: float) -> dict[str, Property]:
-        """Return all properties at a field strength, T."""
+        """Return what the signal of a simple image needs, at a field strength, T."""
         return {name: self.property(name, field) for name in self.names()}
+
+    def known(self, field: float) -> dict[str, Property]:
+        """Return everything that is known at a field strength, T; facts of other fields are left out."""
+        there = [
+            name
+            for name, fact in self.facts.items()
+            if not fact.entry.field or any(math.isclose(field, b) for b in fact.entry.field)
+        ]
+        return self.properties(field) | {name: self.property(name, field) for name in there}
 
     def pools(self, field: float) -> tuple[Pool, ...]:
         """Return the pools of spins at a field strength, T; together they have the tissue's proton density."""
@@ -163,7 +169,7 @@ class Tissue:
         return Property(value=value, unit="s", sd=sd, source=source, provenance=COMPUTED)
 
 
-def load_tissue(name: str, grade: int | str | None = None, field: float = 3.0) -> Tissue:
+def load_tissue(name: str, grade: int | str | None = None, field: float = 3.0, sets: tuple[str, ...] = ()) -> Tissue:
     """Load a tissue by name or path, and make sure that it is known at a field strength.
 
     Parameters
@@ -174,6 +180,9 @@ def load_tissue(name: str, grade: int | str | None = None, field: float = 3.0) -
         Pfirrmann grade, 1 to 5 or I to V; ignored by tissues without grades. Default: the file's.
     field : float
         Field strength, T.
+    sets : tuple of str
+        Material sets to choose, e.g. ``("stiffness_falls",)``; later ones win, and names that the tissue does not
+        have are left to other tissues.
     """
     path = resource(name, "phantoms/tissues", "tissue")
     content = read_tissue_file(path)
@@ -183,18 +192,52 @@ def load_tissue(name: str, grade: int | str | None = None, field: float = 3.0) -
         level = number or content.default_grade
         if level is None or GRADES[level - 1] not in content.grade:
             raise InputError(f"grade {level} has no table; it has {', '.join(content.grade)}", file=path, key="grade")
+    roman = GRADES[level - 1] if level else None
+    chosen = tuple(name for name in sets if name in content.set)
+    beside = GRADES[number - 1] if number else roman
+    facts, replaced = facts_of(content, beside, chosen)
     tissue = Tissue(
         name=path.stem,
         description=content.description,
         grade=level,
         fields=content.field,
-        water=content.water(GRADES[level - 1] if level else None),
+        water=content.water(roman),
         fat=content.fat,
         exchange=content.pools_beside_water(),
         history={"file": str(path.resolve())},
+        facts=facts,
+        replaced=replaced,
+        sets=chosen,
+        all_sets=tuple(content.set),
     )
     tissue.pools(field)
     return tissue
+
+
+def facts_of(content: TissueFile, grade: str | None, sets: tuple[str, ...]) -> tuple[dict[str, Fact], dict[str, Fact]]:
+    """Return the facts of a grade (I to V) with the material sets on top, and the relaxation that the sets replace."""
+    entries = dict(content.property)
+    for level, table in content.grade.items():
+        entries |= table.property if level == grade else {}
+    for level, beside in content.by_grade.items():
+        entries |= beside if level == grade else {}
+    for name in sets:
+        other = content.set[name]
+        entries |= other.property
+        for level, opinion in other.grade.items():
+            entries |= opinion if level == grade else {}
+    read = {name: read_fact(name, entry, replaceable=True) for name, entry in entries.items()}
+    replaced = {name: fact for name, fact in read.items() if name in RELAXATION}
+    return {name: fact for name, fact in read.items() if name not in RELAXATION}, replaced
+
+
+def material_sets() -> dict[str, dict[str, str]]:
+    """Return every material set of the shipped tissues: set -> tissue -> description."""
+    found: dict[str, dict[str, str]] = {}
+    for tissue, path in available("phantoms/tissues").items():
+        for name, other in read_tissue_file(path).set.items():
+            found.setdefault(name, {})[tissue] = other.description
+    return found
 
 
 def grade_number(grade: int | str | None) -> int | None:

@@ -11,22 +11,15 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from ..core.errors import InputError
 from ..core.toml import line_of, read_toml, structure
-from ..core.units import ChemicalShift, ChemicalShifts, Fraction, Fractions, Quantity, Rate, Time, Times
+from ..core.units import ChemicalShift, ChemicalShifts, Fraction, Fractions, Rate, Time, Times
 from .exchange import ExchangePool
 from .field_laws import STRICT, FieldLaw
+from .tissue_facts import FactEntry, Fields, MaterialSet, Provenance, read_fact
 
-Fields = Annotated[tuple[float, ...], Quantity("magnetic field")]
-Provenance = Literal[
-    "printed in a source document",
-    "read in a public text",
-    "recalled from the cited paper, not verified",
-    "compiled default",
-    "chosen by definition",
-]
 GRADES = ("I", "II", "III", "IV", "V")
 """Pfirrmann grades 1 to 5."""
 
@@ -79,6 +72,8 @@ class WaterTable:
     t2: TimeEntry
     t2_star: TimeEntry
     pd: FractionEntry
+    property: dict[str, FactEntry] = dataclasses.field(default_factory=dict)
+    """Facts of this grade, by name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,6 +133,13 @@ class TissueFile:
             for name, table in self.exchange.items()
         )
 
+    property: dict[str, FactEntry] = dataclasses.field(default_factory=dict)
+    """Facts of all grades, by name."""
+    by_grade: dict[Literal["I", "II", "III", "IV", "V"], dict[str, FactEntry]] = dataclasses.field(default_factory=dict)
+    """Facts that follow the grade of the adjacent disc, of a tissue that has no grades itself."""
+    set: dict[str, MaterialSet] = dataclasses.field(default_factory=dict)
+    """Material sets, by name."""
+
     def water(self, grade: str | None) -> WaterTable | None:
         """Return the water of a grade (or of an ungraded tissue); none where the tissue is fat alone."""
         if grade is not None:
@@ -161,7 +163,26 @@ def read_tissue_file(path: Path) -> TissueFile:
     if content.fat:
         _check_compartment(content.fat, content, path, ("fat",))
         _check_fat(content.fat, water, content, path)
+    _check_facts(content, path)
     return content
+
+
+def _check_facts(content: TissueFile, path: Path) -> None:
+    tables: list[tuple[tuple[str, ...], dict[str, FactEntry], bool]] = [(("property",), content.property, False)]
+    tables += [(("grade", g, "property"), content.grade[g].property, False) for g in content.grade]
+    tables += [(("by_grade", g), content.by_grade[g], False) for g in content.by_grade]
+    for name, other in content.set.items():
+        tables.append((("set", name, "property"), other.property, True))
+        tables += [(("set", name, "grade", g), other.grade[g], True) for g in other.grade]
+        for grade in other.grade:
+            if grade not in {**content.grade, **content.by_grade}:
+                _refuse(path, ("set", name, "grade", grade), f"the tissue has no grade {grade}")
+    for keys, table, replaceable in tables:
+        for name, entry in table.items():
+            try:
+                read_fact(name, entry, replaceable)
+            except ValueError as error:
+                _refuse(path, (*keys, name), str(error))
 
 
 def _refuse(path: Path, keys: tuple[str, ...], problem: str) -> None:

@@ -11,6 +11,13 @@ SHOWN: dict[str, tuple[float, str]] = {
     "T": (1e6, "µT"),
     "T/m": (1e3, "mT/m"),
     "m": (1e3, "mm"),
+    "m^2/s": (1e9, "µm²/ms"),
+    "Pa": (1e-3, "kPa"),
+    "mol/m^3": (1.0, "mM"),
+    "m^3/mol/s": (1.0, "1/(mM s)"),
+    "m^3/kg/s": (6e6, "ml/100g/min"),
+    "kg/m^3": (1.0, "kg/m³"),
+    "ppm": (1e6, "ppm"),
 }
 """Per SI unit the factor and the unit that readers expect."""
 

@@ -24,6 +24,7 @@ def _stored(file: Path) -> tuple[RunRequest, dict[str, str]]:
         raise StorageError(f"{file} does not say how it was made: it is not the result of a run")
     wanted = dict(stored["request"])
     wanted["without"] = tuple(wanted["without"])
+    wanted["materials"] = tuple(wanted.get("materials", ()))
     return RunRequest(**wanted), stored["files"]
 
 

@@ -40,6 +40,8 @@ class RunRequest:
     """T; picks the preset of that field."""
     grade: int | None = None
     """Pfirrmann grade, 1 to 5."""
+    materials: tuple[str, ...] = ()
+    """Material sets of the tissues, where the literature disagrees."""
     model: str | None = None
     """Signal model to fit."""
     overrides: Mapping[str, str] = dataclasses.field(default_factory=dict)

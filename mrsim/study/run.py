@@ -81,7 +81,9 @@ def prepare(request: RunRequest) -> Prepared:
     path, description, defaults, build = _read(request)
     scanner = choose_scanner(request.field, request.scanner, defaults.scanner)
     grade = request.grade if request.grade is not None else defaults.grade
-    phantom = load_phantom(request.phantom or defaults.phantom, field=scanner.b0, grade=grade)
+    phantom = load_phantom(
+        request.phantom or defaults.phantom, field=scanner.b0, grade=grade, materials=request.materials
+    )
     sequence = build(scanner)
     violations = sequence.check()
     if (

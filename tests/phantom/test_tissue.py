@@ -13,7 +13,7 @@ from mrsim.phantom.tissue import COMPUTED
 from mrsim.phantom.tissue_file import GRADES, read_tissue_file
 
 TISSUES = tuple(available("phantoms/tissues"))
-THREE_TESLA_ONLY = {"spinal_nerve_root"}
+THREE_TESLA_ONLY = {"spinal_nerve_root", "brain_lacune", "brain_perivascular_space"}
 GRADED = {"nucleus_pulposus", "annulus_fibrosus_inner", "annulus_fibrosus_outer"}
 PROVENANCE = {
     "printed in a source document",

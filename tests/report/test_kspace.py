@@ -21,7 +21,10 @@ def test_samples_lie_on_the_cartesian_grid_of_the_field_of_view(family):
     sequence = family(fov=fov, matrix=matrix).build(load_scanner("3T"))
     k, time = sampled_k(sequence)
     expected = [((i - 8) / fov[0], (j - 3) / fov[1]) for j in range(6) for i in range(16)]
-    np.testing.assert_allclose(k[:, :2], expected, atol=1e-6 / fov[0])  # a millionth of a step: round-off of areas
+    by_line = k[np.lexsort(np.round(k[:, :2] * fov).T)]  # echo trains visit the lines in an order of their own
+    np.testing.assert_allclose(
+        by_line[:, :2], expected, atol=1e-6 / fov[0]
+    )  # a millionth of a step: round-off of areas
     assert (np.diff(time) > 0).all()
     assert time[-1] < sequence.duration
 
