@@ -79,7 +79,7 @@ def test_folded_time_keeps_active_parts_to_scale_and_shortens_silence(mese):
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_diagram_of_every_family_names_all_its_pulses(family):
-    sequence = family(matrix=(16, 8)).build(load_scanner("3T"))
+    sequence = family(matrix=(16, 8, 4)[: len(family().matrix)]).build(load_scanner("3T"))
     first, end = repetition_bounds(sequence)[sampled_repetitions(sequence)[0]]
     names = [block.name for block in sequence.blocks[first:end] if block.rf is not None]
     figure = sequence_diagram(sequence)

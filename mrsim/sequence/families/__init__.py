@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from .balanced_ssfp import BalancedSSFP
 from .diffusion_epi import DiffusionEpi
+from .free_precession import FreePrecession
 from .gradient_echo_epi import GradientEchoEpi
 from .inversion_recovery_spin_echo import InversionRecoverySpinEcho
+from .look_locker import LookLocker
+from .mp_rage import MPRage
 from .multi_echo_gradient_echo import MultiEchoGradientEcho
 from .multi_echo_spin_echo import MultiEchoSpinEcho
 from .protocol import Protocol
 from .spin_echo import SpinEcho
 from .spin_echo_epi import SpinEchoEpi
 from .spoiled_gradient_echo import SpoiledGradientEcho
+from .spoiled_gradient_echo_3d import SpoiledGradientEcho3D
 from .turbo_spin_echo import TurboSpinEcho
 
 FAMILIES: tuple[type[Protocol], ...] = (
@@ -23,5 +28,10 @@ FAMILIES: tuple[type[Protocol], ...] = (
     SpinEchoEpi,
     DiffusionEpi,
     TurboSpinEcho,
+    SpoiledGradientEcho3D,
+    BalancedSSFP,
+    FreePrecession,
+    MPRage,
+    LookLocker,
 )
 """Every family that a protocol file can name."""

@@ -39,7 +39,7 @@ class Recalled(Slice2D):
 
     def spoil_phase(self, excitation: int) -> float:
         """Return the RF and receiver phase of an excitation, counted from 0, rad in [0, 2 pi)."""
-        return math.fmod(self.phase_increment * (excitation * (excitation + 1) // 2), 2 * math.pi)
+        return quadratic_phase(self.phase_increment, excitation)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -170,3 +170,8 @@ def slice_area(selection: Selection) -> float:
     if selection.gradient is None:
         return 0.0
     return float(moments(selection.gradient, np.array([selection.before], dtype=np.int64))[0])
+
+
+def quadratic_phase(increment: float, excitation: int) -> float:
+    """Return increment n (n + 1) / 2 for excitation n, counted from 0, rad in (-2 pi, 2 pi)."""
+    return math.fmod(increment * (excitation * (excitation + 1) // 2), 2 * math.pi)

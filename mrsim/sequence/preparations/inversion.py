@@ -51,10 +51,13 @@ class Inversion(Preparation):
 
     def blocks(self, stage: Stage) -> tuple[Block, ...]:
         """Return the inversion, its spoiler and the wait."""
+        return delayed(stage, self.alone(stage), "ti", self.ti[0])
+
+    def alone(self, stage: Stage) -> tuple[Block, ...]:
+        """Return the inversion and its spoiler, without the wait."""
         pulse = self._pulse(stage)
         first = selective(stage, pulse, self.width * stage.thickness, "invert") if self.width else None
-        parts = (first or played(stage, pulse, "invert"), *spoil(stage, self.spoiler_cycles, "spoil inversion"))
-        return delayed(stage, parts, "ti", self.ti[0])
+        return (first or played(stage, pulse, "invert"), *spoil(stage, self.spoiler_cycles, "spoil inversion"))
 
     def _pulse(self, stage: Stage) -> RfPulse:
         if self.pulse == "hard":
