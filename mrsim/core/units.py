@@ -38,6 +38,8 @@ UNITS: dict[str, dict[str, float]] = {
     "charge density": {"mol/kg": 1.0, "mEq/g": 1.0},
     "relaxivity": {"m^3/mol/s": 1.0, "1/mM/s": 1.0},
     "absorbed power": {"W/kg/T^2": 1.0, "W/kg/uT^2": 1e12},
+    "frequency drift": {"Hz/s": 1.0, "Hz/min": 1.0 / 60.0},
+    "curvature": {"1/m^2": 1.0},
     "fraction": {"": 1.0, "%": 1e-2},
 }
 """Per dimension the accepted units and their SI factor; the first is the SI unit. Chemical shifts and
@@ -149,6 +151,8 @@ FieldStrength = Annotated[float, Quantity("magnetic field")]
 GradientStrength = Annotated[float, Quantity("gradient")]
 SlewRate = Annotated[float, Quantity("slew rate")]
 BValues = Annotated[tuple[float, ...], Quantity("b-value")]
+FrequencyDrift = Annotated[float, Quantity("frequency drift")]
+Curvatures = Annotated[tuple[float, ...], Quantity("curvature")]
 ChemicalShift = Annotated[float, Quantity("chemical shift")]
 ChemicalShifts = Annotated[tuple[float, ...], Quantity("chemical shift")]
 Fraction = Annotated[float, Quantity("fraction")]

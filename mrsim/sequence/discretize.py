@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from .events import NS, Adc, Gradient, RfPulse
+from .imperfect.distort import imperfect
 from .nominal import nominal_k, nominal_time, padded
 from .played import collected, sampled, turned
 from .sequence import Block, Sequence
@@ -46,7 +47,12 @@ class _Tables:
 
 
 def discretize(sequence: Sequence) -> Timeline:
-    """Return the timeline of a sequence."""
+    """Return the timeline of a sequence, as its scanner plays it."""
+    return imperfect(nominal_timeline(sequence), sequence.scanner.imperfections)
+
+
+def nominal_timeline(sequence: Sequence) -> Timeline:
+    """Return the timeline of a sequence on a perfect scanner."""
     tables = _Tables(gamma_bar=sequence.scanner.gamma_bar)
     starts = sequence.starts()
     cuts = [_cut(block, tables) for block in sequence.blocks]

@@ -9,7 +9,7 @@ they are fields of the scanner and not constants of the code.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import ClassVar
 
 from pydantic import ConfigDict
@@ -19,6 +19,7 @@ from ..core.nuclei import nucleus
 from ..core.toml import available, read_toml, resource, structure
 from ..core.units import FieldStrength, GradientStrength, SlewRate, Time
 from .events import NS
+from .imperfect.imperfections import Imperfections
 
 FOLDER = "protocols/scanners"
 """Where scanner presets lie."""
@@ -71,6 +72,8 @@ class Scanner:
     """SNR grows with b0 to this power up to 3 T (ultimate intrinsic SNR of the torso)."""
     snr_exponent_high: float = 1.5
     """SNR grows with b0 to this power above 3 T."""
+    imperfections: Imperfections = field(default_factory=Imperfections)
+    """What the machine plays differently from what it is told; a perfect machine by default."""
     safety: str = "example"
     """Name or path of the file of its safety facts: nerve stimulation, SAR, acoustic resonances, gradient load."""
 

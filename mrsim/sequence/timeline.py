@@ -58,6 +58,21 @@ class ReadoutTable:
     """(readout, sample) nominal time since the effective centre of the last excitation, s."""
     labels: dict[str, NDArray[np.int64]]
     """Per readout (readout,)."""
+    received: NDArray[np.complex128] | None = None
+    """(readout, sample) what an imperfect scanner makes of each sample: the phase of a uniform field that drifts, zero
+    while the receiver is deaf; None on a perfect one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Spatial:
+    """Fields that are not linear in position; only engines that carry every spin by itself can play them."""
+
+    nonlinearity: tuple[float, ...] = (0.0, 0.0, 0.0)
+    """Third-order coefficients of the gradient coils, 1/m^2; see `imperfect.nonlinearity`."""
+    quadratic: NDArray[np.float64] | None = None
+    """(segment, 3, 3) Q, 1/m^2, world axes: a spin at r from the isocentre turns by exp(-i 2 pi r . Q r)."""
+    sampled: NDArray[np.float64] | None = None
+    """(readout, sample, 3, 3) the same from the window's start to each sample."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -90,3 +105,5 @@ class Timeline:
     """Hz/T."""
     knots: tuple[tuple[NDArray[np.int64], NDArray[np.float64]], ...] = field(default=())
     """Per grid axis: (times ns, amplitudes T/m) of the played piecewise-linear gradient, the whole scan."""
+    spatial: Spatial | None = None
+    """What is not linear in position; None if everything is."""
