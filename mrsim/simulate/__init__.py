@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..core.acquisition import Acquisition
+from ..core.errors import InputError
 from ..phantom.phantom import Phantom
 from ..sequence.timeline import Timeline
 from .bloch import run_bloch
@@ -44,9 +45,20 @@ def simulate(
     Acquisition
         Noise-free raw data; `history` states the engine, the spins and the discretisation error.
     """
+    _refuse_imperfections(timeline)
     if isinstance(engine, Pathways):
         return run_pathways(timeline, phantom, engine, threads, progress)
     return run_bloch(timeline, phantom, engine or Bloch(), threads, progress)
+
+
+def _refuse_imperfections(timeline: Timeline) -> None:
+    """Refuse what no engine plays yet: fields that are not linear in position, and a factor on each sample."""
+    if timeline.spatial is not None:
+        problem = "no engine plays a concomitant field or gradients that are not linear; use false, or 0 0 0 1/m^2"
+        raise InputError(problem, key="imperfections")
+    if timeline.readouts.received is not None:
+        problem = "no engine plays a field that drifts or a deaf receiver; use 0 Hz/s, 0 mm, 0 us"
+        raise InputError(problem, key="imperfections")
 
 
 __all__ = ["ENGINES", "Bloch", "Pathways", "Progress", "SaturationTrain", "add_noise", "simulate", "z_spectrum"]
