@@ -20,6 +20,10 @@ TIMING = ("TE", "TI", "TR", "scan time", "pixel bandwidth", "TE of the images", 
           "flip of the images", "matrix", "voxel")  # fmt: skip
 """What the catalogue shows of a protocol's timing table."""
 TIED = "\N{NO-BREAK SPACE}"
+GRADES = ("I", "II", "III", "IV", "V")
+SAME_FOR_ALL = ("density", "susceptibility", "mt_rate", "mt_t1", "mt_t2", "dispersion_exponent", "water_line_width",
+                "fibre_angle", "ivim_f_true", "contrast_diffusivity", "donnan_partition")  # fmt: skip
+"""Facts that do not follow the grade."""
 FIELDS = (1.5, 3.0, 7.0)
 """T; the scanner presets."""
 
@@ -68,8 +72,50 @@ def _tissue(name: str) -> str:
             where = numbers[:1] if len(set(numbers)) == 1 else numbers
             cells = [HEADLINE.get(key, key), *level, *map(_number, found), ", ".join(where)]
             rows.append("| " + " | ".join(cells) + " |")
+    facts = _facts(name, notes)
     listed = [f"{number}. {text}" for text, number in notes.items()]
-    return "\n".join([f"## `{name}`", "", f"{first.description}.", "", *rows, "", *listed, ""])
+    return "\n".join([f"## `{name}`", "", f"{first.description}.", "", *rows, "", *facts, "", *listed, ""])
+
+
+def _facts(name: str, notes: dict[str, int]) -> list[str]:
+    """Return the rows of what is known besides relaxation, and of the material sets; sources are counted in `notes`."""
+    from mrsim.core.toml import available
+    from mrsim.phantom.tissue import load_tissue
+    from mrsim.phantom.tissue_file import read_tissue_file
+
+    content = read_tissue_file(available("phantoms/tissues")[name])
+    grades = [g for g in GRADES if g in content.grade or g in content.by_grade] or [None]
+    rows = []
+    for choice in [(), *((other,) for other in content.set)]:
+        field = 1.5 if choice == ("synthetic_mri",) else 3.0
+        for grade in grades:
+            tissue = load_tissue(name, grade, field, choice)
+            base = load_tissue(name, grade, field).facts if choice else {}
+            shown = {**tissue.replaced, **tissue.facts}
+            rows += [
+                _fact_row(key, grade, choice, fact, notes)
+                for key, fact in shown.items()
+                if key not in base or fact.entry != base[key].entry
+            ]
+    rows = list(dict.fromkeys(rows))
+    if not rows:
+        return []
+    head = ["| property | grade | value | at | holds for | set | notes |", "|---|---|---|---|---|---|---|"]
+    return [*head, *rows]
+
+
+def _fact_row(key: str, grade: str | None, choice: tuple[str, ...], fact: Any, notes: dict[str, int]) -> str:
+    from mrsim.phantom.tissue_facts import FACTS
+
+    entry = fact.entry
+    number = notes.setdefault(f"{_text(entry.source)} — *{entry.provenance}*", len(notes) + 1)
+    value = entry.value + (f" ± {entry.spread}" if entry.spread else "")
+    at = ", ".join(f"{b:g} T" for b in entry.field)
+    name = FACTS[key][1] if key in FACTS else HEADLINE.get(key, key)
+    level = grade or "" if key not in SAME_FOR_ALL else ""
+    chosen = choice[0] if choice else ""
+    cells = (name, level, value.replace(" ", TIED), at.replace(" ", TIED), _text(entry.condition), chosen, str(number))
+    return "| " + " | ".join(cells) + " |"
 
 
 def _number(found: Any) -> str:
