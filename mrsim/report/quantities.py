@@ -35,7 +35,18 @@ LABELS = {
 }
 """How parameters and contrast columns are written."""
 
-UNITS_OF_FACTS = {"bandwidth": "Hz", "pixel_bandwidth": "Hz", "flip": "rad"}
+UNITS_OF_FACTS = {
+    "bandwidth": "Hz",
+    "pixel_bandwidth": "Hz",
+    "spectral_width": "Hz",
+    "vibration_frequency": "Hz",
+    "flip": "rad",
+    "lobe_amplitude": "T/m",
+    "motion_gradient": "T/m",
+    "slices": "",
+    "concatenations": "",
+    "samples_per_line": "",
+}
 """SI unit of a sequence's definitions that are no times."""
 
 

@@ -36,6 +36,7 @@ DRAWN = {
     "slices": st.sampled_from([1, 2, 3]),
     "averages": st.sampled_from([1, 2]),
     "max_slew": st.sampled_from([50.0, 70.0, 120.0, 200.0]),
+    "train_slew": st.sampled_from([70.0, 120.0, 200.0]),
     "dummies": st.sampled_from([0, 1]),
     "flip": st.floats(0.3, math.pi / 2),
     "ramp_sampling": st.booleans(),

@@ -18,7 +18,7 @@ from typing import Literal
 from ...core.errors import InputError
 from ...core.units import Angle, Frequency, Lengths, SlewRate
 from ..timing import TimeOrMinimum
-from .protocol import at_least, flip_angle
+from .protocol import at_least, flip_angle, positive
 from .slice2d import Slice2D
 
 
@@ -44,8 +44,9 @@ class EchoPlanar(Slice2D):
     """Encoded points, read x phase."""
     pixel_bandwidth: Frequency = 3000.0
     """Largest readout bandwidth per pixel, Hz: bounds the read gradient's plateau. The echo spacing follows."""
-    max_slew: SlewRate = 120.0
-    """Largest slew rate to play, T/m/s, where the scanner allows as much."""
+    train_slew: SlewRate = 90.0
+    """Largest slew rate within the train, T/m/s, where the scanner allows as much: one axis at a time stimulates less
+    than the three that `max_slew` bounds elsewhere."""
     flip: Angle = math.pi / 2
     """Excitation flip angle, rad."""
     echo_spacing: TimeOrMinimum = "minimum"
@@ -73,6 +74,7 @@ class EchoPlanar(Slice2D):
         """Refuse what no train could read."""
         Slice2D.__post_init__(self)
         flip_angle("flip", self.flip)
+        positive("train_slew", self.train_slew)
         for key in ("shots", "acceleration", "volumes"):
             at_least(key, getattr(self, key), 1)
         for key in ("calibration_lines", "navigator_lines", "spoiler_cycles"):

@@ -94,7 +94,7 @@ class EpiTrain:
 
 def epi_train(protocol: EchoPlanar, scanner: Scanner) -> EpiTrain:
     """Return the train of a protocol on a scanner."""
-    limits = logical_limits(scanner, protocol.grid().axes, protocol.max_slew)
+    limits = logical_limits(scanner, protocol.grid().axes, protocol.train_slew)
     nx, fov = protocol.matrix[0], protocol.fov[0]
     bounded = min(limits.gradient, protocol.pixel_bandwidth * nx / (scanner.gamma_bar * fov))
     line = epi_line(
