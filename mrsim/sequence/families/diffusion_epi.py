@@ -23,6 +23,7 @@ from ..diffusion import Lobes, Room, solve_lobes
 from ..directions import directions_of, is_table
 from ..discretize import discretize
 from ..events import NS, Gradient
+from ..preparations.series import prepared_series
 from ..scanner import Scanner, to_ns
 from ..sequence import Block, Sequence
 from ..timing import MINIMUM, TimeOrMinimum, wait
@@ -87,6 +88,7 @@ class DiffusionEpi(RefocusedEpi):
             for polarity in self.polarities()
         )
 
+    @prepared_series
     def build(self, scanner: Scanner) -> Sequence:
         """Return the sequence on this scanner."""
         train, shots = epi_train(self, scanner), all_shots(self)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..events import NS
+from ..preparations.series import prepared_series
 from ..scanner import Scanner
 from ..selection import excite
 from ..sequence import Block, Sequence
@@ -28,6 +29,7 @@ class GradientEchoEpi(EchoPlanar):
     tr: TimeOrMinimum = 2.0
     """Repetition time of a slice, s."""
 
+    @prepared_series
     def build(self, scanner: Scanner) -> Sequence:
         """Return the sequence on this scanner."""
         train = epi_train(self, scanner)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..events import NS
+from ..preparations.series import prepared_series
 from ..scanner import Scanner
 from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, solve, wait
@@ -26,6 +27,7 @@ class SpinEchoEpi(RefocusedEpi):
     tr: TimeOrMinimum = 3.0
     """Repetition time of a slice, s."""
 
+    @prepared_series
     def build(self, scanner: Scanner) -> Sequence:
         """Return the sequence on this scanner."""
         train = epi_train(self, scanner)
