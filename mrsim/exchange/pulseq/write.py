@@ -205,7 +205,7 @@ class _Writer:
         at = self.known[key]
         amplitude = float(np.abs(pulse.signal).max()) * abs(self.scanner.gamma_bar)
         shapes = f"{amplitude:.9g} {self.known['shapes', at]} {self.known['turns', at]} 0"
-        offsets = f"{pulse.frequency:.9g} {pulse.phase:.9g}"
+        offsets = f"{pulse.frequency:.9g} {pulse.phase + 0.0:.9g}"
         delay = f"{pulse.delay / 1e3:.10g}"
         if self.minor < 5:
             return self.tables["rf"].add(f"{shapes} {delay} {offsets}")
