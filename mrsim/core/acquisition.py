@@ -48,6 +48,8 @@ class Readouts:
     """(readout, sample) nominal time since the readout's excitation, s."""
     labels: dict[str, NDArray[np.int64]]
     """Per readout, each (readout,): ``line``, ``partition``, ``slice``, ``contrast``, ``average``, ..."""
+    dwell: float | None = None
+    """Time between samples, s; None: the encoding's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -55,7 +57,8 @@ class Acquisition:
     """Raw data of one scan: groups of readouts by purpose, with the encoding header they share."""
 
     groups: dict[str, Readouts]
-    """By purpose: ``imaging`` always; ``navigator``, ``calibration``, ``noise`` where the scan has them."""
+    """By purpose: ``imaging`` always; ``navigator``, ``calibration``, ``noise`` where the scan has them. Windows of
+    one purpose that differ in length or dwell are groups of their own, e.g. ``navigator-32x5000ns``."""
     encoding: Encoding
     noise_density: NDArray[np.complex128]
     """(coil, coil) noise covariance of one quadrature channel times the dwell time, m^6 s: what the

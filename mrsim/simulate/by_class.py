@@ -3,112 +3,131 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.grid import Grid
-from ..phantom.spins import Spins
-from ..sequence.timeline import Timeline
-from .classes import TissueClass
-from .options import Bloch, Progress
-from .plane import Pencils, column_signal, pencil_signal, pencils_of, pencils_suffice, plane_of
+from .job import Job
+from .plane import Pencils, Windows, column_signal, pencil_signal, pencils_of, pencils_suffice, plane_of
 from .program import Program
 from .pulse_maps import Relaxation
-from .slice_reuse import Resolution, refine, respond
+from .receiver import window_kinds, windows_of
+from .slice_reuse import Resolution, Response, Scan, change, refine, respond
 from .walker import Slab
 
-Key = tuple[float, float, float]
-"""What classes share that need the same resolution: r1, r2 and relative B1."""
+Key = tuple[float, float]
+"""What classes share that need the same resolution: r1 and r2."""
 
 
 class _ClassRun:
     """The work for each class, with what the classes of one scan share."""
 
-    def __init__(
-        self, timeline: Timeline, plan: Program, classes: list[TissueClass], spins: Spins, cells: Grid, engine: Bloch
-    ) -> None:
-        self.timeline, self.plan, self.classes, self.spins, self.cells = timeline, plan, classes, spins, cells
-        self.engine = engine
-        self.slab = Slab(
+    def __init__(self, job: Job, plan: Program) -> None:
+        self.job, self.plan, self.classes, self.engine = job, plan, job.classes, job.engine
+        cells, engine = job.cells, job.engine
+        slab = Slab(
             thickness=cells.spacing[2] * cells.shape[0],
             layers=cells.shape[0],
             ideal=engine.ideal_slice,
             start=engine.start,
         )
-        self.keys: list[Key] = [(kind.r1, kind.r2, kind.b1) for kind in classes]
+        self.scan = Scan(timeline=job.timeline, plan=plan, slab=slab, dtype=engine.dtype)
+        self.keys: list[Key] = [(kind.r1, kind.r2) for kind in job.classes]
         self.resolutions: dict[Key, Resolution] = {}
+        self.kept: dict[int, Response] = {}
+        table = job.timeline.readouts
+        self.windows = [Windows.of(windows_of(table, rows), rows, plan) for rows in window_kinds(table)]
         self.pencils: dict[int, Pencils] = {}
-        if pencils_suffice(timeline, plan):
-            for kind in classes:
+        if all(pencils_suffice(part.table, plan) for part in self.windows):
+            for kind in job.classes:
                 if id(kind.members) not in self.pencils:
-                    self.pencils[id(kind.members)] = pencils_of(plan, plane_of(spins, kind.members, cells.shape))
+                    self.pencils[id(kind.members)] = pencils_of(plan, plane_of(job.spins, kind.members, cells.shape))
 
     def relaxation(self, index: int) -> Relaxation:
         kind = self.classes[index]
         return Relaxation(r1=kind.r1, r2=kind.r2, offset=kind.offset, b1=kind.b1)
 
     def resolve(self, key: Key) -> Resolution:
-        """Find the resolution of the classes that share `key` on the one with most signal."""
-        leader = max((i for i, k in enumerate(self.keys) if k == key), key=lambda i: self.classes[i].pd)
+        """Find the resolution of the classes that relax alike.
+
+        It is found on the class with most signal and must hold for those farthest from it in offset and in B1.
+        """
+        mine = [i for i, k in enumerate(self.keys) if k == key]
+        leader = max(mine, key=lambda i: self.classes[i].pd)
         fixed = self.engine.sub_slices
-        per_layer = None if fixed is None else max(1, fixed // self.slab.layers)
-        return refine(
-            self.timeline,
-            self.plan,
-            self.slab,
-            self.relaxation(leader),
-            self.engine.accuracy,
-            per_layer,
-            self.engine.dtype,
+        per_layer = None if fixed is None else max(1, fixed // self.scan.slab.layers)
+        found, response = refine(
+            self.scan, self.relaxation(leader), self.engine.accuracy, per_layer, self.engine.rf_step
         )
+        farthest = {
+            max(mine, key=lambda i: abs(self.classes[i].offset - self.classes[leader].offset)),
+            min(mine, key=lambda i: self.classes[i].b1),
+            max(mine, key=lambda i: self.classes[i].b1),
+        } - {leader}
+        for index in sorted(farthest):
+            error = change(self.scan, self.relaxation(index), found)
+            if error > found.wanted and fixed is None:
+                found, response = refine(
+                    self.scan, self.relaxation(index), self.engine.accuracy, None, self.engine.rf_step, found
+                )
+                leader, error = index, found.error
+            found = replace(found, error=max(found.error, error))
+        self.kept[leader] = response
+        return found
 
-    def signal(self, index: int) -> NDArray[np.complex128]:
-        """Return the (readout, sample) signal of one class, m^3."""
+    def signal(self, index: int) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+        """Return the (readout, sample) signal of one class, m^3, and its (readout,) mean over the slab, over M0."""
         kind, dtype = self.classes[index], self.engine.dtype
-        response = respond(
-            self.timeline, self.plan, self.slab, self.relaxation(index), self.resolutions[self.keys[index]], dtype
-        )
-        if self.pencils:
-            return pencil_signal(self.timeline, self.plan, self.pencils[id(kind.members)], response, kind, dtype)
-        return column_signal(self.timeline, self.plan, self.spins, response, kind, self.cells.shape, dtype)
+        response = self.kept.pop(index, None)
+        if response is None:
+            response = respond(self.scan, self.relaxation(index), self.resolutions[self.keys[index]])
+        signal = np.zeros(self.job.timeline.readouts.t.shape, dtype=np.complex128)
+        for part in self.windows:
+            if self.pencils:
+                found = pencil_signal(part, self.plan, self.pencils[id(kind.members)], response, kind, dtype)
+            else:
+                found = column_signal(part, self.plan, self.job.spins, response, kind, self.job.cells.shape, dtype)
+            signal[part.rows, : found.shape[1]] = found
+        still = np.flatnonzero(response.orders == 0)
+        mean = response.coefficients[..., still].sum(axis=-1).mean(axis=1)[response.row]
+        return signal, mean
 
 
-def by_class(
-    timeline: Timeline,
-    plan: Program,
-    classes: list[TissueClass],
-    spins: Spins,
-    cells: Grid,
-    engine: Bloch,
-    workers: int,
-    progress: Progress | None,
-) -> tuple[NDArray[np.complex128], dict[str, Any]]:
-    """Return the (readout, sample) signal, m^3, and what the numerics were.
+def by_class(job: Job, plan: Program) -> tuple[NDArray[np.complex128], NDArray[np.complex128], dict[str, Any]]:
+    """Return the (readout, sample) signal, m^3, the contrast of the tissues, and what the numerics were.
 
-    The sum runs over the classes in their order, so it does not depend on the number of workers.
+    The contrast is the (tissue, readout) transverse magnetisation that the plane does not dephase, per volume of
+    each tissue. The sums run over the classes in their order, so they do not depend on the number of workers.
     """
-    run = _ClassRun(timeline, plan, classes, spins, cells, engine)
-    total = np.zeros(timeline.readouts.k.shape[:2], dtype=np.complex128)
-    with ThreadPoolExecutor(workers) as pool:
+    run, classes = _ClassRun(job, plan), job.classes
+    names = {name: index for index, name in enumerate(job.spins.tissues)}
+    total = np.zeros(job.timeline.readouts.t.shape, dtype=np.complex128)
+    contrast = np.zeros((len(names), len(total)), dtype=np.complex128)
+    with ThreadPoolExecutor(job.workers) as pool:
         try:
             distinct = sorted(set(run.keys))
             run.resolutions = dict(zip(distinct, pool.map(run.resolve, distinct), strict=True))
-            sizes = [
-                len(kind.members) * run.resolutions[k].per_layer for kind, k in zip(classes, run.keys, strict=True)
-            ]
+            sizes = [len(k.members) * run.resolutions[key].per_layer for k, key in zip(classes, run.keys, strict=True)]
             counts = np.cumsum(sizes)
-            for done, signal in enumerate(pool.map(run.signal, range(len(classes)))):
+            for done, (signal, mean) in enumerate(pool.map(run.signal, range(len(classes)))):
                 total += signal
-                if progress:
-                    progress(int(counts[done]), int(counts[-1]))
+                contrast[names[classes[done].tissue]] += classes[done].pd * mean
+                if job.progress:
+                    job.progress(int(counts[done]), int(counts[-1]))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    found = run.resolutions.values()
-    return total, {
-        "discretisation_error": max(r.error for r in found),
-        "sub_slices": max(r.per_layer for r in found) * run.slab.layers,
-        "spins": int(counts[-1]),
-    }
+    found = list(run.resolutions.values())
+    return (
+        total,
+        contrast,
+        {
+            "discretisation_error": max(r.error for r in found),
+            "rf_step_error": max(r.rf_error for r in found),
+            "rf_substeps": max(r.rf_split for r in found),
+            "sub_slices": max(r.per_layer for r in found) * run.scan.slab.layers,
+            "spins": int(counts[-1]),
+        },
+    )

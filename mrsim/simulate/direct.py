@@ -5,59 +5,20 @@ The engine uses it where the slice cannot be reused, and the tests hold the reus
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.grid import Grid
-from ..phantom.spins import Spins
 from ..sequence.timeline import RF, Timeline
 from .classes import TissueClass
-from .exchange_walk import exchange_signal
-from .options import Bloch, Progress
 from .sampling import SampleForms
 from .steps import RealType, TimeTable, pulse_table, rotation_series, turn_series
 
 CHUNK = 4096
 """Spins whose signal is summed together; the unit of parallel work, so that sums do not depend on threads."""
-
-
-def by_spin(
-    timeline: Timeline,
-    classes: list[TissueClass],
-    spins: Spins,
-    cells: Grid,
-    engine: Bloch,
-    workers: int,
-    progress: Progress | None,
-) -> tuple[NDArray[np.complex128], dict[str, Any]]:
-    """Return the (readout, sample) signal, m^3, and what the numerics were; every spin travels by itself."""
-    layers, height = cells.shape[0], cells.spacing[2]
-    per_layer = max(1, math.ceil((engine.sub_slices or 160) / layers))
-    shift = ((np.arange(per_layer) + 0.5) / per_layer - 0.5) * height
-    position = np.repeat(spins.position, per_layer, axis=0)
-    position[:, 2] += np.tile(shift, len(spins.position))
-    volume = np.repeat(spins.volume / per_layer, per_layer)
-    spread = [_spread(kind, per_layer) for kind in classes]
-    signal = np.zeros(timeline.readouts.k.shape[:2], dtype=np.complex128)
-    alone, mixed = ([kind for kind in spread if bool(kind.exchange) == wanted] for wanted in (False, True))
-    if alone:
-        signal += direct_signal(
-            timeline, alone, position, volume, dtype=engine.dtype, threads=workers, progress=progress
-        )
-    if mixed:
-        signal += exchange_signal(timeline, mixed, position, volume, threads=workers, progress=progress)
-    return signal, {"sub_slices": per_layer * layers, "spins": sum(len(k.members) for k in spread)}
-
-
-def _spread(kind: TissueClass, per_layer: int) -> TissueClass:
-    members = (kind.members[:, None] * per_layer + np.arange(per_layer)).ravel()
-    return replace(kind, members=members)
 
 
 def direct_signal(

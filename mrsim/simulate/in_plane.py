@@ -1,4 +1,4 @@
-"""How much the cells of the plane, finitely fine as they are, change the image: an estimate without physics."""
+"""How much the cells of the plane, finitely fine as they are, change the image: an estimate from its contrast."""
 
 from __future__ import annotations
 
@@ -10,13 +10,27 @@ from numpy.typing import NDArray
 from ..core.grid import Grid
 from ..phantom.phantom import Phantom
 from ..phantom.spins import Spins
+from ..sequence.timeline import Timeline
 
 
-def in_plane_error(phantom: Phantom, encoded: Grid, cells: Grid, spins: Spins) -> float:
-    """Return the largest error of a voxel of the proton-density image, over the largest proton density.
+def contrast_weights(timeline: Timeline, magnetisation: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """Return the (image, tissue) mean signal of each tissue per volume from its (tissue, readout) magnetisation."""
+    table = timeline.readouts
+    imaging = np.array(table.purpose) == "imaging"
+    contrast = table.labels.get("contrast", np.zeros(len(table.dwell), dtype=np.int64))
+    images = [imaging & (contrast == index) for index in np.unique(contrast[imaging])]
+    # images of one contrast may differ in phase from line to line: RF spoiling is taken back by the receiver
+    received = magnetisation * np.exp(1j * table.phase)
+    return np.array([received[:, rows].mean(axis=1) for rows in images])
 
-    The image made from `cells` is compared with one from cells twice as large. The error falls with the square of
-    the cell, so a third of the difference is left.
+
+def in_plane_error(
+    phantom: Phantom, encoded: Grid, cells: Grid, spins: Spins, contrast: NDArray[np.complex128]
+) -> float:
+    """Return the largest error of a voxel over the signal of the brightest tissue, the worst of all images.
+
+    An image made from `cells` is compared with one from cells twice as large. The error falls with the square of
+    the cell, so a third of the difference is left. Every tissue has one signal all over the plane.
 
     Parameters
     ----------
@@ -26,14 +40,22 @@ def in_plane_error(phantom: Phantom, encoded: Grid, cells: Grid, spins: Spins) -
         The voxels of the image.
     cells, spins : Grid, Spins
         The fine grid and the object on it.
+    contrast : (image, tissue) array
+        Signal of each tissue per volume.
     """
     nz, ny, nx = cells.shape
     dx, dy, dz = cells.spacing
     coarse = replace(cells, shape=(1, _half(ny), _half(nx)), spacing=(2 * dx, 2 * dy, dz * nz))
-    fine = _image(spins, cells, encoded)
-    rough = _image(phantom.sample(coarse), coarse, encoded)
-    largest = max(sum(pool.pd for pool in pools) for pools in spins.pools)
-    return float(np.abs(fine - rough).max()) / 3 / (largest * encoded.spacing[0] * encoded.spacing[1] * dz * nz)
+    rough = phantom.sample(coarse)
+    voxel = encoded.spacing[0] * encoded.spacing[1] * dz * nz
+    change = [
+        _image(spins, cells, encoded, tissue) - _image(rough, coarse, encoded, tissue)
+        for tissue in range(len(spins.tissues))
+    ]
+    errors = [float(np.abs(np.tensordot(weights, change, axes=1)).max()) for weights in contrast]
+    brightest = np.abs(contrast).max(axis=1)
+    found = [error / size for error, size in zip(errors, brightest, strict=True) if size > 0]
+    return max(found, default=0.0) / 3 / voxel
 
 
 def _half(count: int) -> int:
@@ -41,11 +63,11 @@ def _half(count: int) -> int:
     return 2 * ((count + 2) // 4) + 1
 
 
-def _image(spins: Spins, cells: Grid, encoded: Grid) -> NDArray[np.complex128]:
-    """Return the (y, x) image of the proton density of the whole slab, m^3 per voxel."""
-    pd = np.array([sum(pool.pd for pool in pools) for pools in spins.pools])
+def _image(spins: Spins, cells: Grid, encoded: Grid, tissue: int) -> NDArray[np.complex128]:
+    """Return the (y, x) image of the volume of one tissue in the whole slab, m^3 per voxel."""
+    mine = spins.tissue == tissue
     density = np.zeros(cells.shape)
-    np.add.at(density.ravel(), spins.cell, spins.volume * pd[spins.tissue])
+    np.add.at(density.ravel(), spins.cell[mine], spins.volume[mine])
     blurred = [_dirichlet(encoded, cells, axis) for axis in (0, 1)]
     return np.asarray(blurred[1] @ density.sum(axis=0) @ blurred[0].T)
 

@@ -26,13 +26,14 @@ def add_noise(raw: Acquisition, *, rng: int | np.random.Generator) -> Acquisitio
         raise InputError("the raw data already hold noise; add it once, to noise-free data")
     generator = np.random.default_rng(rng)
     try:
-        colour = np.linalg.cholesky(raw.noise_density / raw.encoding.dwell)
+        colour = np.linalg.cholesky(raw.noise_density)
     except np.linalg.LinAlgError:
         raise InputError("the coil noise covariance is not positive definite") from None
     groups = {}
     for name, group in raw.groups.items():
         shape = group.data.shape
         white = generator.standard_normal((2, *shape))
-        noise = np.einsum("cd,rds->rcs", colour, white[0] + 1j * white[1])
+        dwell = raw.encoding.dwell if group.dwell is None else group.dwell
+        noise = np.einsum("cd,rds->rcs", colour / np.sqrt(dwell), white[0] + 1j * white[1])
         groups[name] = replace(group, data=group.data + noise)
     return replace(raw, groups=groups, noisy=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..core.errors import InputError
+from .option_checks import check_sampling
 from .steps import RealType
 
 Progress = Callable[[int, int], None]
@@ -31,6 +31,8 @@ class Bloch:
     layers: int | None = None
     """Layers of the object through the slab; None takes 1 for an object that does not vary along the slice
     direction and 9 otherwise."""
+    rf_step: float | None = None
+    """Longest RF step, s; None divides the scanner's RF steps until their error is a quarter of `accuracy`."""
     precision: str = "double"
     """``"double"`` or ``"single"``."""
     reuse: bool = True
@@ -53,16 +55,7 @@ class Bloch:
             raise InputError(f"'{self.precision}' is neither 'double' nor 'single'", key="precision")
         if self.start not in ("equilibrium", "steady"):
             raise InputError(f"'{self.start}' is neither 'equilibrium' nor 'steady'", key="start")
-        for key in ("accuracy", "slab", "t2_prime_accuracy"):
-            value = getattr(self, key)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise InputError(f"{value} must be a positive number", key=key)
-        for key in ("subsamples", "sub_slices", "layers"):
-            value = getattr(self, key)
-            if value is not None and value < 1:
-                raise InputError(f"{value} must be at least 1", key=key)
-        if self.layers is not None and self.layers % 2 == 0:
-            raise InputError(f"{self.layers} must be odd, so that a layer lies at the slice's centre", key="layers")
+        check_sampling(self)
 
     @property
     def dtype(self) -> RealType:

@@ -26,7 +26,7 @@ from ..core.grid import Grid
 from ..phantom.phantom import Phantom
 from ..phantom.spins import Spins
 from ..sequence.timeline import Timeline
-from .bloch import _acquisition, _check_readouts, outside_field_of_view, sampling_grid
+from .object_cells import outside_field_of_view, sampling_grid
 from .options import Bloch, Progress
 from .pathways_classes import PathwayClass, pathway_classes
 from .pathways_options import Pathways
@@ -35,6 +35,7 @@ from .pathways_space import Waves
 from .pathways_steps import steps_of
 from .pathways_walk import Walk, walk
 from .pulse_maps import Relaxation
+from .receiver import acquisition, by_kind, check_readouts
 from .walker import Slab
 
 FIRST_SUB_SLICES, MAX_SUB_SLICES = 48, 2048
@@ -89,7 +90,7 @@ def run_pathways(
     timeline: Timeline, phantom: Phantom, engine: Pathways, threads: int | None = None, progress: Progress | None = None
 ) -> Acquisition:
     """Simulate a scan of a phantom; return noise-free raw data, in m^3 of proton density 1."""
-    _check_readouts(timeline)
+    check_readouts(timeline)
     places = Bloch(
         accuracy=engine.accuracy,
         subsamples=engine.subsamples,
@@ -102,10 +103,19 @@ def run_pathways(
     if len(spins.volume) == 0:
         raise InputError(f"phantom '{phantom.name}' has no spins in the slice; move the slice or the phantom")
     classes = pathway_classes(spins, timeline, engine)
-    signal, facts = _signal(_Run(timeline, spins, cells, engine), classes, threads or os.cpu_count() or 1, progress)
+    workers = threads or os.cpu_count() or 1
+    facts: dict[str, Any] = {}
+
+    def signal_of(part: Timeline) -> NDArray[np.complex128]:
+        signal, found = _signal(_Run(part, spins, cells, engine), classes, workers, progress)
+        for name, value in found.items():
+            facts[name] = max(value, facts.get(name, value))
+        return signal
+
+    signal = by_kind(timeline, signal_of)
     facts |= {"engine": "pathways", "precision": "double", "profile": engine.profile, "classes": len(classes)}
     facts["warnings"] = outside_field_of_view(timeline, phantom)
-    return _acquisition(timeline, signal, facts)
+    return acquisition(timeline, signal[:, None], facts)
 
 
 def _signal(

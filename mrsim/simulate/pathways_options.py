@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..core.errors import InputError
+from .option_checks import check_sampling
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,16 +42,7 @@ class Pathways:
     def __post_init__(self) -> None:
         if self.profile not in ("real", "ideal"):
             raise InputError(f"'{self.profile}' is neither 'real' nor 'ideal'", key="profile")
-        for key in ("accuracy", "slab"):
-            value = getattr(self, key)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise InputError(f"{value} must be a positive number", key=key)
-        for key in ("subsamples", "sub_slices", "layers"):
-            value = getattr(self, key)
-            if value is not None and value < 1:
-                raise InputError(f"{value} must be at least 1", key=key)
-        if self.layers is not None and self.layers % 2 == 0:
-            raise InputError(f"{self.layers} must be odd, so that a layer lies at the slice's centre", key="layers")
+        check_sampling(self)
         for tissue, value in self.diffusion.items():
             if not (math.isfinite(value) and value >= 0):
                 raise InputError(f"{value} m^2/s must be a number of at least 0", key=f"diffusion.{tissue}")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..phantom.spins import Spins
-from ..sequence.timeline import Timeline
+from ..sequence.timeline import ReadoutTable
 from .classes import TissueClass
 from .program import Program
 from .sampling import CONSTANT, SampleForms
@@ -58,9 +58,25 @@ def _spacing(coordinate: NDArray[np.float64], index: NDArray[np.int64]) -> float
     return float((coordinate[last] - coordinate[first]) / (last - first)) if last > first else 0.0
 
 
-def pencils_suffice(timeline: Timeline, plan: Program) -> bool:
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Windows:
+    """Readouts of one kind: as many samples, the same dwell."""
+
+    table: ReadoutTable
+    rows: NDArray[np.int64]
+    """(readout,) their rows in the timeline's table."""
+    plane_moment: NDArray[np.float64]
+    """(readout, 2): in-plane moment from the last pulse to the window's start, 1/m."""
+
+    @classmethod
+    def of(cls, table: ReadoutTable, rows: NDArray[np.int64], plan: Program) -> Windows:
+        """Return the windows of `table`, which are `rows` of the timeline's."""
+        return cls(table=table, rows=rows, plane_moment=plan.plane_moment[rows])
+
+
+def pencils_suffice(table: ReadoutTable, plan: Program) -> bool:
     """Return True if no readout moves along y, all gradients are constant during readouts and q lies along x."""
-    moment = timeline.readouts.moment
+    moment = table.moment
     still = not np.any(moment[..., 1])
     steady = bool(np.all(SampleForms.of(moment, REACH, np.float64).form == CONSTANT))
     return still and steady and plan.base[1] == 0
@@ -86,19 +102,19 @@ def pencils_of(plan: Program, plane: Plane) -> Pencils:
 
 
 def pencil_signal(
-    timeline: Timeline, plan: Program, pencils: Pencils, response: Response, kind: TissueClass, dtype: RealType
+    windows: Windows, plan: Program, pencils: Pencils, response: Response, kind: TissueClass, dtype: RealType
 ) -> NDArray[np.complex128]:
     """Return the (readout, sample) signal of one class, m^3, from its tissue's pencils."""
     turning = np.exp(2j * np.pi * np.outer(response.orders, pencils.x * plan.base[0]))
     shape = response.coefficients @ turning
-    weight = np.sum(pencils.value[pencils.step] * shape[response.row], axis=1)
+    weight = np.sum(pencils.value[pencils.step[windows.rows]] * shape[response.row[windows.rows]], axis=1)
     position = np.stack([pencils.x, np.zeros_like(pencils.x)])
-    start = np.stack([plan.plane_moment[:, 0], np.zeros(len(weight))], axis=1)
-    return _constant(timeline, kind, weight, position, start, dtype)
+    start = np.stack([windows.plane_moment[:, 0], np.zeros(len(weight))], axis=1)
+    return _constant(windows.table, kind, weight, position, start, dtype)
 
 
 def _constant(
-    timeline: Timeline,
+    table: ReadoutTable,
     kind: TissueClass,
     weight: NDArray[np.complex128],
     position: NDArray[np.float64],
@@ -108,7 +124,6 @@ def _constant(
     """Run the constant-gradient kernel over all readouts; weight : (readout, n), position : (2, n)."""
     from ._kernels import bloch as kernels
 
-    table = timeline.readouts
     half = table.dwell[:, None] / 2
     first = np.concatenate([start + table.moment[:, 0, :2], kind.offset * half], axis=1)
     stride = table.moment[:, 1, :2] - table.moment[:, 0, :2] if table.moment.shape[1] > 1 else np.zeros_like(start)
@@ -130,7 +145,7 @@ def _constant(
 
 
 def column_signal(
-    timeline: Timeline,
+    windows: Windows,
     plan: Program,
     spins: Spins,
     response: Response,
@@ -141,7 +156,7 @@ def column_signal(
     """Return the (readout, sample) signal of one class, m^3, place by place, for any in-plane gradients."""
     from ._kernels import bloch as kernels
 
-    table = timeline.readouts
+    table, row = windows.table, response.row[windows.rows]
     layer = spins.cell[kind.members] // (shape[1] * shape[2])
     place = np.ascontiguousarray(spins.position[kind.members].T)
     turning = np.exp(2j * np.pi * np.outer(plan.base @ place[:2], response.orders))
@@ -151,8 +166,8 @@ def column_signal(
     spot, decay = place.astype(dtype), dtype(np.exp(-kind.r2 * dwell))
     out: NDArray[np.floating] = np.zeros((len(table.dwell), 2, len(time)), dtype)
     for k in range(len(table.dwell)):
-        level = np.sum(response.coefficients[response.row[k]][layer] * turning, axis=1)
-        weight = spins.volume[kind.members] * level * np.exp(-2j * np.pi * (plan.plane_moment[k] @ place[:2]))
+        level = np.sum(response.coefficients[row[k]][layer] * turning, axis=1)
+        weight = spins.volume[kind.members] * level * np.exp(-2j * np.pi * (windows.plane_moment[k] @ place[:2]))
         parts = np.stack([weight.real, weight.imag]).astype(dtype)
         moments = (forms.moment[k], forms.stride[k], forms.bends[k])
         column_readout: Any = kernels.column_readout

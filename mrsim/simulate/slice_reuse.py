@@ -10,7 +10,7 @@ is the discretisation error that is reported. Because crushers wind the phase th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..sequence.timeline import Timeline
 from .program import Program
 from .pulse_maps import Relaxation
-from .steps import RealType
+from .steps import RealType, divided
 from .walker import Slab, walk_all
 
 STEADY = 1e-3
@@ -26,6 +26,10 @@ STEADY = 1e-3
 equal repetition counts as a repetition of the same."""
 MAX_SUB_SLICES, MAX_PHASES = 8192, 2048
 """Where refinement stops even if the wanted accuracy is not reached; the error reached is reported."""
+GROWTH = 1.37
+"""Factor by which sub-slices grow: no simple fraction, so that what aliases at one step does not at the next."""
+FEW, MAX_SPLIT = 61, 32
+"""Sub-slices on which the length of the RF steps is judged, and the most that one step is divided into."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -40,88 +44,158 @@ class Response:
     """(readout,) row of `coefficients` for each readout of the timeline."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Scan:
+    """What all classes walk through."""
+
+    timeline: Timeline
+    plan: Program
+    slab: Slab
+    dtype: RealType
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resolution:
     """How finely a class is sampled, and the error that this leaves."""
 
     per_layer: int
     """Sub-slices per layer."""
+    compared: int
+    """The sub-slices per layer with which these were compared."""
     phases: int
     """In-plane phases."""
     error: float
-    """Change of the response, over M0, when both were last refined."""
+    """Change of the response, over M0, when sub-slices or phases were last refined."""
     wanted: float
     """Accuracy asked for, over M0."""
     steady: float
     """Change of the state, over M0, below which a repetition counts as steady."""
+    rf_split: int
+    """Steps that every RF step of the scanner is divided into."""
+    rf_error: float
+    """Error of the response, over M0, that the length of the RF steps leaves."""
 
 
 def refine(
-    timeline: Timeline,
-    plan: Program,
-    slab: Slab,
+    scan: Scan,
     spin: Relaxation,
     accuracy: float,
     sub_slices: int | None,
-    dtype: RealType,
-) -> Resolution:
+    rf_step: float | None = None,
+    start: Resolution | None = None,
+) -> tuple[Resolution, Response]:
     """Find the resolution at which the response of a class changes by less than `accuracy`.
 
     Parameters
     ----------
-    timeline, plan : Timeline, Program
-        The scan.
-    slab : Slab
-        The simulated part of the slice direction.
+    scan : Scan
+        The scan and the slab.
     spin : Relaxation
         Rates 1/s, offset Hz, relative B1.
     accuracy : float
         Wanted change, over M0, at the last refinement.
     sub_slices : int or None
         Fixed number per layer, or None to refine; its error is found by one finer walk all the same.
-    dtype : type
-        numpy.float64 or numpy.float32.
+    rf_step : float or None
+        Longest RF step, s; None divides the scanner's steps until their error is below a quarter of `accuracy`.
+    start : Resolution, optional
+        A resolution that turned out too coarse.
+
+    Returns
+    -------
+    resolution : Resolution
+    response : Response
+        The last walk, of the class on which the resolution was found.
     """
-    wanted = max(accuracy, 50 * float(np.finfo(dtype).eps))
-    steady = max(STEADY * accuracy, 4 * float(np.finfo(dtype).eps))
-    per_layer = sub_slices or _first_guess(plan, slab)
-    phases = 1 if not np.any(plan.base) else 32
-
-    def walked(layers: int, count: int) -> NDArray[np.complex128]:
-        rows, row = walk_all(timeline, plan, slab, spin, layers, count, steady, dtype)
-        return rows[row]
-
-    response = walked(per_layer, phases)
+    wanted = max(accuracy, 50 * float(np.finfo(scan.dtype).eps))
+    first = start.per_layer if start else (sub_slices or _first_guess(scan.plan, scan.slab))
+    found = Resolution(
+        per_layer=first,
+        compared=first,
+        phases=start.phases if start else (32 if np.any(scan.plan.base) else 1),
+        error=math.inf,
+        wanted=wanted,
+        steady=max(STEADY * accuracy, 4 * float(np.finfo(scan.dtype).eps)),
+        rf_split=1,
+        rf_error=0.0,
+    )
+    if not scan.slab.ideal:
+        found = _rf_steps(scan, spin, found, rf_step)
+    walked = _walked(scan, spin, found)
     while True:
-        finer = math.ceil(per_layer * 1.37)
-        refined = walked(finer, phases)
-        error = float(np.abs(refined - response).max(initial=0.0))
+        finer = replace(found, per_layer=math.ceil(found.per_layer * GROWTH), compared=found.per_layer)
+        refined = _walked(scan, spin, finer)
+        error = _difference(refined, walked)
         if sub_slices:
+            found = replace(found, compared=finer.per_layer, error=error)
             break
-        per_layer, response = finer, refined
-        if error <= wanted or per_layer * slab.layers > MAX_SUB_SLICES:
+        found, walked = replace(finer, error=error), refined
+        if error <= wanted or found.per_layer * scan.slab.layers > MAX_SUB_SLICES:
             break
     # the phases last: where the sub-slices are too few, the phases seem too few as well
-    while (tail := _tail(response)) > wanted / 4 and phases < MAX_PHASES:
-        phases *= 2
-        response = walked(per_layer, phases)
-    return Resolution(per_layer=per_layer, phases=phases, error=max(error, tail), wanted=wanted, steady=steady)
+    found, walked = _enough_phases(scan, spin, found, walked)
+    tail = _tail(walked[0])
+    return replace(found, error=max(found.error, tail)), _response(*walked)
 
 
-def respond(
-    timeline: Timeline, plan: Program, slab: Slab, spin: Relaxation, resolution: Resolution, dtype: RealType
-) -> Response:
-    """Compute the response of one class with the sub-slices that `refine` found for a class that relaxes alike."""
-    phases = resolution.phases
-    while True:
-        rows, row = walk_all(timeline, plan, slab, spin, resolution.per_layer, phases, resolution.steady, dtype)
-        if _tail(rows) <= resolution.wanted / 4 or phases >= MAX_PHASES:
-            break
-        phases *= 2
+def change(scan: Scan, spin: Relaxation, found: Resolution) -> float:
+    """Return how much the response of another class changes, over M0, at the last refinement of `found`."""
+    other = replace(found, per_layer=found.compared)
+    return _difference(_walked(scan, spin, found), _walked(scan, spin, other))
+
+
+def respond(scan: Scan, spin: Relaxation, found: Resolution) -> Response:
+    """Compute the response of one class with the resolution that `refine` found for a class that relaxes alike."""
+    return _response(*_enough_phases(scan, spin, found, _walked(scan, spin, found))[1])
+
+
+_Walked = tuple[NDArray[np.complex128], NDArray[np.int64]]
+"""Distinct responses (row, layer, phi) and the row of each readout."""
+
+
+def _walked(scan: Scan, spin: Relaxation, found: Resolution) -> _Walked:
+    timeline = divided(scan.timeline, found.rf_split)
+    return walk_all(timeline, scan.plan, scan.slab, spin, found.per_layer, found.phases, found.steady, scan.dtype)
+
+
+def _difference(first: _Walked, second: _Walked) -> float:
+    return float(np.abs(first[0][first[1]] - second[0][second[1]]).max(initial=0.0))
+
+
+def _response(rows: NDArray[np.complex128], row: NDArray[np.int64]) -> Response:
+    phases = rows.shape[-1]
     coefficients = np.fft.fft(rows, axis=-1) / phases
     orders = np.rint(np.fft.fftfreq(phases) * phases).astype(np.int64)
     keep = np.abs(coefficients).max(axis=(0, 1), initial=0.0) > 1e-12
     return Response(coefficients=coefficients[..., keep], orders=orders[keep], row=row)
+
+
+def _enough_phases(scan: Scan, spin: Relaxation, found: Resolution, walked: _Walked) -> tuple[Resolution, _Walked]:
+    """Double the in-plane phases until the highest orders hold nothing."""
+    while _tail(walked[0]) > found.wanted / 4 and found.phases < MAX_PHASES:
+        found = replace(found, phases=2 * found.phases)
+        walked = _walked(scan, spin, found)
+    return found, walked
+
+
+def _rf_steps(scan: Scan, spin: Relaxation, found: Resolution, rf_step: float | None) -> Resolution:
+    """Divide the RF steps until their error is a quarter of what is wanted, or as asked, and state the error.
+
+    The error of the splitting falls with the square of the step, so that of the longer steps is 4/3 of what
+    changes when they are halved. A few sub-slices tell: they need not resolve the crushers.
+    """
+    few = replace(found, per_layer=math.ceil(FEW / scan.slab.layers), phases=min(found.phases, 4))
+    if rf_step is not None:
+        longest = max((float(pulse.dt.max()) for pulse in scan.timeline.pulses), default=0.0)
+        few = replace(few, rf_split=max(1, math.ceil(longest / rf_step * (1 - 1e-9))))
+    walked = _walked(scan, spin, few)
+    while True:
+        finer = replace(few, rf_split=2 * few.rf_split)
+        refined = _walked(scan, spin, finer)
+        error = 4 / 3 * _difference(refined, walked)
+        if error <= found.wanted / 4 or rf_step is not None or few.rf_split >= MAX_SPLIT:
+            return replace(found, rf_split=few.rf_split, rf_error=error)
+        few, walked = finer, refined
 
 
 def _first_guess(plan: Program, slab: Slab) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..sequence.timeline import Pulse
+from ..sequence.timeline import Pulse, Timeline
 
 RealType = type[np.float64] | type[np.float32]
 """The floating-point type of a run."""
@@ -84,6 +84,22 @@ class PulseTable:
     """(3, step): -pi gamma_bar dt * G, half rotation angle per metre."""
     steps: int
     """Number of steps."""
+
+
+def divided(timeline: Timeline, parts: int) -> Timeline:
+    """Return the timeline with every RF step divided into equal parts."""
+    if parts == 1:
+        return timeline
+    pulses = tuple(
+        replace(
+            pulse,
+            dt=np.repeat(pulse.dt / parts, parts),
+            b1=np.repeat(pulse.b1, parts),
+            gradient=np.repeat(pulse.gradient, parts, axis=0),
+        )
+        for pulse in timeline.pulses
+    )
+    return replace(timeline, pulses=pulses)
 
 
 def pulse_table(

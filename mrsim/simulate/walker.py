@@ -51,8 +51,10 @@ class _Walker:
         dtype: RealType,
     ) -> None:
         z = slab.positions(per_layer)
-        exact = ideal_maps(timeline.pulses, timeline, z, spin) if slab.ideal else real_maps(timeline, z, spin, dtype)
-        self.maps = np.asarray(exact, dtype=dtype)
+        if slab.ideal:
+            self.maps = np.asarray(ideal_maps(timeline.pulses, timeline, z, spin), dtype=dtype)
+        else:
+            self.maps = np.asarray(real_maps(timeline, z, spin, dtype), dtype=dtype)
         self.interval = _decay_phasors(plan.intervals, z, spin, dtype)
         self.interval_e1 = np.exp(-plan.intervals[:, 0] * spin.r1).astype(dtype)
         self.sample = _decay_phasors(plan.samples, z, spin, dtype)

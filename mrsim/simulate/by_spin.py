@@ -1,0 +1,150 @@
+"""Spin by spin, with as many spins and RF steps as the wanted accuracy takes, measured on a random few of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..sequence.timeline import Timeline
+from .classes import TissueClass
+from .direct import direct_signal
+from .exchange_walk import exchange_signal
+from .job import Job
+from .options import Progress
+from .receiver import by_kind
+from .slice_reuse import GROWTH, MAX_SPLIT, MAX_SUB_SLICES
+from .steps import divided
+
+PROBES = 6
+"""Places that are drawn to measure the error on."""
+
+
+def by_spin(job: Job) -> tuple[NDArray[np.complex128], dict[str, Any]]:
+    """Return the (readout, sample) signal, m^3, and what the numerics were; every spin travels by itself."""
+    layers = job.cells.shape[0]
+    per_layer, split, facts = _resolution(job)
+    spread = [_spread(kind, per_layer) for kind in job.classes]
+    position, volume = _columns(job, np.arange(len(job.spins.volume)), per_layer)
+
+    signal = _travel(job, divided(job.timeline, split), spread, position, volume, job.progress)
+    return signal, {
+        **facts,
+        "rf_substeps": split,
+        "sub_slices": per_layer * layers,
+        "spins": sum(len(k.members) for k in spread),
+    }
+
+
+def _travel(
+    job: Job,
+    timeline: Timeline,
+    classes: list[TissueClass],
+    position: NDArray[np.float64],
+    volume: NDArray[np.float64],
+    progress: Progress | None = None,
+) -> NDArray[np.complex128]:
+    """Carry all classes through a timeline, those whose pools exchange apart; return the (readout, sample) signal."""
+    alone, mixed = ([kind for kind in classes if bool(kind.exchange) == wanted] for wanted in (False, True))
+
+    def run(part: Timeline) -> NDArray[np.complex128]:
+        signal = np.zeros(part.readouts.t.shape, dtype=np.complex128)
+        if alone:
+            signal += direct_signal(
+                part, alone, position, volume, dtype=job.engine.dtype, threads=job.workers, progress=progress
+            )
+        if mixed:
+            signal += exchange_signal(part, mixed, position, volume, threads=job.workers, progress=progress)
+        return signal
+
+    return by_kind(timeline, run)
+
+
+def _columns(job: Job, members: NDArray[np.int64], per_layer: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the (n * per_layer, 3) places, m, and (n * per_layer,) volumes, m^3, of some spins' sub-slices."""
+    shift = ((np.arange(per_layer) + 0.5) / per_layer - 0.5) * job.cells.spacing[2]
+    position = np.repeat(job.spins.position[members], per_layer, axis=0)
+    position[:, 2] += np.tile(shift, len(members))
+    return position, np.repeat(job.spins.volume[members] / per_layer, per_layer)
+
+
+def _spread(kind: TissueClass, per_layer: int) -> TissueClass:
+    members = (kind.members[:, None] * per_layer + np.arange(per_layer)).ravel()
+    return replace(kind, members=members)
+
+
+def _resolution(job: Job) -> tuple[int, int, dict[str, float]]:
+    """Return the sub-slices per layer, the division of the RF steps, and the errors that they leave, over M0."""
+    engine, layers = job.engine, job.cells.shape[0]
+    wanted = max(engine.accuracy, 50 * float(np.finfo(engine.dtype).eps))
+    probes = _probes(job)
+    per_layer = math.ceil((engine.sub_slices or _first_guess(job)) / layers)
+    split, rf_error = _rf_steps(job, probes, wanted)
+    signal = _signals(job, probes, per_layer, split)
+    while True:
+        finer = math.ceil(per_layer * GROWTH)
+        again = _signals(job, probes, finer, split)
+        error = float(np.abs(again - signal).max())
+        if engine.sub_slices:
+            break
+        per_layer, signal = finer, again
+        if error <= wanted or per_layer * layers > MAX_SUB_SLICES:
+            break
+    return per_layer, split, {"discretisation_error": error, "rf_step_error": rf_error}
+
+
+def _rf_steps(job: Job, probes: list[list[TissueClass]], wanted: float) -> tuple[int, float]:
+    """Return the division of the RF steps and its error, by Richardson's rule for a method of second order."""
+    split, few = 1, math.ceil(61 / job.cells.shape[0])
+    if job.engine.rf_step is not None:
+        longest = max((float(pulse.dt.max()) for pulse in job.timeline.pulses), default=0.0)
+        split = max(1, math.ceil(longest / job.engine.rf_step * (1 - 1e-9)))
+    signal = _signals(job, probes, few, split)
+    while True:
+        again = _signals(job, probes, few, 2 * split)
+        error = 4 / 3 * float(np.abs(again - signal).max())
+        if error <= wanted / 4 or job.engine.rf_step is not None or split >= MAX_SPLIT:
+            return split, error
+        split, signal = 2 * split, again
+
+
+def _probes(job: Job) -> list[list[TissueClass]]:
+    """Draw places, at least one of every tissue; return the classes at each. The draw is always the same."""
+    generator = np.random.default_rng(0)
+    by_tissue: dict[str, list[TissueClass]] = {}
+    for kind in job.classes:
+        by_tissue.setdefault(kind.tissue, []).append(kind)
+    probes = []
+    for index in range(max(PROBES, len(by_tissue))):
+        classes = list(by_tissue.values())[index % len(by_tissue)]
+        members = classes[int(generator.integers(len(classes)))].members
+        place = int(members[generator.integers(len(members))])
+        here = [_alone(kind, place) for kind in classes if place in kind.members]
+        probes.append(here)
+    return probes
+
+
+def _alone(kind: TissueClass, place: int) -> TissueClass:
+    return replace(kind, members=np.array([place]))
+
+
+def _signals(job: Job, probes: list[list[TissueClass]], per_layer: int, split: int) -> NDArray[np.complex128]:
+    """Return the (probe, readout, sample) signal of each place over its M0."""
+    found, timeline = [], divided(job.timeline, split)
+    for classes in probes:
+        position, volume = _columns(job, classes[0].members, per_layer)
+        spread = [replace(kind, members=np.arange(per_layer)) for kind in classes]
+        whole = sum(kind.pd for kind in classes) * float(volume.sum())
+
+        found.append(_travel(job, timeline, spread, position, volume) / whole)
+    return np.stack(found)
+
+
+def _first_guess(job: Job) -> int:
+    """Return sub-slices over the slab such that what one repetition winds up does not alias."""
+    timeline = job.timeline
+    windings = np.add.reduceat(np.abs(timeline.moment[:, 2]), timeline.tr_start[timeline.tr_start < len(timeline.kind)])
+    return math.ceil(max(96.0, 1.25 * job.cells.spacing[2] * job.cells.shape[0] * float(windings.max(initial=0.0))))

@@ -1,0 +1,48 @@
+"""The cells in which an engine sees the object: finer than the voxels, and all of the object, not only the FOV."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..core.errors import InputError
+from ..core.grid import Grid
+from ..phantom.phantom import Phantom
+from ..sequence.timeline import Timeline
+from .options import Bloch
+from .slab import slab_thickness
+
+
+def sampling_grid(timeline: Timeline, phantom: Phantom, engine: Bloch) -> Grid:
+    """Return the fine grid of cells on which the object becomes spins: all of the object, not only the FOV."""
+    encoded = timeline.encoding.grid
+    dx, dy, dz = encoded.spacing
+    lower, upper = phantom.extent(encoded)
+    fine = (dx / engine.subsamples, dy / engine.subsamples)
+    reach = np.maximum(np.abs(lower), np.abs(upper))
+    if not np.all(np.isfinite(reach[:2])):
+        raise InputError(
+            f"phantom '{phantom.name}' is endless in the image plane; give its file a length, e.g. length = \"50 mm\""
+        )
+    nx, ny = (2 * math.ceil(reach[a] / fine[a]) + 1 for a in range(2))
+    thickness = dz if engine.ideal_slice else slab_thickness(timeline, (lower[2], upper[2]), engine)
+    layers = engine.layers or (1 if phantom.uniform_through(encoded, thickness) else 9)
+    return Grid(shape=(layers, ny, nx), spacing=(*fine, thickness / layers), centre=encoded.centre, axes=encoded.axes)
+
+
+def outside_field_of_view(timeline: Timeline, phantom: Phantom) -> tuple[str, ...]:
+    """Return one warning per in-plane direction in which the object is larger than the field of view."""
+    grid = timeline.encoding.grid
+    lower, upper = phantom.extent(grid)
+    warnings = []
+    for axis, name in enumerate(("readout", "phase-encoding")):
+        n, d = grid.shape[2 - axis], grid.spacing[axis]
+        low, high = (-(n // 2) - 0.5) * d, (n - n // 2 - 0.5) * d
+        if lower[axis] < low - 1e-9 or upper[axis] > high + 1e-9:
+            warnings.append(
+                f"the object reaches from {1e3 * lower[axis]:.1f} to {1e3 * upper[axis]:.1f} mm along the {name} "
+                f"direction, the field of view from {1e3 * low:.1f} to {1e3 * high:.1f} mm: it will alias; "
+                "enlarge fov or matrix"
+            )
+    return tuple(warnings)

@@ -1,0 +1,28 @@
+"""Checks of the options that engines share: how the object is sampled, and how accurately."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..core.errors import InputError
+
+POSITIVE = ("accuracy", "slab", "t2_prime_accuracy", "rf_step")
+"""Options that are positive numbers; None where the engine chooses."""
+COUNTS = ("subsamples", "sub_slices", "layers")
+"""Options that are counts of at least 1; None where the engine chooses."""
+
+
+def check_sampling(engine: Any) -> None:
+    """Raise an `InputError` unless every shared option that the engine has is within its bounds."""
+    for key in POSITIVE:
+        value = getattr(engine, key, None)
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise InputError(f"{value} must be a positive number", key=key)
+    for key in COUNTS:
+        value = getattr(engine, key, None)
+        if value is not None and value < 1:
+            raise InputError(f"{value} must be at least 1", key=key)
+    layers = getattr(engine, "layers", None)
+    if layers is not None and layers % 2 == 0:
+        raise InputError(f"{layers} must be odd, so that a layer lies at the slice's centre", key="layers")
