@@ -183,9 +183,12 @@ def _numerical(result: ReportedRun) -> str:
     if _finite(history.get("discretisation_error")):
         lines.append(f"Discretisation error through the slice ≤ {number(history['discretisation_error'], 2)} of M0, "
                      "from a comparison with a refined run.")  # fmt: skip
+    if _finite(history.get("rf_step_error")):
+        lines.append(f"Length of the RF steps (divided by {history.get('rf_substeps', 1)}): error ≤ "
+                     f"{number(history['rf_step_error'], 2)} of M0.")  # fmt: skip
     if _finite(history.get("in_plane_error")):
         lines.append(f"Cells of the plane: error of a voxel up to about {number(history['in_plane_error'], 2)} of the "
-                     "largest proton density, at edges; subsamples makes it smaller.")  # fmt: skip
+                     "brightest tissue's signal, at edges; subsamples makes it smaller.")  # fmt: skip
     if _finite(history.get("t2_prime_error")):
         lines.append(f"Sampled T2′ decay: error ≤ {number(history['t2_prime_error'], 2)} of M0.")
     if "spins" in history:
