@@ -207,7 +207,7 @@ BRICK = Box(
 
 def test_reuse_through_the_slice_equals_spin_by_spin():
     timeline = selective_cpmg()
-    fixed = Bloch(slab=2.0, subsamples=2, sub_slices=90, accuracy=1e-8)
+    fixed = Bloch(slab=2.0, subsamples=2, sub_slices=90, accuracy=1e-8, rf_step=10e-6)
     reused, plain = (simulate(timeline, BRICK, replace(fixed, reuse=reuse)) for reuse in (True, False))
     assert reused.history["reuse"] == "through the slice"
     assert plain.history["reuse"] == "reuse is switched off"
@@ -250,7 +250,7 @@ def test_single_precision_stays_within_its_stated_error():
 
 def test_through_slice_refinement_reaches_the_accuracy_that_it_reports():
     timeline = selective_cpmg(repetitions=2, echoes=6)
-    exact = simulate(timeline, BRICK, Bloch(slab=2.0, subsamples=2, sub_slices=3000, accuracy=1e-9)).imaging.data
+    exact = simulate(timeline, BRICK, Bloch(slab=2.0, subsamples=2, sub_slices=3000, accuracy=1e-9, rf_step=10e-6)).imaging.data
     raw = simulate(timeline, BRICK, Bloch(slab=2.0, subsamples=2, accuracy=1e-4))
     assert raw.history["discretisation_error"] <= 1e-4
     assert np.abs(raw.imaging.data - exact).max() < 3e-4 * np.abs(exact).max()
@@ -307,7 +307,7 @@ def test_spoiled_gradient_echo_equals_the_phase_graph_for_any_phase_increment(in
 def test_steady_start_is_where_endless_repetitions_lead():
     timeline = selective_cpmg(repetitions=40)
     box = replace(BRICK, pools=(pool(0.6, 0.25),))
-    engine = Bloch(slab=2.0, subsamples=1, sub_slices=96, accuracy=1e-9)
+    engine = Bloch(slab=2.0, subsamples=1, sub_slices=96, accuracy=1e-9, rf_step=10e-6)
     transient = simulate(timeline, box, engine).imaging
     steady = simulate(timeline, box, replace(engine, start="steady")).imaging
     last, first = (transient.labels["line"] == 39), (transient.labels["line"] == 0)
