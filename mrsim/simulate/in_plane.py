@@ -48,14 +48,11 @@ def in_plane_error(
     coarse = replace(cells, shape=(1, _half(ny), _half(nx)), spacing=(2 * dx, 2 * dy, dz * nz))
     rough = phantom.sample(coarse)
     voxel = encoded.spacing[0] * encoded.spacing[1] * dz * nz
-    change = [
-        _image(spins, cells, encoded, tissue) - _image(rough, coarse, encoded, tissue)
-        for tissue in range(len(spins.tissues))
-    ]
+    change = _images(spins, cells, encoded) - _images(rough, coarse, encoded)
     errors = [float(np.abs(np.tensordot(weights, change, axes=1)).max()) for weights in contrast]
     brightest = np.abs(contrast).max(axis=1)
     found = [error / size for error, size in zip(errors, brightest, strict=True) if size > 0]
-    return max(found, default=0.0) / 3 / voxel
+    return float(max(found, default=0.0) / 3 / voxel)
 
 
 def _half(count: int) -> int:
@@ -63,13 +60,14 @@ def _half(count: int) -> int:
     return 2 * ((count + 2) // 4) + 1
 
 
-def _image(spins: Spins, cells: Grid, encoded: Grid, tissue: int) -> NDArray[np.complex128]:
-    """Return the (y, x) image of the volume of one tissue in the whole slab, m^3 per voxel."""
-    mine = spins.tissue == tissue
-    density = np.zeros(cells.shape)
-    np.add.at(density.ravel(), spins.cell[mine], spins.volume[mine])
+def _images(spins: Spins, cells: Grid, encoded: Grid) -> NDArray[np.complex128]:
+    """Return the (tissue, y, x) images of the volume of every tissue in the whole slab, m^3 per voxel."""
+    _, ny, nx = cells.shape
+    plane = spins.cell % (ny * nx)
+    density = np.zeros((len(spins.tissues), ny * nx))
+    np.add.at(density, (spins.tissue, plane), spins.volume)
     blurred = [_dirichlet(encoded, cells, axis) for axis in (0, 1)]
-    return np.asarray(blurred[1] @ density.sum(axis=0) @ blurred[0].T)
+    return np.asarray(blurred[1] @ density.reshape(-1, ny, nx) @ blurred[0].T)
 
 
 def _dirichlet(encoded: Grid, cells: Grid, axis: int) -> NDArray[np.complex128]:

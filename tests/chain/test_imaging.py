@@ -206,7 +206,7 @@ def test_object_of_any_field_of_view_reuses_pencils():
         timeline = mr.discretize(mr.load_protocol("disc-t2-mese", {"fov": fov, "matrix": "16 16"}).build(SCANNER))
         plan = program(timeline, (0.15, 0.01))
         assert not isinstance(plan, str)
-        assert pencils_suffice(timeline, plan)
+        assert pencils_suffice(timeline.readouts, plan)
 
 
 @pytest.mark.parametrize("time_bandwidth", ["1", "2", "4"])
