@@ -90,7 +90,8 @@ phantom_options = together(
 engine_options = together(
     click.option(
         "--without", multiple=True, metavar="CAUSE",
-        help="Leave out a cause of error: noise, slice-profile, t2-prime, chemical-shift, partial-volume.",
+        help="Leave out a cause of error: noise, slice-profile, t2-prime, chemical-shift, partial-volume, "
+        "imperfections.",
     ),
     click.option("--threads", type=click.IntRange(1), help="Worker threads; the result does not depend on it."),
     click.option("--accuracy", type=float, callback=positive, help="Wanted discretisation error over M0, e.g. 1e-4."),

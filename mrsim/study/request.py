@@ -21,9 +21,9 @@ from ..sequence.sequence import Sequence
 Progress = Callable[[str, int, int], None]
 """Called with (what is going on, done, in all)."""
 
-CAUSES = ("noise", "slice-profile", "t2-prime", "chemical-shift", "partial-volume")
+CAUSES = ("noise", "slice-profile", "t2-prime", "chemical-shift", "partial-volume", "imperfections")
 """Causes of error that a run can leave out: `partial-volume` restricts the regions to voxels whose in-plane
-neighbours are pure too; `slice-profile` plays nominal flips in a nominal slice."""
+neighbours are pure too; `slice-profile` plays nominal flips in a nominal slice; `imperfections` a perfect scanner."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,6 +27,7 @@ from ..phantom.phantom import Phantom
 from ..phantom.phantom_file import load_phantom
 from ..recon import reconstruct
 from ..sequence.discretize import discretize
+from ..sequence.imperfect import Imperfections
 from ..sequence.protocol import read_protocol_file
 from ..sequence.scanner import Scanner, choose_scanner
 from ..sequence.sequence import Sequence
@@ -42,6 +43,8 @@ class RunTable:
     phantom: str = "lumbar-disc"
     grade: int | None = None
     fit: str | None = None
+    imperfections: Imperfections | None = None
+    """Of the scanner, instead of those in its own file."""
 
 
 @dataclass(slots=True, eq=False)
@@ -79,7 +82,7 @@ def prepare(request: RunRequest) -> Prepared:
     if unknown:
         raise InputError(f"unknown cause '{unknown[0]}'{did_you_mean(unknown[0], list(CAUSES))}", key="--without")
     path, description, defaults, build = _read(request)
-    scanner = choose_scanner(request.field, request.scanner, defaults.scanner)
+    scanner = _machine(choose_scanner(request.field, request.scanner, defaults.scanner), defaults, request)
     grade = request.grade if request.grade is not None else defaults.grade
     phantom = load_phantom(
         request.phantom or defaults.phantom, field=scanner.b0, grade=grade, materials=request.materials
@@ -103,6 +106,13 @@ def prepare(request: RunRequest) -> Prepared:
         model=model,
     )
     return Prepared(request=full, description=description, protocol_file=path, sequence=sequence, phantom=phantom)
+
+
+def _machine(scanner: Scanner, defaults: RunTable, request: RunRequest) -> Scanner:
+    """Return the scanner with the imperfections that the run is to have."""
+    if "imperfections" in request.without:
+        return replace(scanner, imperfections=Imperfections())
+    return scanner if defaults.imperfections is None else replace(scanner, imperfections=defaults.imperfections)
 
 
 def _read(request: RunRequest) -> tuple[Path, str, RunTable, Callable[[Scanner], Sequence]]:
