@@ -61,6 +61,8 @@ class ReadoutTable:
     received: NDArray[np.complex128] | None = None
     """(readout, sample) what an imperfect scanner makes of each sample: the phase of a uniform field that drifts, zero
     while the receiver is deaf; None on a perfect one."""
+    quadratic: NDArray[np.float64] | None = None
+    """(readout, sample, 3, 3) Q of a concomitant field from the window's start to each sample, as in `Spatial`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -71,8 +73,6 @@ class Spatial:
     """Third-order coefficients of the gradient coils, 1/m^2; see `imperfect.nonlinearity`."""
     quadratic: NDArray[np.float64] | None = None
     """(segment, 3, 3) Q, 1/m^2, world axes: a spin at r from the isocentre turns by exp(-i 2 pi r . Q r)."""
-    sampled: NDArray[np.float64] | None = None
-    """(readout, sample, 3, 3) the same from the window's start to each sample."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

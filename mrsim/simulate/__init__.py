@@ -45,19 +45,16 @@ def simulate(
     Acquisition
         Noise-free raw data; `history` states the engine, the spins and the discretisation error.
     """
-    _refuse_imperfections(timeline)
     if isinstance(engine, Pathways):
+        _refuse_nonlinear(timeline)
         return run_pathways(timeline, phantom, engine, threads, progress)
     return run_bloch(timeline, phantom, engine or Bloch(), threads, progress)
 
 
-def _refuse_imperfections(timeline: Timeline) -> None:
-    """Refuse what no engine plays yet: fields that are not linear in position, and a factor on each sample."""
+def _refuse_nonlinear(timeline: Timeline) -> None:
+    """Refuse what only spins that travel by themselves can play."""
     if timeline.spatial is not None:
-        problem = "no engine plays a concomitant field or gradients that are not linear; use false, or 0 0 0 1/m^2"
-        raise InputError(problem, key="imperfections")
-    if timeline.readouts.received is not None:
-        problem = "no engine plays a field that drifts or a deaf receiver; use 0 Hz/s, 0 mm, 0 us"
+        problem = "Pathways plays no concomitant field and no gradients that are not linear; use the Bloch engine"
         raise InputError(problem, key="imperfections")
 
 

@@ -99,6 +99,8 @@ def _plan(job: Job, reach: tuple[float, float]) -> Program | str:
     """Return how the slice is reused, or why it is not."""
     if not job.engine.reuse:
         return "reuse is switched off"
+    if job.timeline.spatial is not None:
+        return "fields are not linear in position"
     if any(kind.exchange for kind in job.classes):
         return "pools exchange magnetisation"
     return program(job.timeline, reach)

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.errors import InputError
 from ..sequence.timeline import Timeline
 from .classes import TissueClass
 from .direct import direct_signal
 from .exchange_walk import exchange_signal
 from .job import Job
+from .nonlinear import nonlinear_signal
 from .options import Progress
 from .receiver import by_kind
 from .slice_reuse import GROWTH, MAX_SPLIT, MAX_SUB_SLICES
@@ -53,9 +55,13 @@ def _travel(
     def run(part: Timeline) -> NDArray[np.complex128]:
         signal = np.zeros(part.readouts.t.shape, dtype=np.complex128)
         if alone:
-            signal += direct_signal(
+            carry = direct_signal if part.spatial is None else nonlinear_signal
+            signal += carry(
                 part, alone, position, volume, dtype=job.engine.dtype, threads=job.workers, progress=progress
             )
+        if mixed and part.spatial is not None:
+            problem = "pools that exchange travel in linear fields only; use concomitant = false, nonlinearity = 0 0 0"
+            raise InputError(problem, key="imperfections")
         if mixed:
             signal += exchange_signal(part, mixed, position, volume, threads=job.workers, progress=progress)
         return signal

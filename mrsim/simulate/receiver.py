@@ -50,6 +50,8 @@ def windows_of(table: ReadoutTable, rows: NDArray[np.int64]) -> ReadoutTable:
         k=table.k[rows, :count],
         t=table.t[rows, :count],
         labels={name: values[rows] for name, values in table.labels.items()},
+        received=None if table.received is None else table.received[rows, :count],
+        quadratic=None if table.quadratic is None else table.quadratic[rows, :count],
     )
 
 
@@ -88,6 +90,7 @@ def acquisition(timeline: Timeline, signal: NDArray[np.complex128], facts: dict[
         part = windows_of(table, rows)
         time = (np.arange(part.t.shape[1]) + 0.5) * part.dwell[:, None]
         receiver = np.exp(1j * (part.phase[:, None] + 2 * np.pi * part.frequency[:, None] * time))
+        receiver = receiver if part.received is None else receiver * part.received
         groups[name] = Readouts(
             data=signal[rows, :, : part.t.shape[1]] * receiver[:, None, :],
             k=part.k,

@@ -13,6 +13,7 @@ from mrsim.sequence.discretize import discretize
 from mrsim.sequence.families import FAMILIES
 from mrsim.sequence.families.cartesian import Cartesian
 from mrsim.sequence.families.multi_echo_spin_echo import MultiEchoSpinEcho
+from mrsim.sequence.families.slab3d import Slab3D
 from mrsim.sequence.families.spin_echo import SpinEcho
 from mrsim.sequence.families.spoiled_gradient_echo import SpoiledGradientEcho
 from mrsim.sequence.timeline import RF
@@ -83,9 +84,14 @@ def test_custom_order_must_name_every_slice():
         SpinEcho(slices=3, slice_order=(0, 1, 1))
 
 
-@pytest.mark.parametrize("family", [f for f in FAMILIES if issubclass(f, Cartesian)], ids=lambda family: family.name)
+# Steady-state free precession also reads echoes of excitations before the last, whose k no integral from it gives.
+FOLLOWED = [f for f in FAMILIES if issubclass(f, Cartesian) and f.name != "free-precession"]
+
+
+@pytest.mark.parametrize("family", FOLLOWED, ids=lambda family: family.name)
 def test_trajectory_of_nominal_gradients_is_the_cartesian_k(family, scanner):
-    sequence = family(matrix=(16, 6), orientation="axial", tilt=0.3).build(scanner)
+    matrix = (16, 6, 4) if issubclass(family, Slab3D) else (16, 6)
+    sequence = family(matrix=matrix, orientation="axial", tilt=0.3).build(scanner)
     if sequence.encoding.k_from != "labels":
         return
     by_label = discretize(sequence).readouts.k

@@ -250,7 +250,9 @@ def test_single_precision_stays_within_its_stated_error():
 
 def test_through_slice_refinement_reaches_the_accuracy_that_it_reports():
     timeline = selective_cpmg(repetitions=2, echoes=6)
-    exact = simulate(timeline, BRICK, Bloch(slab=2.0, subsamples=2, sub_slices=3000, accuracy=1e-9, rf_step=10e-6)).imaging.data
+    exact = simulate(
+        timeline, BRICK, Bloch(slab=2.0, subsamples=2, sub_slices=3000, accuracy=1e-9, rf_step=10e-6)
+    ).imaging.data
     raw = simulate(timeline, BRICK, Bloch(slab=2.0, subsamples=2, accuracy=1e-4))
     assert raw.history["discretisation_error"] <= 1e-4
     assert np.abs(raw.imaging.data - exact).max() < 3e-4 * np.abs(exact).max()

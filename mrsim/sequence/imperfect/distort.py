@@ -52,7 +52,7 @@ def imperfect(timeline: Timeline, imperfections: Imperfections) -> Timeline:
     if imperfections.adc_dead_time:
         played = replace(played, readouts=_deaf(played.readouts, imperfections.adc_dead_time))
     if imperfections.concomitant or any(imperfections.nonlinearity):
-        played = replace(played, spatial=_spatial(played, fields, imperfections))
+        played = _spatial(played, fields, imperfections)
     return played
 
 
@@ -191,10 +191,10 @@ def _combined(table: ReadoutTable, factor: NDArray[np.complex128]) -> NDArray[np
     return factor if table.received is None else table.received * factor
 
 
-def _spatial(timeline: Timeline, fields: _Fields, imperfections: Imperfections) -> Spatial:
-    """Return the terms that are not linear in position."""
+def _spatial(timeline: Timeline, fields: _Fields, imperfections: Imperfections) -> Timeline:
+    """Return the timeline with the terms that are not linear in position."""
     if not imperfections.concomitant:
-        return Spatial(nonlinearity=imperfections.nonlinearity)
+        return replace(timeline, spatial=Spatial(nonlinearity=imperfections.nonlinearity))
     times = np.unique(np.concatenate([wave.knots() for wave in fields.waves]))
     gradient = np.stack([wave.at(times) for wave in fields.waves], axis=1)
     edges = np.append(timeline.start, timeline.start[-1] + timeline.duration[-1]) / NS
@@ -204,10 +204,11 @@ def _spatial(timeline: Timeline, fields: _Fields, imperfections: Imperfections) 
     integral = np.empty((len(at), 3, 3))
     integral[order] = concomitant_integral(times, gradient, at[order], timeline.gamma_bar, timeline.b0)
     at_edges, at_begin, at_samples = np.split(integral, [len(edges), len(edges) + len(begin)])
-    return Spatial(
-        nonlinearity=imperfections.nonlinearity,
-        quadratic=np.diff(at_edges, axis=0),
-        sampled=at_samples.reshape(*samples.shape, 3, 3) - at_begin[:, None],
+    sampled = at_samples.reshape(*samples.shape, 3, 3) - at_begin[:, None]
+    return replace(
+        timeline,
+        spatial=Spatial(nonlinearity=imperfections.nonlinearity, quadratic=np.diff(at_edges, axis=0)),
+        readouts=replace(timeline.readouts, quadratic=sampled),
     )
 
 
