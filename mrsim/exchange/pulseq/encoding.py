@@ -163,7 +163,7 @@ def _images(
         adc = blocks[int(readouts.block[nearest])].adc
         dwell = adc.dwell * 1e-9 if adc is not None else 0.0
         table["te"].append(float(readouts.since[nearest]) + (sample + 0.5) * dwell)
-        used = np.unique(readouts.excitation[mine[readouts.slice[mine] == readouts.slice[nearest]]])
+        used = np.unique(readouts.excitation[readouts.slice == readouts.slice[nearest]])
         used = used[used >= 0]
         gaps = np.diff(begun[used])
         table["tr"].append(float(np.median(gaps)) if len(gaps) else float(starts[-1]) * 1e-9)
