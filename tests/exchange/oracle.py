@@ -44,7 +44,7 @@ def read_by_pypulseq(path: Path, scanner: Scanner) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         sequence = pypulseq().Sequence(system(scanner))
-        sequence.read(str(path))
+        sequence.read(str(path), remove_duplicates=False)
     return sequence
 
 

@@ -68,16 +68,17 @@ def gradient_echo() -> Any:
     return sequence
 
 
-def echo_planar() -> Any:
-    """Single-shot gradient-echo EPI with labels and three navigator lines; both directions of readout."""
+def echo_planar(navigators: int = 0) -> Any:
+    """Single-shot gradient-echo EPI with labels and, perhaps, navigator lines; both directions of readout."""
     pp, system, sequence = started()
     gx, adc, before = readout(pp, system)
     blip = pp.make_trapezoid("y", area=1 / FOV, system=system)
     back = pp.scale_grad(gx, -1)
     sequence.add_block(hard(pp, system, 90))
     sequence.add_block(before)
-    sequence.add_block(pp.make_label("NAV", "SET", 1), pp.make_label("LIN", "SET", 0))
-    for i in range(2):
+    if navigators:
+        sequence.add_block(pp.make_label("NAV", "SET", 1), pp.make_label("LIN", "SET", 0))
+    for i in range(navigators):
         sequence.add_block(gx if i % 2 == 0 else back, adc, pp.make_label("REV", "SET", i % 2))
     sequence.add_block(phase(pp, system, 0), pp.make_label("NAV", "SET", 0))
     for line in range(N):
@@ -177,7 +178,7 @@ def magnetisation_prepared(partitions: int = 4) -> Any:
         for partition in range(partitions):
             steps = (partition - partitions // 2) / 0.04
             go = pp.make_trapezoid("z", area=steps, duration=1e-3, system=system)
-            home = pp.make_trapezoid("z", area=-steps, duration=1e-3, system=system)
+            home = pp.make_trapezoid("z", area=200 - steps, duration=1e-3, system=system)  # rewinds and spoils
             sequence.add_block(hard(pp, system, 5))
             sequence.add_block(before, phase(pp, system, line), go)
             sequence.add_block(gx, adc, pp.make_label("LIN", "SET", line), pp.make_label("PAR", "SET", partition))

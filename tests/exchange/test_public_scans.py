@@ -25,15 +25,15 @@ T1, T2, LENGTH = 1.0, 0.080, 0.100
 SCANNER = load_scanner("3T")
 ECHO_TYPE = ("turbo_spin_echo", "diffusion", "soft_delays")
 KIND = {"magnetisation_prepared": "3d"}
-# pypulseq scales an arbitrary shape by its area; the 500 Hz that its own offset takes back lower it by exp(-(pi f w)^2).
+# pypulseq scales a shape by its area, which the 500 Hz that its own offset takes back lower by exp(-(pi f w)^2).
 FLIP = {"arbitrary_pulse": math.radians(30) * math.exp((math.pi * 500 * 80e-6) ** 2)}
 
 
-def saved(name: str, folder: Path) -> Path:
+def saved(name: str, folder: Path, **options: int) -> Path:
     path = folder / f"{name}.seq"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        getattr(scans, name)().write(str(path))
+        getattr(scans, name)(**options).write(str(path))
     if name == "radial":
         path.write_text(scans.with_rotations(path.read_text()))
     return path
@@ -83,7 +83,7 @@ def test_public_scan_gives_the_image_of_the_objects_transform(name, tmp_path):
 
 
 def test_navigator_lines_of_labelled_epi_stay_out_of_the_image(tmp_path):
-    sequence = read_pulseq(saved("echo_planar", tmp_path), SCANNER)
+    sequence = read_pulseq(saved("echo_planar", tmp_path, navigators=2), SCANNER)
     purposes = [block.adc.purpose for block in sequence.blocks if block.adc is not None]
     assert purposes == ["navigator"] * 2 + ["imaging"] * scans.N
     lines = [block.labels for block in sequence.blocks if block.adc is not None and block.adc.purpose == "imaging"]

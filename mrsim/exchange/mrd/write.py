@@ -89,8 +89,9 @@ def _heads(raw: Acquisition, group: Readouts, purpose: str, index: int, dimensio
         head["idx"]["user"][:, i] = group.labels.get(label, 0)
     head["user_int"][:, 0] = index
     head["user_float"][:, 0] = group.t[:, 0] * 1e3  # ms since the excitation's centre
+    kind = purpose.partition("-")[0]
     flags = np.where(group.labels.get("reverse", np.zeros(readouts)) != 0, 1 << (REVERSE - 1), 0).astype(np.uint64)
-    head["flags"] = flags | np.uint64((1 << (FLAGS[purpose] - 1)) if purpose in FLAGS else 0)
+    head["flags"] = flags | np.uint64((1 << (FLAGS[kind] - 1)) if kind in FLAGS else 0)
     return head
 
 

@@ -166,7 +166,9 @@ def _shims(section: Section) -> dict[int, tuple[int, list[float]]]:
 def _shapes(section: Section, version: tuple[int, int, int]) -> dict[int, Shape]:
     lines = plain_lines(section)
     heads = [i for i, (_, text) in enumerate(lines) if text[0] in "sS"]
-    if lines and (not heads or heads[0] != 0):
+    if not lines:
+        return {}
+    if not heads or heads[0] != 0:
         raise section.error(f"expected 'shape_id', found '{lines[0][1][:40]}'", lines[0][0])
     shapes: dict[int, Shape] = {}
     for first, last in zip(heads, [*heads[1:], len(lines)], strict=True):
@@ -194,7 +196,7 @@ def _shape(section: Section, lines: list[tuple[int, str]], version: tuple[int, i
         for line, word in lines[2:]:
             number(section, word, line, f"shape {int(identifier)}")
         raise section.error(f"shape {int(identifier)} has a line with several numbers", at)
-    if len(stored) > samples or not len(stored):
+    if len(stored) > 1.5 * samples or not len(stored):
         raise section.error(f"shape {int(identifier)} stores {len(stored)} numbers for {int(samples)} samples", at)
     plain = version >= (1, 4, 0) and len(stored) == samples
     return int(identifier), Shape(line=at, samples=int(samples), stored=stored.astype(np.float64), plain=plain)

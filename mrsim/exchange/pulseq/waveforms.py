@@ -45,4 +45,4 @@ def quaternion(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         ]
     )
     vector = np.linalg.eigh(table)[1][:, -1]
-    return np.asarray(vector if vector[0] >= 0 else -vector)
+    return np.asarray((vector if vector[0] >= 0 else -vector) + 0.0)  # no minus zero

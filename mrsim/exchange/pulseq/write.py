@@ -252,7 +252,7 @@ class _Writer:
         if block.soft_delay is not None and self.minor >= 5:
             entries.append(("DELAYS", self.tables["DELAYS"].add(_soft_delay(block.soft_delay))))
         if block.rotation is not None and rotates:
-            words = " ".join(f"{value:.12g}" for value in quaternion(block.rotation))
+            words = " ".join(f"{value:.12g}" for value in np.round(quaternion(block.rotation), 12) + 0.0)
             entries.append(("ROTATIONS", self.tables["ROTATIONS"].add(words)))
         following = 0
         for name, reference in reversed(entries):
