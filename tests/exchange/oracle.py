@@ -52,8 +52,13 @@ def small(family: type, scanner: Scanner) -> Sequence:
     """Return a family's sequence with few lines."""
     known = {entry.name for entry in fields(family)}
     wanted = {key: value for key, value in SMALL.items() if key in known}
-    if "matrix" in wanted and len(family().matrix) == 3:
-        wanted["matrix"] = (8, 8, 4)
+    if "spokes" in known:
+        wanted["spokes"] = 6
+    if "matrix" in wanted:
+        size = family().matrix
+        wanted["matrix"] = 16 if isinstance(size, int) else (8, 8, 4)[: len(size)]
+    if "fov" in wanted and isinstance(family().fov, float):
+        del wanted["fov"]
     try:
         return family(**wanted).build(scanner)
     except InfeasibleError:

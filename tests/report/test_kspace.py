@@ -7,13 +7,17 @@ from mrsim.report.kspace import distinct_windows, kspace_figure, sampled_k
 from mrsim.report.repetition import take
 from mrsim.sequence.families import FAMILIES
 from mrsim.sequence.families.echo_planar import EchoPlanar
+from mrsim.sequence.families.radial_gradient_echo import RadialGradientEcho
 from mrsim.sequence.families.slice2d import Slice2D
 from mrsim.sequence.scanner import load_scanner
 
 LABELLED = [
     f
     for f in FAMILIES
-    if issubclass(f, Slice2D) and not issubclass(f, EchoPlanar) and len(f().matrix) == 2 and f().slices == 1
+    if issubclass(f, Slice2D)
+    and not issubclass(f, (EchoPlanar, RadialGradientEcho))
+    and len(f().matrix) == 2
+    and f().slices == 1
 ]
 """Families whose k follows from the labels of their lines, in one slice."""
 

@@ -13,11 +13,14 @@ from .multi_dynamic_multi_echo import MultiDynamicMultiEcho
 from .multi_echo_gradient_echo import MultiEchoGradientEcho
 from .multi_echo_spin_echo import MultiEchoSpinEcho
 from .protocol import Protocol
+from .radial_gradient_echo import RadialGradientEcho
 from .spin_echo import SpinEcho
 from .spin_echo_epi import SpinEchoEpi
+from .spiral_gradient_echo import SpiralGradientEcho
 from .spoiled_gradient_echo import SpoiledGradientEcho
 from .spoiled_gradient_echo_3d import SpoiledGradientEcho3D
 from .turbo_spin_echo import TurboSpinEcho
+from .ute_radial import UteRadial
 
 FAMILIES: tuple[type[Protocol], ...] = (
     SpinEcho,
@@ -35,5 +38,8 @@ FAMILIES: tuple[type[Protocol], ...] = (
     FreePrecession,
     MPRage,
     LookLocker,
+    RadialGradientEcho,
+    SpiralGradientEcho,
+    UteRadial,
 )
 """Every family that a protocol file can name."""

@@ -54,6 +54,10 @@ class SteadyState:
         ends = (lobe for pair in (*self.phase, *self.slices) for lobe in pair[1:])
         return max(longest(self.ending), longest(*ends), self.plan.limits.raster)
 
+    def unphased(self, lines: int) -> SteadyState:
+        """Return the repetition without phase encoding, for `lines` readouts that differ by a rotation."""
+        return replace(self, phase=((None, None),) * (lines + 1))
+
     def lead(self) -> dict[str, int]:
         """Return what lies between the excitation and the first echo, ns."""
         return {
