@@ -96,13 +96,17 @@ engine_options = together(
     click.option("--threads", type=click.IntRange(1), help="Worker threads; the result does not depend on it."),
     click.option("--accuracy", type=float, callback=positive, help="Wanted discretisation error over M0, e.g. 1e-4."),
     click.option("--precision", type=click.Choice(["double", "single"]), help="Floating-point numbers of the engine."),
+    click.option(
+        "--device", type=click.Choice(["cpu", "cuda", "auto"]),
+        help="Where the Bloch engine runs; auto takes a graphics processor where there is one.",
+    ),
 )  # fmt: skip
 sequence_options = together(protocol_argument, field_option, scanner_option, set_option)
 
 
-def engine_settings(accuracy: float | None, precision: str | None) -> dict[str, Any]:
+def engine_settings(accuracy: float | None, precision: str | None, device: str | None) -> dict[str, Any]:
     """Return the engine's options that were given."""
-    given = {"accuracy": accuracy, "precision": precision}
+    given = {"accuracy": accuracy, "precision": precision, "device": device}
     return {name: value for name, value in given.items() if value is not None}
 
 

@@ -31,7 +31,7 @@ from .progress import progress_bar
 @json_option
 def command(
     noise_free: bool, without: tuple[str, ...], accuracy: float | None,
-    precision: str | None, out: Path, as_json: bool, **asked: Any,
+    precision: str | None, device: str | None, out: Path, as_json: bool, **asked: Any,
 ) -> None:  # fmt: skip
     """Simulate PROTOCOL and write its raw data, for 'mrsim fit' or another program.
 
@@ -44,7 +44,9 @@ def command(
     from ..study.run import simulate_only
 
     check_file_writable(out)
-    request = RunRequest(**asked, without=causes(without, noise_free), engine=engine_settings(accuracy, precision))
+    request = RunRequest(
+        **asked, without=causes(without, noise_free), engine=engine_settings(accuracy, precision, device)
+    )
     with progress_bar(wanted=not as_json) as report:
         sequence, phantom, raw = simulate_only(request, report)
     images = {"images": reconstruct(raw)} if request.protocol.lower().endswith(".seq") else {}

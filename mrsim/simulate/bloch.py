@@ -23,6 +23,7 @@ from ..sequence.timeline import Timeline
 from .by_class import by_class
 from .by_spin import by_spin
 from .classes import ClassOptions, TissueClass, tissue_classes
+from .cuda import device_name, on_cuda
 from .in_plane import contrast_weights, in_plane_error
 from .job import Job
 from .object_cells import outside_field_of_view, sampling_grid
@@ -49,11 +50,13 @@ def run_bloch(
         engine=engine,
         workers=threads or os.cpu_count() or 1,
         progress=progress,
+        on_cuda=on_cuda(engine.device, _obstacle(timeline, classes)),
     )
     signal, contrast, facts = _signal(job)
     facts = {
         "engine": "bloch",
         "precision": engine.precision,
+        "device": device_name() if job.on_cuda else "cpu",
         "classes": len(classes),
         "t2_prime_error": dephasing_error,
         "in_plane_error": in_plane_error(phantom, timeline.encoding.grid, cells, spins, contrast),
@@ -79,6 +82,13 @@ def _classes(timeline: Timeline, spins: Spins, engine: Bloch) -> tuple[list[Tiss
     return classes, error
 
 
+def _obstacle(timeline: Timeline, classes: list[TissueClass]) -> str | None:
+    """Return what keeps the spins from a graphics processor, or None."""
+    if timeline.spatial is not None:
+        return "fields are not linear in position"
+    return "pools exchange magnetisation" if any(kind.exchange for kind in classes) else None
+
+
 def _signal(job: Job) -> tuple[NDArray[np.complex128], NDArray[np.complex128], dict[str, Any]]:
     """Return the (readout, sample) signal, m^3, the (image, tissue) contrast, and what the numerics were."""
     cells, engine = job.cells, job.engine
@@ -97,6 +107,8 @@ def _signal(job: Job) -> tuple[NDArray[np.complex128], NDArray[np.complex128], d
 
 def _plan(job: Job, reach: tuple[float, float]) -> Program | str:
     """Return how the slice is reused, or why it is not."""
+    if job.on_cuda:
+        return "on a graphics processor every spin travels by itself"
     if not job.engine.reuse:
         return "reuse is switched off"
     if job.timeline.spatial is not None:

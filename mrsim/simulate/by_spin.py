@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..core.errors import InputError
 from ..sequence.timeline import Timeline
 from .classes import TissueClass
+from .cuda import CudaSpins, cuda_signal
 from .direct import direct_signal
 from .exchange_walk import exchange_signal
 from .job import Job
@@ -32,7 +33,14 @@ def by_spin(job: Job) -> tuple[NDArray[np.complex128], dict[str, Any]]:
     spread = [_spread(kind, per_layer) for kind in job.classes]
     position, volume = _columns(job, np.arange(len(job.spins.volume)), per_layer)
 
-    signal = _travel(job, divided(job.timeline, split), spread, position, volume, job.progress)
+    timeline = divided(job.timeline, split)
+    if job.on_cuda:
+        spins = CudaSpins.of(spread, position, volume)
+        signal = by_kind(
+            timeline, lambda part: cuda_signal(part, spins, dtype=job.engine.dtype, progress=job.progress)[0]
+        )
+    else:
+        signal = _travel(job, timeline, spread, position, volume, job.progress)
     return signal, {
         **facts,
         "rf_substeps": split,

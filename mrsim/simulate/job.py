@@ -24,3 +24,5 @@ class Job:
     workers: int
     """Threads; the result does not depend on them."""
     progress: Progress | None
+    on_cuda: bool = False
+    """True where the spins travel on a graphics processor."""

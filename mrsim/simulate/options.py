@@ -35,6 +35,9 @@ class Bloch:
     """Longest RF step, s; None divides the scanner's RF steps until their error is a quarter of `accuracy`."""
     precision: str = "double"
     """``"double"`` or ``"single"``."""
+    device: str = "cpu"
+    """``"cpu"``; ``"cuda"``, a graphics processor, on which every spin travels by itself; or ``"auto"``, a graphics
+    processor where there is one that can do it."""
     reuse: bool = True
     """False carries every spin through the whole scan by itself."""
     start: str = "equilibrium"
@@ -53,6 +56,8 @@ class Bloch:
     def __post_init__(self) -> None:
         if self.precision not in ("double", "single"):
             raise InputError(f"'{self.precision}' is neither 'double' nor 'single'", key="precision")
+        if self.device not in ("cpu", "cuda", "auto"):
+            raise InputError(f"'{self.device}' is neither 'cpu' nor 'cuda' nor 'auto'", key="device")
         if self.start not in ("equilibrium", "steady"):
             raise InputError(f"'{self.start}' is neither 'equilibrium' nor 'steady'", key="start")
         check_sampling(self)
