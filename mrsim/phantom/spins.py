@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .motion import Motion
 from .tissue import Pool
 
 
@@ -30,3 +31,5 @@ class Spins:
     """Per tissue, its pools."""
     tissues: tuple[str, ...]
     """Names of the tissues."""
+    motion: tuple[Motion, ...] = ()
+    """How the spins move from their positions, in grid axes; empty for an object at rest."""

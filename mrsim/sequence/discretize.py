@@ -130,16 +130,25 @@ def _new_cut(block: Block, tables: _Tables) -> _Cut:
 
 def _pulse(block: Block, rf: RfPulse, tables: _Tables) -> int:
     """Return the index of the pulse with its gradients; equal content is stored once."""
-    edges = rf.delay + rf.dwell * np.arange(len(rf.signal) + 1, dtype=np.int64)
-    gradient = np.diff(collected(block, edges), axis=0) / (rf.dwell / NS)
+    halves = np.diff(collected(block, rf.delay + rf.dwell * np.arange(2 * len(rf.signal) + 1) // 2), axis=0)
+    gradient = (halves[::2] + halves[1::2]) / (rf.dwell / NS)
+    change = 4 * (halves[1::2] - halves[::2]) / (rf.dwell / NS)
+    change[np.abs(change) < 1e-9 * np.abs(gradient).max(initial=0.0)] = 0.0
     since = (np.arange(len(rf.signal)) + 0.5) * rf.dwell / NS
     b1 = rf.signal * np.exp(-2j * np.pi * rf.frequency * since) if rf.frequency else rf.signal
-    key = (rf.dwell, rf.centre, rf.flip, rf.use, rf.frequency, b1.tobytes(), gradient.tobytes())
+    key = (rf.dwell, rf.centre, rf.flip, rf.use, rf.frequency, b1.tobytes(), gradient.tobytes(), change.tobytes())
     if key not in tables.pulses:
         tables.pulses[key] = len(tables.played)
         dt = np.full(len(b1), rf.dwell / NS)
         played = Pulse(
-            dt=dt, b1=b1, gradient=gradient, flip=rf.flip, centre=rf.centre / NS, use=rf.use, frequency=rf.frequency
+            dt=dt,
+            b1=b1,
+            gradient=gradient,
+            change=change if np.any(change) else None,
+            flip=rf.flip,
+            centre=rf.centre / NS,
+            use=rf.use,
+            frequency=rf.frequency,
         )
         tables.played.append(played)
     return tables.pulses[key]

@@ -32,6 +32,8 @@ class Pulse:
     centre: float
     """Effective centre, s from the start of the pulse."""
     use: str
+    change: NDArray[np.float64] | None = None
+    """(step, 3) change of the gradient from the start to the end of each step, T/m; none: constant steps."""
     frequency: float = 0.0
     """Carrier offset, Hz, that `b1` includes: where in its line a semisolid pool is irradiated."""
 

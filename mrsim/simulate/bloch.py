@@ -111,8 +111,14 @@ def _plan(job: Job, reach: tuple[float, float]) -> Program | str:
         return "on a graphics processor every spin travels by itself"
     if not job.engine.reuse:
         return "reuse is switched off"
+    exchanging = any(kind.exchange for kind in job.classes)
+    if job.spins.motion and (exchanging or job.timeline.spatial is not None):
+        what = "pools that exchange" if exchanging else "spins in fields that are not linear in position"
+        raise InputError(f"{what} cannot move; take them out, or the motion", key="motion")
     if job.timeline.spatial is not None:
         return "fields are not linear in position"
-    if any(kind.exchange for kind in job.classes):
+    if exchanging:
         return "pools exchange magnetisation"
+    if job.spins.motion:
+        return "the object moves"
     return program(job.timeline, reach)

@@ -16,6 +16,7 @@ from .cuda import CudaSpins, cuda_signal
 from .direct import direct_signal
 from .exchange_walk import exchange_signal
 from .job import Job
+from .motion_moments import moving
 from .nonlinear import nonlinear_signal
 from .options import Progress
 from .receiver import by_kind
@@ -64,8 +65,9 @@ def _travel(
         signal = np.zeros(part.readouts.t.shape, dtype=np.complex128)
         if alone:
             carry = direct_signal if part.spatial is None else nonlinear_signal
+            played, place = moving(part, job.spins.motion, position)
             signal += carry(
-                part, alone, position, volume, dtype=job.engine.dtype, threads=job.workers, progress=progress
+                played, alone, place, volume, dtype=job.engine.dtype, threads=job.workers, progress=progress
             )
         if mixed and part.spatial is not None:
             problem = "pools that exchange travel in linear fields only; use concomitant = false, nonlinearity = 0 0 0"

@@ -39,8 +39,9 @@ def direct_signal(
         The scan.
     classes : list of TissueClass
         `members` index `position` and `volume`.
-    position : (n, 3) array
-        m, grid axes.
+    position : (n, component) array
+        m, grid axes: x, y, z, and behind them the displacements of a motion whose moments the timeline holds
+        (`motion_moments`).
     volume : (n,) array
         m^3.
     dtype : type

@@ -23,7 +23,7 @@ from .classes import TissueClass
 from .exchange import ExchangeSystem, matrix_exponential, pulse_matrix
 from .options import Progress
 from .sampling import SampleForms
-from .steps import TimeTable, pulse_table, rotation_series, turn_series
+from .steps import TimeTable, cut_gradient, pulse_table, rotation_series, turn_series
 
 CHUNK = 4096
 """Spins whose signal is summed together."""
@@ -127,7 +127,7 @@ def _step_tables(
     fine = Pulse(
         dt=np.repeat(pulse.dt / split, split),
         b1=np.repeat(pulse.b1 * kind.b1, split),
-        gradient=np.repeat(pulse.gradient, split, axis=0),
+        gradient=cut_gradient(pulse, split)[0],
         flip=pulse.flip,
         centre=pulse.centre,
         use=pulse.use,
@@ -141,7 +141,7 @@ def _step_tables(
         dt = float(seconds[int(whole)])
         amplitude = 2 * np.hypot(*table.b1[:, part]) / dt
         halves, wholes = (_mixers(system, float(seconds[int(row)])) for row in (half, whole))
-        fields = (table.b1[:, part].copy(), table.gradient[:, part].copy())
+        fields = (table.b1[:, part].copy(), table.gradient[:3, part].copy())
         kept = np.exp(-system.saturation(amplitude, carrier) * dt)
         found.append(
             (factor * (kind.offset + system.shift), *fields, kept, halves, wholes, rotation_series(np.float64))

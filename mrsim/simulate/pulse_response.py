@@ -77,7 +77,7 @@ def pulse_response(
         table.runs.astype(dtype),
         table.b1,
         table.gradient,
-        np.empty((4, m.shape[1]), dtype),
+        np.empty((7, m.shape[1]), dtype),
         rotation_series(dtype),
     )
     kernels.turn(m, c, -s)

@@ -77,11 +77,13 @@ class PulseTable:
     pulse_run: NDArray[np.int64]
     """(pulse + 1,) first run of each pulse."""
     runs: NDArray[np.float64]
-    """(run, 5): first step, one past the last, time rows of half a step and of a step, -pi dt."""
+    """(run, 6): first step, one past the last, time rows of half a step and of a step, -pi dt, and 1 where the
+    gradient changes during steps or spins move."""
     b1: NDArray[np.floating]
     """(2, step): -pi gamma_bar dt * B1, half rotation angle per unit of relative B1."""
     gradient: NDArray[np.floating]
-    """(3, step): -pi gamma_bar dt * G, half rotation angle per metre."""
+    """(2 component, step): -pi gamma_bar dt * G, half rotation angle per metre: the mean of each step, then its
+    change over the step; three components for spins at rest."""
     steps: int
     """Number of steps."""
 
@@ -90,16 +92,12 @@ def divided(timeline: Timeline, parts: int) -> Timeline:
     """Return the timeline with every RF step divided into equal parts."""
     if parts == 1:
         return timeline
-    pulses = tuple(
-        replace(
-            pulse,
-            dt=np.repeat(pulse.dt / parts, parts),
-            b1=np.repeat(pulse.b1, parts),
-            gradient=np.repeat(pulse.gradient, parts, axis=0),
-        )
-        for pulse in timeline.pulses
-    )
-    return replace(timeline, pulses=pulses)
+    pulses = []
+    for pulse in timeline.pulses:
+        mean, change = cut_gradient(pulse, np.full(len(pulse.dt), parts))
+        dt, b1 = np.repeat(pulse.dt / parts, parts), np.repeat(pulse.b1, parts)
+        pulses.append(replace(pulse, dt=dt, b1=b1, gradient=mean, change=change if np.any(change) else None))
+    return replace(timeline, pulses=tuple(pulses))
 
 
 def pulse_table(
@@ -119,8 +117,8 @@ def pulse_table(
         The distinct pulses.
     gamma_bar : float
         Hz/T.
-    reach : (3,) array
-        Largest |x|, |y|, |z| of any spin, m.
+    reach : (component,) array
+        Largest |x|, |y|, |z| of any spin, m, and behind them the largest displacements of spins that move.
     max_offset, max_b1 : float
         Largest |offset|, Hz, and relative B1 of any spin.
     times : TimeTable
@@ -137,19 +135,42 @@ def pulse_table(
         factor = -np.pi * gamma_bar * dt
         steps = np.repeat(pulse.b1, split) * factor
         b1.append(np.stack([steps.real, steps.imag]))
-        gradient.append((np.repeat(pulse.gradient, split, axis=0) * factor[:, None]).T)
+        mean, change = cut_gradient(pulse, split)
+        gradient.append((np.concatenate([mean, change], axis=1) * factor[:, None]).T)
+        moving = mean.shape[1] > 3
         edges = [0, *(np.flatnonzero(np.abs(np.diff(dt)) > 1e-15) + 1), len(dt)]
         for first, last in zip(edges[:-1], edges[1:], strict=True):
             step = float(dt[first])
-            runs.append((count + first, count + last, times.row(step / 2), times.row(step), -np.pi * step))
+            runs.append(
+                (
+                    count + first,
+                    count + last,
+                    times.row(step / 2),
+                    times.row(step),
+                    -np.pi * step,
+                    float(moving or np.any(change[first:last])),
+                )
+            )
         count += len(dt)
         starts.append(len(runs))
     return PulseTable(
         pulse_run=np.array(starts, dtype=np.int64),
-        runs=np.array(runs, dtype=np.float64).reshape(-1, 5),
+        runs=np.array(runs, dtype=np.float64).reshape(-1, 6),
         b1=np.concatenate(b1, axis=1).astype(dtype) if b1 else np.zeros((2, 0), dtype),
         gradient=np.ascontiguousarray(
-            np.concatenate(gradient, axis=1).astype(dtype) if b1 else np.zeros((3, 0), dtype)
+            np.concatenate(gradient, axis=1).astype(dtype) if b1 else np.zeros((6, 0), dtype)
         ),
         steps=count,
     )
+
+
+def cut_gradient(pulse: Pulse, split: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (step, component) mean and change of the gradient after cutting each step of a pulse into `split`."""
+    if pulse.change is None:
+        mean = np.repeat(pulse.gradient, split, axis=0)
+        return mean, np.zeros_like(mean)
+    within = np.arange(split.sum()) - np.repeat(np.cumsum(split) - split, split)
+    share = (within + 0.5) / np.repeat(split, split) - 0.5
+    change = np.repeat(pulse.change, split, axis=0)
+    mean = np.repeat(pulse.gradient, split, axis=0) + share[:, None] * change
+    return mean, change / np.repeat(split, split)[:, None]

@@ -123,6 +123,58 @@ def phasors(turns, real, imag, series):
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
+def project(moment, place, offset, time, out):
+    """Write moment . place + offset * time of each spin. moment : (component,); place : (component, n).
+
+    Three components are the place of a spin at rest; those behind are displacements, with the moments of their time
+    courses.
+    """
+    for i in range(out.size):
+        out[i] = offset[i] * time
+    for c in range(moment.size):
+        f = moment[c]
+        for i in range(out.size):
+            out[i] += f * place[c, i]
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def rf_ramped(m, place, offset, b1, e1, e2, recovery, pulse_b1, pulse_gradient, first, last, work, series):
+    """As `rf_steps`, of fourth order where the field along z changes linearly during a step (Magnus).
+
+    With h0 half the mean rotation vector of a step and h1 its change over the step, both of the constant B1 along
+    with a changing z component, the step turns by h0 + h1 x h0 / 6. place : (component, n) as for `project`.
+    pulse_gradient : (2 component, steps), the mean in each step and then its change. work : (3, n) scratch.
+    """
+    x, y, z = m[0], m[1], m[2]
+    along_z, change, none = work[0], work[1], work[2]
+    c0, c1, c2, c3, c4, c5, c6 = series[0]
+    s0, s1, s2, s3, s4, s5, s6 = series[1]
+    one, n = series[0, 0], place.shape[0]
+    half = one / (one + one)
+    sixth = half / (one + one + one)
+    for i in range(offset.size):
+        none[i] = offset[i] - offset[i]
+    for k in range(first, last):
+        project(pulse_gradient[:n, k], place, offset, one, along_z)
+        project(pulse_gradient[n:, k], place, none, one, change)
+        for i in range(x.size):
+            f = sixth * change[i]
+            hx = b1[i] * (pulse_b1[0, k] - f * pulse_b1[1, k])
+            hy = b1[i] * (pulse_b1[1, k] + f * pulse_b1[0, k])
+            hz = along_z[i]
+            u = hx * hx + hy * hy + hz * hz
+            c = c0 + u * (c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * c6)))))
+            s = s0 + u * (s1 + u * (s2 + u * (s3 + u * (s4 + u * (s5 + u * s6)))))
+            along, across = s * c, half * s * s
+            tx = hy * z[i] - hz * y[i]
+            ty = hz * x[i] - hx * z[i]
+            tz = hx * y[i] - hy * x[i]
+            x[i] = e2[i] * (x[i] + along * tx + across * (hy * tz - hz * ty))
+            y[i] = e2[i] * (y[i] + along * ty + across * (hz * tx - hx * tz))
+            z[i] = recovery[i] + e1[i] * (z[i] + along * tz + across * (hx * ty - hy * tx))
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
 def sum_samples(wr, wi, cr, ci, first, last, out):
     """Add sum_i w_i c_i^s to out[s] for s = first..last and leave w_i c_i^(last - first) in w."""
     s = first
@@ -237,6 +289,23 @@ def readout_general(wr, wi, position, offset, decay, moment, time, series, out):
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
+def readout_moving(wr, wi, place, offset, decay, moment, time, work, series, out):
+    """As `readout_general` for spins that move; place, moment : (component, n), (samples, component)."""
+    turns, ar, ai = work[0], work[1], work[2]
+    for s in range(out.shape[1]):
+        project(moment[s], place, offset, time[s], turns)
+        phasors(turns, ar, ai, series)
+        a = b = series[2, 0] - series[2, 0]
+        for i in range(wr.size):
+            a += wr[i] * ar[i] - wi[i] * ai[i]
+            b += wr[i] * ai[i] + wi[i] * ar[i]
+            wr[i] *= decay[i]
+            wi[i] *= decay[i]
+        out[0, s] += a
+        out[1, s] += b
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
 def bend(vr, vi, cr, ci, position, bends, series, out):
     """Sample v while it turns by c from sample to sample, and c by exp(-i 2 pi k.r), |k.r| at most 1/32 turn.
 
@@ -315,7 +384,9 @@ def sample_block(form, wr, wi, position, offset, decay, moment, stride, bends, t
 
     work : (8, n) scratch.
     """
-    if form == 1:
+    if position.shape[0] > 3:
+        readout_moving(wr, wi, position, offset, decay, moment, time, work[:7], series, out)
+    elif form == 1:
         readout_curved(wr, wi, position, offset, decay, moment, stride, bends, time, work[:7], series, out)
     elif form == 0:
         readout_general(wr, wi, position, offset, decay, moment, time, series, out)
@@ -336,10 +407,10 @@ def sample_block(form, wr, wi, position, offset, decay, moment, stride, bends, t
 def play_pulse(m, position, offset, b1, time_class, recover, e1, e2, runs, pulse_b1, pulse_gradient, work, series):
     """Play one pulse on a block: relax half a step, rotate and relax step by step, relax the last half.
 
-    runs : (run, 5) first step, one past the last, rows of e1 and e2 for half a step and for a step, and the
-    factor from an offset in Hz to half a rotation angle.
+    runs : (run, 6) first step, one past the last, rows of e1 and e2 for half a step and for a step, the factor
+    from an offset in Hz to half a rotation angle, and 1 where the gradient changes during steps or spins move.
     e1, e2 : (time, class). time_class : (n,) class of each spin. recover : 1 for the full equation, 0 for its
-    homogeneous part. work : (4, n) scratch.
+    homogeneous part. work : (7, n) scratch. pulse_gradient as for `rf_ramped`.
     """
     f1, f2, fr, off = work[0], work[1], work[2], work[3]
     for run in range(runs.shape[0]):
@@ -356,10 +427,12 @@ def play_pulse(m, position, offset, b1, time_class, recover, e1, e2, runs, pulse
                     m[0, i] *= f2[i]
                     m[1, i] *= f2[i]
                     m[2, i] = fr[i] + f1[i] * m[2, i]
-            elif stage == 1:
-                rf_steps(m, position, off, b1, f1, f2, fr, pulse_b1, pulse_gradient, first, last - 1, series)
+                continue
+            begin, end = (first, last - 1) if stage == 1 else (last - 1, last)
+            if runs[run, 5] > 0:
+                rf_ramped(m, position, off, b1, f1, f2, fr, pulse_b1, pulse_gradient, begin, end, work[4:7], series)
             else:
-                rf_steps(m, position, off, b1, f1, f2, fr, pulse_b1, pulse_gradient, last - 1, last, series)
+                rf_steps(m, position, off, b1, f1, f2, fr, pulse_b1, pulse_gradient, begin, end, series)
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
@@ -373,13 +446,13 @@ def turn(m, c, s):
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
 def precess(m, position, offset, time_class, moment, seconds, e1, e2, work, series):
-    """Carry a block through an interval without RF. moment : (3,) 1/m; e1, e2 : (class,); work : (3, n) scratch."""
+    """Carry a block through an interval without RF.
+
+    moment : (component,) 1/m, as for `project`. e1, e2 : (class,). work : (3, n) scratch.
+    """
     turns, pr, pi = work[0], work[1], work[2]
     x, y, z = m[0], m[1], m[2]
-    kx, ky, kz = moment[0], moment[1], moment[2]
-    px, py, pz = position[0], position[1], position[2]
-    for i in range(x.size):
-        turns[i] = kx * px[i] + ky * py[i] + kz * pz[i] + offset[i] * seconds
+    project(moment, position, offset, seconds, turns)
     phasors(turns, pr, pi, series)
     one = series[2, 0]
     for i in range(x.size):
@@ -415,10 +488,11 @@ def evolve(
 ):  # fmt: skip
     """Carry all spins through a whole timeline, a block at a time, and add their signal.
 
-    m : (3, n) state, changed in place. weight : (n,) m^3. time_class : (n,). kind, event, row, seconds, phase :
-    (segment,); moment : (segment, 3). e1, e2 : (row, class). pulse_run : (pulse + 1,) into runs. dwell_row : row
-    of one dwell and of half a dwell. form : (readout,) as for `sample_block`; samples, stride, bends : (readout,
-    sample, 3) moments and their differences; sample_time : (sample,) s from the window's start.
+    m : (3, n) state, changed in place. weight : (n,) m^3. position : (component, n), three for spins at rest and more
+    as for `project`, where all moments have as many. time_class : (n,). kind, event, row, seconds, phase :
+    (segment,); moment : (segment, component). e1, e2 : (row, class). pulse_run : (pulse + 1,) into runs. dwell_row :
+    row of one dwell and of half a dwell. form : (readout,) as for `sample_block`; samples, stride, bends : (readout,
+    sample, component) moments and their differences; sample_time : (sample,) s from the window's start.
     out : (readout, 2, sample), added to.
     """
     block = block_size(m)
@@ -458,7 +532,7 @@ def propagators(position, offset, b1, e1, e2, runs, pulse_b1, pulse_gradient, rf
     """
     n = position.shape[1]
     block = block_size(position)
-    work = np.empty((4, block), position.dtype)
+    work = np.empty((7, block), position.dtype)
     fixed = np.empty((2, block), position.dtype)
     fixed[0, :] = offset
     fixed[1, :] = b1
