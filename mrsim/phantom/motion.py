@@ -162,7 +162,20 @@ class Vibration:
         return (Wave(frequency=self.frequency), u.real), (Wave(frequency=self.frequency, sine=True), -u.imag)
 
 
-Motion = Flow | Rotation | Affine | Displacement | Vibration
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class OnGrid:
+    """A motion in world axes as spins in the axes of a grid see it."""
+
+    motion: Flow | Rotation | Affine | Displacement | Vibration
+    grid: Grid
+
+    def terms(self, position: Array) -> tuple[Term, ...]:
+        """Return the terms for (n, 3) places of rest, m from the grid's centre in its axes."""
+        found = self.motion.terms(self.grid.to_world(position))
+        return tuple((course, vectors @ self.grid.axes) for course, vectors in found)
+
+
+Motion = Flow | Rotation | Affine | Displacement | Vibration | OnGrid
 """All kinds of motion; several add up."""
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..core.grid import Grid
 from ..core.maps import Maps
 from .fractions import Lattice, lattice_fractions
+from .motion import Affine, Displacement, Flow, OnGrid, Rotation, Vibration
 from .shapes import Shape
 from .spins import Spins
 from .tissue import Tissue
@@ -80,6 +81,8 @@ class Phantom:
     """Local field offset, Hz."""
     b1: float = 1.0
     """Transmit field relative to the nominal one."""
+    motion: tuple[Flow | Rotation | Affine | Displacement | Vibration, ...] = ()
+    """How everything moves from where it is painted, in world axes; several motions add up."""
     history: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Provenance."""
 
@@ -139,6 +142,7 @@ class Phantom:
             b1=np.full(len(cell), self.b1),
             pools=tuple(tissue.pools(self.field) for tissue in self.tissues),
             tissues=tuple(tissue.name for tissue in self.tissues),
+            motion=tuple(OnGrid(motion=motion, grid=grid) for motion in self.motion),
         )
 
     def truth(self, grid: Grid) -> Maps:

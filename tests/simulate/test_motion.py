@@ -8,6 +8,7 @@ from reference import bloch_ode
 
 from mrsim.core.errors import InputError
 from mrsim.core.grid import Grid
+from mrsim.phantom.exchange import ExchangePool
 from mrsim.phantom.motion import (
     Affine,
     Displacement,
@@ -20,14 +21,19 @@ from mrsim.phantom.motion import (
     field_on_grid,
     places,
 )
+from mrsim.phantom.phantom_file import load_phantom
 from mrsim.sequence.discretize import discretize
 from mrsim.sequence.events import Adc, Gradient, RfPulse
 from mrsim.sequence.families.spin_echo import SpinEcho
+from mrsim.sequence.families.spoiled_gradient_echo import SpoiledGradientEcho
 from mrsim.sequence.scanner import Scanner
 from mrsim.sequence.sequence import Block
+from mrsim.sequence.timeline import Pulse
+from mrsim.simulate import Bloch, simulate
 from mrsim.simulate.classes import TissueClass
 from mrsim.simulate.direct import direct_signal
 from mrsim.simulate.motion_moments import moving_components, moving_timeline
+from mrsim.simulate.pulse_response import pulse_response
 
 SCANNER = Scanner.preset("3T")
 MODEL = SpinEcho(matrix=(8, 8)).build(SCANNER)
@@ -189,3 +195,53 @@ def test_field_on_a_grid_is_linear_between_voxels():
     np.testing.assert_allclose(found, np.stack([px + 2 * py, py - pz, (1 + 2j) * pz], axis=-1), atol=1e-15)
     with pytest.raises(InputError, match="shape"):
         field_on_grid(grid, linear[:2])
+
+
+def test_shifted_object_differs_by_a_linear_phase_in_k_space():
+    """A translation is a linear phase (B-35), through the whole engine and from world axes to the grid's."""
+    timeline = discretize(SpoiledGradientEcho(matrix=(8, 6), fov=(0.12, 0.12), dummies=0).build(SCANNER))
+    phantom = load_phantom("ellipse", field=3.0)
+    engine = Bloch(subsamples=1, sub_slices=4, reuse=False, slab=1.0, layers=1)
+    along = np.array([3e-3, -2e-3, 0.0])  # grid axes, in the plane: the slice stays the same
+    shift = tuple(timeline.encoding.grid.axes @ along)
+    moved = replace(phantom, motion=(Affine(course=Trace(times=(0.0,), values=(1.0,)), shift=shift),))
+    still, shifted = (simulate(timeline, each, engine, threads=1).imaging for each in (phantom, moved))
+    expected = still.data[:, 0] * np.exp(-2j * np.pi * (still.k @ along))
+    assert np.linalg.norm(shifted.data[:, 0] - expected) < 1e-6 * np.linalg.norm(expected)  # spoilers: none in plane
+
+
+def test_exchanging_pools_that_move_are_refused():
+    timeline = discretize(SpoiledGradientEcho(matrix=(8, 6), fov=(0.12, 0.12), dummies=0).build(SCANNER))
+    phantom = load_phantom("ellipse", field=3.0)
+    pool = ExchangePool(name="amide", fraction=1e-3, rate=30.0, t1=1.0, t2=0.1, shift=3.5e-6)
+    mixed = tuple(replace(tissue, exchange=(pool,)) for tissue in phantom.tissues)
+    moving = replace(phantom, tissues=mixed, motion=(Flow(velocity=(0.1, 0.0, 0.0)),))
+    with pytest.raises(InputError, match="cannot move"):
+        simulate(timeline, moving, Bloch(subsamples=1, sub_slices=4, slab=1.0, layers=1))
+
+
+def test_ramped_gradient_under_rf_is_of_fourth_order_and_saves_steps():
+    """With the change of the gradient in each step the turn is a fourth-order Magnus step; without it, of second."""
+    duration, slope, z = 400e-6, 60.0, 2e-3
+
+    def field(t):
+        return np.array([9e-6, 0.0, slope * (t - duration / 3) * z])
+
+    truth = bloch_ode(field, (0, 0, 1), duration, GAMMA)
+    steps, errors = np.array([16, 32, 64]), {}
+    for name in ("midpoint", "magnus"):
+        errors[name] = []
+        for n in steps:
+            dt = duration / n
+            mean = np.zeros((n, 3))
+            mean[:, 2] = slope * ((np.arange(n) + 0.5) * dt - duration / 3)
+            change = np.tile([0.0, 0.0, slope * dt], (n, 1))
+            pulse = Pulse(dt=np.full(n, dt), b1=np.full(n, 9e-6 + 0j), gradient=mean, flip=0.0, centre=0.0,
+                          use="excitation", change=change if name == "magnus" else None)  # fmt: skip
+            errors[name].append(np.abs(pulse_response(pulse, GAMMA_BAR, position=(0, 0, z)) - truth).max())
+    orders = {name: -np.polyfit(np.log(steps), np.log(found), 1)[0] for name, found in errors.items()}
+    assert orders["midpoint"] == pytest.approx(2.0, abs=0.1)
+    assert orders["magnus"] == pytest.approx(4.0, abs=0.2)
+    # steps for 1e-6: what each order's last error says it takes
+    needed = {name: 64 * (found[-1] / 1e-6) ** (1 / orders[name]) for name, found in errors.items()}
+    assert needed["midpoint"] > 8 * needed["magnus"]
