@@ -163,7 +163,7 @@ def _map(
             table.runs.astype(dtype),
             table.b1,
             table.gradient,
-            np.empty((4, n), dtype),
+            np.empty((7, n), dtype),
             rotation_series(dtype),
         )
         maps[:, column] = state
