@@ -16,6 +16,8 @@ from mrsim.sequence.families.multi_echo_spin_echo import MultiEchoSpinEcho
 from mrsim.sequence.families.slab3d import Slab3D
 from mrsim.sequence.families.spin_echo import SpinEcho
 from mrsim.sequence.families.spoiled_gradient_echo import SpoiledGradientEcho
+from mrsim.sequence.families.turbo_spin_echo import TurboSpinEcho
+from mrsim.sequence.preparations.inversion import Inversion
 from mrsim.sequence.timeline import RF
 from mrsim.simulate.pulse_response import pulse_response
 
@@ -130,3 +132,26 @@ def test_windows_of_unequal_length_are_padded_with_their_last_value(scanner):
     assert np.all(table.moment[0, 9:] == table.moment[0, 9])
     np.testing.assert_allclose(table.k[0, :10], whole.k[0, :10], atol=1e-4)
     assert np.array_equal(table.k[1], whole.k[1])
+
+
+def test_slices_work_while_others_wait_for_their_inversion_time(scanner):
+    ti = 2.48
+    inversion = Inversion(ti=(ti,), width=1.5)
+    protocol = TurboSpinEcho(
+        matrix=(16, 8), echo_train=4, slices=14, tr=9.0, preparation=(inversion,), slice_order="interleaved"
+    )
+    sequence = protocol.build(scanner)
+    assert sequence.definitions["concatenations"] == 1  # three of them would fit one after the other
+    timeline = discretize(sequence)
+    pulses = np.flatnonzero(timeline.kind == RF)
+    use = np.array([timeline.pulses[e].use for e in timeline.event[pulses]])
+    centre = timeline.start[pulses] * 1e-9 + [timeline.pulses[e].centre for e in timeline.event[pulses]]
+    inverted, excited = centre[use == "inversion"], centre[use == "excitation"]
+    # The nth inversion belongs to the nth excitation: times and slices (by their offsets) agree.
+    np.testing.assert_allclose(excited - inverted, ti, atol=1e-12)
+    assert np.sum(inverted[:14] < excited[0]) > 3
+    blocks = [b for b in sequence.blocks if b.rf is not None and b.rf.use in ("inversion", "excitation")]
+    offsets = {kind: [b.rf.frequency for b in blocks if b.rf.use == kind] for kind in ("inversion", "excitation")}
+    assert [np.sign(f) for f in offsets["inversion"]] == [np.sign(f) for f in offsets["excitation"]]
+    assert np.all(np.diff(timeline.start[timeline.tr_start]) == 9_000_000_000)
+    assert sequence.check() == ()

@@ -94,7 +94,8 @@ class TurboSpinEcho(Refocused):
         spacing, waits = solve("echo_spacing", self.echo_spacing, played.halves(), limits, remedy)
         effective = self._effective(spacing)
         content = {"the echo train": self.echo_train * spacing, **played.tail()}
-        turns = interleave(self, self.tr, content, limits, "take fewer echoes")
+        prepared = played.plan.prepare(0.0, played.excitation.before)
+        turns = interleave(self, self.tr, content, limits, "take fewer echoes", prepared)
         table = self.line_table(effective)
         blocks: list[Block] = []
         for group, average, shot in self.repetitions(turns.groups):
