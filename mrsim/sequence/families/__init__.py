@@ -12,13 +12,17 @@ from .mp_rage import MPRage
 from .multi_dynamic_multi_echo import MultiDynamicMultiEcho
 from .multi_echo_gradient_echo import MultiEchoGradientEcho
 from .multi_echo_spin_echo import MultiEchoSpinEcho
+from .press import Press
 from .protocol import Protocol
 from .radial_gradient_echo import RadialGradientEcho
+from .pulse_acquire import PulseAcquire
+from .semi_laser import SemiLaser
 from .spin_echo import SpinEcho
 from .spin_echo_epi import SpinEchoEpi
 from .spiral_gradient_echo import SpiralGradientEcho
 from .spoiled_gradient_echo import SpoiledGradientEcho
 from .spoiled_gradient_echo_3d import SpoiledGradientEcho3D
+from .steam import Steam
 from .turbo_spin_echo import TurboSpinEcho
 from .ute_radial import UteRadial
 
@@ -32,6 +36,10 @@ FAMILIES: tuple[type[Protocol], ...] = (
     SpinEchoEpi,
     DiffusionEpi,
     MultiDynamicMultiEcho,
+    PulseAcquire,
+    Press,
+    Steam,
+    SemiLaser,
     TurboSpinEcho,
     SpoiledGradientEcho3D,
     BalancedSSFP,
