@@ -86,6 +86,8 @@ def few_readouts(family):
         return family(spokes=8)
     if "interleaves" in known:
         return family(matrix=32, interleaves=4)
+    if "matrix" not in known:  # one voxel
+        return family(samples=64)
     return family(matrix=(16, 8, 4)[: len(known["matrix"])])
 
 

@@ -14,8 +14,8 @@ from .multi_echo_gradient_echo import MultiEchoGradientEcho
 from .multi_echo_spin_echo import MultiEchoSpinEcho
 from .press import Press
 from .protocol import Protocol
-from .radial_gradient_echo import RadialGradientEcho
 from .pulse_acquire import PulseAcquire
+from .radial_gradient_echo import RadialGradientEcho
 from .semi_laser import SemiLaser
 from .spin_echo import SpinEcho
 from .spin_echo_epi import SpinEchoEpi
