@@ -50,7 +50,7 @@ def run_bloch(
         engine=engine,
         workers=threads or os.cpu_count() or 1,
         progress=progress,
-        on_cuda=on_cuda(engine.device, _obstacle(timeline, classes)),
+        on_cuda=on_cuda(engine.device, _obstacle(timeline, classes, bool(spins.motion))),
     )
     signal, contrast, facts = _signal(job)
     facts = {
@@ -82,10 +82,12 @@ def _classes(timeline: Timeline, spins: Spins, engine: Bloch) -> tuple[list[Tiss
     return classes, error
 
 
-def _obstacle(timeline: Timeline, classes: list[TissueClass]) -> str | None:
+def _obstacle(timeline: Timeline, classes: list[TissueClass], moving: bool) -> str | None:
     """Return what keeps the spins from a graphics processor, or None."""
     if timeline.spatial is not None:
         return "fields are not linear in position"
+    if moving:
+        return "the object moves"
     return "pools exchange magnetisation" if any(kind.exchange for kind in classes) else None
 
 

@@ -9,7 +9,9 @@ from scipy.integrate import quad
 from scipy.linalg import expm
 
 from mrsim.core.errors import InputError
+from mrsim.core.toml import resource
 from mrsim.phantom.exchange import ExchangePool
+from mrsim.phantom.tissue import load_tissue
 from mrsim.sequence.timeline import Pulse
 from mrsim.simulate import Bloch, simulate
 from mrsim.simulate.absorption import absorption
@@ -280,3 +282,24 @@ def test_impossible_pools_are_refused_by_name():
         replace(AMIDE, t2=3.0)
     with pytest.raises(InputError, match=r"amide\.line"):
         replace(AMIDE, line="triangle")
+
+
+def test_tissue_file_names_pools_beside_water(tmp_path):
+    text = resource("nucleus_pulposus", "phantoms/tissues", "tissue").read_text(encoding="utf-8")
+    table = """
+[exchange.amide]
+fraction = 0.001
+rate = "30 1/s"
+t1 = "1 s"
+t2 = "100 ms"
+shift = "3.5 ppm"
+source = "test"
+provenance = "chosen by definition"
+"""
+    path = tmp_path / "mixed.toml"
+    path.write_text(text + table, encoding="utf-8")
+    water = load_tissue(str(path), field=3.0).pools(3.0)[0]
+    assert water.exchange == (AMIDE,)
+    path.write_text(text + table.replace("30 1/s", "0 1/s"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"amide\.rate"):
+        load_tissue(str(path), field=3.0)
