@@ -171,7 +171,7 @@ def _rasters(index: int, block: Block, scanner: Scanner) -> Iterator[Violation]:
     wanted: list[tuple[str, str, int, float]] = [("block", "duration", block.duration, scanner.block_raster)]
     for axis, gradient in zip(AXES, block.gradients, strict=True):
         if gradient is not None:
-            wanted += [(axis, "knot", int(t), scanner.gradient_raster) for t in gradient.times]
+            wanted += [(axis, "knot", t, scanner.gradient_raster) for t in _on_raster(gradient, scanner)]
     if block.rf is not None:
         wanted += [("rf", "dwell", block.rf.dwell, scanner.rf_raster)]
         wanted += [("rf", "delay", block.rf.delay, scanner.rf_raster)]
@@ -185,6 +185,15 @@ def _rasters(index: int, block: Block, scanner: Scanner) -> Iterator[Violation]:
             yield _broken(index, block, where, f"{what} raster", value / 1e3, step / 1e3, "us", remedy)
     if block.duration <= 0:
         yield _broken(index, block, "block", "duration", block.duration / 1e3, 0.0, "us", "it must be positive")
+
+
+def _on_raster(gradient: Gradient, scanner: Scanner) -> list[int]:
+    """Return the knots that must lie on the gradient raster: of a shape sampled at raster centres only the ends."""
+    steps = np.diff(gradient.times)
+    half = to_ns(scanner.gradient_raster) // 2
+    sampled = len(steps) > 3 and bool(np.all(steps <= 2 * half)) and not np.any(gradient.times % half)
+    knots: list[int] = (gradient.times[[0, -1]] if sampled else gradient.times).tolist()
+    return knots
 
 
 def _rf(index: int, block: Block, scanner: Scanner) -> Iterator[Violation]:

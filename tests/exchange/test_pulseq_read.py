@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mrsim.core.errors import UserError
 from mrsim.exchange.pulseq import Placement, pulseq_text, read_pulseq, read_tables
 from mrsim.sequence.played import turned
 from mrsim.sequence.scanner import load_scanner
@@ -115,6 +116,25 @@ def test_offsets_in_ppm_scale_with_the_field(tmp_path):
         assert blocks[0].rf.frequency == pytest.approx(-3.45 * larmor)
         assert blocks[0].rf.phase == pytest.approx(0.01 * larmor)
         assert blocks[1].adc.frequency == pytest.approx(2.0 * larmor)
+
+
+def test_straight_phase_modulation_is_a_frequency_and_a_bent_one_is_refused(tmp_path):
+    pp, system, _ = scans.started()
+    for bend in (0.0, 0.02):
+        sequence = pp.Sequence(system)
+        sequence.add_block(scans.hard(pp, system, 90))
+        i = np.arange(16)
+        wave = 0.3 + 2 * np.pi * 1000.0 * (i + 0.5) * 40e-6 + bend * (i - 8) ** 2
+        adc = pp.make_adc(16, dwell=40e-6, delay=20e-6, phase_modulation=wave, phase_offset=0.1, system=system)
+        sequence.add_block(adc, pp.make_delay(2e-3))
+        path = saved(sequence, tmp_path)
+        if bend:
+            with pytest.raises(UserError, match="phase modulation bends by"):
+                read_pulseq(path, SCANNER)
+            continue
+        window = read_pulseq(path, SCANNER).blocks[1].adc
+        assert window.frequency == pytest.approx(1000.0, rel=1e-5)  # the shape is rounded to 1e-7 rad
+        assert window.phase == pytest.approx(0.4, abs=1e-5)
 
 
 OLD = """# made by hand
@@ -247,6 +267,23 @@ def test_hundred_thousand_blocks_are_read_in_two_seconds(tmp_path):
         assert len(read_pulseq(path, SCANNER).blocks) == count
         spent.append(time.process_time() - begin)
     assert min(spent) < 2.0
+
+
+def test_samples_at_raster_centres_are_no_violation_and_odd_knots_are(tmp_path):
+    sequence = read_pulseq(saved(scans.spiral(), tmp_path), SCANNER)
+    raster = [violation for violation in sequence.check() if "raster" in violation.what]
+    assert raster == []
+    assert "[GRADIENTS]" in (tmp_path / "scan.seq").read_text()
+    trapezoids = read_pulseq(saved(scans.gradient_echo(), tmp_path), SCANNER)
+    assert not [violation for violation in trapezoids.check() if "raster" in violation.what]
+    words = (tmp_path / "scan.seq").read_text().split("[TRAP]\n")
+    first = words[1].split("\n", 1)
+    row = first[0].split()
+    row[2] = str(float(row[2]) + 5)  # a ramp that ends at a raster centre
+    row[3] = str(float(row[3]) - 5)
+    (tmp_path / "scan.seq").write_text(f"{words[0]}[TRAP]\n{' '.join(row)}\n{first[1]}")
+    odd = read_pulseq(tmp_path / "scan.seq", SCANNER)
+    assert [violation for violation in odd.check() if violation.what == "knot raster"]
 
 
 def test_signature_is_verified_and_a_changed_file_is_noted(tmp_path):

@@ -75,10 +75,22 @@ class Events:
             centre=centre, flip=area, use=known or "excitation",
         )  # fmt: skip
 
-    def pulse_length(self, identifier: int) -> int:
-        """Return a pulse's duration, ns."""
-        signal, dwell = self._signal(self.file.rows("RF")[identifier], 1.0)
-        return len(signal) * dwell
+    def modulation(self, identifier: int, row: Row, samples: int) -> tuple[float, float]:
+        """Return an ADC's phase modulation as turns per sample and the phase at the window's start, rad.
+
+        Windows have a frequency and a phase here; a modulation that is no straight line is refused.
+        """
+        shape = self.shape(row.whole("phase_shape"))
+        if len(shape) != samples:
+            problem = f"event {identifier} has {samples} samples, its phase modulation {len(shape)}"
+            raise self.file.error("ADC", problem, row.line)
+        smooth = np.unwrap(shape)
+        slope = float(smooth[-1] - smooth[0]) / max(samples - 1, 1)
+        line = smooth[0] + slope * np.arange(samples)
+        if np.abs(smooth - line).max() > 1e-3:
+            problem = f"event {identifier}: its phase modulation bends by {np.abs(smooth - line).max():.3g} rad"
+            raise self.file.error("ADC", f"{problem}; only straight ones, which are a frequency, are played", row.line)
+        return slope / (2 * math.pi), float(smooth[0]) - slope / 2
 
     def _delay(self, section: str, identifier: int, row: Row) -> int:
         delay = row.nanoseconds("delay")

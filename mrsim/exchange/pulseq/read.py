@@ -209,6 +209,9 @@ class _Reader:
             raise self.file.error("ADC", f"{problem}; expected 1 to {MOST_SAMPLES:,}, at least 1 ns, no delay below 0",
                                   row.line)  # fmt: skip
         frequency, phase = self.events.offsets(row)
+        if row.whole("phase_shape"):
+            extra = self.events.modulation(identifier, row, samples)
+            frequency, phase = frequency + extra[0] / (dwell * 1e-9), phase + extra[1]
         return Adc(samples=samples, dwell=dwell, delay=delay, frequency=frequency, phase=phase)
 
     def _trigger(self, identifier: int) -> Trigger:
