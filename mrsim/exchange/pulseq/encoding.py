@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...core.acquisition import Encoding
 from ...core.errors import InputError
 from ...core.grid import Grid
-from ...sequence.nominal import trajectory
+from ...sequence.nominal import cartesian_k, trajectory
 from ...sequence.scanner import Scanner
 from ...sequence.sequence import Block, Sequence
 from .cartesian import Rows, cartesian_rows, even_size
@@ -54,14 +54,21 @@ def recognised(
     """Return the blocks as a sequence whose encoding says what they image."""
     blocks, axes = oriented(blocks, placement.axes(file))
     slices = found_slices(file, blocks, scanner)
-    blocks = moved_origin(blocks, scanner, slices.origin)
     readouts = _readouts(file, blocks, scanner, slices, labels)
     field_of_view = _field_of_view(file, readouts, placement)
+    stated = written_numbers(file, "GridMatrix", 3)
+    if stated is not None and placement.matrix is None and stated.min() >= 1 and stated.max() <= 4096:
+        placement = replace(placement, matrix=(int(stated[0]), int(stated[1]), int(stated[2])))
+        readouts = _by_labels(file, readouts, placement.matrix or (), field_of_view)
     cycles = _extent(readouts) * np.array(field_of_view)
+    origin = 0.0 if cycles[2] > 0.5 else slices.origin  # an encoded z axis has the isocentre for its origin
+    blocks = moved_origin(blocks, scanner, origin)
     image, contrast = _images(readouts, blocks, scanner)
     rows = cartesian_rows(readouts.k, field_of_view)
+    if stated is None and placement.matrix is not None:
+        rows = None  # the user's matrix: every sample goes where its k says
     grid, kind, k_from = _grid(readouts, rows, slices, field_of_view, placement, cycles)
-    x, y, z = (float(v) for v in placement.isocentre(file) + axes @ np.array([0.0, 0.0, slices.origin]))
+    x, y, z = (float(v) for v in placement.isocentre(file) + axes @ np.array([0.0, 0.0, origin]))
     dwell = {block.adc.dwell for block in (blocks[i] for i in readouts.block.tolist()) if block.adc is not None}
     if len(dwell) > 1:
         file.notes.append(f"imaging windows have {len(dwell)} different dwell times; the shortest is reported")
@@ -121,6 +128,22 @@ def _readouts(
 def _extent(readouts: _Readouts) -> NDArray[np.float64]:
     """Return the (3,) extent of k, 1/m."""
     return np.asarray(np.ptp(np.concatenate(readouts.k), axis=0))
+
+
+def _by_labels(
+    file: PulseqFile, readouts: _Readouts, size: tuple[int, ...], field_of_view: tuple[float, float, float]
+) -> _Readouts:
+    """Return the readouts with the Cartesian k of their labels, if the file says that the labels number its lines.
+
+    Files of mrsim say so: an echo of an earlier excitation (PSIF) has another k than the last excitation's.
+    """
+    words = file.definitions.get("GridEncoding", "").split()
+    if len(words) != 2 or words[0] != "labels" or any(len(path) != size[0] for path in readouts.k):
+        return readouts
+    nx, ny, nz = size
+    x, y, z = field_of_view
+    grid = Grid(shape=(nz, ny, nx), spacing=(x / nx, y / ny, z / nz))
+    return replace(readouts, k=list(cartesian_k(grid, readouts.labels, len(readouts.k), words[1])))
 
 
 def _field_of_view(file: PulseqFile, readouts: _Readouts, placement: Placement) -> tuple[float, float, float]:
@@ -193,7 +216,7 @@ def _grid(
     count = max(int(readouts.slice.max()) + 1, len(slices.positions), 1)
     thick = slices.thickness or field_of_view[2]
     apart = max(slices.spacing, thick) if count > 1 else thick
-    if rows is not None and placement.matrix is None:
+    if rows is not None:
         nz, dz = (rows.size[2], rows.field_of_view[2] / rows.size[2]) if volume else (count, apart)
         nx, ny = rows.size[:2]
         spacing = (rows.field_of_view[0] / nx, rows.field_of_view[1] / ny, dz)

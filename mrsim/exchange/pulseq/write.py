@@ -81,6 +81,8 @@ def _definitions(sequence: Sequence, names: dict[str, str]) -> list[str]:
         "FOV": f"{nx * dx:.9g} {ny * dy:.9g} {(nz - 1) * dz + grid.thickness:.9g}",
         "GradientRasterTime": f"{scanner.gradient_raster:.9g}",
         "GridAxes": " ".join(f"{value:.15g}" for value in grid.axes.ravel()),
+        "GridEncoding": f"{sequence.encoding.k_from} {sequence.encoding.kind}",
+        "GridMatrix": f"{nx} {ny} {nz}",
         "GridCentre": " ".join(f"{value:.12g}" for value in grid.centre),
         **{f"Label{label}": name for name, label in names.items() if LABELS.get(name) != label},
         "Name": sequence.name,
