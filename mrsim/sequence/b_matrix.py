@@ -114,7 +114,8 @@ def echo_times(timeline: Timeline) -> NDArray[np.int64]:
     """Return the (readout,) time of the sample nearest to k = 0, ns from the start of the scan."""
     table = timeline.readouts
     starts = timeline.start[timeline.kind == READOUT]
-    nearest = np.array([np.argmin(np.linalg.norm(k, axis=-1)) for k in table.k])
+    # Of two samples at equal distances the first, whatever round-off says.
+    nearest = np.array([np.argmin(np.round(np.linalg.norm(k, axis=-1), 6)) for k in table.k])
     return np.asarray(starts + np.round((nearest + 0.5) * table.dwell * NS).astype(np.int64))
 
 

@@ -9,6 +9,7 @@ from .gradient_echo_epi import GradientEchoEpi
 from .inversion_recovery_spin_echo import InversionRecoverySpinEcho
 from .look_locker import LookLocker
 from .mp_rage import MPRage
+from .mre_epi import MreEpi
 from .multi_dynamic_multi_echo import MultiDynamicMultiEcho
 from .multi_echo_gradient_echo import MultiEchoGradientEcho
 from .multi_echo_spin_echo import MultiEchoSpinEcho
@@ -35,6 +36,7 @@ FAMILIES: tuple[type[Protocol], ...] = (
     GradientEchoEpi,
     SpinEchoEpi,
     DiffusionEpi,
+    MreEpi,
     MultiDynamicMultiEcho,
     PulseAcquire,
     Press,

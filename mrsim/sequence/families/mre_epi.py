@@ -1,0 +1,234 @@
+"""Elastography by spin-echo EPI: a motion-encoding gradient on each side of the refocusing pulse.
+
+The vibration runs on; every repetition starts at the same phase of it (tr is a whole number of its periods), and the
+images of a series see it at `offsets` phases, spread evenly over a period by a wait before each. A trigger at the
+start of each repetition lets the driver follow. The two gradients stand a whole number of half periods apart: at an
+odd number they have the same sign, at an even one opposite signs, so that both encodings add up.
+
+The header tells, per image, the encoding efficiency |xi| of these gradients in rad/m (phase = -Re(xi . U), see
+`motion_encoding`), the phase of xi at the start of the scan's clock for the first slice, its direction and polarity.
+The imaging gradients encode the vibration as well, by some per cent; that part does not turn with the polarity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from ...core.errors import InfeasibleError, InputError
+from ...core.units import Frequency, GradientStrength
+from ..b_matrix import Course
+from ..events import NS, Gradient, Trigger
+from ..gradients import Limits, scaled
+from ..motion_encoding import efficiency, locked_period, motion_gradient
+from ..scanner import Scanner, to_ns
+from ..sequence import Block, Sequence
+from ..timing import MINIMUM, TimeOrMinimum, text, wait
+from .cartesian import longest
+from .echo_planar import Shot
+from .echo_planar_refocused import RefocusedEpi, refocused_epi_sheet, refocusing_parts
+from .echo_planar_train import all_shots, echo_planar_sequence, epi_train
+from .protocol import at_least, positive
+
+HADAMARD = ((1.0, 1.0, 1.0), (1.0, -1.0, -1.0), (-1.0, 1.0, -1.0), (-1.0, -1.0, 1.0))
+"""Four combinations of the axes, each at full amplitude on all three."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Encoded:
+    """One image of an elastography series."""
+
+    direction: tuple[float, float, float]
+    polarity: int
+    offset: int
+    blips: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MrePlan:
+    """Timing of a repetition, ns."""
+
+    te: int
+    first: int
+    """From the excitation's centre to the first gradient."""
+    apart: int
+    """From one gradient's start to the other's."""
+    sign: float
+    """Of the second gradient."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MreEpi(RefocusedEpi):
+    """Spin-echo EPI with motion-encoding gradients."""
+
+    name: ClassVar[str] = "mre-epi"
+
+    vibration: Frequency = 60.0
+    """Frequency of the vibration, Hz."""
+    gradient_frequency: Frequency = 0.0
+    """Frequency of the motion-encoding gradient, Hz; 0 matches the vibration, a higher one encodes a fraction."""
+    shape: Literal["sinusoid", "trapezoid", "flow-compensated"] = "trapezoid"
+    """Shape of the motion-encoding gradient."""
+    cycles: int = 1
+    """Its cycles on each side of the refocusing pulse."""
+    amplitude: GradientStrength = 30e-3
+    """Its amplitude on one axis, T/m."""
+    encoding: Literal["x", "y", "z", "axes", "hadamard"] = "axes"
+    """Axes that encode: one, the three in turn, or four combinations of all three."""
+    offsets: int = 4
+    """Phases of the vibration at which each direction is measured."""
+    polarity_reversal: bool = True
+    """Measure each image with the gradient reversed too: static phases cancel in the difference."""
+    te: TimeOrMinimum = "minimum"
+    """Echo time, s."""
+    tr: TimeOrMinimum = 1.0
+    """Repetition time, s: rounded up to a whole number of periods of the vibration."""
+
+    def __post_init__(self) -> None:
+        """Refuse what encodes nothing."""
+        RefocusedEpi.__post_init__(self)
+        positive("vibration", self.vibration)
+        positive("amplitude", self.amplitude)
+        at_least("gradient_frequency", self.gradient_frequency, 0.0)
+        at_least("cycles", self.cycles, 1)
+        at_least("offsets", self.offsets, 1)
+
+    def images(self) -> tuple[Encoded, ...]:
+        """Return the images in the order of acquisition."""
+        axes = {"axes": np.eye(3).tolist(), "hadamard": HADAMARD}
+        rows = axes.get(self.encoding) or [np.eye(3)["xyz".index(self.encoding)].tolist()]
+        return tuple(
+            Encoded(direction=(row[0], row[1], row[2]), polarity=polarity, offset=offset, blips=blips)
+            for row in rows
+            for polarity in ((1, -1) if self.polarity_reversal else (1,))
+            for offset in range(self.offsets)
+            for blips in self.polarities()
+        )
+
+    def build(self, scanner: Scanner) -> Sequence:
+        """Return the sequence on this scanner."""
+        train, shots = epi_train(self, scanner), all_shots(self)
+        limits, pulses = train.plan.limits, refocusing_parts(self, train.plan, scanner)
+        first, second = pulses.excitation, pulses.refocusing
+        gradient = motion_gradient(
+            limits, self.shape, self.gradient_frequency or self.vibration, self.cycles, self.amplitude
+        )
+        lead, length = max(map(train.lead, shots)), longest(gradient)
+        plan = mre_timing(self, limits, first.after, (second.before, second.after), lead, length)
+        prepared = sum(train.plan.preparation_time(first.before).values())
+        content = prepared + first.before + plan.te + max(map(train.tail, shots))
+        slot = limits.up(content)
+        wanted = 0 if self.tr == MINIMUM else to_ns(float(self.tr))
+        tr = locked_period(self.vibration, limits.raster, max(wanted, slot * self.slices))
+        if wanted and wanted < slot * self.slices:
+            need = text(slot * self.slices)
+            raise InfeasibleError(
+                f"tr {text(wanted)} is shorter than the {need} of {self.slices} slices; raise tr to {need}"
+            )
+
+        def lobe(image: Encoded, sign: float) -> Block:
+            gx, gy, gz = (scaled(gradient, sign * image.polarity * part) if part else None for part in image.direction)
+            return Block(duration=length, gx=gx, gy=gy, gz=gz, name="encode motion")
+
+        def module(image: Encoded, shot: Shot, labels: dict[str, int] | None, position: float) -> list[Block]:
+            now = plan.te // 2 - second.before
+            late = plan.first + plan.apart
+            blocks = [*train.plan.prepare(position, first.before), pulses.excite(position)]
+            blocks += [*wait(plan.first - first.after), lobe(image, 1.0), *wait(now - plan.first - length)]
+            blocks += [pulses.refocus(position), *wait(late - plan.te // 2 - second.after), lobe(image, plan.sign)]
+            return [*blocks, *wait(plan.te - train.lead(shot) - late - length), *train.blocks(shot, labels)]
+
+        images = self.images()
+        blocks = self._scan(images, module, tr, limits)
+        course = mre_course(gradient, plan)
+        xi = complex(efficiency(course, scanner.gamma_bar, self.vibration)[-1, 0])
+        contrast = {"te": plan.te / NS, "tr": tr / NS, "flip": self.flip} | self._header(
+            images, xi, prepared + first.before, limits
+        )
+        sheet = refocused_epi_sheet(self) | {"vibration_frequency": self.vibration, "shape": self.shape}
+        facts: dict[str, float | str] = {"te": plan.te / NS, "tr": tr / NS, "vibration_frequency": self.vibration}
+        facts |= {"motion_gradient": self.amplitude}
+        return echo_planar_sequence(self, train, blocks, contrast, sheet, facts)
+
+    def delay(self, offset: int, limits: Limits) -> int:
+        """Return the wait, ns, that shifts the repetitions by a number of offsets; on the raster."""
+        return round(offset / self.offsets / self.vibration * NS / limits.raster) * limits.raster
+
+    def _scan(self, images: tuple[Encoded, ...], module: Any, tr: int, limits: Limits) -> list[Block]:
+        """Return the blocks of the scan; every repetition begins with a trigger for the driver."""
+        blocks: list[Block] = []
+        shift, period = 0, locked_period(self.vibration, limits.raster, limits.raster)
+        slot = tr // self.slices // limits.raster * limits.raster
+
+        def repetition(image: Encoded, shot: Shot, labels: dict[str, int] | None) -> None:
+            start = len(blocks)
+            for turn, index in enumerate(self.order()):
+                own = None if labels is None else {**labels, "slice": index}
+                played = module(image, shot, own, self.position(index))
+                room = slot if turn + 1 < self.slices else tr - slot * (self.slices - 1)
+                blocks.extend([*played, *wait(room - sum(block.duration for block in played))])
+            signal = Trigger(kind="output", channel=3, delay=0, duration=limits.raster)
+            blocks[start] = replace(blocks[start], starts_tr=True, trigger=signal)
+
+        for _ in range(self.dummies):
+            repetition(images[0], self.imaging_shots(images[0].blips)[0], None)
+        for shot in self.calibration_shots():
+            repetition(images[0], shot, {"contrast": 0, "average": 0, "repetition": 0})
+        for number, image in enumerate(images):
+            due = self.delay(image.offset, limits)
+            blocks.extend(wait((due - shift) % period, "shift against the vibration"))
+            shift = due
+            for average in range(self.averages):
+                for part, shot in enumerate(self.imaging_shots(image.blips)):
+                    repetition(image, shot, {"contrast": number, "average": average, "repetition": 0, "shot": part})
+        return blocks
+
+    def _header(self, images: tuple[Encoded, ...], xi: complex, begin: int, limits: Limits) -> dict[str, Any]:
+        """Return the columns of the contrast table that tell the encoding of the first slice played."""
+        turn = 2 * np.pi * self.vibration / NS
+        phases = [np.angle(xi) + turn * (begin + self.delay(image.offset, limits)) for image in images]
+        directions = np.array([image.direction for image in images])
+        table: dict[str, Any] = {"encoding": abs(xi), "vibration_phase": np.mod(phases, 2 * np.pi)}
+        table |= {"motion_polarity": [image.polarity for image in images], "offset": [i.offset for i in images]}
+        table |= {f"direction_{axis}": directions[:, i] for i, axis in enumerate("xyz")}
+        return table | {"polarity": [image.blips for image in images]}
+
+
+def mre_timing(protocol: MreEpi, limits: Limits, lead: int, pulse: tuple[int, int], tail: int, length: int) -> MrePlan:
+    """Return the shortest (or the wanted) echo time whose gradients stand half periods apart."""
+    step, half = 2 * limits.raster, NS / (2 * protocol.vibration)
+    least = 2 * max(lead + length + pulse[0], pulse[1] + length + tail)
+    te = -(-least // step) * step
+    wanted = None if protocol.te == MINIMUM else to_ns(float(protocol.te))
+    if wanted is not None and wanted % step:
+        near = round(wanted / step) * step
+        raise InputError(f"{text(wanted)} is not a multiple of {step / 1e3:g} us; use {text(near)}", key="te")
+    found = None
+    while found is None or (wanted is not None and te < wanted):
+        te = te if wanted is None or te >= wanted else wanted
+        late = (te // 2 + pulse[1], te - tail - length)
+        early = (lead, te // 2 - pulse[0] - length)
+        count = int(np.ceil((late[0] - early[1]) / half - 1e-9))
+        apart = round(count * half / limits.raster) * limits.raster
+        if late[0] - early[1] <= apart <= late[1] - early[0]:
+            first = min(early[1], late[1] - apart)
+            found = MrePlan(te=te, first=first, apart=apart, sign=-1.0 if count % 2 == 0 else 1.0)
+        te += step
+    if wanted is not None and found.te != wanted:
+        raise InfeasibleError(
+            f"te {text(wanted)} is shorter than {text(found.te)}, the shortest in which the motion-encoding gradients "
+            "stand half periods apart; raise te, or lower cycles or partial_fourier"
+        )
+    return found
+
+
+def mre_course(gradient: Gradient, plan: MrePlan) -> Course:
+    """Return the effective course of the two gradients on the clock of the excitation's centre, along x."""
+    late = plan.first + plan.apart
+    times = np.unique(np.concatenate([[0, plan.te // 2, plan.te], gradient.times + plan.first, gradient.times + late]))
+    height = np.interp(times, gradient.times + plan.first, gradient.amplitudes, left=0.0, right=0.0)
+    height += plan.sign * np.interp(times, gradient.times + late, gradient.amplitudes, left=0.0, right=0.0)
+    waves = np.stack([height, np.zeros_like(height), np.zeros_like(height)], axis=-1)
+    return Course(times=times.astype(np.int64), gradient=waves, turns=((plan.te // 2, "refocusing"),))

@@ -1,0 +1,91 @@
+"""Elastography by EPI: encoding as the header tells, locked to the vibration, at the minimum echo time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mrsim.core.errors import InfeasibleError
+from mrsim.sequence.discretize import discretize
+from mrsim.sequence.families.mre_epi import MreEpi
+from mrsim.sequence.gradients import Limits
+from mrsim.sequence.motion_encoding import encoding, motion_gradient
+from mrsim.sequence.scanner import Scanner
+
+
+def central(sequence):
+    """(timeline, rows) of the first reading of the central line of every image."""
+    timeline = discretize(sequence)
+    table = timeline.readouts
+    imaging = (np.array(table.purpose) == "imaging") & (table.labels["line"] == sequence.encoding.grid.shape[1] // 2)
+    images = range(len(sequence.encoding.contrast["te"]))
+    return timeline, np.array([np.flatnonzero(imaging & (table.labels["contrast"] == i))[0] for i in images])
+
+
+@pytest.mark.parametrize(("vibration", "encodes"), [(60.0, "axes"), (80.0, "hadamard"), (400.0, "z")])
+@pytest.mark.parametrize("shape", ["sinusoid", "trapezoid", "flow-compensated"])
+def test_header_tells_the_encoding_of_the_played_gradients(vibration, encodes, shape, scanner):
+    protocol = MreEpi(
+        matrix=(16, 12), vibration=vibration, encoding=encodes, shape=shape, amplitude=20e-3, tr="minimum"
+    )
+    sequence = protocol.build(scanner)
+    assert sequence.check() == ()
+    contrast = sequence.encoding.contrast
+    timeline, rows = central(sequence)
+    played = encoding(timeline, vibration)[rows]
+    plus, minus = (contrast["motion_polarity"] == sign for sign in (1, -1))
+    direction = np.stack([contrast[f"direction_{axis}"] for axis in "xyz"], axis=-1)[plus]
+    told = (contrast["encoding"] * np.exp(1j * contrast["vibration_phase"]))[plus, None] * direction
+    # Slice, crusher and read gradients encode too; reversing the motion gradient leaves theirs as it is. The wait that
+    # shifts an image against the vibration lies on the 10 us raster, and so may differ by half a step between them.
+    np.testing.assert_allclose((played[plus] - played[minus]) / 2, told, atol=1e-6 * np.abs(told).max())
+    spread = np.sort(np.unwrap(np.angle(np.exp(1j * contrast["vibration_phase"][plus][:4]))) % (2 * np.pi))
+    np.testing.assert_allclose(np.diff(spread), np.pi / 2, atol=2 * np.pi * vibration * 10e-6)
+
+
+def test_two_gradients_encode_twice_what_one_does(scanner):
+    protocol = MreEpi(matrix=(16, 12), vibration=80.0, shape="sinusoid", encoding="z", tr="minimum")
+    found = protocol.build(scanner).encoding.contrast["encoding"][0]
+    closed = 2 * 2 * np.pi * scanner.gamma_bar * 30e-3 / (2 * 80.0)
+    # Half periods of 6.25 ms lie on the raster.
+    assert found == pytest.approx(closed, rel=1e-6)
+
+
+def test_repetitions_start_at_whole_periods(scanner):
+    sequence = MreEpi(matrix=(16, 12), vibration=60.0, encoding="z", tr=0.31, dummies=1, averages=2).build(scanner)
+    starts = sequence.starts()[[i for i, block in enumerate(sequence.blocks) if block.starts_tr]] * 1e-9
+    assert sequence.definitions["tr"] == pytest.approx(0.35, abs=1e-12)
+    # Within one image all repetitions see the same phase, whatever their number; images are a quarter period apart, to
+    # half of the 10 us raster: 0.3 thousandths of a period.
+    phase = (starts * 60.0 * 4) % 1.0
+    np.testing.assert_allclose(np.minimum(phase, 1 - phase), 0.0, atol=4 * 60.0 * 5.1e-6)
+    assert all(block.trigger is not None for block in sequence.blocks if block.starts_tr)
+
+
+def test_fractional_encoding_shortens_the_echo_time(scanner):
+    slow = MreEpi(matrix=(16, 12), vibration=60.0, encoding="z", tr="minimum").build(scanner)
+    quick = MreEpi(matrix=(16, 12), vibration=60.0, gradient_frequency=180.0, encoding="z", tr="minimum").build(scanner)
+    assert quick.definitions["te"] < slow.definitions["te"] - 5e-3
+    assert 0 < quick.encoding.contrast["encoding"][0] < slow.encoding.contrast["encoding"][0]
+
+
+@pytest.mark.parametrize("field", ["1.5T", "3T", "7T"])
+def test_defaults_play_on_every_preset(field):
+    sequence = MreEpi(matrix=(32, 32)).build(Scanner.preset(field))
+    assert sequence.check() == ()
+    timeline, rows = central(sequence)
+    table = timeline.readouts
+    for row in rows[:2]:
+        k, t = table.k[row, : table.samples[row], 0], table.t[row, : table.samples[row]]
+        echo = np.interp(0.0, k, t) if k[-1] > k[0] else np.interp(0.0, -k, t)
+        assert abs(echo - sequence.definitions["te"]) < 1e-8
+
+
+def test_echo_times_and_repetition_times_too_short_are_refused(scanner):
+    least = MreEpi(matrix=(16, 12), encoding="z", tr="minimum").build(scanner).definitions["te"]
+    with pytest.raises(InfeasibleError, match="half periods apart; raise te"):
+        MreEpi(matrix=(16, 12), encoding="z", te=least - 20e-6).build(scanner)
+    with pytest.raises(InfeasibleError, match="raise tr to"):
+        MreEpi(matrix=(16, 12), encoding="z", tr=0.02).build(scanner)
+    with pytest.raises(InfeasibleError, match="lower its amplitude"):
+        motion_gradient(Limits(gradient=0.04, slew=70.0, raster=10_000), "trapezoid", 2000.0, 1, 0.03)
