@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("simulate", "Simulate a protocol and write its raw data."),
     "export": ("export", "Write a sequence for a scanner (Pulseq) or raw data for other programs (MRD)."),
     "fit": ("fit", "Fit a signal model to images or raw data in a file."),
+    "bench": ("bench", "Time the engines on this machine, beside a plain loop and other programs."),
     "info": ("info", "Say what a file of mrsim holds."),
 }
 """Every command: the module that holds it as `command`, and its line in the help."""

@@ -88,3 +88,21 @@ def epg_spoiled(flip, increment, tr, t1, t2, count, orders=80):
         fm[-1] = 0
         fp[0] = np.conj(fm[0])
     return np.array(found)
+
+
+def bloch_expm(field, duration, gamma, start, t1=np.inf, t2=np.inf):
+    """Magnetisation after steps of constant field, each the exponential of the 4 x 4 affine generator.
+
+    field : (step, 3) T. duration : (step,) s. gamma in rad/s/T. d(M, 1)/dt = A (M, 1): exact for each step, without
+    splitting rotation from relaxation.
+    """
+    from scipy.linalg import expm
+
+    m = np.append(np.asarray(start, float), 1.0)
+    for (bx, by, bz), dt in zip(field, duration, strict=True):
+        generator = np.zeros((4, 4))
+        generator[:3, :3] = gamma * np.array([[0, bz, -by], [-bz, 0, bx], [by, -bx, 0]])  # gamma M x B
+        generator[:3, :3] -= np.diag([1 / t2, 1 / t2, 1 / t1])
+        generator[2, 3] = 1 / t1
+        m = expm(generator * dt) @ m
+    return m[:3]

@@ -1,0 +1,64 @@
+"""Other programs at the same kind of work, where they are installed; each says what of the work it leaves out."""
+
+from __future__ import annotations
+
+import importlib.util
+import resource
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from ...core.nuclei import PROTON
+from .clock import shortest
+from .scans import STEP, STEPS, bench_pulse
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Peer:
+    """One program's speed."""
+
+    name: str
+    work: str
+    """What of the mrsim task it does."""
+    unit: str
+    per_second: float | None
+    """None if it is not installed."""
+
+
+def peers() -> list[Peer]:
+    """Time every program that is found."""
+    return [_sigpy(), _bart()]
+
+
+def _sigpy() -> Peer:
+    work = f"{STEPS} RF steps, one gradient axis; no relaxation, no B1, no offset (abrm)"
+    if importlib.util.find_spec("sigpy") is None:
+        return Peer(name="sigpy", work=work, unit="spin steps", per_second=None)
+    from sigpy.mri.rf.sim import abrm
+
+    count = 2048
+    turns = 2 * np.pi * PROTON.gamma_bar * STEP * bench_pulse().b1
+    place = np.linspace(-8, 8, count)
+    seconds = shortest(partial(abrm, turns, place), 1).cpu
+    return Peer(name="sigpy", work=work, unit="spin steps", per_second=count * STEPS / seconds)
+
+
+def _bart() -> Peer:
+    work = "1,000 RF steps in each of 200 repetitions of balanced SSFP for 20 T1, with relaxation (sim --ROT)"
+    program = shutil.which("bart")
+    if program is None:
+        return Peer(name="bart", work=work, unit="spin steps", per_second=None)
+    with tempfile.TemporaryDirectory() as folder:
+        sequence = "BSSFP,TR=0.004,TE=0.002,Nrep=200,Trf=0.001,FA=40,BWTP=4"
+        command = [program, "sim", "--ROT", "-1", "0.5:2:20", "-2", "0.1:0.1:1", "--seq", sequence]
+        start = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(
+            [*command, "--other", "sampling-rate=1e6", "signal"], cwd=folder, check=True, capture_output=True
+        )
+        end = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime
+    return Peer(name="bart", work=work, unit="spin steps", per_second=20 * 200 * 1000 / seconds)
