@@ -52,7 +52,9 @@ def recognised(
     file: PulseqFile, scanner: Scanner, blocks: list[Block], labels: dict[str, NDArray[np.int64]], placement: Placement
 ) -> Sequence:
     """Return the blocks as a sequence whose encoding says what they image."""
-    blocks, axes = oriented(blocks, placement.axes(file))
+    axes, placed = placement.axes(file), "GridEncoding" in file.definitions  # mrsim wrote it: in the grid's own frame
+    if not placed:
+        blocks, axes = oriented(blocks, axes)
     slices = found_slices(file, blocks, scanner)
     readouts = _readouts(file, blocks, scanner, slices, labels)
     field_of_view = _field_of_view(file, readouts, placement)
@@ -61,7 +63,7 @@ def recognised(
         placement = replace(placement, matrix=(int(stated[0]), int(stated[1]), int(stated[2])))
         readouts = _by_labels(file, readouts, placement.matrix or (), field_of_view)
     cycles = _extent(readouts) * np.array(field_of_view)
-    origin = 0.0 if cycles[2] > 0.5 else slices.origin  # an encoded z axis has the isocentre for its origin
+    origin = 0.0 if placed or cycles[2] > 0.5 else slices.origin  # an encoded z axis has the isocentre for its origin
     blocks = moved_origin(blocks, scanner, origin)
     image, contrast = _images(readouts, blocks, scanner)
     rows = cartesian_rows(readouts.k, field_of_view)
