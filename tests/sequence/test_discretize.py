@@ -74,8 +74,10 @@ def test_frequency_offset_enters_the_pulse_with_the_project_sign(scanner):
     pulse = replace(sequence.blocks[index].rf, frequency=500.0)
     blocks = (replace(sequence.blocks[index], rf=pulse), *sequence.blocks[1:])
     shifted = discretize(replace(sequence, blocks=blocks)).pulses[0]
-    middle = (np.arange(len(pulse.signal)) + 0.5) * pulse.dwell / NS
-    np.testing.assert_allclose(shifted.b1, pulse.signal * np.exp(-2j * np.pi * 500.0 * middle))
+    step = shifted.dt[0]
+    middle = (np.arange(len(shifted.b1)) + 0.5) * step
+    carrier = np.exp(-2j * np.pi * 500.0 * middle) / np.sinc(500.0 * step)
+    np.testing.assert_allclose(shifted.b1, np.repeat(pulse.signal, len(middle) // len(pulse.signal)) * carrier)
 
 
 def test_unequal_windows_are_refused(scanner):

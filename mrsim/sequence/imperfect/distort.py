@@ -145,13 +145,14 @@ def _pulses(timeline: Timeline, fields: _Fields) -> tuple[tuple[Pulse, ...], NDA
     for segment in np.flatnonzero(timeline.kind == RF):
         index = int(timeline.event[segment])
         pulse = timeline.pulses[index]
-        edges = timeline.start[segment] / NS + np.concatenate([[0.0], np.cumsum(pulse.dt)])
-        mean = np.diff(fields.moment(edges), axis=0) / (pulse.dt[:, None] * fields.gamma_bar)
-        gradient = _rounded(mean, SAME_GRADIENT)
-        key = (index, gradient.tobytes())
+        edges = timeline.start[segment] / NS + np.concatenate([[0.0], np.cumsum(np.repeat(pulse.dt / 2, 2))])
+        halves = np.diff(fields.moment(edges), axis=0) / (np.repeat(pulse.dt, 2)[:, None] * fields.gamma_bar)
+        gradient = _rounded(halves[::2] + halves[1::2], SAME_GRADIENT)
+        change = _rounded(4 * (halves[1::2] - halves[::2]), SAME_GRADIENT)
+        key = (index, gradient.tobytes() + change.tobytes())
         if key not in known:
             known[key] = len(played)
-            played.append(replace(pulse, gradient=gradient))
+            played.append(replace(pulse, gradient=gradient, change=change if np.any(change) else None))
         event[segment] = known[key]
     return tuple(played), event
 
