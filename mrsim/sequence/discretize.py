@@ -21,6 +21,8 @@ from .played import collected, sampled, turned
 from .sequence import Block, Sequence
 from .timeline import FREE, READOUT, RF, Pulse, ReadoutTable, Timeline
 
+MOST_PARTS = 1000
+"""Steps that a sample of an offset pulse is cut into at most."""
 CARRIER = 2e-4
 """Error of B1 at the edges of an offset pulse's band that holding its carrier over steps may leave, relative."""
 
@@ -140,7 +142,14 @@ def _carrier_parts(rf: RfPulse) -> int:
     """
     x = np.pi * abs(rf.frequency) * rf.dwell / NS
     dx = np.pi * (rf.bandwidth / 2 or abs(rf.frequency)) * rf.dwell / NS
-    return max(1, math.ceil(math.sqrt(x * dx / 3 / CARRIER)))
+    parts = max(1.0, math.sqrt(x * dx / 3 / CARRIER))
+    if not parts <= MOST_PARTS:
+        limit = abs(rf.frequency) * MOST_PARTS / parts
+        raise InputError(
+            f"an RF pulse is {rf.frequency:.4g} Hz off resonance, too far for samples of {rf.dwell / 1e3:g} us; "
+            f"use at most {limit:.3g} Hz or shorter samples"
+        )
+    return math.ceil(parts)
 
 
 def _on_carrier(rf: RfPulse, parts: int) -> NDArray[np.complex128]:

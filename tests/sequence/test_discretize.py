@@ -80,6 +80,13 @@ def test_frequency_offset_enters_the_pulse_with_the_project_sign(scanner):
     np.testing.assert_allclose(shifted.b1, np.repeat(pulse.signal, len(middle) // len(pulse.signal)) * carrier)
 
 
+def test_pulse_absurdly_far_off_resonance_is_refused(scanner):
+    sequence = SpinEcho(matrix=(16, 16)).build(scanner)
+    far = replace(sequence.blocks[0], rf=replace(sequence.blocks[0].rf, frequency=1e15))
+    with pytest.raises(InputError, match="too far for samples of"):
+        discretize(replace(sequence, blocks=(far, *sequence.blocks[1:])))
+
+
 def test_unequal_windows_are_refused(scanner):
     sequence = SpinEcho(matrix=(16, 16)).build(scanner)
     index = next(i for i, block in enumerate(sequence.blocks) if block.adc is not None)
