@@ -66,11 +66,12 @@ def rf_steps(m, position, offset, b1, e1, e2, recovery, pulse_b1, pulse_gradient
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
-def phasor(turns, cosine, sine, one, single):
+def phasor(turns, cosine, sine, one, single, short):
     """Return cos and sin of 2 pi turns.
 
     cosine, sine : eight terms of sqrt2 cos(pi p) and sqrt2 sin(pi p) / p in p^2, |p| <= 1/2, of which single precision
-    has five: their product is the sine of the doubled angle, and one less the square of the second the cosine.
+    has five (`short`: four of the sine): their product is the sine of the doubled angle, and one less the square of
+    the second the cosine.
     """
     c0, c1, c2, c3, c4, c5, c6, c7 = cosine
     s0, s1, s2, s3, s4, s5, s6, s7 = sine
@@ -78,7 +79,7 @@ def phasor(turns, cosine, sine, one, single):
     u = p * p
     if single:
         a = c0 + u * (c1 + u * (c2 + u * (c3 + u * c4)))
-        b = p * (s0 + u * (s1 + u * (s2 + u * (s3 + u * s4))))
+        b = p * (s0 + u * (s1 + u * (s2 + u * s3))) if short else p * (s0 + u * (s1 + u * (s2 + u * (s3 + u * s4))))
     else:
         a = c0 + u * (c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * (c6 + u * c7))))))
         b = p * (s0 + u * (s1 + u * (s2 + u * (s3 + u * (s4 + u * (s5 + u * (s6 + u * s7)))))))
@@ -113,11 +114,11 @@ def five_terms(row):
 def phasors(turns, real, imag, series):
     """Write exp(-i 2 pi turns) of each spin.
 
-    series : (4, 8) the terms of `phasor` and, in the last two rows, five of `small_phasor`, whose first is 1.
+    series : (5, 8) the terms of `phasor`; five of `small_phasor`, whose first is 1; and the short sine of `phasor`.
     """
     cosine, sine, one = eight_terms(series[0]), eight_terms(series[1]), series[2, 0]
     for i in range(turns.size):
-        c, s = phasor(turns[i], cosine, sine, one, turns.dtype == SINGLE)
+        c, s = phasor(turns[i], cosine, sine, one, turns.dtype == SINGLE, False)
         real[i] = c
         imag[i] = -s
 
@@ -259,7 +260,7 @@ def readout_general(wr, wi, position, offset, decay, moment, time, series, out):
     decay : (n,) from one sample to the next; w, changed in place, holds the state at the first sample. Two samples
     at a time share the loads.
     """
-    cosine, sine, one = eight_terms(series[0]), eight_terms(series[1]), series[2, 0]
+    cosine, sine, one = eight_terms(series[0]), eight_terms(series[4]), series[2, 0]
     px, py, pz = position[0], position[1], position[2]
     samples = out.shape[1]
     for s in range(0, samples, 2):
@@ -270,13 +271,13 @@ def readout_general(wr, wi, position, offset, decay, moment, time, series, out):
         for i in range(wr.size):
             x, y = wr[i], wi[i]
             turns = kx * px[i] + ky * py[i] + kz * pz[i] + offset[i] * t
-            c, d = phasor(turns, cosine, sine, one, wr.dtype == SINGLE)
+            c, d = phasor(turns, cosine, sine, one, wr.dtype == SINGLE, True)
             a0 += x * c + y * d
             b0 += y * c - x * d
             x *= decay[i]
             y *= decay[i]
             turns = lx * px[i] + ly * py[i] + lz * pz[i] + offset[i] * v
-            c, d = phasor(turns, cosine, sine, one, wr.dtype == SINGLE)
+            c, d = phasor(turns, cosine, sine, one, wr.dtype == SINGLE, True)
             a1 += x * c + y * d
             b1 += y * c - x * d
             wr[i] = x * decay[i]
