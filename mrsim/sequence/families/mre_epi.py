@@ -28,8 +28,8 @@ from ..sequence import Block, Sequence
 from ..timing import MINIMUM, TimeOrMinimum, text, wait
 from .cartesian import longest
 from .echo_planar import Shot
-from .echo_planar_refocused import RefocusedEpi, refocused_epi_sheet, refocusing_parts
-from .echo_planar_train import all_shots, echo_planar_sequence, epi_train
+from .echo_planar_refocused import RefocusedEpi, RefocusingParts, refocused_epi_sheet, refocusing_parts
+from .echo_planar_train import EpiTrain, all_shots, echo_planar_sequence, epi_train
 from .protocol import at_least, positive
 
 HADAMARD = ((1.0, 1.0, 1.0), (1.0, -1.0, -1.0), (-1.0, 1.0, -1.0), (-1.0, -1.0, 1.0))
@@ -117,31 +117,12 @@ class MreEpi(RefocusedEpi):
         )
         lead, length = max(map(train.lead, shots)), longest(gradient)
         plan = mre_timing(self, limits, first.after, (second.before, second.after), lead, length)
+        played = _Played(train=train, pulses=pulses, gradient=gradient, plan=plan)
         prepared = sum(train.plan.preparation_time(first.before).values())
         content = prepared + first.before + plan.te + max(map(train.tail, shots))
-        slot = limits.up(content)
-        wanted = 0 if self.tr == MINIMUM else to_ns(float(self.tr))
-        tr = locked_period(self.vibration, limits.raster, max(wanted, slot * self.slices))
-        if wanted and wanted < slot * self.slices:
-            need = text(slot * self.slices)
-            raise InfeasibleError(
-                f"tr {text(wanted)} is shorter than the {need} of {self.slices} slices; raise tr to {need}"
-            )
-
-        def lobe(image: Encoded, sign: float) -> Block:
-            gx, gy, gz = (scaled(gradient, sign * image.polarity * part) if part else None for part in image.direction)
-            return Block(duration=length, gx=gx, gy=gy, gz=gz, name="encode motion")
-
-        def module(image: Encoded, shot: Shot, labels: dict[str, int] | None, position: float) -> list[Block]:
-            now = plan.te // 2 - second.before
-            late = plan.first + plan.apart
-            blocks = [*train.plan.prepare(position, first.before), pulses.excite(position)]
-            blocks += [*wait(plan.first - first.after), lobe(image, 1.0), *wait(now - plan.first - length)]
-            blocks += [pulses.refocus(position), *wait(late - plan.te // 2 - second.after), lobe(image, plan.sign)]
-            return [*blocks, *wait(plan.te - train.lead(shot) - late - length), *train.blocks(shot, labels)]
-
+        tr = self._repetition_time(limits.up(content) * self.slices, limits)
         images = self.images()
-        blocks = self._scan(images, module, tr, limits)
+        blocks = self._scan(images, played.module, tr, limits)
         course = mre_course(gradient, plan)
         xi = complex(efficiency(course, scanner.gamma_bar, self.vibration)[-1, 0])
         contrast = {"te": plan.te / NS, "tr": tr / NS, "flip": self.flip} | self._header(
@@ -151,6 +132,15 @@ class MreEpi(RefocusedEpi):
         facts: dict[str, float | str] = {"te": plan.te / NS, "tr": tr / NS, "vibration_frequency": self.vibration}
         facts |= {"motion_gradient": self.amplitude}
         return echo_planar_sequence(self, train, blocks, contrast, sheet, facts)
+
+    def _repetition_time(self, least: int, limits: Limits) -> int:
+        """Return the wanted repetition time, ns, rounded up to whole periods; `least` holds all slices."""
+        wanted = 0 if self.tr == MINIMUM else to_ns(float(self.tr))
+        if wanted and wanted < least:
+            need = text(least)
+            problem = f"tr {text(wanted)} is shorter than the {need} of {self.slices} slices; raise tr to {need}"
+            raise InfeasibleError(problem)
+        return locked_period(self.vibration, limits.raster, max(wanted, least))
 
     def delay(self, offset: int, limits: Limits) -> int:
         """Return the wait, ns, that shifts the repetitions by a number of offsets; on the raster."""
@@ -194,6 +184,32 @@ class MreEpi(RefocusedEpi):
         table |= {"motion_polarity": [image.polarity for image in images], "offset": [i.offset for i in images]}
         table |= {f"direction_{axis}": directions[:, i] for i, axis in enumerate("xyz")}
         return table | {"polarity": [image.blips for image in images]}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Played:
+    """One repetition of one slice."""
+
+    train: EpiTrain
+    pulses: RefocusingParts
+    gradient: Gradient
+    plan: MrePlan
+
+    def lobe(self, image: Encoded, sign: float) -> Block:
+        """Return a motion-encoding gradient along an image's direction."""
+        parts = [scaled(self.gradient, sign * image.polarity * part) if part else None for part in image.direction]
+        return Block(duration=longest(self.gradient), gx=parts[0], gy=parts[1], gz=parts[2], name="encode motion")
+
+    def module(self, image: Encoded, shot: Shot, labels: dict[str, int] | None, position: float) -> list[Block]:
+        """Return the blocks from the preparation to the spoiler."""
+        plan, first, second = self.plan, self.pulses.excitation, self.pulses.refocusing
+        length, late = longest(self.gradient), plan.first + plan.apart
+        pauses = (plan.te // 2 - second.before - plan.first - length, late - plan.te // 2 - second.after)
+        blocks = [*self.train.plan.prepare(position, first.before), self.pulses.excite(position)]
+        blocks += [*wait(plan.first - first.after), self.lobe(image, 1.0), *wait(pauses[0])]
+        blocks += [self.pulses.refocus(position), *wait(pauses[1]), self.lobe(image, plan.sign)]
+        end = plan.te - self.train.lead(shot) - late - length
+        return [*blocks, *wait(end), *self.train.blocks(shot, labels)]
 
 
 def mre_timing(protocol: MreEpi, limits: Limits, lead: int, pulse: tuple[int, int], tail: int, length: int) -> MrePlan:
