@@ -36,7 +36,7 @@ def phasor_series(dtype: RealType) -> NDArray[np.floating]:
 
 
 def turn_series(dtype: RealType) -> NDArray[np.floating]:
-    """Return (5, 8), terms in p^2: sqrt2 cos(pi p), sqrt2 sin(pi p)/p on |p| <= 1/2; both of 2 pi p near 0; a short sine.
+    """Return (5, 8), terms in p^2: sqrt2 cos(pi p), sqrt2 sin(pi p)/p, |p| <= 1/2; those of 2 pi p; a short sine.
 
     The first two are interpolated at Chebyshev nodes, as short as the precision allows: errors of 2e-15 in double
     and 5e-8 in single. Five Taylor terms each follow. The last row is the second with one term less in single
