@@ -200,7 +200,9 @@ class _Writer:
             magnitude = np.abs(signal)
             largest = float(magnitude.max()) or 1.0
             played = magnitude > 0.5 * QUANTUM * largest
-            turns = np.where(played, np.round(np.angle(signal) / (2 * np.pi), 12) % 1.0, 0.0)
+            turns = np.where(
+                played, np.rint(np.angle(signal) / (2 * np.pi) / QUANTUM) % round(1 / QUANTUM) * QUANTUM, 0.0
+            )
             self.known[key] = len(self.kept)
             self.known[("shapes", len(self.kept))] = self.shape(np.where(played, magnitude / largest, 0.0))
             self.known[("turns", len(self.kept))] = self.shape(turns)
