@@ -497,15 +497,15 @@ def evolve(
     out : (readout, 2, sample), added to.
     """
     block = block_size(m)
-    work = np.empty((11, block), m.dtype)
-    state = np.empty((3, block), m.dtype)
     one = series[2, 0]
     for begin in range(0, m.shape[1], block):
         end = min(begin + block, m.shape[1])
-        b = state[:, : end - begin]
-        w = work[:, : end - begin]
+        # arrays of their own: the compiler does not use vectors on slices of rows, whose neighbours may lie apart
+        b, w = np.empty((3, end - begin), m.dtype), np.empty((11, end - begin), m.dtype)
+        r = np.empty((position.shape[0], end - begin), m.dtype)
         b[:] = m[:, begin:end]
-        r, off, group = position[:, begin:end], offset[begin:end], time_class[begin:end]
+        r[:] = position[:, begin:end]
+        off, group = offset[begin:end], time_class[begin:end]
         for s in range(kind.size):
             k = event[s]
             if kind[s] == 1:
