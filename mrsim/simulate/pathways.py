@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,16 +30,26 @@ from .object_cells import outside_field_of_view, sampling_grid
 from .options import Bloch, Progress
 from .pathways_classes import PathwayClass, pathway_classes
 from .pathways_options import Pathways
+from .pathways_sights import largest_change
 from .pathways_signal import Geometry, class_signal
 from .pathways_space import Waves
 from .pathways_steps import steps_of
 from .pathways_walk import Walk, walk
-from .pulse_maps import Relaxation
 from .receiver import acquisition, by_kind, check_readouts
 from .walker import Slab
 
-FIRST_SUB_SLICES, MAX_SUB_SLICES = 48, 2048
+FIRST_SUB_SLICES, MAX_SUB_SLICES = 192, 4096
 """Sub-slices over the slab with which refinement begins, and where it stops."""
+FINER = 1.37
+"""By what the sub-slices are refined; far from a ratio of small numbers, at which aliases might agree."""
+
+
+class Resolved(NamedTuple):
+    """A class's walk, its sub-slices per layer, and the change of its signal when these were last refined."""
+
+    walk: Walk
+    per_layer: int
+    change: float
 
 
 class _Run:
@@ -55,35 +65,34 @@ class _Run:
 
     def walk(self, kind: PathwayClass, per_layer: int) -> Walk:
         """Walk one class with `per_layer` sub-slices in each layer."""
-        spin = Relaxation(r1=kind.r1, r2=kind.r2, offset=kind.offset, b1=kind.b1)
-        z = self.slab.positions(per_layer)
-        # half of the accuracy for states dropped on the way, half for those left out of the readouts
-        return walk(self.timeline, self.steps, self.slab, z, spin, kind.diffusion, self.engine.accuracy / 2)
-
-    def key(self, kind: PathwayClass) -> tuple[float, ...]:
-        """Return what classes share that walk alike: with ideal pulses the offset does not matter to the states."""
-        return (kind.r1, kind.r2, kind.b1, kind.diffusion, 0.0 if self.slab.ideal else kind.offset)
+        return walk(self.timeline, self.steps, self.slab, per_layer, kind, self.engine.accuracy, self.engine.start)
 
     def geometry(self, members: NDArray[np.int64]) -> Geometry:
         """Return where one tissue lies."""
         return Geometry(self.timeline, self.steps, self.spins, members, self.cells, self.waves)
 
-    def refine(self, kind: PathwayClass) -> tuple[int, float]:
-        """Return the sub-slices per layer at which the signal of a class stops changing, and the last change."""
+    def resolve(self, kind: PathwayClass, first: int | None = None) -> Resolved:
+        """Walk a class with so many sub-slices that more of them change its signal no longer.
+
+        first : sub-slices per layer that are expected to do.
+        """
         if self.slab.ideal:
-            return 1, 0.0
+            return Resolved(self.walk(kind, 1), 1, 0.0)
         layers, fixed = self.slab.layers, self.engine.sub_slices
-        per_layer = math.ceil((fixed or FIRST_SUB_SLICES) / layers)
-        geometry = self.geometry(kind.members)
-        volume = float(self.spins.volume[kind.members].sum())
-        signal, _ = class_signal(geometry, self.walk(kind, per_layer), kind, self.slab, per_layer, self.engine.accuracy)
+        finer = math.ceil(fixed / layers) if fixed else first or math.ceil(FIRST_SUB_SLICES / layers)
+        found = self.walk(kind, max(1, math.floor(finer / FINER)))
         while True:
-            finer = math.ceil(per_layer * 1.37)
-            again, _ = class_signal(geometry, self.walk(kind, finer), kind, self.slab, finer, self.engine.accuracy)
-            change = float(np.abs(again - signal).max()) / (kind.pd * volume)
-            if fixed or change <= self.engine.accuracy or per_layer * layers > MAX_SUB_SLICES:
-                return per_layer, change
-            per_layer, signal = finer, again
+            again = self.walk(kind, finer)
+            change = _largest_change(again, found)
+            if fixed or change <= self.engine.accuracy or finer * layers > MAX_SUB_SLICES:
+                return Resolved(again, finer, change)
+            finer, found = math.ceil(finer * FINER), again
+
+
+def _largest_change(a: Walk, b: Walk) -> float:
+    """Return the largest difference between the signals of two walks, over M0."""
+    pairs = np.unique(np.stack([a.sight, b.sight]), axis=1).T.tolist()
+    return max((largest_change(a.sights[i], b.sights[j]) for i, j in pairs), default=0.0)
 
 
 def run_pathways(
@@ -122,26 +131,25 @@ def _signal(
     run: _Run, classes: list[PathwayClass], workers: int, progress: Progress | None
 ) -> tuple[NDArray[np.complex128], dict[str, Any]]:
     """Return the (readout, sample) signal, m^3, and the numerics; the sum runs over the tissues in their order."""
-    kinds: dict[tuple[float, ...], PathwayClass] = {}
-    for kind in classes:
-        kinds.setdefault(run.key(kind), kind)
+    kinds = {kind.key(run.slab.ideal): kind for kind in classes}
     by_place: dict[int, list[PathwayClass]] = {}
     for kind in classes:
         by_place.setdefault(id(kind.members), []).append(kind)
-    largest = max(classes, key=lambda kind: kind.pd * float(run.spins.volume[kind.members].sum()) / kind.r2)
-    per_layer, change = run.refine(largest)
 
     def place(members: list[PathwayClass]) -> tuple[NDArray[np.complex128], float]:
         geometry = run.geometry(members[0].members)
-        accuracy = run.engine.accuracy
-        found = [class_signal(geometry, walks[run.key(k)], k, run.slab, per_layer, accuracy) for k in members]
+        walks = [resolved[kind.key(run.slab.ideal)].walk for kind in members]
+        found = [class_signal(geometry, w, k, run.engine.accuracy) for w, k in zip(walks, members, strict=True)]
         return np.sum([signal for signal, _ in found], axis=0), max(bound for _, bound in found)
 
     total = np.zeros(run.timeline.readouts.k.shape[:2], dtype=np.complex128)
     bound = 0.0
     with ThreadPoolExecutor(workers) as pool:
         try:
-            walks = dict(zip(kinds, pool.map(lambda kind: run.walk(kind, per_layer), kinds.values()), strict=True))
+            # what decays fastest needs least work to find out how many sub-slices its pulses want
+            first = run.resolve(max(kinds.values(), key=lambda kind: kind.r2)).per_layer
+            found = pool.map(lambda kind: run.resolve(kind, first), kinds.values())
+            resolved = dict(zip(kinds, found, strict=True))
             for done, (signal, lost) in enumerate(pool.map(place, by_place.values()), 1):
                 total += signal
                 bound = max(bound, lost)
@@ -150,9 +158,10 @@ def _signal(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    every = resolved.values()
     return total, {
         "pruning_bound": float(bound),
-        "discretisation_error": change,
-        "sub_slices": 1 if run.slab.ideal else per_layer * run.slab.layers,
-        "states": max(w.largest for w in walks.values()),
+        "discretisation_error": max(r.change for r in every),
+        "sub_slices": max(r.per_layer for r in every) * (1 if run.slab.ideal else run.slab.layers),
+        "states": max(r.walk.largest for r in every),
     }

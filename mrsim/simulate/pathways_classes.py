@@ -1,4 +1,4 @@
-"""Classes of magnetisation for the Pathways engine: alike in relaxation, offset, line width, B1 and diffusion."""
+"""Classes of magnetisation for the Pathways engine: alike in relaxation, exchange, line, B1 and diffusion."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError, did_you_mean
+from ..phantom.exchange import ExchangePool
 from ..phantom.spins import Spins
 from ..sequence.timeline import Timeline
 from .pathways_options import Pathways
+from .pathways_pools import Pools
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -19,7 +21,7 @@ class PathwayClass:
 
     pd: float
     r1: float
-    """1/s."""
+    """1/s; of free water where pools exchange."""
     r2: float
     """1/s."""
     r2_prime: float
@@ -27,17 +29,37 @@ class PathwayClass:
     offset: float
     """Hz."""
     b1: float
-    diffusion: float
-    """m^2/s."""
+    diffusion: NDArray[np.float64] | None
+    """(3, 3) in grid axes, m^2/s; None if nothing diffuses."""
+    exchange: tuple[ExchangePool, ...]
+    """What exchanges with this pool."""
+    frequency: float
+    """Hz; turns chemical shifts of exchanging pools into offsets."""
     members: NDArray[np.int64]
     """Indices of the spins; the same array for classes at the same places."""
+
+    def pools(self) -> Pools:
+        """Return the pools that are carried together."""
+        if self.exchange:
+            return Pools.exchanging(self.r1, self.r2, self.exchange, self.frequency)
+        return Pools.single(self.r1, self.r2)
+
+    def key(self, ideal: bool) -> tuple[object, ...]:
+        """Return what classes share that walk alike: with ideal pulses the offset does not matter to the states."""
+        tensor = None if self.diffusion is None else tuple(self.diffusion.ravel().tolist())
+        return (self.r1, self.r2, self.b1, tensor, self.exchange, 0.0 if ideal else self.offset)
 
 
 def pathway_classes(spins: Spins, timeline: Timeline, engine: Pathways) -> list[PathwayClass]:
     """Sort spins into classes."""
-    for name in (*engine.only, *(n for n in engine.diffusion if n != "*")):
-        if name not in spins.tissues:
-            raise InputError(f"no spins of '{name}' in the slice{did_you_mean(name, spins.tissues)}", key="tissue")
+    if spins.motion:
+        raise InputError(
+            "the object moves, which configuration states do not follow; take the Bloch engine", key="motion"
+        )
+    for key in ("only", "diffusion"):
+        for name in getattr(engine, key):
+            if name != "*" and name not in spins.tissues:
+                raise InputError(f"no spins of '{name}' in the slice{did_you_mean(name, spins.tissues)}", key=key)
     frequency = timeline.gamma_bar * timeline.b0 if engine.chemical_shift else 0.0
     local = np.stack([spins.tissue.astype(np.float64), spins.offset, spins.b1])
     kinds, kind = np.unique(local, axis=1, return_inverse=True)
@@ -55,10 +77,20 @@ def pathway_classes(spins: Spins, timeline: Timeline, engine: Pathways) -> list[
                 r2_prime=1 / pool.t2_prime if engine.t2_prime else 0.0,
                 offset=float(offset) + pool.shift * frequency,
                 b1=float(b1),
-                diffusion=engine.diffusion.get(name, engine.diffusion.get("*", 0.0)),
+                diffusion=_tensor(engine, name, timeline.encoding.grid.axes),
+                exchange=pool.exchange,
+                frequency=frequency,
                 members=members,
             )
             for pool in spins.pools[int(tissue)]
             if pool.pd
         ]
     return classes
+
+
+def _tensor(engine: Pathways, tissue: str, axes: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return a tissue's diffusion tensor in grid axes, m^2/s."""
+    value = np.asarray(engine.diffusion.get(tissue, engine.diffusion.get("*", 0.0)), dtype=np.float64)
+    if not np.any(value):
+        return None
+    return np.asarray(value * np.eye(3) if value.ndim == 0 else axes.T @ value @ axes)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from .option_checks import check_sampling
@@ -34,15 +36,29 @@ class Pathways:
     """False switches reversible dephasing off."""
     chemical_shift: bool = True
     """False puts all species on the water frequency."""
-    diffusion: Mapping[str, float] = field(default_factory=dict)
-    """Isotropic diffusion coefficient by tissue name, m^2/s; ``"*"`` is for all others."""
+    diffusion: Mapping[str, float | NDArray[np.float64]] = field(default_factory=dict)
+    """Diffusion by tissue name, m^2/s: a coefficient, or a (3, 3) tensor in world axes; ``"*"`` is for all others."""
+    start: str = "equilibrium"
+    """``"equilibrium"``, or ``"steady"``: the periodic state that endless equal repetitions lead to, to `accuracy`."""
     only: tuple[str, ...] = ()
     """Names of the tissues to simulate; empty for all."""
 
     def __post_init__(self) -> None:
         if self.profile not in ("real", "ideal"):
             raise InputError(f"'{self.profile}' is neither 'real' nor 'ideal'", key="profile")
+        if self.start not in ("equilibrium", "steady"):
+            raise InputError(f"'{self.start}' is neither 'equilibrium' nor 'steady'", key="start")
         check_sampling(self)
         for tissue, value in self.diffusion.items():
-            if not (math.isfinite(value) and value >= 0):
-                raise InputError(f"{value} m^2/s must be a number of at least 0", key=f"diffusion.{tissue}")
+            _check_diffusion(np.asarray(value, dtype=np.float64), f"diffusion.{tissue}")
+
+
+def _check_diffusion(value: NDArray[np.float64], key: str) -> None:
+    if value.shape not in ((), (3, 3)):
+        raise InputError(f"a diffusion of shape {value.shape} is neither a number nor a (3, 3) tensor", key=key)
+    tensor = value * np.eye(3) if value.ndim == 0 else value
+    if not np.all(np.isfinite(tensor)) or not np.allclose(tensor, tensor.T, rtol=1e-9, atol=0):
+        raise InputError("the diffusion tensor must be finite and symmetric", key=key)
+    least = float(np.linalg.eigvalsh(tensor).min())
+    if least < -1e-12 * np.abs(tensor).max():
+        raise InputError(f"a diffusion of {least:g} m^2/s is impossible; give at least 0", key=key)

@@ -78,7 +78,9 @@ class Transforms:
         e_y = np.asarray(
             np.exp(-2j * np.pi * np.outer(ky, self.plane.y)) * box(ky, self.width[1])[:, None], dtype=np.complex128
         )
-        rows = np.einsum("ky,lyx->klx", e_y, self.plane.density, optimize=True) @ e_x
+        layers, ny, nx = self.plane.density.shape
+        lines = e_y @ self.plane.density.transpose(1, 0, 2).reshape(ny, layers * nx)
+        rows = (lines.reshape(-1, nx) @ e_x).reshape(len(keys), layers, -1)
         self.rows.update({tuple(key): row for key, row in zip(keys.tolist(), rows, strict=True)})
 
     def _curved(self, keys: NDArray[np.int64], e_x: Complex, moment: NDArray[np.float64]) -> None:

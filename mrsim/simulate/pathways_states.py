@@ -10,14 +10,15 @@ decayed with the slowest relaxation, bounds the signal lost.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from .pathways_steps import UNITS, Path
+from .pathways_pools import Pools
+from .pathways_steps import NEAR, UNITS, Path
 
 Complex = NDArray[np.complex128]
-NEAR = np.array([100, 100, 100, 1000])
-"""Names that differ by less, in `UNITS`, are the same state."""
 MIXER = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], dtype=np.uint64)
 """Odd multipliers that make one number of four."""
 
@@ -27,77 +28,62 @@ class States:
 
     Parameters
     ----------
+    pools : Pools
+        What relaxes and exchanges.
     lanes : int
         All sub-slices; those of one layer follow each other.
     layers : int
         Layers, over each of which signals are averaged.
     """
 
-    def __init__(self, lanes: int, layers: int = 1) -> None:
-        self.layers = layers
+    def __init__(self, pools: Pools, lanes: int, layers: int = 1) -> None:
+        self.pools, self.layers = pools, layers
         self.names = np.zeros((1, 4), dtype=np.int64)
-        self.f, self.m = np.zeros((1, lanes), complex), np.zeros((1, lanes), complex)
-        self.z: Complex = np.ones((1, lanes), complex)
+        """(state, 4) moment on three axes and dephasing time in `UNITS`; 0 comes first."""
+        self.values = np.zeros((1, pools.count, 6, lanes))
+        """(state, pool, 6, lane) real and imaginary F, conj F(-) and Z, over the class's M0."""
+        self.values[0, :, 4] = pools.fraction[:, None]
+        self.rows = np.zeros(1, dtype=np.int64)
+        """(state,) of `values`, which may hold dropped states in between."""
         self.bound = 0.0
 
-    def turn(self, matrix: Complex, recovery: Complex, phase: float) -> None:
-        """Apply a pulse: matrix (3, 3, lane) on (F, conj F(-), Z) and recovery (3, lane), both at phase 0."""
-        axis = np.array([np.exp(-1j * phase), np.exp(1j * phase), 1])
-        a = matrix * (axis[:, None] * axis.conj()[None, :])[..., None]
-        self.f, self.m, self.z = (a[i, 0] * self.f + a[i, 1] * self.m + a[i, 2] * self.z for i in range(3))
-        for part, i in ((self.f, 0), (self.m, 1), (self.z, 2)):
-            part[0] += axis[i] * recovery[i]
+    def turn(self, maps: NDArray[np.float64], phase: float) -> None:
+        """Apply a pulse of an RF phase, rad: (pool, 3, 4, lane) real affine maps at phase 0."""
+        from ._kernels import states as kernels
 
-    def evolve(self, path: Path, r1: float, r2: float, diffusion: float) -> None:
-        """Relax, diffuse and dephase along a path."""
-        e1, e2 = np.exp(-r1 * path.relaxing), np.exp(-r2 * path.relaxing)
-        self.z *= e1
-        self.f *= e2
-        self.m *= e2
-        if diffusion:
-            k = self.names[:, :3] * UNITS[:3]
-            self.z *= np.exp(-diffusion * longitudinal_b(k, path))[:, None]
-            self.f *= np.exp(-diffusion * transverse_b(k, path))[:, None]
-            self.m *= np.exp(-diffusion * transverse_b(-k, path))[:, None]
-        self.z[0] += 1 - e1
-        self.bound *= max(e1, e2)
-        self._shift(path.key())
+        c, s = np.cos(phase), np.sin(phase)
+        axes = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
+        turned = np.einsum("ij,pjkl->pikl", axes, maps)
+        turned[:, :, :3] = np.einsum("pijl,kj->pikl", turned[:, :, :3], axes)
+        kernels.turn(self.values, np.ascontiguousarray(turned))
 
-    def _shift(self, by: NDArray[np.int64]) -> None:
-        opposite = slice(1, None)
-        names = np.concatenate([self.names + by, by - self.names[opposite], self.names])
-        values = np.concatenate([self.f, self.m[opposite].conj(), self.z])
-        sign = _sign(names)
+    def evolve(self, path: Path, diffusion: NDArray[np.float64] | None = None) -> None:
+        """Relax, exchange, diffuse with a (3, 3) tensor, m^2/s, and dephase along a path."""
+        from ._kernels import states as kernels
+
+        evolution = self.pools.along(path)
         count = len(self.names)
-        kind = np.repeat([0, 2], [2 * count - 1, count])  # 0: F, 1: conj F(-), 2: Z
-        flipped = (sign < 0) & (kind == 0)
-        kind[flipped] = 1
-        values[flipped] = values[flipped].conj()
-        names = np.where(sign == 0, 0, np.where(flipped, -1, 1))[:, None] * names
-        coarse = np.floor_divide(names + np.rint(0.37 * NEAR).astype(np.int64), NEAR).astype(np.uint64)
-        label = np.sum(coarse * MIXER, axis=1, dtype=np.uint64)
-        _, first, slot = np.unique(np.append(np.uint64(0), label), return_index=True, return_inverse=True)
-        # the state that is not dephased comes first
-        rank = np.empty(len(first), dtype=np.int64)
-        order = np.argsort(first, kind="stable")
-        rank[order] = np.arange(len(first))
-        slot = rank[slot][1:]
-        held = np.zeros((3, len(first), values.shape[1]), complex)
-        place, one = np.unique(kind * len(first) + slot, return_index=True)
-        held.reshape(-1, values.shape[1])[place] = values[one]
-        if len(one) < len(values):
-            twice = np.ones(len(values), dtype=bool)
-            twice[one] = False
-            np.add.at(held, (kind[twice], slot[twice]), values[twice])
-        self.names = np.concatenate([np.zeros((1, 4), np.int64), names])[first[order]]
-        self.f, self.m, self.z = held
-        self.m[0] = self.f[0].conj()
+        weight = np.ones((3, count))
+        if diffusion is not None:
+            k = self.names[:, :3] * UNITS[:3]
+            weight = np.exp(
+                -np.stack([transverse(k, path, diffusion), transverse(-k, path, diffusion), stored(k, path, diffusion)])
+            )
+        size = 1 << int(np.ceil(np.log2(4 * count + 4)))
+        table, rows = np.zeros(size, np.uint64), np.zeros(size, np.int64)
+        found, slots = np.empty((3 * count + 1, 4), np.int64), np.zeros((3, count), np.int64)
+        flips = np.zeros((2, count), np.bool_)
+        total = int(kernels.destinations(self.names, path.key(), NEAR, MIXER, table, rows, found, slots, flips))
+        out = np.zeros((total, *self.values.shape[1:]))
+        matrices = evolution.parts()
+        move: Any = kernels.spread
+        move(self.values, self.rows, slots, flips, weight, *matrices, out)
+        self.names, self.values, self.rows = found[:total].copy(), out, np.arange(total)
+        self.bound *= evolution.shrinks
 
     def prune(self, allowed: float) -> None:
         """Drop the weakest states whose amplitudes sum up to no more than `allowed`, and add them to the bound."""
-        transverse = np.abs(self.f) + np.abs(self.m)
-        whole = np.hypot(transverse, 2 * np.abs(self.z))
-        size = whole.reshape(len(whole), self.layers, -1).mean(axis=2).max(axis=1)
+        size = self.sizes()
         size[0] = np.inf
         order = np.argsort(size, kind="stable")
         count = int(np.searchsorted(np.cumsum(size[order]), allowed, "right"))
@@ -105,50 +91,59 @@ class States:
             return
         keep = np.sort(order[count:])
         self.bound += float(size[order[:count]].sum())
-        self.names, self.f, self.m, self.z = self.names[keep], self.f[keep], self.m[keep], self.z[keep]
+        self.names, self.rows = self.names[keep], self.rows[keep]
 
-    def transverse(self) -> tuple[NDArray[np.int64], Complex]:
-        """Return the names (n, 4) and amplitudes (n, lane) of all transverse states."""
-        return (
-            np.concatenate([self.names, -self.names[1:]]),
-            np.concatenate([self.f, self.m[1:].conj()]),
-        )
+    def sizes(self) -> NDArray[np.float64]:
+        """Return each state's largest contribution to the magnetisation of a layer."""
+        from ._kernels import states as kernels
+
+        out = np.empty(len(self.rows))
+        kernels.sizes(self.values, self.rows, self.layers, out)
+        return out
+
+    def part(self, which: int) -> Complex:
+        """Return F (0), conj F(-) (1) or Z (2) as (state, pool, lane)."""
+        held = self.values[self.rows]
+        return np.asarray(held[:, :, 2 * which] + 1j * held[:, :, 2 * which + 1])
 
     def energy(self) -> NDArray[np.float64]:
-        """Return the (lane,) mean of |M|^2 over all dephasing angles."""
-        both = np.abs(self.f) ** 2 + np.abs(self.m) ** 2 + 2 * np.abs(self.z) ** 2
+        """Return the (lane,) mean of |M|^2 over all dephasing angles, summed over the pools."""
+        square = self.values[self.rows] ** 2
+        both = np.sum(square[:, :, :4], axis=2) + 2 * np.sum(square[:, :, 4:], axis=2)
         both[0] /= 2
-        return np.asarray(both.sum(axis=0))
+        return np.asarray(both.sum(axis=(0, 1)))
 
-    def differs(self, other: States) -> float:
-        """Return the largest difference to other states, infinite if they are not the same states."""
-        if self.names.shape != other.names.shape or np.any(self.names != other.names):
-            return np.inf
-        pairs = ((self.f, other.f), (self.m, other.m), (self.z, other.z))
-        return float(max(np.abs(a - b).max() for a, b in pairs))
+    def distance(self, other: States) -> float:
+        """Return the sum of the amplitudes by which two sets of states differ."""
+        slot = same_names(self.names, other.names)
+        difference = States(self.pools, self.values.shape[3], self.layers)
+        difference.values = np.zeros((slot.max() + 1, *self.values.shape[1:]))
+        difference.values[slot[: len(self.names)]] = self.values[self.rows]
+        difference.values[slot[len(self.names) :]] -= other.values[other.rows]
+        difference.rows = np.arange(len(difference.values))
+        return float(difference.sizes().sum())
 
     def copy(self) -> States:
         """Return an independent copy."""
-        twin = States(self.f.shape[1], self.layers)
-        twin.names, twin.f, twin.m, twin.z = self.names.copy(), self.f.copy(), self.m.copy(), self.z.copy()
-        twin.bound = self.bound
+        twin = States(self.pools, self.values.shape[3], self.layers)
+        # `evolve` makes new arrays, so that these keep what they hold
+        twin.names, twin.values, twin.rows, twin.bound = self.names, self.values, self.rows, self.bound
         return twin
 
 
-def _sign(names: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return 1 or -1 by the first part of a name that is not nearly zero, and 0 if all are."""
-    sign = np.zeros(len(names), dtype=np.int64)
-    for part in range(3, -1, -1):
-        far = np.abs(names[:, part]) > 0.3 * NEAR[part]
-        sign[far] = np.sign(names[far, part])
-    return sign
+def same_names(*names: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return one number per name (n, 4) of all the sets, equal for equal names."""
+    coarse = np.floor_divide(np.concatenate(names) + NEAR * 37 // 100, NEAR).astype(np.uint64)
+    _, slot = np.unique(np.sum(coarse * MIXER, axis=1, dtype=np.uint64), return_inverse=True)
+    return np.asarray(slot.ravel())
 
 
-def longitudinal_b(k: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
-    """Return b = (2 pi)^2 k^2 t, s/m^2, of longitudinal states k (n, 3), 1/m."""
-    return np.asarray(4 * np.pi**2 * np.sum(k * k, axis=1) * path.time)
+def stored(k: NDArray[np.float64], path: Path, diffusion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the exponents (2 pi)^2 k D k t of longitudinal states k (n, 3), 1/m, with the tensor D (3, 3), m^2/s."""
+    return np.asarray(4 * np.pi**2 * np.einsum("ni,ij,nj->n", k, diffusion, k) * path.time)
 
 
-def transverse_b(k: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
-    """Return b = (2 pi)^2 integral |k + q(t)|^2 dt, s/m^2, of transverse states that start at k (n, 3), 1/m."""
-    return np.asarray(4 * np.pi**2 * (np.sum(k * k, axis=1) * path.time + 2 * k @ path.first + path.second))
+def transverse(k: NDArray[np.float64], path: Path, diffusion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the exponents (2 pi)^2 integral (k + q) D (k + q) dt of transverse states that start at k (n, 3), 1/m."""
+    square = np.einsum("ni,ij,nj->n", k, diffusion, k) * path.time
+    return np.asarray(4 * np.pi**2 * (square + 2 * k @ diffusion @ path.first + np.sum(diffusion * path.second)))

@@ -25,9 +25,9 @@ from .steps import RealType, phasor_series
 
 CHUNK = 1024
 """Atoms per task."""
-GROUPS = 16
+GROUPS = 32
 """Groups of similar T2 for which the number of orders is chosen."""
-ORDERS = (4, 6, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 192, 256, 384, 512)
+ORDERS = (4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 36, 40, 48, 56, 64, 80, 96, 128, 192, 256, 384, 512)
 """Numbers of orders that are tried."""
 TINY = {np.float64: 1e-200, np.float32: 1e-25}
 """Keeps dying states from becoming denormal, which is slow; far below round-off."""

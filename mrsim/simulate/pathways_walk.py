@@ -1,141 +1,204 @@
-"""The walk of one class through the scan as configuration states, and its records for the readouts."""
+"""The walk of one class through the scan as configuration states, and what its readouts see of them."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import InputError
+from ..core.errors import InfeasibleError, InputError
 from ..sequence.timeline import Timeline
-from .pathways_states import Complex, States
+from .pathways_classes import PathwayClass
+from .pathways_pools import saturation
+from .pathways_sights import Looker, Sight
+from .pathways_states import States
 from .pathways_steps import Step, halves
 from .pulse_maps import Relaxation, ideal_maps, real_maps
 from .walker import Slab
 
-STEADY = 1e-3
-"""Change of the states from one repetition to the next, relative to the wanted accuracy, below which an equal
-repetition is not walked again."""
 SHARES = 16
 """The part of what may still be dropped that one pulse may drop is one in this many."""
-INTO = np.array([[1, 1j, 0], [1, -1j, 0], [0, 0, 1]])
-"""From (Mx, My, Mz) to (M+, conj M+, Mz)."""
-OUT_OF = np.linalg.inv(INTO)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Record:
-    """The transverse states right after a pulse."""
-
-    names: NDArray[np.int64]
-    """(state, 4)."""
-    value: Complex
-    """(state, lane)."""
-    bound: float
-    """Largest possible error by states dropped so far, over M0."""
+ENDLESS = 20000
+"""Repetitions after which no steady state is expected any more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Walk:
-    """The records of a class and where each readout looks."""
+    """The sights of a class and which of them each readout has."""
 
-    records: list[Record]
-    record: NDArray[np.int64]
+    sights: list[Sight]
+    sight: NDArray[np.int64]
     """(readout,)."""
     largest: int
     """Largest number of states carried."""
+    unsettled: float
+    """Largest possible error by repetitions that were not walked again, over M0."""
 
 
-def operators(
-    timeline: Timeline, slab: Slab, z: NDArray[np.float64], spin: Relaxation
-) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
-    """Return the pulses as (pulse, 3, 3, lane) matrices and (pulse, 3, lane) recoveries, acting at their centres.
+def operators(timeline: Timeline, slab: Slab, z: NDArray[np.float64], kind: PathwayClass) -> NDArray[np.float64]:
+    """Return the pulses as (pulse, pool, 3, 4, lane) real affine maps, acting at their centres.
 
-    With an ideal slice there is one lane; otherwise one per sub-slice at `z`, m.
+    With an ideal slice there is one lane; otherwise one per sub-slice at `z`, m. A single pool's maps relax; pools
+    that exchange relax between the pulses' centres.
     """
+    pools, lanes = kind.pools(), 1 if slab.ideal else len(z)
+    maps = np.zeros((len(timeline.pulses), pools.count, 3, 4, lanes))
+    for p in range(pools.count):
+        bound, offset = pools.bound[p], kind.offset + float(pools.offset[p])
+        if bound is not None:
+            left = [saturation(pulse, kind.b1, bound, offset, timeline.gamma_bar) for pulse in timeline.pulses]
+            maps[:, p, 2, 2] = np.array(left)[:, None]
+            continue
+        alone = pools.count == 1
+        spin = Relaxation(
+            r1=kind.r1 if alone else 0.0,
+            r2=kind.r2 if alone else 0.0,
+            offset=offset,
+            b1=kind.b1,
+        )
+        maps[:, p] = _free_pool(timeline, slab, z, spin)
+    return maps
+
+
+def _free_pool(timeline: Timeline, slab: Slab, z: NDArray[np.float64], spin: Relaxation) -> NDArray[np.float64]:
     if slab.ideal:
-        maps = ideal_maps(timeline.pulses, timeline, np.zeros(1), replace(spin, offset=0.0))
-    else:
-        if any(np.any(pulse.gradient[:, :2]) for pulse in timeline.pulses):
-            problem = "an in-plane gradient plays during an RF pulse; take the ideal profile or Bloch"
-            raise InputError(problem, key="profile")
-        maps = np.asarray(real_maps(timeline, z, spin, np.float64))
-    mixed = np.einsum("ij,pjkz,kl->pilz", INTO, maps[:, :, :3], OUT_OF)
-    recovery = np.einsum("ij,pjz->piz", INTO, maps[:, :, 3])
-    if slab.ideal:
-        return mixed, recovery
+        return ideal_maps(timeline.pulses, timeline, np.zeros(1), replace(spin, offset=0.0))
+    if any(np.any(pulse.gradient[:, :2]) for pulse in timeline.pulses):
+        problem = "an in-plane gradient plays during an RF pulse; take the ideal profile or Bloch"
+        raise InputError(problem, key="profile")
+    maps = np.asarray(real_maps(timeline, z, spin, np.float64), dtype=np.float64)
     for p, pulse in enumerate(timeline.pulses):
-        sides = [np.exp(2j * np.pi * (q[2] * z + spin.offset * t)) for t, q in halves(pulse, timeline.gamma_bar)]
-        before, after = (np.stack([side, side.conj(), np.ones(len(z))]) for side in sides)
-        mixed[p] *= after[:, None] * before[None, :]
-        recovery[p] *= after
-    return mixed, recovery
+        before, after = (_turns(q[2] * z + spin.offset * t) for t, q in halves(pulse, timeline.gamma_bar))
+        maps[p, :, :3] = np.einsum("ijz,jkz,klz->ilz", after, maps[p, :, :3], before)
+        maps[p, :, 3] = np.einsum("ijz,jz->iz", after, maps[p, :, 3])
+    return maps
+
+
+def _turns(cycles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (3, 3, lane) rotations of M+ by exp(+i 2 pi cycles)."""
+    c, s, zero = np.cos(2 * np.pi * cycles), np.sin(2 * np.pi * cycles), np.zeros_like(cycles)
+    return np.array([[c, -s, zero], [s, c, zero], [zero, zero, zero + 1]])
 
 
 def walk(
     timeline: Timeline,
     steps: list[list[Step]],
     slab: Slab,
-    z: NDArray[np.float64],
-    spin: Relaxation,
-    diffusion: float,
+    per_layer: int,
+    kind: PathwayClass,
     accuracy: float,
+    start: str,
 ) -> Walk:
-    """Carry a class through all repetitions; equal ones that change nothing any more are not walked again."""
-    matrix, recovery = operators(timeline, slab, z, spin)
-    state = States(matrix.shape[-1], 1 if slab.ideal else slab.layers)
-    walker = _Walker(state, matrix, recovery, spin, diffusion, accuracy)
-    record = np.zeros(len(timeline.readouts.dwell), dtype=np.int64)
-    settled, first = False, 0
-    for number, repetition in enumerate(steps):
-        again = number > 0 and _same(repetition, steps[number - 1])
-        if not (settled and again):
-            next_same = number + 1 < len(steps) and _same(steps[number + 1], repetition)
-            before = state.copy() if next_same else None
-            first = len(walker.records)
-            walker.play(repetition)
-            settled = before is not None and state.differs(before) <= STEADY * accuracy
-        count = first
-        for step in repetition:
-            for glance in step.glances:
-                record[glance.row] = count
-            count += bool(step.glances)
-    return Walk(records=walker.records, record=record, largest=walker.largest)
+    """Carry a class through all repetitions; equal ones are not walked again once they change little.
+
+    Of the accuracy a quarter is for states dropped on the way, a quarter for those left out of the readouts (half of
+    it here), and half for repetitions that are not walked again.
+    """
+    z = slab.positions(per_layer)
+    lanes = 1 if slab.ideal else len(z)
+    state = States(kind.pools(), lanes, 1 if slab.ideal else slab.layers)
+    looker = Looker(timeline, slab, z, kind.diffusion, accuracy / 8)
+    walker = _Walker(state, operators(timeline, slab, z, kind), kind.diffusion, looker, accuracy)
+    if start == "steady":
+        return walker.periodic(steps)
+    return walker.transient(steps)
 
 
 class _Walker:
-    """Plays steps to a state and keeps the records."""
+    """Plays steps to a state and keeps what the readouts see."""
 
     def __init__(
         self,
         state: States,
-        matrix: Complex,
-        recovery: Complex,
-        spin: Relaxation,
-        diffusion: float,
+        maps: NDArray[np.float64],
+        diffusion: NDArray[np.float64] | None,
+        looker: Looker,
         accuracy: float,
     ) -> None:
-        self.state, self.matrix, self.recovery = state, matrix, recovery
-        self.spin, self.diffusion, self.accuracy = spin, diffusion, accuracy
-        self.records: list[Record] = []
-        self.largest = 1
+        self.state, self.maps, self.diffusion, self.looker = state, maps, diffusion, looker
+        self.dropping, self.settling = accuracy / 4, accuracy / 2
+        self.sights: list[Sight] = []
+        self.sight = np.zeros(looker.readouts, dtype=np.int64)
+        self.largest, self.unsettled = 1, 0.0
 
-    def play(self, steps: list[Step]) -> None:
+    def play(self, steps: list[Step], looking: bool = True) -> None:
         """Play the steps of one repetition."""
         state = self.state
         for step in steps:
-            state.evolve(step.path, self.spin.r1, self.spin.r2, self.diffusion)
-            state.turn(self.matrix[step.pulse], self.recovery[step.pulse], step.phase)
-            # of the allowance, which decay refills, every pulse may take a part: the bound never exceeds the accuracy
-            state.prune((self.accuracy - state.bound) / SHARES)
+            state.evolve(step.path, self.diffusion)
+            state.turn(self.maps[step.pulse], step.phase)
+            # of the allowance, which decay refills, every pulse may take a part: the bound never exceeds it
+            state.prune((self.dropping - state.bound) / SHARES)
             self.largest = max(self.largest, len(state.names))
-            if step.glances:
-                names, value = state.transverse()
-                self.records.append(Record(names=names, value=value, bound=state.bound))
+            if looking:
+                self.sights += [self.looker.look(state, glance) for glance in step.glances]
+
+    def settle(self, repetition: list[Step], looking: bool) -> float:
+        """Play a repetition; return what endless repetitions of it could change further, over M0.
+
+        A repetition shrinks differences by a factor d at least, so if it changed the states by c, all that follow
+        together change them by c d / (1 - d) at most.
+        """
+        before = self.state.copy()
+        self.play(repetition, looking)
+        shrinks = math.prod(self.state.pools.along(step.path).shrinks for step in repetition)
+        return self.state.distance(before) * shrinks / max(1 - shrinks, 1e-12)
+
+    def transient(self, repetitions: list[list[Step]]) -> Walk:
+        """Play all repetitions from equilibrium."""
+        settled, first = False, 0
+        diffusing = self.diffusion is not None
+        same = [alike(a, b, diffusing) for a, b in zip(repetitions[1:], repetitions[:-1], strict=True)]
+        for number, repetition in enumerate(repetitions):
+            if not (settled and same[number - 1]):
+                first, settled = len(self.sights), False
+                if number < len(same) and same[number]:
+                    left = self.settle(repetition, looking=True)
+                    settled = left <= self.settling
+                    self.unsettled = max(self.unsettled, left) if settled else self.unsettled
+                else:
+                    self.play(repetition)
+            self._point(repetition, first)
+        return self._walk()
+
+    def periodic(self, repetitions: list[list[Step]]) -> Walk:
+        """Play equal repetitions until they change nothing any more, and give all readouts the last one's sights."""
+        looking = [r for r in repetitions if any(step.glances for step in r)]
+        model = looking[-1]
+        for number, repetition in enumerate(repetitions):
+            # the first begins without the end of one before it; dummies have no readouts
+            a, b = (repetition, model) if number else (repetition[1:], model[1:])
+            dummy = not any(step.glances for step in repetition)
+            if not alike(a, b, self.diffusion is not None, looking=not dummy):
+                problem = f"there is no periodic state: repetition {number} plays something else than the last one"
+                raise InputError(problem + "; start from equilibrium", key="start")
+        for _ in range(ENDLESS):
+            left = self.settle(model, looking=False)
+            if left <= self.settling:
+                break
+        else:
+            raise InfeasibleError(f"no steady state after {ENDLESS} repetitions; start from equilibrium")
+        self.unsettled = left
+        self.play(model)
+        for repetition in looking:
+            self._point(repetition, 0)
+        return self._walk()
+
+    def _point(self, repetition: list[Step], first: int) -> None:
+        for step in repetition:
+            for glance in step.glances:
+                self.sight[glance.row] = first
+                first += 1
+
+    def _walk(self) -> Walk:
+        return Walk(sights=self.sights, sight=self.sight, largest=self.largest, unsettled=self.unsettled)
 
 
-def _same(a: list[Step], b: list[Step]) -> bool:
+def alike(a: list[Step], b: list[Step], diffusing: bool, looking: bool = True) -> bool:
+    """Return True if two repetitions play the same and, if `looking`, have as many readouts."""
     return len(a) == len(b) and all(
-        x.plays_like(y) and len(x.glances) == len(y.glances) for x, y in zip(a, b, strict=True)
+        x.plays_like(y, diffusing) and (not looking or len(x.glances) == len(y.glances))
+        for x, y in zip(a, b, strict=True)
     )

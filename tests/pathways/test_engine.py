@@ -212,7 +212,9 @@ def test_equal_repetitions_are_not_walked_again(monkeypatch):
 
     played = []
     play = pathways_walk._Walker.play
-    monkeypatch.setattr(pathways_walk._Walker, "play", lambda self, steps: played.append(1) or play(self, steps))
+    monkeypatch.setattr(
+        pathways_walk._Walker, "play", lambda self, steps, looking=True: played.append(1) or play(self, steps, looking)
+    )
     long = run_pathways(spin_echo(1.0, repetitions=64), Box(pools=(pool(0.1, 0.05),)), IDEAL).imaging.data
     assert len(played) <= 6
     assert np.abs(long[5:] - long[-1]).max() < 1e-8 * np.abs(long).max()

@@ -6,9 +6,9 @@ from objects import Box, Script, hard_pulse, pool
 
 from mrsim.simulate.pathways import run_pathways
 from mrsim.simulate.pathways_options import Pathways
-from mrsim.simulate.pathways_states import States, longitudinal_b, transverse_b
+from mrsim.simulate.pathways_pools import Pools
+from mrsim.simulate.pathways_states import States, stored, transverse
 from mrsim.simulate.pathways_steps import Path
-from mrsim.simulate.pathways_walk import INTO, OUT_OF
 from mrsim.simulate.pulse_maps import rotation
 
 GAMMA = 2 * np.pi * 42.577478518e6
@@ -21,32 +21,34 @@ def path(time, moment):
     return result
 
 
-def matrix(flip):
-    return (INTO @ rotation(flip, 0.0)[:, :3] @ OUT_OF)[..., None], np.zeros((3, 1))
+def maps(flip):
+    return rotation(flip, 0.0)[None, ..., None]
+
+
+def still():
+    return States(Pools.single(0.0, 0.0), 1)
 
 
 def test_pulses_keep_the_energy_of_the_states():
-    rng, states = np.random.default_rng(2), States(1)
+    rng, states = np.random.default_rng(2), still()
     for _ in range(9):
-        states.turn(*matrix(rng.uniform(0, np.pi)), rng.uniform(0, 2 * np.pi))
+        states.turn(maps(rng.uniform(0, np.pi)), rng.uniform(0, 2 * np.pi))
         assert states.energy()[0] == pytest.approx(1, abs=1e-12)
-        states.evolve(path(1e-3, rng.normal(size=3) * 300), 0.0, 0.0, 0.0)
+        states.evolve(path(1e-3, rng.normal(size=3) * 300))
         assert states.energy()[0] == pytest.approx(1, abs=1e-12)
     assert len(states.names) > 1000  # moments without a common divisor never meet
 
 
 def test_states_with_the_same_moment_and_time_merge():
-    states = States(1)
+    states = still()
     for _ in range(30):
-        states.turn(*matrix(0.5), 0.3)
-        states.evolve(path(1e-3, (100.1, 33.3, -1e3 / 3)), 0.0, 0.0, 0.0)
+        states.turn(maps(0.5), 0.3)
+        states.evolve(path(1e-3, (100.1, 33.3, -1e3 / 3)))
     assert len(states.names) == 31
 
 
 def test_pulse_operator_is_that_of_the_literature_conjugated():
     a, phi = 0.8, 0.4
-    states = States(1)
-    states.z[:] = 0
     c, s, sine = np.cos(a / 2) ** 2, np.sin(a / 2) ** 2, np.sin(a)
     # physics.md B-3 with +i and phases negated: B1 = b exp(-i phi)
     e = np.exp(-1j * phi)
@@ -57,13 +59,13 @@ def test_pulse_operator_is_that_of_the_literature_conjugated():
             [0.5j / e * sine, -0.5j * e * sine, np.cos(a)],
         ]
     )
-    for column, part in enumerate(("f", "m", "z")):
-        states = States(1)
-        for name in ("f", "m", "z"):
-            getattr(states, name)[:] = float(name == part)
-        states.turn(*matrix(a), phi)
-        found = [states.f[0, 0], states.m[0, 0], states.z[0, 0]]
-        np.testing.assert_allclose(found, expected[:, column], atol=1e-15)
+    for part in range(3):
+        states = still()
+        states.values[:] = 0
+        states.values[0, 0, 2 * part] = 1
+        states.turn(maps(a), phi)
+        found = [states.part(row)[0, 0, 0] for row in range(3)]
+        np.testing.assert_allclose(found, expected[:, part], atol=1e-15)
 
 
 def test_diffusion_weights_are_those_of_a_constant_gradient():
@@ -72,8 +74,10 @@ def test_diffusion_weights_are_those_of_a_constant_gradient():
     dk = 2 * np.pi * step
     for order in (-3, -1, 0, 2, 5):
         k = np.array([[0, order * step, 0]])
-        assert longitudinal_b(k, way)[0] == pytest.approx(order**2 * dk**2 * time, rel=1e-12)
-        assert transverse_b(k, way)[0] == pytest.approx(((order + 0.5) ** 2 + 1 / 12) * dk**2 * time, rel=1e-12)
+        assert stored(k, way, np.eye(3))[0] == pytest.approx(order**2 * dk**2 * time, rel=1e-12)
+        assert transverse(k, way, np.eye(3))[0] == pytest.approx(
+            ((order + 0.5) ** 2 + 1 / 12) * dk**2 * time, rel=1e-12
+        )
 
 
 def constant_gradient_train(gradient, half, echoes):
