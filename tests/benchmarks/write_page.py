@@ -1,0 +1,43 @@
+"""Write the documentation's benchmark page from what `mrsim bench --json` measured.
+
+``mrsim bench --json > bench.json; python tests/benchmarks/write_page.py bench.json``
+"""
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from mrsim.cli.bench import facts, peer_table, rate_table
+
+TEXT = """# Benchmarks
+
+Written by `tests/benchmarks/write_page.py` from `mrsim bench --json`; `mrsim bench` prints the same for your machine.
+Speeds are work per second of processor time with one thread, the best of several runs. Every spin has its own T1, T2,
+offset and B1, gradients play on three axes, and the timed call is the one that a run makes, tables and signal sum
+included. The scalar loop carries one spin after the other, with a sine, a cosine and a square root per step, in the
+same run. Programs that are compared do not all do the same work: the table says what they leave out.
+
+"""
+
+
+def markdown(table):
+    """Return a table in Markdown."""
+    rule = ["--:" if i in table.numeric else "---" for i in range(len(table.columns))]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (table.columns, rule, *table.rows))
+
+
+def main():
+    found = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    lines = "\n".join(f"- {line}" for line in facts(found))
+    kind = "\n- a quick run (`--quick`)" if found["quick"] else ""
+    page = (
+        f"{TEXT}{lines}{kind}\n\n{markdown(rate_table(found))}\n\n## Other programs\n\n{markdown(peer_table(found))}\n"
+    )
+    target = Path(__file__).resolve().parents[2] / "docs" / "reference" / "benchmarks.md"
+    target.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
