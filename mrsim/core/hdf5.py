@@ -17,6 +17,7 @@ import numpy as np
 
 from .acquisition import Acquisition, Encoding, Readouts
 from .evaluation import Evaluation, EvaluationRow
+from .field_map import FieldMap
 from .grid import Grid
 from .images import Images
 from .maps import Maps
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     import h5py
 
 NOUNS: dict[str, type[Any]] = {
-    noun.__name__: noun for noun in (Acquisition, Encoding, Evaluation, EvaluationRow, Grid, Images, Maps, Readouts)
+    noun.__name__: noun
+    for noun in (Acquisition, Encoding, Evaluation, EvaluationRow, FieldMap, Grid, Images, Maps, Readouts)
 }
 """The dataclasses that a file may hold."""
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.field_map import FieldMap
 from ..core.grid import Grid
 from ..core.maps import Maps
 from .fractions import Lattice, lattice_fractions
@@ -77,10 +78,10 @@ class Phantom:
     rois_defined: tuple[Roi, ...]
     axis: str = "x"
     """World axis of the extrusion, a key of `FRAMES`."""
-    offset: float = 0.0
-    """Local field offset, Hz."""
-    b1: float = 1.0
-    """Transmit field relative to the nominal one."""
+    offset: float | FieldMap = 0.0
+    """Local field offset, Hz: one number, or a map."""
+    b1: float | FieldMap = 1.0
+    """Transmit field relative to the nominal one: one number, or a map."""
     motion: tuple[Flow | Rotation | Affine | Displacement | Vibration, ...] = ()
     """How everything moves from where it is painted, in world axes; several motions add up."""
     history: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -88,6 +89,8 @@ class Phantom:
 
     def uniform_through(self, grid: Grid, thickness: float) -> bool:
         """Return True if the object does not vary along grid z within `thickness`, m, around the grid's centre."""
+        if any(isinstance(field, FieldMap) and field.varies_through for field in (self.offset, self.b1)):
+            return False
         along = FRAMES[self.axis][2]
         if abs(abs(grid.axes[along, 2]) - 1) > 1e-9:
             return False
@@ -133,13 +136,14 @@ class Phantom:
         cell, tissue = np.nonzero(held > SLIVER)
         z, y, x = np.unravel_index(cell, grid.shape)
         axes = [grid.coordinates(a) for a in range(3)]
+        position = np.stack([axes[0][x], axes[1][y], axes[2][z]], axis=1)
         return Spins(
-            position=np.stack([axes[0][x], axes[1][y], axes[2][z]], axis=1),
+            position=position,
             volume=held[cell, tissue] * grid.voxel_volume,
             tissue=tissue.astype(np.int32),
             cell=cell.astype(np.int64),
-            offset=np.full(len(cell), self.offset),
-            b1=np.full(len(cell), self.b1),
+            offset=_field(self.offset, grid, position, "offset"),
+            b1=_field(self.b1, grid, position, "b1"),
             pools=tuple(tissue.pools(self.field) for tissue in self.tissues),
             tissues=tuple(tissue.name for tissue in self.tissues),
             motion=tuple(OnGrid(motion=motion, grid=grid) for motion in self.motion),
@@ -216,6 +220,13 @@ def true_values(tissue: Tissue, field: float) -> dict[str, float]:
         pool = pools[0]
         values |= {"t1": pool.t1, "t2": pool.t2, "t2_star": 1 / (1 / pool.t2 + 1 / pool.t2_prime)}
     return values
+
+
+def _field(field: float | FieldMap, grid: Grid, position: Array, key: str) -> Array:
+    """Return the (n,) field at (n, 3) places in grid axes."""
+    if isinstance(field, FieldMap):
+        return np.asarray(field.at(grid.to_world(position), key), dtype=np.float64)
+    return np.full(len(position), float(field))
 
 
 def _plane_level(shape: Shape) -> Any:

@@ -53,6 +53,7 @@ def run_bloch(
         on_cuda=on_cuda(engine.device, _obstacle(timeline, classes, bool(spins.motion))),
     )
     signal, contrast, facts = _signal(job)
+    warned = tuple(facts.pop(name) for name in ("field_warning",) if name in facts)
     facts = {
         "engine": "bloch",
         "precision": engine.precision,
@@ -60,7 +61,7 @@ def run_bloch(
         "classes": len(classes),
         "t2_prime_error": dephasing_error,
         "in_plane_error": in_plane_error(phantom, timeline.encoding.grid, cells, spins, contrast),
-        "warnings": outside_field_of_view(timeline, phantom),
+        "warnings": (*outside_field_of_view(timeline, phantom), *warned),
         **facts,
     }
     return acquisition(timeline, signal[:, None], facts)

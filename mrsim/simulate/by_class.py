@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..phantom.spins import Spins
+from .classes import TissueClass
+from .field_nodes import on_nodes
 from .job import Job
 from .plane import Pencils, Windows, column_signal, pencil_signal, pencils_of, pencils_suffice, plane_of
 from .program import Program
@@ -21,11 +24,20 @@ Key = tuple[float, float]
 """What classes share that need the same resolution: r1 and r2."""
 
 
+Carriers = tuple[int, int]
+"""What classes share that lie alike: the identities of their members and shares."""
+
+
+def carriers(kind: TissueClass) -> Carriers:
+    """Return what tells where a class lies."""
+    return id(kind.members), id(kind.share)
+
+
 class _ClassRun:
     """The work for each class, with what the classes of one scan share."""
 
     def __init__(self, job: Job, plan: Program) -> None:
-        self.job, self.plan, self.classes, self.engine = job, plan, job.classes, job.engine
+        self.job, self.plan, self.engine = job, plan, job.engine
         cells, engine = job.cells, job.engine
         slab = Slab(
             thickness=cells.spacing[2] * cells.shape[0],
@@ -34,16 +46,19 @@ class _ClassRun:
             start=engine.start,
         )
         self.scan = Scan(timeline=job.timeline, plan=plan, slab=slab, dtype=engine.dtype)
-        self.keys: list[Key] = [(kind.r1, kind.r2) for kind in job.classes]
+        self.classes, self.field_facts = on_nodes(self.scan, job)
+        self.keys: list[Key] = [(kind.r1, kind.r2) for kind in self.classes]
         self.resolutions: dict[Key, Resolution] = {}
         self.kept: dict[int, Response] = {}
         table = job.timeline.readouts
         self.windows = [Windows.of(windows_of(table, rows), rows, plan) for rows in window_kinds(table)]
-        self.pencils: dict[int, Pencils] = {}
+        self.pencils: dict[Carriers, Pencils] = {}
         if all(pencils_suffice(part.table, plan) for part in self.windows):
-            for kind in job.classes:
-                if id(kind.members) not in self.pencils:
-                    self.pencils[id(kind.members)] = pencils_of(plan, plane_of(job.spins, kind.members, cells.shape))
+            for kind in self.classes:
+                if carriers(kind) not in self.pencils:
+                    volume = kind.volumes(job.spins.volume)
+                    plane = plane_of(job.spins, kind.members, cells.shape, volume)
+                    self.pencils[carriers(kind)] = pencils_of(plan, plane)
 
     def relaxation(self, index: int) -> Relaxation:
         kind = self.classes[index]
@@ -86,7 +101,7 @@ class _ClassRun:
         signal = np.zeros(self.job.timeline.readouts.t.shape, dtype=np.complex128)
         for part in self.windows:
             if self.pencils:
-                found = pencil_signal(part, self.plan, self.pencils[id(kind.members)], response, kind, dtype)
+                found = pencil_signal(part, self.plan, self.pencils[carriers(kind)], response, kind, dtype)
             else:
                 found = column_signal(part, self.plan, self.job.spins, response, kind, self.job.cells.shape, dtype)
             signal[part.rows, : found.shape[1]] = found
@@ -95,13 +110,25 @@ class _ClassRun:
         return signal, mean
 
 
+def share_of(kind: TissueClass, spins: Spins) -> float:
+    """Return the share of its tissue's volume, where the tissue lies, that a class carries."""
+    if kind.share is None:
+        return float(len(kind.members) and spins.volume[kind.members].sum() / _tissue_volume(kind, spins))
+    return float(kind.volumes(spins.volume).sum() / _tissue_volume(kind, spins))
+
+
+def _tissue_volume(kind: TissueClass, spins: Spins) -> float:
+    return float(spins.volume[spins.tissue == spins.tissues.index(kind.tissue)].sum())
+
+
 def by_class(job: Job, plan: Program) -> tuple[NDArray[np.complex128], NDArray[np.complex128], dict[str, Any]]:
     """Return the (readout, sample) signal, m^3, the contrast of the tissues, and what the numerics were.
 
     The contrast is the (tissue, readout) transverse magnetisation that the plane does not dephase, per volume of
     each tissue. The sums run over the classes in their order, so they do not depend on the number of workers.
     """
-    run, classes = _ClassRun(job, plan), job.classes
+    run = _ClassRun(job, plan)
+    classes = run.classes
     names = {name: index for index, name in enumerate(job.spins.tissues)}
     total = np.zeros(job.timeline.readouts.t.shape, dtype=np.complex128)
     contrast = np.zeros((len(names), len(total)), dtype=np.complex128)
@@ -113,21 +140,18 @@ def by_class(job: Job, plan: Program) -> tuple[NDArray[np.complex128], NDArray[n
             counts = np.cumsum(sizes)
             for done, (signal, mean) in enumerate(pool.map(run.signal, range(len(classes)))):
                 total += signal
-                contrast[names[classes[done].tissue]] += classes[done].pd * mean
+                contrast[names[classes[done].tissue]] += classes[done].pd * share_of(classes[done], job.spins) * mean
                 if job.progress:
                     job.progress(int(counts[done]), int(counts[-1]))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     found = list(run.resolutions.values())
-    return (
-        total,
-        contrast,
-        {
-            "discretisation_error": max(r.error for r in found),
-            "rf_step_error": max(r.rf_error for r in found),
-            "rf_substeps": max(r.rf_split for r in found),
-            "sub_slices": max(r.per_layer for r in found) * run.scan.slab.layers,
-            "spins": int(counts[-1]),
-        },
-    )
+    facts = {
+        "discretisation_error": max(r.error for r in found),
+        "rf_step_error": max(r.rf_error for r in found),
+        "rf_substeps": max(r.rf_split for r in found),
+        "sub_slices": max(r.per_layer for r in found) * run.scan.slab.layers,
+        "spins": int(counts[-1]),
+    }
+    return total, contrast, facts | run.field_facts

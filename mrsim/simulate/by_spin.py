@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,7 +58,8 @@ def _travel(
     progress: Progress | None = None,
 ) -> NDArray[np.complex128]:
     """Carry all classes through a timeline, those whose pools exchange apart; return the (readout, sample) signal."""
-    alone, mixed = ([kind for kind in classes if bool(kind.exchange) == wanted] for wanted in (False, True))
+    alone = [kind for kind in classes if not kind.exchange]
+    mixed = [level for kind in classes if kind.exchange for level in kind.levels()]
 
     def run(part: Timeline) -> NDArray[np.complex128]:
         signal = np.zeros(part.readouts.t.shape, dtype=np.complex128)
@@ -89,7 +89,7 @@ def _columns(job: Job, members: NDArray[np.int64], per_layer: int) -> tuple[NDAr
 
 def _spread(kind: TissueClass, per_layer: int) -> TissueClass:
     members = (kind.members[:, None] * per_layer + np.arange(per_layer)).ravel()
-    return replace(kind, members=members)
+    return kind.moved(np.repeat(np.arange(len(kind.members)), per_layer), members)
 
 
 def _resolution(job: Job) -> tuple[int, int, dict[str, float]]:
@@ -144,7 +144,8 @@ def _probes(job: Job) -> list[list[TissueClass]]:
 
 
 def _alone(kind: TissueClass, place: int) -> TissueClass:
-    return replace(kind, members=np.array([place]))
+    where = np.flatnonzero(kind.members == place)
+    return kind.moved(where, kind.members[where])
 
 
 def _signals(job: Job, probes: list[list[TissueClass]], per_layer: int, split: int) -> NDArray[np.complex128]:
@@ -152,7 +153,7 @@ def _signals(job: Job, probes: list[list[TissueClass]], per_layer: int, split: i
     found, timeline = [], divided(job.timeline, split)
     for classes in probes:
         position, volume = _columns(job, classes[0].members, per_layer)
-        spread = [replace(kind, members=np.arange(per_layer)) for kind in classes]
+        spread = [kind.moved(np.zeros(per_layer, dtype=np.int64), np.arange(per_layer)) for kind in classes]
         whole = sum(kind.pd for kind in classes) * float(volume.sum())
 
         found.append(_travel(job, timeline, spread, position, volume) / whole)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,52 @@ class TissueClass:
     """Pools that exchange magnetisation with this one."""
     members: NDArray[np.int64]
     """Indices of the spins."""
+    local_offset: NDArray[np.float64] | None = None
+    """(member,) Hz on top of `offset`, where a map gives every spin its own; None: nothing."""
+    local_b1: NDArray[np.float64] | None = None
+    """(member,) relative transmit field instead of `b1`; None: the same for all."""
+    share: NDArray[np.float64] | None = None
+    """(member,) share of each spin's magnetisation that this class carries, of either sign; None: all of it."""
+
+    def offsets(self) -> NDArray[np.float64]:
+        """Return the (member,) offset of each spin, Hz."""
+        local = np.zeros(len(self.members)) if self.local_offset is None else self.local_offset
+        return np.asarray(self.offset + local)
+
+    def b1s(self) -> NDArray[np.float64]:
+        """Return the (member,) relative transmit field at each spin."""
+        return np.full(len(self.members), self.b1) if self.local_b1 is None else self.local_b1
+
+    def volumes(self, volume: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the (member,) volume that each spin adds to this class from the (spin,) volumes of all, m^3."""
+        mine = volume[self.members]
+        return mine if self.share is None else mine * self.share
+
+    def moved(self, source: NDArray[np.int64], members: NDArray[np.int64]) -> TissueClass:
+        """Return the class with other members, each with the fields and share of the old one at `source`."""
+        return replace(
+            self,
+            members=members,
+            local_offset=None if self.local_offset is None else self.local_offset[source],
+            local_b1=None if self.local_b1 is None else self.local_b1[source],
+            share=None if self.share is None else self.share[source],
+        )
+
+    def levels(self) -> list[TissueClass]:
+        """Return classes that each have one offset and one B1."""
+        if self.local_offset is None and self.local_b1 is None:
+            return [self]
+        pairs, level = np.unique(np.stack([self.offsets(), self.b1s()]), axis=1, return_inverse=True)
+        found = []
+        for index, (offset, b1) in enumerate(pairs.T):
+            mine = np.flatnonzero(level.ravel() == index)
+            plain = replace(self.moved(mine, self.members[mine]), local_offset=None, local_b1=None)
+            found.append(replace(plain, offset=float(offset), b1=float(b1)))
+        return found
+
+
+MAX_LEVELS = 12
+"""Distinct pairs of offset and B1 up to which a tissue is sorted by them; beyond, they are taken as maps."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,12 +122,10 @@ def tissue_classes(spins: Spins, timeline: Timeline, options: ClassOptions) -> t
     earliest = float(timeline.readouts.t.min())
     frequency = timeline.gamma_bar * timeline.b0
     classes, worst = [], 0.0
-    local = np.stack([spins.tissue.astype(np.float64), spins.offset, spins.b1])
-    kinds, kind = np.unique(local, axis=1, return_inverse=True)
-    for index, (tissue, offset, b1) in enumerate(kinds.T):
-        members = np.flatnonzero(kind.ravel() == index)
-        whole = sum(pool.pd for pool in spins.pools[int(tissue)])
-        for pool in spins.pools[int(tissue)]:
+    for tissue, members, offset, b1 in _kinds(spins):
+        mapped = offset is None
+        whole = sum(pool.pd for pool in spins.pools[tissue])
+        for pool in spins.pools[tissue]:
             if pool.pd == 0:
                 continue
             node, weight, error = np.zeros(1), np.ones(1), 0.0
@@ -93,15 +137,35 @@ def tissue_classes(spins: Spins, timeline: Timeline, options: ClassOptions) -> t
             classes += [
                 TissueClass(
                     name=pool.name,
-                    tissue=spins.tissues[int(tissue)],
+                    tissue=spins.tissues[tissue],
                     pd=pool.pd * float(w),
                     r1=1 / pool.t1,
                     r2=1 / pool.t2,
-                    offset=float(offset) + shift + float(f),
-                    b1=float(b1),
+                    offset=(0.0 if offset is None else offset) + shift + float(f),
+                    b1=b1,
                     exchange=pool.exchange,
                     members=members,
+                    local_offset=spins.offset[members] if mapped else None,
+                    local_b1=spins.b1[members] if mapped else None,
                 )
                 for f, w in zip(node, weight, strict=True)
             ]
     return classes, worst
+
+
+def _kinds(spins: Spins) -> list[tuple[int, NDArray[np.int64], float | None, float]]:
+    """Return tissue, members, offset and B1 of every kind of spin; the offset is None where both are maps."""
+    kinds: list[tuple[int, NDArray[np.int64], float | None, float]] = []
+    for tissue in range(len(spins.tissues)):
+        mine = np.flatnonzero(spins.tissue == tissue)
+        if len(mine) == 0:
+            continue
+        levels, level = np.unique(np.stack([spins.offset[mine], spins.b1[mine]]), axis=1, return_inverse=True)
+        if levels.shape[1] > MAX_LEVELS:
+            kinds.append((tissue, mine, None, 1.0))
+            continue
+        kinds += [
+            (tissue, mine[level.ravel() == index], float(offset), float(b1))
+            for index, (offset, b1) in enumerate(levels.T)
+        ]
+    return kinds

@@ -54,9 +54,9 @@ def direct_signal(
     tables = _Tables(timeline, classes, position, dtype)
     members = np.concatenate([c.members for c in classes])
     group = np.repeat(np.arange(len(classes), dtype=np.int32), [len(c.members) for c in classes])
-    pd, offset, b1 = (np.array([getattr(c, name) for c in classes])[group] for name in ("pd", "offset", "b1"))
+    offset, b1 = np.concatenate([c.offsets() for c in classes]), np.concatenate([c.b1s() for c in classes])
     place = position[members].T
-    weight = volume[members] * pd
+    weight = np.concatenate([c.pd * c.volumes(volume) for c in classes])
     shape = timeline.readouts.k.shape[:2]
 
     def work(begin: int) -> NDArray[np.floating]:
@@ -105,8 +105,8 @@ class _Tables:
             timeline.pulses,
             timeline.gamma_bar,
             reach,
-            max(abs(c.offset) for c in classes),
-            max(abs(c.b1) for c in classes),
+            max(float(np.abs(c.offsets()).max(initial=0.0)) for c in classes),
+            max(float(np.abs(c.b1s()).max(initial=0.0)) for c in classes),
             times,
             dtype,
         )

@@ -36,13 +36,21 @@ class Plane:
     """(layer, ny, nx) volume, m^3."""
 
 
-def plane_of(spins: Spins, members: NDArray[np.int64], shape: tuple[int, int, int]) -> Plane:
-    """Gather the spins of one tissue on the cells of the sampling grid of `shape` (z, y, x), cropped to the tissue."""
+def plane_of(
+    spins: Spins,
+    members: NDArray[np.int64],
+    shape: tuple[int, int, int],
+    volume: NDArray[np.float64] | None = None,
+) -> Plane:
+    """Gather some spins on the cells of the sampling grid of `shape` (z, y, x), cropped to them.
+
+    volume : (member,) m^3; None takes all of theirs.
+    """
     iz, iy, ix = np.unravel_index(spins.cell[members], shape)
     x_first, y_first = ix.min(), iy.min()
     nx, ny = int(ix.max() - x_first) + 1, int(iy.max() - y_first) + 1
     density = np.zeros((shape[0], ny, nx))
-    np.add.at(density, (iz, iy - y_first, ix - x_first), spins.volume[members])
+    np.add.at(density, (iz, iy - y_first, ix - x_first), spins.volume[members] if volume is None else volume)
     x, y = np.zeros(nx), np.zeros(ny)
     x[ix - x_first] = spins.position[members, 0]
     y[iy - y_first] = spins.position[members, 1]
@@ -157,6 +165,7 @@ def column_signal(
     from ._kernels import bloch as kernels
 
     table, row = windows.table, response.row[windows.rows]
+    volume = kind.volumes(spins.volume)
     layer = spins.cell[kind.members] // (shape[1] * shape[2])
     place = np.ascontiguousarray(spins.position[kind.members].T)
     turning = np.exp(2j * np.pi * np.outer(plan.base @ place[:2], response.orders))
@@ -167,7 +176,7 @@ def column_signal(
     out: NDArray[np.floating] = np.zeros((len(table.dwell), 2, len(time)), dtype)
     for k in range(len(table.dwell)):
         level = np.sum(response.coefficients[row[k]][layer] * turning, axis=1)
-        weight = spins.volume[kind.members] * level * np.exp(-2j * np.pi * (windows.plane_moment[k] @ place[:2]))
+        weight = volume * level * np.exp(-2j * np.pi * (windows.plane_moment[k] @ place[:2]))
         parts = np.stack([weight.real, weight.imag]).astype(dtype)
         moments = (forms.moment[k], forms.stride[k], forms.bends[k])
         column_readout: Any = kernels.column_readout

@@ -28,6 +28,8 @@ MAX_SUB_SLICES, MAX_PHASES = 8192, 2048
 """Where refinement stops even if the wanted accuracy is not reached; the error reached is reported."""
 GROWTH = 1.37
 """Factor by which sub-slices grow: no simple fraction, so that what aliases at one step does not at the next."""
+SOME = 256
+"""Readouts on which interpolation is judged."""
 FEW, MAX_SPLIT = 61, 32
 """Sub-slices on which the length of the RF steps is judged, and the most that one step is divided into."""
 
@@ -142,6 +144,12 @@ def change(scan: Scan, spin: Relaxation, found: Resolution) -> float:
     """Return how much the response of another class changes, over M0, at the last refinement of `found`."""
     other = replace(found, per_layer=found.compared)
     return _difference(_walked(scan, spin, found), _walked(scan, spin, other))
+
+
+def some_responses(scan: Scan, spin: Relaxation, found: Resolution) -> NDArray[np.complex128]:
+    """Return the (row, layer, phi) response of a class in some of the readouts."""
+    rows, row = _walked(scan, spin, found)
+    return rows[row[:: math.ceil(len(row) / SOME)]]
 
 
 def respond(scan: Scan, spin: Relaxation, found: Resolution) -> Response:
