@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .acquisition import Acquisition, Encoding, Readouts
+from .coils import Coils
 from .evaluation import Evaluation, EvaluationRow
 from .field_map import FieldMap
 from .grid import Grid
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 NOUNS: dict[str, type[Any]] = {
     noun.__name__: noun
-    for noun in (Acquisition, Encoding, Evaluation, EvaluationRow, FieldMap, Grid, Images, Maps, Readouts)
+    for noun in (Acquisition, Coils, Encoding, Evaluation, EvaluationRow, FieldMap, Grid, Images, Maps, Readouts)
 }
 """The dataclasses that a file may hold."""
 

@@ -70,7 +70,10 @@ class CudaSpins:
         members = np.concatenate([kind.members for kind in classes])
         group = np.repeat(np.arange(len(classes)), [len(kind.members) for kind in classes])
         columns = {
-            name: np.array([getattr(kind, name) for kind in classes])[group] for name in ("offset", "b1", "r1", "r2")
+            "offset": np.concatenate([kind.offsets() for kind in classes]),
+            "b1": np.concatenate([kind.b1s() for kind in classes]),
+            "r1": np.array([kind.r1 for kind in classes])[group],
+            "r2": np.array([kind.r2 for kind in classes])[group],
         }
         pd = np.array([kind.pd for kind in classes])[group]
         weight = (volume[members] * pd).astype(np.complex128)

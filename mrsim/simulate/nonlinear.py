@@ -55,11 +55,12 @@ def nonlinear_signal(
         raise InputError("the timeline has no field that is not linear in position")
     coordinates = _coordinates(timeline, position, spatial.nonlinearity)
     terms = _terms(timeline)
-    work = [(kind, kind.members[i : i + CHUNK]) for kind in classes for i in range(0, len(kind.members), CHUNK)]
+    whole = [(kind, np.arange(len(kind.members))) for kind in classes]
+    work = [(kind, mine[i : i + CHUNK]) for kind, mine in whole for i in range(0, len(mine), CHUNK)]
 
     def carry(part: tuple[TissueClass, NDArray[np.int64]]) -> NDArray[np.complex128]:
-        kind, members = part
-        return kind.pd * _carried(timeline, terms, kind, coordinates[members], volume[members], dtype)
+        kind = part[0].moved(part[1], part[0].members[part[1]])
+        return kind.pd * _carried(timeline, terms, kind, coordinates[kind.members], volume[kind.members], dtype)
 
     total = np.zeros(timeline.readouts.t.shape, dtype=np.complex128)
     with ThreadPoolExecutor(threads) as pool:
@@ -99,7 +100,7 @@ def _carried(
     timeline: Timeline, terms: _Terms, kind: TissueClass, coordinates: Array, volume: Array, dtype: RealType
 ) -> NDArray[np.complex128]:
     """Return the (readout, sample) signal of some spins of a class, m^3 of proton density 1."""
-    table = timeline.readouts
+    table, offset = timeline.readouts, kind.offsets()
     maps: dict[int, Array] = {}
     plus, along = np.zeros(len(volume), dtype=np.complex128), np.ones(len(volume))
     signal = np.zeros(table.t.shape, dtype=np.complex128)
@@ -114,10 +115,10 @@ def _carried(
             plus = plus / turn
             continue
         if timeline.kind[segment] == READOUT:
-            turns = coordinates @ terms.sample[event].T + kind.offset * since[event]
+            turns = coordinates @ terms.sample[event].T + offset[:, None] * since[event]
             weight = (plus * volume)[:, None] * np.exp(-kind.r2 * since[event] - 2j * np.pi * turns)
             signal[event] = weight.sum(axis=0)
-        turned = coordinates @ terms.interval[segment] + kind.offset * seconds
+        turned = coordinates @ terms.interval[segment] + offset * seconds
         plus = plus * np.exp(-kind.r2 * seconds - 2j * np.pi * turned)
         along = 1 + (along - 1) * np.exp(-kind.r1 * seconds)
     return signal
@@ -137,16 +138,16 @@ def _map(
     from ._kernels import bloch as kernels
 
     seconds = timeline.duration[segment] * 1e-9
-    offset = kind.offset + coordinates[:, 3:] @ terms.interval[segment, 3:] / seconds
+    offset = kind.offsets() + coordinates[:, 3:] @ terms.interval[segment, 3:] / seconds
     place = np.ascontiguousarray(coordinates[:, :3].T.astype(dtype))
     times = TimeTable()
     pulse = timeline.pulses[int(timeline.event[segment])]
-    reach = np.abs(place).max(axis=1)
-    table = pulse_table((pulse,), timeline.gamma_bar, reach, float(np.abs(offset).max()), abs(kind.b1), times, dtype)
+    reach, strongest = np.abs(place).max(axis=1), float(np.abs(kind.b1s()).max())
+    table = pulse_table((pulse,), timeline.gamma_bar, reach, float(np.abs(offset).max()), strongest, times, dtype)
     e1, e2 = times.decay(np.array([kind.r1]), dtype), times.decay(np.array([kind.r2]), dtype)
     n = place.shape[1]
     maps = np.zeros((3, 4, n))
-    relative = np.full(n, kind.b1, dtype)
+    relative = kind.b1s().astype(dtype)
     for column in range(4):
         state: NDArray[np.floating] = np.zeros((3, n), dtype)
         if column < 3:

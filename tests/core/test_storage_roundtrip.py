@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from mrsim.core.acquisition import Acquisition, Encoding, Readouts
+from mrsim.core.coils import Coils
 from mrsim.core.evaluation import Evaluation, EvaluationRow
+from mrsim.core.field_map import FieldMap
 from mrsim.core.grid import Grid, orientation_axes
 from mrsim.core.hdf5 import NOUNS, UNITS, escape, unescape
 from mrsim.core.images import Images
@@ -102,7 +104,16 @@ def evaluation():
     return Evaluation(rows=(row, dataclasses.replace(row, flags=(), truth=float("nan"))), history={})
 
 
-EXAMPLES = {f.__name__: f for f in (grid, encoding, acquisition, images, maps, evaluation)}
+def field_map():
+    return FieldMap(values=np.arange(8.0).reshape(2, 2, 2), grid=Grid(shape=(2, 2, 2), spacing=(1e-3, 2e-3, 3e-3)))
+
+
+def coils():
+    one = dataclasses.replace(field_map(), values=np.full((2, 2, 2), 1 - 2j))
+    return Coils(maps=(one, one), covariance=np.array([[1, 0.2j], [-0.2j, 2]]))
+
+
+EXAMPLES = {f.__name__: f for f in (grid, encoding, acquisition, images, maps, evaluation, field_map, coils)}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
