@@ -30,7 +30,7 @@ class Pathways:
     layers: int | None = None
     """Layers of the object through the slab; None takes 1 for an object that does not vary along the slice
     direction and 9 otherwise."""
-    subsamples: int = 1
+    subsamples: int = 4
     """Cells per voxel along each in-plane axis: they resolve the object's edges; dephasing within them is exact."""
     t2_prime: bool = True
     """False switches reversible dephasing off."""

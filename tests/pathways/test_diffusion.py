@@ -11,7 +11,7 @@ from mrsim.simulate.pulse_maps import rotation
 
 VOXEL = 1e-3 * 1e-3 * 4e-3
 T1, T2, FLIP, TR, WINDING, D = 1.0, 0.2, np.deg2rad(30), 15e-3, 20e3, 2e-9
-IDEAL = Pathways(profile="ideal", accuracy=1e-7)
+IDEAL = Pathways(subsamples=1, profile="ideal", accuracy=1e-7)
 
 
 def double_echo(count=40):

@@ -27,7 +27,7 @@ def signals(exchange, increment, count=40):
         script.tr().rf(PULSE, angle).free(TE - 50e-6).read(phase=angle)
         script.free(TR - TE - 50e-6 - 1e-9, (0, 0, 1000.0))
     box = Box(pools=(replace(pool(T1, T2), exchange=exchange),))
-    engine = Pathways(profile="ideal", accuracy=1e-7)
+    engine = Pathways(subsamples=1, profile="ideal", accuracy=1e-7)
     return run_pathways(script.timeline(), box, engine, threads=1).imaging.data[:, 0, 0] / VOXEL
 
 

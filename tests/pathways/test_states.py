@@ -92,7 +92,7 @@ def constant_gradient_train(gradient, half, echoes):
 def test_echo_train_in_a_constant_gradient_diffuses_as_carr_and_purcell():
     gradient, half, d, t2 = 20e-3, 5e-3, 2e-9, 0.1
     timeline = constant_gradient_train(gradient, half, 8)
-    engine = Pathways(profile="ideal", accuracy=1e-9, diffusion={"*": d})
+    engine = Pathways(subsamples=1, profile="ideal", accuracy=1e-9, diffusion={"*": d})
     signal = np.abs(run_pathways(timeline, Box(pools=(pool(1e9, t2),)), engine).imaging.data[:, 0, 0]) / VOXEL
     n = np.arange(1, 9)
     esp = 2 * half
@@ -105,7 +105,7 @@ def test_stimulated_echo_diffuses_while_it_is_stored():
     script, pulse = Script(dwell=1e-9).tr(), hard_pulse(np.pi / 2, 2e-9)
     script.rf(pulse).free(tau, (0, 0, moment)).rf(pulse).free(mixing, (0, 0, 17000.0)).rf(pulse)
     timeline = script.free(tau, (0, 0, moment)).read().timeline()
-    engine = Pathways(profile="ideal", accuracy=1e-9, diffusion={"box": d})
+    engine = Pathways(subsamples=1, profile="ideal", accuracy=1e-9, diffusion={"box": d})
     signal = np.abs(run_pathways(timeline, Box(pools=(pool(1e9, 1e9),)), engine).imaging.data[0, 0, 0]) / VOXEL
     q = 2 * np.pi * moment
     assert signal == pytest.approx(0.5 * np.exp(-d * q**2 * (mixing + 2 * tau / 3)), rel=1e-5)
