@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..core.acquisition import Acquisition
+from ..core.coils import Coils
 from ..core.errors import InputError
 from ..phantom.phantom import Phantom
 from ..sequence.timeline import Timeline
@@ -22,6 +23,7 @@ def simulate(
     phantom: Phantom,
     engine: Bloch | Pathways | None = None,
     *,
+    coils: Coils | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Acquisition:
@@ -35,6 +37,8 @@ def simulate(
         The object; its field must be the timeline's.
     engine : Bloch, optional
         The engine with its options.
+    coils : Coils, optional
+        The receive coils; one that hears every place alike by default.
     threads : int, optional
         Worker threads; all cores by default. The result does not depend on it.
     progress : callable, optional
@@ -47,8 +51,10 @@ def simulate(
     """
     if isinstance(engine, Pathways):
         _refuse_nonlinear(timeline)
+        if coils is not None:
+            raise InputError("Pathways receives with one coil; use the Bloch engine", key="coils")
         return run_pathways(timeline, phantom, engine, threads, progress)
-    return run_bloch(timeline, phantom, engine or Bloch(), threads, progress)
+    return run_bloch(timeline, phantom, engine or Bloch(), threads, progress, coils)
 
 
 def _refuse_nonlinear(timeline: Timeline) -> None:

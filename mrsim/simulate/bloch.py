@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.acquisition import Acquisition
+from ..core.coils import Coils
 from ..core.errors import InputError
 from ..phantom.phantom import Phantom
 from ..phantom.spins import Spins
@@ -33,7 +34,12 @@ from .receiver import acquisition, check_readouts
 
 
 def run_bloch(
-    timeline: Timeline, phantom: Phantom, engine: Bloch, threads: int | None = None, progress: Progress | None = None
+    timeline: Timeline,
+    phantom: Phantom,
+    engine: Bloch,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    coils: Coils | None = None,
 ) -> Acquisition:
     """Simulate a scan of a phantom; return noise-free raw data, in m^3 of proton density 1."""
     check_readouts(timeline)
@@ -50,6 +56,7 @@ def run_bloch(
         engine=engine,
         workers=threads or os.cpu_count() or 1,
         progress=progress,
+        sensitivity=None if coils is None else coils.sensitivity(cells.to_world(spins.position)),
         on_cuda=on_cuda(engine.device, _obstacle(timeline, classes, bool(spins.motion))),
     )
     signal, contrast, facts = _signal(job)
@@ -64,7 +71,7 @@ def run_bloch(
         "warnings": (*outside_field_of_view(timeline, phantom), *warned),
         **facts,
     }
-    return acquisition(timeline, signal[:, None], facts)
+    return acquisition(timeline, signal, facts, coils)
 
 
 def _classes(timeline: Timeline, spins: Spins, engine: Bloch) -> tuple[list[TissueClass], float]:
@@ -93,7 +100,7 @@ def _obstacle(timeline: Timeline, classes: list[TissueClass], moving: bool) -> s
 
 
 def _signal(job: Job) -> tuple[NDArray[np.complex128], NDArray[np.complex128], dict[str, Any]]:
-    """Return the (readout, sample) signal, m^3, the (image, tissue) contrast, and what the numerics were."""
+    """Return the (readout, coil, sample) signal, m^3, the (image, tissue) contrast, and what the numerics were."""
     cells, engine = job.cells, job.engine
     reach = (2 * float(np.abs(job.spins.position[:, :2]).max()), cells.spacing[2] * cells.shape[0])
     plan = _plan(job, reach)

@@ -52,13 +52,15 @@ class _ClassRun:
         self.kept: dict[int, Response] = {}
         table = job.timeline.readouts
         self.windows = [Windows.of(windows_of(table, rows), rows, plan) for rows in window_kinds(table)]
-        self.pencils: dict[Carriers, Pencils] = {}
+        self.pencils: dict[Carriers, list[Pencils]] = {}
         if all(pencils_suffice(part.table, plan) for part in self.windows):
             for kind in self.classes:
                 if carriers(kind) not in self.pencils:
-                    volume = kind.volumes(job.spins.volume)
-                    plane = plane_of(job.spins, kind.members, cells.shape, volume)
-                    self.pencils[carriers(kind)] = pencils_of(plan, plane)
+                    planes = (
+                        plane_of(job.spins, kind.members, cells.shape, job.heard(kind, coil))
+                        for coil in range(job.coils)
+                    )
+                    self.pencils[carriers(kind)] = [pencils_of(plan, plane) for plane in planes]
 
     def relaxation(self, index: int) -> Relaxation:
         kind = self.classes[index]
@@ -93,21 +95,28 @@ class _ClassRun:
         return found
 
     def signal(self, index: int) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
-        """Return the (readout, sample) signal of one class, m^3, and its (readout,) mean over the slab, over M0."""
-        kind, dtype = self.classes[index], self.engine.dtype
+        """Return the (readout, coil, sample) signal of one class, m^3, and its (readout,) mean over the slab."""
+        kind, job = self.classes[index], self.job
         response = self.kept.pop(index, None)
         if response is None:
             response = respond(self.scan, self.relaxation(index), self.resolutions[self.keys[index]])
-        signal = np.zeros(self.job.timeline.readouts.t.shape, dtype=np.complex128)
+        readouts, samples = job.timeline.readouts.t.shape
+        signal = np.zeros((readouts, job.coils, samples), dtype=np.complex128)
         for part in self.windows:
-            if self.pencils:
-                found = pencil_signal(part, self.plan, self.pencils[carriers(kind)], response, kind, dtype)
-            else:
-                found = column_signal(part, self.plan, self.job.spins, response, kind, self.job.cells.shape, dtype)
-            signal[part.rows, : found.shape[1]] = found
+            for coil in range(job.coils):
+                found = self._received(part, kind, response, coil)
+                signal[part.rows, coil, : found.shape[1]] = found
         still = np.flatnonzero(response.orders == 0)
         mean = response.coefficients[..., still].sum(axis=-1).mean(axis=1)[response.row]
         return signal, mean
+
+    def _received(self, part: Windows, kind: TissueClass, response: Response, coil: int) -> NDArray[np.complex128]:
+        """Return the (readout, sample) signal of one class in one coil, m^3, in windows of one kind."""
+        job, dtype = self.job, self.engine.dtype
+        if self.pencils:
+            return pencil_signal(part, self.plan, self.pencils[carriers(kind)][coil], response, kind, dtype)
+        volume = job.heard(kind, coil)
+        return column_signal(part, self.plan, job.spins, response, kind, volume, job.cells.shape, dtype)
 
 
 def share_of(kind: TissueClass, spins: Spins) -> float:
@@ -122,7 +131,7 @@ def _tissue_volume(kind: TissueClass, spins: Spins) -> float:
 
 
 def by_class(job: Job, plan: Program) -> tuple[NDArray[np.complex128], NDArray[np.complex128], dict[str, Any]]:
-    """Return the (readout, sample) signal, m^3, the contrast of the tissues, and what the numerics were.
+    """Return the (readout, coil, sample) signal, m^3, the contrast of the tissues, and what the numerics were.
 
     The contrast is the (tissue, readout) transverse magnetisation that the plane does not dephase, per volume of
     each tissue. The sums run over the classes in their order, so they do not depend on the number of workers.
@@ -130,7 +139,8 @@ def by_class(job: Job, plan: Program) -> tuple[NDArray[np.complex128], NDArray[n
     run = _ClassRun(job, plan)
     classes = run.classes
     names = {name: index for index, name in enumerate(job.spins.tissues)}
-    total = np.zeros(job.timeline.readouts.t.shape, dtype=np.complex128)
+    readouts, samples = job.timeline.readouts.t.shape
+    total = np.zeros((readouts, job.coils, samples), dtype=np.complex128)
     contrast = np.zeros((len(names), len(total)), dtype=np.complex128)
     with ThreadPoolExecutor(job.workers) as pool:
         try:

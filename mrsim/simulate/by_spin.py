@@ -27,20 +27,28 @@ PROBES = 6
 
 
 def by_spin(job: Job) -> tuple[NDArray[np.complex128], dict[str, Any]]:
-    """Return the (readout, sample) signal, m^3, and what the numerics were; every spin travels by itself."""
+    """Return the (readout, coil, sample) signal, m^3, and what the numerics were; every spin travels by itself."""
     layers = job.cells.shape[0]
     per_layer, split, facts = _resolution(job)
     spread = [_spread(kind, per_layer) for kind in job.classes]
     position, volume = _columns(job, np.arange(len(job.spins.volume)), per_layer)
 
     timeline = divided(job.timeline, split)
-    if job.on_cuda:
-        spins = CudaSpins.of(spread, position, volume)
-        signal = by_kind(
-            timeline, lambda part: cuda_signal(part, spins, dtype=job.engine.dtype, progress=job.progress)[0]
-        )
+
+    def heard(weight: NDArray[np.float64]) -> NDArray[np.complex128]:
+        if job.on_cuda:
+            spins = CudaSpins.of(spread, position, weight)
+            return by_kind(
+                timeline, lambda part: cuda_signal(part, spins, dtype=job.engine.dtype, progress=job.progress)[0]
+            )
+        return _travel(job, timeline, spread, position, weight, job.progress)
+
+    if job.sensitivity is None:
+        signal = heard(volume)[:, None]
     else:
-        signal = _travel(job, timeline, spread, position, volume, job.progress)
+        # the signal is linear in the weights of the spins, which are real
+        weights = (volume * np.repeat(coil, per_layer) for coil in job.sensitivity)
+        signal = np.stack([heard(w.real) + 1j * heard(w.imag) for w in weights], axis=1)
     return signal, {
         **facts,
         "rf_substeps": split,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..core.grid import Grid
 from ..phantom.spins import Spins
 from ..sequence.timeline import Timeline
@@ -24,5 +27,17 @@ class Job:
     workers: int
     """Threads; the result does not depend on them."""
     progress: Progress | None
+    sensitivity: NDArray[np.complex128] | None = None
+    """(coil, spin) what each coil hears of each spin; None: one coil that hears all alike."""
     on_cuda: bool = False
     """True where the spins travel on a graphics processor."""
+
+    @property
+    def coils(self) -> int:
+        """The number of receive coils."""
+        return 1 if self.sensitivity is None else len(self.sensitivity)
+
+    def heard(self, kind: TissueClass, coil: int) -> NDArray[np.float64] | NDArray[np.complex128]:
+        """Return the (member,) volume of a class times what one coil hears of it, m^3."""
+        volume = kind.volumes(self.spins.volume)
+        return volume if self.sensitivity is None else volume * self.sensitivity[coil][kind.members]

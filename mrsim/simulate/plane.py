@@ -32,25 +32,26 @@ class Plane:
     """(nx,) m."""
     y: NDArray[np.float64]
     """(ny,) m."""
-    density: NDArray[np.float64]
-    """(layer, ny, nx) volume, m^3."""
+    density: NDArray[np.float64] | NDArray[np.complex128]
+    """(layer, ny, nx) volume, m^3, times what a coil hears of it."""
 
 
 def plane_of(
     spins: Spins,
     members: NDArray[np.int64],
     shape: tuple[int, int, int],
-    volume: NDArray[np.float64] | None = None,
+    volume: NDArray[np.float64] | NDArray[np.complex128] | None = None,
 ) -> Plane:
     """Gather some spins on the cells of the sampling grid of `shape` (z, y, x), cropped to them.
 
-    volume : (member,) m^3; None takes all of theirs.
+    volume : (member,) m^3, complex if a coil weighs it; None takes all of theirs.
     """
     iz, iy, ix = np.unravel_index(spins.cell[members], shape)
     x_first, y_first = ix.min(), iy.min()
     nx, ny = int(ix.max() - x_first) + 1, int(iy.max() - y_first) + 1
-    density = np.zeros((shape[0], ny, nx))
-    np.add.at(density, (iz, iy - y_first, ix - x_first), spins.volume[members] if volume is None else volume)
+    held: NDArray[Any] = spins.volume[members] if volume is None else volume
+    density: NDArray[Any] = np.zeros((shape[0], ny, nx), dtype=held.dtype)
+    np.add.at(density, (iz, iy - y_first, ix - x_first), held)
     x, y = np.zeros(nx), np.zeros(ny)
     x[ix - x_first] = spins.position[members, 0]
     y[iy - y_first] = spins.position[members, 1]
@@ -158,6 +159,7 @@ def column_signal(
     spins: Spins,
     response: Response,
     kind: TissueClass,
+    volume: NDArray[np.float64] | NDArray[np.complex128],
     shape: tuple[int, int, int],
     dtype: RealType,
 ) -> NDArray[np.complex128]:
@@ -165,7 +167,6 @@ def column_signal(
     from ._kernels import bloch as kernels
 
     table, row = windows.table, response.row[windows.rows]
-    volume = kind.volumes(spins.volume)
     layer = spins.cell[kind.members] // (shape[1] * shape[2])
     place = np.ascontiguousarray(spins.position[kind.members].T)
     turning = np.exp(2j * np.pi * np.outer(plan.base @ place[:2], response.orders))

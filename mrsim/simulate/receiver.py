@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.acquisition import Acquisition, Readouts
+from ..core.coils import Coils
 from ..core.errors import InputError
 from ..sequence.timeline import FREE, READOUT, ReadoutTable, Timeline
 
@@ -81,10 +82,11 @@ def _only(timeline: Timeline, rows: NDArray[np.int64]) -> Timeline:
     return replace(timeline, kind=kind, event=event, readouts=windows_of(timeline.readouts, rows))
 
 
-def acquisition(timeline: Timeline, signal: NDArray[np.complex128], facts: dict[str, Any]) -> Acquisition:
+def acquisition(
+    timeline: Timeline, signal: NDArray[np.complex128], facts: dict[str, Any], coils: Coils | None = None
+) -> Acquisition:
     """Demodulate with each window's receiver phase and group the (readout, coil, sample) signal by purpose."""
     table, groups = timeline.readouts, {}
-    coils = signal.shape[1]
     purposes = np.array(table.purpose)
     for name, rows in _groups(table, purposes).items():
         part = windows_of(table, rows)
@@ -101,7 +103,11 @@ def acquisition(timeline: Timeline, signal: NDArray[np.complex128], facts: dict[
     return Acquisition(
         groups=groups,
         encoding=timeline.encoding,
-        noise_density=timeline.noise_density * np.eye(coils, dtype=np.complex128),
+        noise_density=(
+            np.array([[timeline.noise_density]], dtype=np.complex128)
+            if coils is None
+            else coils.noise_density(timeline.noise_density)
+        ),
         history=facts,
     )
 
