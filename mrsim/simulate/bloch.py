@@ -27,7 +27,7 @@ from .classes import ClassOptions, TissueClass, tissue_classes
 from .cuda import device_name, on_cuda
 from .in_plane import contrast_weights, in_plane_error
 from .job import Job
-from .object_cells import outside_field_of_view, sampling_grid
+from .object_cells import aliased_spoilers, outside_field_of_view, sampling_grid
 from .options import Bloch, Progress
 from .program import Program, program
 from .receiver import acquisition, check_readouts
@@ -61,6 +61,7 @@ def run_bloch(
     )
     signal, contrast, facts = _signal(job)
     warned = tuple(facts.pop(name) for name in ("field_warning",) if name in facts)
+    spacing = (*cells.spacing[:2], cells.spacing[2] * cells.shape[0] / facts["sub_slices"])
     facts = {
         "engine": "bloch",
         "precision": engine.precision,
@@ -68,7 +69,7 @@ def run_bloch(
         "classes": len(classes),
         "t2_prime_error": dephasing_error,
         "in_plane_error": in_plane_error(phantom, timeline.encoding.grid, cells, spins, contrast),
-        "warnings": (*outside_field_of_view(timeline, phantom), *warned),
+        "warnings": (*outside_field_of_view(timeline, phantom), *aliased_spoilers(timeline, spacing), *warned),
         **facts,
     }
     return acquisition(timeline, signal, facts, coils)

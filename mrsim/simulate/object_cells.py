@@ -9,9 +9,12 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..phantom.phantom import Phantom
-from ..sequence.timeline import Timeline
+from ..sequence.timeline import FREE, Timeline
 from .options import Bloch
 from .slab import slab_thickness
+
+ALIASED = 0.02
+"""Cycles from a whole number within which a moment counts as winding whole cycles from spin to spin."""
 
 
 def sampling_grid(timeline: Timeline, phantom: Phantom, engine: Bloch) -> Grid:
@@ -44,5 +47,27 @@ def outside_field_of_view(timeline: Timeline, phantom: Phantom) -> tuple[str, ..
                 f"the object reaches from {1e3 * lower[axis]:.1f} to {1e3 * upper[axis]:.1f} mm along the {name} "
                 f"direction, the field of view from {1e3 * low:.1f} to {1e3 * high:.1f} mm: it will alias; "
                 "enlarge fov or matrix"
+            )
+    return tuple(warnings)
+
+
+def aliased_spoilers(timeline: Timeline, spacing: tuple[float, float, float]) -> tuple[str, ...]:
+    """Return one warning per axis along which spins at `spacing` (x, y, z), m, see a spoiler as if it were none.
+
+    A moment that winds whole cycles from spin to spin leaves them all in phase, whatever it is meant to spoil.
+    """
+    starts = timeline.tr_start[timeline.tr_start < len(timeline.kind)]
+    whole = np.add.reduceat(timeline.moment, starts, axis=0)
+    moments = np.concatenate([whole, timeline.moment[timeline.kind == FREE]])
+    warnings = []
+    for axis, distance in enumerate(spacing):
+        cycles = np.abs(moments[:, axis]) * distance
+        near = np.abs(cycles - np.rint(cycles)) < ALIASED
+        bad = cycles[near & (np.rint(cycles) >= 1)]
+        if len(bad):
+            warnings.append(
+                f"a gradient moment of {bad[0] / distance:.0f} 1/m along {'xyz'[axis]} winds {bad[0]:.2f} cycles from "
+                f"spin to spin, {1e3 * distance:.3g} mm apart: it spoils nothing; change "
+                f"{'sub_slices' if axis == 2 else 'subsamples'} or the moment"
             )
     return tuple(warnings)

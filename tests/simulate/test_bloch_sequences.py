@@ -380,3 +380,13 @@ def test_every_form_of_readout_equals_the_direct_sum():
                 out,
             )
             assert np.abs(out[0] + 1j * out[1] - expected).max() < tolerance * np.abs(expected).max()
+
+
+def test_spoiler_that_winds_whole_cycles_from_spin_to_spin_is_named():
+    def scan(cycles):
+        script = Script().tr().rf(hard_pulse(0.5)).read().free(1e-3, (0, 0, cycles * 60 / 4e-3))
+        raw = simulate(script.timeline(), Box(), replace(ONE, sub_slices=60))
+        return [text for text in raw.history["warnings"] if "from spin to spin" in text]
+
+    assert "along z winds 1.00 cycles" in scan(1.0)[0]
+    assert scan(0.4) == []
