@@ -16,12 +16,13 @@ import numpy as np
 
 from ..core.errors import InputError, did_you_mean
 from ..core.toml import available, line_of, read_toml, resource, structure
-from ..core.units import Angle, ChemicalShift, Fraction, Frequency, Length, Quantity, Time
+from ..core.units import Angle, ChemicalShift, Fraction, Frequency, Length, Quantity, Susceptibility, Time
 from .field_laws import STRICT
 from .motion_segment import MotionSegment, Part, segment_regions, segment_rois
 from .phantom import Phantom, Region, Roi
 from .shapes import Box, Ellipse, Polygon, Shape
 from .tissue import Tissue, grade_number, load_tissue, material_sets
+from .tissue_facts import Fact, FactEntry, read_fact
 from .tissue_file import FractionEntry, TimeEntry, WaterTable
 
 Pair = Annotated[tuple[float, ...], Quantity("length")]
@@ -38,6 +39,8 @@ class Material:
     t2_star: Time | None = None
     """None: the same as t2."""
     shift: ChemicalShift = 0.0
+    """Relative to water."""
+    susceptibility: Susceptibility = 0.0
     """Relative to water."""
     description: str = ""
 
@@ -275,8 +278,15 @@ def _ideal_tissue(name: str, material: Material, path: Path) -> Tissue:
         water=WaterTable(t1=time(material.t1), t2=time(material.t2), t2_star=time(t2_star), pd=pd),
         fat=None,
         shift=material.shift,
+        facts={"susceptibility": _susceptibility(material, path)},
         history=dataclasses.asdict(material),
     )
+
+
+def _susceptibility(material: Material, path: Path) -> Fact:
+    value = f"{1e6 * material.susceptibility!r} ppm"
+    entry = FactEntry(value=value, source=f"defined in {path.name}", provenance="chosen by definition")
+    return read_fact("susceptibility", entry)
 
 
 def _pair(values: tuple[float, ...]) -> tuple[float, float]:

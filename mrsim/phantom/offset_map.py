@@ -1,0 +1,127 @@
+"""The off-resonance that a phantom's own tissues and what surrounds them make.
+
+Susceptibilities are those of the tissues relative to water, weighted by their volume fractions; what no tissue fills
+is water (``"water"``), air (``"air"``), or the rest of a torso in air (``"torso"``). The torso is an elliptic cylinder
+of water with two lungs and pockets of gas, on a coarse grid of its own; fields of small susceptibilities add up. Around
+the phantom lies a margin without tissue, so that the field is known where spins of the outermost voxels are.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import InputError
+from ..core.field_map import FieldMap
+from ..core.grid import Grid
+from ..core.nuclei import nucleus
+from .phantom import Phantom
+from .susceptibility import dipole_field
+
+Array = NDArray[np.float64]
+Surroundings = Literal["water", "air", "torso"]
+"""What lies where the phantom has no tissue."""
+AIR = 9.41e-6
+"""Susceptibility of air relative to water: 0.36 - (-9.05) ppm (Schenck 1996, doi:10.1118/1.597854)."""
+LUNG = 0.7 * AIR
+"""Of a lung at rest, 70 % air; compiled default."""
+TORSO_STEP = 8e-3
+"""Voxel of the torso's grid, m."""
+TORSO = ((0.0, 0.035, 0.05), (0.17, 0.11, 0.32))
+"""Centre and half sizes (x, y, half length), m: the origin is a lumbar disc 75 mm under the skin; compiled default."""
+POCKETS = (
+    ((-0.085, 0.045, 0.26), (0.06, 0.07, 0.11), LUNG),
+    ((0.085, 0.045, 0.26), (0.06, 0.07, 0.11), LUNG),
+    ((-0.06, 0.09, 0.02), (0.02, 0.02, 0.03), AIR),
+    ((0.07, 0.08, 0.06), (0.025, 0.02, 0.025), AIR),
+)
+"""Ellipsoids of gas: centre, half axes, m; susceptibility. Lungs, ascending and descending colon; compiled default."""
+MOST_VOXELS = 40_000_000
+"""Of the padded grid: 2 GiB of work space."""
+
+
+def offset_map(phantom: Phantom, spacing: float, surroundings: Surroundings, species: str = "1H") -> FieldMap:
+    """Return the off-resonance of water around a phantom, Hz, before any shim.
+
+    Parameters
+    ----------
+    phantom : Phantom
+        Its tissues must state their susceptibility; it must end in all directions but along its extrusion.
+    spacing : float
+        Voxel of the map, m.
+    surroundings : str
+        ``"water"``, ``"air"`` or ``"torso"``.
+    species : str
+        Nucleus.
+    """
+    if surroundings not in get_args(Surroundings):
+        raise InputError(f"'{surroundings}' is none of {', '.join(get_args(Surroundings))}", key="surroundings")
+    grid = field_grid(phantom, spacing)
+    outside = AIR if surroundings == "air" else 0.0
+    relative = dipole_field(susceptibility_map(phantom, grid, outside) - outside, grid.spacing)
+    if surroundings == "torso":
+        x, y, z = (grid.coordinates(a) for a in range(3))
+        place = np.stack(np.broadcast_arrays(x[None, None, :], y[None, :, None], z[:, None, None]), axis=-1)
+        relative += torso_field().at(grid.to_world(place), "surroundings").real
+    return FieldMap(values=nucleus(species).gamma_bar * phantom.field * relative, grid=grid)
+
+
+def field_grid(phantom: Phantom, spacing: float) -> Grid:
+    """Return the grid of the map: the phantom's box and a margin, one voxel along a direction without end."""
+    if not spacing > 0:
+        raise InputError(f"{spacing:g} m is not positive", key="spacing")
+    low, high = phantom.extent(Grid(shape=(1, 1, 1), spacing=(spacing,) * 3))
+    ends = np.isfinite(low) & np.isfinite(high)
+    sizes = np.where(ends, high, 0.0) - np.where(ends, low, 0.0)
+    counts = [math.ceil(size / spacing / 2) * 2 + 5 if end else 1 for size, end in zip(sizes, ends, strict=True)]
+    if 8 * math.prod(counts) > MOST_VOXELS:
+        raise InputError(
+            f"{math.prod(counts):,} voxels of {1e3 * spacing:g} mm are too many for the field; at most "
+            f"{MOST_VOXELS // 8:,}: enlarge the spacing", key="spacing",
+        )  # fmt: skip
+    centre = np.where(ends, (np.where(ends, low, 0.0) + np.where(ends, high, 0.0)) / 2, 0.0)
+    return Grid(
+        shape=(counts[2], counts[1], counts[0]),
+        spacing=(spacing, spacing, spacing),
+        centre=(float(centre[0]), float(centre[1]), float(centre[2])),
+    )
+
+
+def susceptibility_map(phantom: Phantom, grid: Grid, outside: float = 0.0) -> Array:
+    """Return the (z, y, x) susceptibility relative to water, a pure number; `outside` where no tissue is."""
+    missing = [tissue.name for tissue in phantom.tissues if "susceptibility" not in tissue.facts]
+    if missing:
+        raise InputError(
+            f"phantom '{phantom.name}': no susceptibility is known of {', '.join(missing)}; "
+            "state it in the tissue's file under [property.susceptibility]", key="susceptibility",
+        )  # fmt: skip
+    fractions = phantom.fractions(grid)
+    chi = np.full(grid.shape, outside)
+    for tissue in phantom.tissues:
+        chi += fractions[tissue.name] * (tissue.property("susceptibility", phantom.field).value - outside)
+    return chi
+
+
+def torso_field() -> FieldMap:
+    """Return dB/B0 of a torso in air around the world's origin, relative to the field in air."""
+    (cx, cy, cz), (rx, ry, half) = TORSO
+    shape = tuple(2 * math.ceil(1.2 * r / TORSO_STEP) + 1 for r in (half, ry, rx))
+    grid = Grid(shape=(shape[0], shape[1], shape[2]), spacing=(TORSO_STEP,) * 3, centre=(cx, cy, cz))
+    x, y, z = (grid.coordinates(a) for a in range(3))
+    wide = np.hypot(x[None, None, :] / rx, y[None, :, None] / ry)
+    inside = _covered((1 - wide) * min(rx, ry)) * _covered(half - np.abs(z))[:, None, None]
+    chi = -AIR * inside
+    for place, size, value in POCKETS:
+        apart = (np.array(place) - np.array([cx, cy, cz]))[:, None]
+        u = [(axis - d) / s for axis, d, s in zip((x, y, z), apart, size, strict=True)]
+        far = np.sqrt(u[0][None, None, :] ** 2 + u[1][None, :, None] ** 2 + u[2][:, None, None] ** 2)
+        chi += _covered((1 - far) * min(size)) * value
+    return FieldMap(values=dipole_field(chi, grid.spacing), grid=grid)
+
+
+def _covered(depth: Array) -> Array:
+    """Return how much of a voxel lies inside a surface at this depth below its centre, m."""
+    return np.clip(depth / TORSO_STEP + 0.5, 0.0, 1.0)
