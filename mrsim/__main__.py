@@ -20,6 +20,9 @@ def main() -> None:
         except ImportError as problem:
             sys.stderr.write(f"mrsim: {problem}: its dependencies are not all installed for {sys.executable}\n")
             sys.exit(2)
+        except KeyboardInterrupt:
+            sys.stderr.write("mrsim: interrupted; nothing was written\n")
+            sys.exit(130)
         command_line()
         return
     # Python put this folder on the path, where our modules would shadow others of the same name.
