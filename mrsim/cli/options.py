@@ -26,6 +26,21 @@ def tesla(context: click.Context, parameter: click.Parameter, text: str | None) 
     return values[0]
 
 
+def hertz(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+    """Return a frequency, Hz, from text with a unit."""
+    if text is None:
+        return None
+    from ..core.units import parse_quantity
+
+    try:
+        values = parse_quantity(text, "frequency")
+    except ValueError as problem:
+        raise click.BadParameter(f"{problem}; write for example '20 Hz'", context, parameter) from None
+    if len(values) != 1:
+        raise click.BadParameter(f"'{text}' is no single frequency; write for example '20 Hz'", context, parameter)
+    return values[0]
+
+
 def entries(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
     """Return the protocol entries to change from texts ``key=value``, each value with its unit."""
     changed = {}
@@ -86,6 +101,8 @@ phantom_options = together(
         metavar="SET",
         help="Material set where the literature disagrees, e.g. ecr; mrsim list materials.",
     ),
+    click.option("--b1", type=float, callback=positive, help="Transmit field relative to the nominal one, e.g. 0.9."),
+    click.option("--offset", metavar="FREQUENCY", callback=hertz, help='Off-resonance of the object, e.g. "20 Hz".'),
 )
 engine_options = together(
     click.option(

@@ -42,6 +42,10 @@ class RunRequest:
     """Pfirrmann grade, 1 to 5."""
     materials: tuple[str, ...] = ()
     """Material sets of the tissues, where the literature disagrees."""
+    b1: float | None = None
+    """Transmit field relative to the nominal one; None: the phantom's."""
+    offset: float | None = None
+    """Off-resonance of the object, Hz; None: the phantom's."""
     model: str | None = None
     """Signal model to fit."""
     overrides: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -87,6 +87,11 @@ def prepare(request: RunRequest) -> Prepared:
     phantom = load_phantom(
         request.phantom or defaults.phantom, field=scanner.b0, grade=grade, materials=request.materials
     )
+    phantom = replace(
+        phantom,
+        b1=phantom.b1 if request.b1 is None else request.b1,
+        offset=phantom.offset if request.offset is None else request.offset,
+    )
     sequence = build(scanner)
     violations = sequence.check()
     if (

@@ -15,7 +15,7 @@ import mrsim as mr
 from mrsim.core.errors import InfeasibleError, InputError, StorageError
 from mrsim.core.toml import available, read_toml
 from mrsim.study.again import again
-from mrsim.study.run import run
+from mrsim.study.run import prepare, run
 from mrsim.study.save import check_writable, save_run
 
 SMALL = {"matrix": "40 32", "fov": "160 128 mm", "echoes": "4", "dummies": "1"}
@@ -212,3 +212,9 @@ def test_again_command_repeats_a_result(finished, tmp_path, capsys):
     first, second = (mr.load(tmp_path / name / "result.h5") for name in ("first", "second"))
     assert np.array_equal(first["raw"].imaging.data, second["raw"].imaging.data)
     assert '"region": "nucleus_pulposus"' in capsys.readouterr().out
+
+
+def test_request_sets_transmit_field_and_offset_of_the_phantom():
+    prepared = prepare(mr.RunRequest(protocol="disc-se", b1=0.9, offset=20.0))
+    assert (prepared.phantom.b1, prepared.phantom.offset) == (0.9, 20.0)
+    assert prepare(mr.RunRequest(protocol="disc-se")).phantom.b1 == 1.0
