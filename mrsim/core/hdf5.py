@@ -22,13 +22,26 @@ from .field_map import FieldMap
 from .grid import Grid
 from .images import Images
 from .maps import Maps
+from .spin_state import SpinState
 
 if TYPE_CHECKING:
     import h5py
 
 NOUNS: dict[str, type[Any]] = {
     noun.__name__: noun
-    for noun in (Acquisition, Coils, Encoding, Evaluation, EvaluationRow, FieldMap, Grid, Images, Maps, Readouts)
+    for noun in (
+        Acquisition,
+        Coils,
+        Encoding,
+        Evaluation,
+        EvaluationRow,
+        FieldMap,
+        Grid,
+        Images,
+        Maps,
+        Readouts,
+        SpinState,
+    )
 }
 """The dataclasses that a file may hold."""
 

@@ -10,6 +10,7 @@ from ..sequence.timeline import Timeline
 from .bloch import run_bloch
 from .noise import add_noise
 from .options import Bloch, Progress
+from .partial import simulate_part
 from .pathways import run_pathways
 from .pathways_options import Pathways
 from .z_spectrum import SaturationTrain, z_spectrum
@@ -64,4 +65,14 @@ def _refuse_nonlinear(timeline: Timeline) -> None:
         raise InputError(problem, key="imperfections")
 
 
-__all__ = ["ENGINES", "Bloch", "Pathways", "Progress", "SaturationTrain", "add_noise", "simulate", "z_spectrum"]
+__all__ = [
+    "ENGINES",
+    "Bloch",
+    "Pathways",
+    "Progress",
+    "SaturationTrain",
+    "add_noise",
+    "simulate",
+    "simulate_part",
+    "z_spectrum",
+]

@@ -43,6 +43,33 @@ def run_bloch(
 ) -> Acquisition:
     """Simulate a scan of a phantom; return noise-free raw data, in m^3 of proton density 1."""
     check_readouts(timeline)
+    job, dephasing_error = job_of(timeline, phantom, engine, threads, progress, coils)
+    cells, spins = job.cells, job.spins
+    signal, contrast, facts = _signal(job)
+    warned = tuple(facts.pop(name) for name in ("field_warning",) if name in facts)
+    spacing = (*cells.spacing[:2], cells.spacing[2] * cells.shape[0] / facts["sub_slices"])
+    facts = {
+        "engine": "bloch",
+        "precision": engine.precision,
+        "device": device_name() if job.on_cuda else "cpu",
+        "classes": len(job.classes),
+        "t2_prime_error": dephasing_error,
+        "in_plane_error": in_plane_error(phantom, timeline.encoding.grid, cells, spins, contrast),
+        "warnings": (*outside_field_of_view(timeline, phantom), *aliased_spoilers(timeline, spacing), *warned),
+        **facts,
+    }
+    return acquisition(timeline, signal, facts, coils)
+
+
+def job_of(
+    timeline: Timeline,
+    phantom: Phantom,
+    engine: Bloch,
+    threads: int | None,
+    progress: Progress | None,
+    coils: Coils | None,
+) -> tuple[Job, float]:
+    """Return the simulation that is to be done and the error of its T2'."""
     cells = sampling_grid(timeline, phantom, engine)
     spins = phantom.sample(cells)
     if len(spins.volume) == 0:
@@ -57,22 +84,9 @@ def run_bloch(
         workers=threads or os.cpu_count() or 1,
         progress=progress,
         sensitivity=None if coils is None else coils.sensitivity(cells.to_world(spins.position)),
-        on_cuda=on_cuda(engine.device, _obstacle(timeline, classes, bool(spins.motion))),
+        on_cuda=on_cuda(engine.device, obstacle(timeline, classes, bool(spins.motion))),
     )
-    signal, contrast, facts = _signal(job)
-    warned = tuple(facts.pop(name) for name in ("field_warning",) if name in facts)
-    spacing = (*cells.spacing[:2], cells.spacing[2] * cells.shape[0] / facts["sub_slices"])
-    facts = {
-        "engine": "bloch",
-        "precision": engine.precision,
-        "device": device_name() if job.on_cuda else "cpu",
-        "classes": len(classes),
-        "t2_prime_error": dephasing_error,
-        "in_plane_error": in_plane_error(phantom, timeline.encoding.grid, cells, spins, contrast),
-        "warnings": (*outside_field_of_view(timeline, phantom), *aliased_spoilers(timeline, spacing), *warned),
-        **facts,
-    }
-    return acquisition(timeline, signal, facts, coils)
+    return job, dephasing_error
 
 
 def _classes(timeline: Timeline, spins: Spins, engine: Bloch) -> tuple[list[TissueClass], float]:
@@ -91,8 +105,8 @@ def _classes(timeline: Timeline, spins: Spins, engine: Bloch) -> tuple[list[Tiss
     return classes, error
 
 
-def _obstacle(timeline: Timeline, classes: list[TissueClass], moving: bool) -> str | None:
-    """Return what keeps the spins from a graphics processor, or None."""
+def obstacle(timeline: Timeline, classes: list[TissueClass], moving: bool) -> str | None:
+    """Return what keeps the spins from travelling alone in linear fields at rest, or None."""
     if timeline.spatial is not None:
         return "fields are not linear in position"
     if moving:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,35 +28,71 @@ PROBES = 6
 """Places that are drawn to measure the error on."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Spread:
+    """All spins of a job, as many as the accuracy takes."""
+
+    timeline: Timeline
+    """With the RF steps that the accuracy takes."""
+    classes: list[TissueClass]
+    """`members` index `position` and `volume`."""
+    position: NDArray[np.float64]
+    """(n, 3) m, grid axes."""
+    volume: NDArray[np.float64]
+    """(n,) m^3."""
+    per_layer: int
+    """Sub-slices per layer."""
+    facts: dict[str, Any]
+    """What the numerics are."""
+
+    @property
+    def spins(self) -> int:
+        """The number of spins of all classes."""
+        return sum(len(kind.members) for kind in self.classes)
+
+
+def spread_spins(job: Job) -> Spread:
+    """Choose sub-slices and RF steps, and return the spins."""
+    per_layer, split, errors = _resolution(job)
+    classes = [_spread(kind, per_layer) for kind in job.classes]
+    position, volume = _columns(job, np.arange(len(job.spins.volume)), per_layer)
+    spins = sum(len(kind.members) for kind in classes)
+    facts = {**errors, "rf_substeps": split, "sub_slices": per_layer * job.cells.shape[0], "spins": spins}
+    return Spread(
+        timeline=divided(job.timeline, split),
+        classes=classes,
+        position=position,
+        volume=volume,
+        per_layer=per_layer,
+        facts=facts,
+    )
+
+
 def by_spin(job: Job) -> tuple[NDArray[np.complex128], dict[str, Any]]:
     """Return the (readout, coil, sample) signal, m^3, and what the numerics were; every spin travels by itself."""
-    layers = job.cells.shape[0]
-    per_layer, split, facts = _resolution(job)
-    spread = [_spread(kind, per_layer) for kind in job.classes]
-    position, volume = _columns(job, np.arange(len(job.spins.volume)), per_layer)
-
-    timeline = divided(job.timeline, split)
+    spread = spread_spins(job)
 
     def heard(weight: NDArray[np.float64]) -> NDArray[np.complex128]:
         if job.on_cuda:
-            spins = CudaSpins.of(spread, position, weight)
+            spins = CudaSpins.of(spread.classes, spread.position, weight)
             return by_kind(
-                timeline, lambda part: cuda_signal(part, spins, dtype=job.engine.dtype, progress=job.progress)[0]
+                spread.timeline,
+                lambda part: cuda_signal(part, spins, dtype=job.engine.dtype, progress=job.progress)[0],
             )
-        return _travel(job, timeline, spread, position, weight, job.progress)
+        return _travel(job, spread.timeline, spread.classes, spread.position, weight, job.progress)
 
+    return by_coil(job, spread, heard), spread.facts
+
+
+def by_coil(
+    job: Job, spread: Spread, heard: Callable[[NDArray[np.float64]], NDArray[np.complex128]]
+) -> NDArray[np.complex128]:
+    """Return the (readout, coil, sample) signal from a run that takes the (n,) weights of the spins, m^3."""
     if job.sensitivity is None:
-        signal = heard(volume)[:, None]
-    else:
-        # the signal is linear in the weights of the spins, which are real
-        weights = (volume * np.repeat(coil, per_layer) for coil in job.sensitivity)
-        signal = np.stack([heard(w.real) + 1j * heard(w.imag) for w in weights], axis=1)
-    return signal, {
-        **facts,
-        "rf_substeps": split,
-        "sub_slices": per_layer * layers,
-        "spins": sum(len(k.members) for k in spread),
-    }
+        return heard(spread.volume)[:, None]
+    # the signal is linear in the weights of the spins, which are real
+    weights = (spread.volume * np.repeat(coil, spread.per_layer) for coil in job.sensitivity)
+    return np.stack([heard(w.real) + 1j * heard(w.imag) for w in weights], axis=1)
 
 
 def _travel(

@@ -30,6 +30,7 @@ def direct_signal(
     dtype: RealType,
     threads: int,
     progress: Callable[[int, int], None] | None = None,
+    state: NDArray[np.float64] | None = None,
 ) -> NDArray[np.complex128]:
     """Return the (readout, sample) signal, m^3, of all spins of all classes.
 
@@ -50,6 +51,8 @@ def direct_signal(
         Worker threads; the result does not depend on it.
     progress : callable, optional
         Called with (spins done, spins in all).
+    state : (3, spin) array, optional
+        Magnetisation over M0 of the members of all classes, one after another; changed in place. None: equilibrium.
     """
     tables = _Tables(timeline, classes, position, dtype)
     members = np.concatenate([c.members for c in classes])
@@ -62,7 +65,14 @@ def direct_signal(
     def work(begin: int) -> NDArray[np.floating]:
         part = slice(begin, begin + CHUNK)
         spins = (v[..., part].astype(dtype, order="C") for v in (weight, place, offset, b1))
-        return _evolve(spins, group[part], tables, shape, dtype)
+        m: NDArray[np.floating] = np.zeros((3, len(group[part])), dtype)
+        m[2] = 1
+        if state is not None:
+            m[:] = state[:, part]
+        out = _evolve(m, spins, group[part], tables, shape, dtype)
+        if state is not None:
+            state[:, part] = m
+        return out
 
     total = np.zeros((shape[0], 2, shape[1]))
     with ThreadPoolExecutor(threads) as pool:
@@ -74,18 +84,17 @@ def direct_signal(
 
 
 def _evolve(
+    state: NDArray[np.floating],
     spins: Iterable[NDArray[Any]],
     group: NDArray[np.int32],
     tables: _Tables,
     shape: tuple[int, ...],
     dtype: RealType,
 ) -> NDArray[np.floating]:
-    """Carry one chunk of spins from equilibrium through the scan; return its (readout, 2, sample) signal."""
+    """Carry one chunk of spins, in place, through the scan; return its (readout, 2, sample) signal."""
     from ._kernels import bloch as kernels
 
     evolve: Any = kernels.evolve
-    state: NDArray[np.floating] = np.zeros((3, len(group)), dtype)
-    state[2] = 1
     out: NDArray[np.floating] = np.zeros((shape[0], 2, shape[1]), dtype)
     evolve(state, *spins, group, *tables.arguments, out)
     return out

@@ -18,6 +18,7 @@ from mrsim.core.grid import Grid, orientation_axes
 from mrsim.core.hdf5 import NOUNS, UNITS, escape, unescape
 from mrsim.core.images import Images
 from mrsim.core.maps import Maps
+from mrsim.core.spin_state import SpinState
 from mrsim.core.storage import load, save
 
 
@@ -108,12 +109,18 @@ def field_map():
     return FieldMap(values=np.arange(8.0).reshape(2, 2, 2), grid=Grid(shape=(2, 2, 2), spacing=(1e-3, 2e-3, 3e-3)))
 
 
+def spin_state():
+    return SpinState(magnetisation=np.linspace(-1, 1, 12).reshape(3, 4), segment=7, fingerprint="ab12")
+
+
 def coils():
     one = dataclasses.replace(field_map(), values=np.full((2, 2, 2), 1 - 2j))
     return Coils(maps=(one, one), covariance=np.array([[1, 0.2j], [-0.2j, 2]]))
 
 
-EXAMPLES = {f.__name__: f for f in (grid, encoding, acquisition, images, maps, evaluation, field_map, coils)}
+EXAMPLES = {
+    f.__name__: f for f in (grid, encoding, acquisition, images, maps, evaluation, field_map, coils, spin_state)
+}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
