@@ -101,10 +101,11 @@ def b_matrices(timeline: Timeline) -> NDArray[np.float64]:
 
 
 def b_of_contrasts(timeline: Timeline) -> NDArray[np.float64]:
-    """Return the (contrast, 3, 3) b-matrix of each image, s/m^2: that of its readout nearest to the centre of k."""
+    """Return the (contrast, 3, 3) b-matrix of each image, s/m^2: of its imaging readout nearest to the centre of k."""
     table = timeline.readouts
     images = table.labels.get("contrast", np.zeros(len(table.dwell), dtype=np.int64))
     distance = np.array([np.min(np.linalg.norm(k, axis=-1)) for k in table.k])
+    distance[np.array(table.purpose) != "imaging"] = np.inf
     matrices = b_matrices(timeline)
     wanted = range(int(images.max()) + 1)
     return np.stack([matrices[np.flatnonzero(images == c)[np.argmin(distance[images == c])]] for c in wanted])

@@ -187,3 +187,11 @@ def encoding(timeline: Timeline, frequency: float) -> NDArray[np.complex128]:
         collected = efficiency(course, timeline.gamma_bar, frequency)
         found[members] = collected[np.searchsorted(course.times, at[members])]
     return found
+
+
+def encoding_of_image(timeline: Timeline, frequency: float) -> NDArray[np.complex128]:
+    """Return the (3,) efficiency of the imaging readout nearest to the centre of k-space, rad/m."""
+    table = timeline.readouts
+    distance = np.array([np.min(np.linalg.norm(k, axis=-1)) for k in table.k])
+    distance[np.array(table.purpose) != "imaging"] = np.inf
+    return np.asarray(encoding(timeline, frequency)[np.argmin(distance)])

@@ -1,4 +1,4 @@
-"""Elastography by EPI: encoding as the header tells, locked to the vibration, at the minimum echo time."""
+"""Elastography: encoding as the header tells, locked to the vibration, at the minimum echo time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from mrsim.core.errors import InfeasibleError
 from mrsim.sequence.discretize import discretize
 from mrsim.sequence.families.mre_epi import MreEpi
+from mrsim.sequence.families.mre_gradient_echo import MreGradientEcho
 from mrsim.sequence.gradients import Limits
 from mrsim.sequence.motion_encoding import encoding, motion_gradient
 from mrsim.sequence.scanner import Scanner
@@ -43,6 +44,63 @@ def test_header_tells_the_encoding_of_the_played_gradients(vibration, encodes, s
     np.testing.assert_allclose(np.diff(spread), np.pi / 2, atol=2 * np.pi * vibration * 10e-6)
 
 
+@pytest.mark.parametrize("family", [MreEpi, MreGradientEcho])
+def test_sheet_tells_what_all_gradients_encode_in_every_slice(family, scanner):
+    sequence = family(
+        matrix=(16, 12), vibration=80.0, slices=3, slice_order="interleaved", offsets=3, encoding="axes", tr="minimum"
+    ).build(scanner)
+    timeline = discretize(sequence)
+    table = timeline.readouts
+    middle = (np.array(table.purpose) == "imaging") & (table.labels["line"] == 6)
+    played = encoding(timeline, 80.0)
+    told = sequence.encoding.sheet["motion_encoding"]
+    assert told.shape == (18, 3, 3)
+    for image, index in np.ndindex(told.shape[:2]):
+        here = np.flatnonzero(middle & (table.labels["contrast"] == image) & (table.labels["slice"] == index))
+        # Sums of some hundred pieces, each to round-off; the period of 12.5 ms lies on the raster.
+        np.testing.assert_allclose(played[here[0]], told[image, index], atol=1e-9 * np.abs(told).max())
+    motion = sequence.encoding.contrast["encoding"][:, None, None]
+    own = (
+        motion
+        * (sequence.encoding.contrast["motion_polarity"] * np.exp(1j * sequence.encoding.contrast["vibration_phase"]))[
+            :, None, None
+        ]
+    )
+    direction = np.stack([sequence.encoding.contrast[f"direction_{axis}"] for axis in "xyz"], axis=-1)[:, None, :]
+    rest = np.abs(told[:, :1] - own * direction).max() / motion.max()
+    # The imaging gradients' share is what the columns leave out: it is there, and it is small.
+    assert 0.01 < rest < 0.2
+
+
+@pytest.mark.parametrize(("vibration", "shape"), [(60.0, "sinusoid"), (80.0, "trapezoid"), (200.0, "flow-compensated")])
+def test_gradient_echo_is_locked_and_encodes_as_the_header_tells(vibration, shape, scanner):
+    protocol = MreGradientEcho(
+        matrix=(16, 4), vibration=vibration, shape=shape, amplitude=20e-3, encoding="hadamard", slices=2, dummies=1
+    )
+    sequence = protocol.build(scanner)
+    assert sequence.check() == ()
+    starts = sequence.starts()[[i for i, block in enumerate(sequence.blocks) if block.starts_tr]] * 1e-9
+    phase = (starts * vibration * 4) % 1.0
+    # Offsets are a quarter period apart, to half of the 10 us raster.
+    np.testing.assert_allclose(np.minimum(phase, 1 - phase), 0.0, atol=4 * vibration * 5.1e-6)
+    # Directions, polarities, offsets, and four lines with a dummy, for every group of slices that fits.
+    assert len(starts) == 4 * 2 * 4 * 5 * sequence.definitions["concatenations"]
+    contrast = sequence.encoding.contrast
+    timeline, rows = central(sequence)
+    played = encoding(timeline, vibration)[rows]
+    plus, minus = (contrast["motion_polarity"] == sign for sign in (1, -1))
+    direction = np.stack([contrast[f"direction_{axis}"] for axis in "xyz"], axis=-1)[plus]
+    told = (contrast["encoding"] * np.exp(1j * contrast["vibration_phase"]))[plus, None] * direction
+    np.testing.assert_allclose((played[plus] - played[minus]) / 2, told, atol=1e-6 * np.abs(told).max())
+
+
+def test_gradient_echo_sinusoid_encodes_the_closed_form(scanner):
+    found = MreGradientEcho(matrix=(16, 4), vibration=80.0, shape="sinusoid", encoding="z", cycles=2).build(scanner)
+    closed = 2 * np.pi * scanner.gamma_bar * 30e-3 * 2 / (2 * 80.0)
+    # B-20; half periods of 6.25 ms lie on the raster.
+    assert found.encoding.contrast["encoding"][0] == pytest.approx(closed, rel=1e-6)
+
+
 def test_two_gradients_encode_twice_what_one_does(scanner):
     protocol = MreEpi(matrix=(16, 12), vibration=80.0, shape="sinusoid", encoding="z", tr="minimum")
     found = protocol.build(scanner).encoding.contrast["encoding"][0]
@@ -69,9 +127,10 @@ def test_fractional_encoding_shortens_the_echo_time(scanner):
     assert 0 < quick.encoding.contrast["encoding"][0] < slow.encoding.contrast["encoding"][0]
 
 
+@pytest.mark.parametrize("family", [MreEpi, MreGradientEcho])
 @pytest.mark.parametrize("field", ["1.5T", "3T", "7T"])
-def test_defaults_play_on_every_preset(field):
-    sequence = MreEpi(matrix=(32, 32)).build(Scanner.preset(field))
+def test_defaults_play_on_every_preset(field, family):
+    sequence = family(matrix=(32, 32)).build(Scanner.preset(field))
     assert sequence.check() == ()
     timeline, rows = central(sequence)
     table = timeline.readouts

@@ -10,6 +10,7 @@ from .inversion_recovery_spin_echo import InversionRecoverySpinEcho
 from .look_locker import LookLocker
 from .mp_rage import MPRage
 from .mre_epi import MreEpi
+from .mre_gradient_echo import MreGradientEcho
 from .multi_dynamic_multi_echo import MultiDynamicMultiEcho
 from .multi_echo_gradient_echo import MultiEchoGradientEcho
 from .multi_echo_spin_echo import MultiEchoSpinEcho
@@ -37,6 +38,7 @@ FAMILIES: tuple[type[Protocol], ...] = (
     SpinEchoEpi,
     DiffusionEpi,
     MreEpi,
+    MreGradientEcho,
     MultiDynamicMultiEcho,
     PulseAcquire,
     Press,

@@ -1,28 +1,21 @@
 """Elastography by spin-echo EPI: a motion-encoding gradient on each side of the refocusing pulse.
 
-The vibration runs on; every repetition starts at the same phase of it (tr is a whole number of its periods), and the
-images of a series see it at `offsets` phases, spread evenly over a period by a wait before each. A trigger at the
-start of each repetition lets the driver follow. The two gradients stand a whole number of half periods apart: at an
-odd number they have the same sign, at an even one opposite signs, so that both encodings add up.
-
-The header tells, per image, the encoding efficiency |xi| of these gradients in rad/m (phase = -Re(xi . U), see
-`motion_encoding`), the phase of xi at the start of the scan's clock for the first slice, its direction and polarity.
-The imaging gradients encode the vibration as well, by some per cent; that part does not turn with the polarity.
+The two gradients stand a whole number of half periods of the vibration apart: at an odd number they have the same sign,
+at an even one opposite signs, so that both encodings add up.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ...core.errors import InfeasibleError, InputError
-from ...core.units import Frequency, GradientStrength
 from ..b_matrix import Course
-from ..events import NS, Gradient, Trigger
-from ..gradients import Limits, scaled
-from ..motion_encoding import efficiency, locked_period, motion_gradient
+from ..events import NS, Gradient
+from ..gradients import Limits
+from ..motion_encoding import efficiency, locked_period
 from ..scanner import Scanner, to_ns
 from ..sequence import Block, Sequence
 from ..timing import MINIMUM, TimeOrMinimum, text, wait
@@ -30,20 +23,7 @@ from .cartesian import longest
 from .echo_planar import Shot
 from .echo_planar_refocused import RefocusedEpi, RefocusingParts, refocused_epi_sheet, refocusing_parts
 from .echo_planar_train import EpiTrain, all_shots, echo_planar_sequence, epi_train
-from .protocol import at_least, positive
-
-HADAMARD = ((1.0, 1.0, 1.0), (1.0, -1.0, -1.0), (-1.0, 1.0, -1.0), (-1.0, -1.0, 1.0))
-"""Four combinations of the axes, each at full amplitude on all three."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Encoded:
-    """One image of an elastography series."""
-
-    direction: tuple[float, float, float]
-    polarity: int
-    offset: int
-    blips: int
+from .motion_encoded import Encoded, MotionEncoded, motion_block, triggered
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,27 +40,11 @@ class MrePlan:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MreEpi(RefocusedEpi):
+class MreEpi(RefocusedEpi, MotionEncoded):
     """Spin-echo EPI with motion-encoding gradients."""
 
     name: ClassVar[str] = "mre-epi"
 
-    vibration: Frequency = 60.0
-    """Frequency of the vibration, Hz."""
-    gradient_frequency: Frequency = 0.0
-    """Frequency of the motion-encoding gradient, Hz; 0 matches the vibration, a higher one encodes a fraction."""
-    shape: Literal["sinusoid", "trapezoid", "flow-compensated"] = "trapezoid"
-    """Shape of the motion-encoding gradient."""
-    cycles: int = 1
-    """Its cycles on each side of the refocusing pulse."""
-    amplitude: GradientStrength = 30e-3
-    """Its amplitude on one axis, T/m."""
-    encoding: Literal["x", "y", "z", "axes", "hadamard"] = "axes"
-    """Axes that encode: one, the three in turn, or four combinations of all three."""
-    offsets: int = 4
-    """Phases of the vibration at which each direction is measured."""
-    polarity_reversal: bool = True
-    """Measure each image with the gradient reversed too: static phases cancel in the difference."""
     te: TimeOrMinimum = "minimum"
     """Echo time, s."""
     tr: TimeOrMinimum = 1.0
@@ -89,49 +53,39 @@ class MreEpi(RefocusedEpi):
     def __post_init__(self) -> None:
         """Refuse what encodes nothing."""
         RefocusedEpi.__post_init__(self)
-        positive("vibration", self.vibration)
-        positive("amplitude", self.amplitude)
-        at_least("gradient_frequency", self.gradient_frequency, 0.0)
-        at_least("cycles", self.cycles, 1)
-        at_least("offsets", self.offsets, 1)
-
-    def images(self) -> tuple[Encoded, ...]:
-        """Return the images in the order of acquisition."""
-        axes = {"axes": np.eye(3).tolist(), "hadamard": HADAMARD}
-        rows = axes.get(self.encoding) or [np.eye(3)["xyz".index(self.encoding)].tolist()]
-        return tuple(
-            Encoded(direction=(row[0], row[1], row[2]), polarity=polarity, offset=offset, blips=blips)
-            for row in rows
-            for polarity in ((1, -1) if self.polarity_reversal else (1,))
-            for offset in range(self.offsets)
-            for blips in self.polarities()
-        )
+        self.check_motion()
 
     def build(self, scanner: Scanner) -> Sequence:
         """Return the sequence on this scanner."""
         train, shots = epi_train(self, scanner), all_shots(self)
         limits, pulses = train.plan.limits, refocusing_parts(self, train.plan, scanner)
         first, second = pulses.excitation, pulses.refocusing
-        gradient = motion_gradient(
-            limits, self.shape, self.gradient_frequency or self.vibration, self.cycles, self.amplitude
-        )
+        gradient = self.gradient(limits)
         lead, length = max(map(train.lead, shots)), longest(gradient)
         plan = mre_timing(self, limits, first.after, (second.before, second.after), lead, length)
         played = _Played(train=train, pulses=pulses, gradient=gradient, plan=plan)
         prepared = sum(train.plan.preparation_time(first.before).values())
         content = prepared + first.before + plan.te + max(map(train.tail, shots))
         tr = self._repetition_time(limits.up(content) * self.slices, limits)
-        images = self.images()
+        images = self.images_of(self.polarities())
         blocks = self._scan(images, played.module, tr, limits)
         course = mre_course(gradient, plan)
         xi = complex(efficiency(course, scanner.gamma_bar, self.vibration)[-1, 0])
-        contrast = {"te": plan.te / NS, "tr": tr / NS, "flip": self.flip} | self._header(
+        contrast = {"te": plan.te / NS, "tr": tr / NS, "flip": self.flip} | self.header(
             images, xi, prepared + first.before, limits
         )
+        contrast |= {"polarity": [image.blips for image in images]}
         sheet = refocused_epi_sheet(self) | {"vibration_frequency": self.vibration, "shape": self.shape}
         facts: dict[str, float | str] = {"te": plan.te / NS, "tr": tr / NS, "vibration_frequency": self.vibration}
         facts |= {"motion_gradient": self.amplitude}
-        return echo_planar_sequence(self, train, blocks, contrast, sheet, facts)
+        sequence = echo_planar_sequence(self, train, blocks, contrast, sheet, facts)
+        slots = np.argsort(self.order()) * self._slot(tr, limits)
+
+        def alone(image: Encoded) -> list[Block]:
+            shots = self.imaging_shots(image.blips)
+            return played.module(image, next(s for s in shots if self.matrix[1] // 2 in s.lines), {}, 0.0)
+
+        return self.told(sequence, images, alone, slots, limits)
 
     def _repetition_time(self, least: int, limits: Limits) -> int:
         """Return the wanted repetition time, ns, rounded up to whole periods; `least` holds all slices."""
@@ -142,15 +96,15 @@ class MreEpi(RefocusedEpi):
             raise InfeasibleError(problem)
         return locked_period(self.vibration, limits.raster, max(wanted, least))
 
-    def delay(self, offset: int, limits: Limits) -> int:
-        """Return the wait, ns, that shifts the repetitions by a number of offsets; on the raster."""
-        return round(offset / self.offsets / self.vibration * NS / limits.raster) * limits.raster
+    def _slot(self, tr: int, limits: Limits) -> int:
+        """Return how long each slice's turn lasts within a repetition of `tr` ns; the last one takes the rest."""
+        return tr // self.slices // limits.raster * limits.raster
 
     def _scan(self, images: tuple[Encoded, ...], module: Any, tr: int, limits: Limits) -> list[Block]:
         """Return the blocks of the scan; every repetition begins with a trigger for the driver."""
         blocks: list[Block] = []
         shift, period = 0, locked_period(self.vibration, limits.raster, limits.raster)
-        slot = tr // self.slices // limits.raster * limits.raster
+        slot = self._slot(tr, limits)
 
         def repetition(image: Encoded, shot: Shot, labels: dict[str, int] | None) -> None:
             start = len(blocks)
@@ -159,8 +113,7 @@ class MreEpi(RefocusedEpi):
                 played = module(image, shot, own, self.position(index))
                 room = slot if turn + 1 < self.slices else tr - slot * (self.slices - 1)
                 blocks.extend([*played, *wait(room - sum(block.duration for block in played))])
-            signal = Trigger(kind="output", channel=3, delay=0, duration=limits.raster)
-            blocks[start] = replace(blocks[start], starts_tr=True, trigger=signal)
+            blocks[start:] = triggered(blocks[start:], limits)
 
         for _ in range(self.dummies):
             repetition(images[0], self.imaging_shots(images[0].blips)[0], None)
@@ -175,16 +128,6 @@ class MreEpi(RefocusedEpi):
                     repetition(image, shot, {"contrast": number, "average": average, "repetition": 0, "shot": part})
         return blocks
 
-    def _header(self, images: tuple[Encoded, ...], xi: complex, begin: int, limits: Limits) -> dict[str, Any]:
-        """Return the columns of the contrast table that tell the encoding of the first slice played."""
-        turn = 2 * np.pi * self.vibration / NS
-        phases = [np.angle(xi) + turn * (begin + self.delay(image.offset, limits)) for image in images]
-        directions = np.array([image.direction for image in images])
-        table: dict[str, Any] = {"encoding": abs(xi), "vibration_phase": np.mod(phases, 2 * np.pi)}
-        table |= {"motion_polarity": [image.polarity for image in images], "offset": [i.offset for i in images]}
-        table |= {f"direction_{axis}": directions[:, i] for i, axis in enumerate("xyz")}
-        return table | {"polarity": [image.blips for image in images]}
-
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _Played:
@@ -195,19 +138,14 @@ class _Played:
     gradient: Gradient
     plan: MrePlan
 
-    def lobe(self, image: Encoded, sign: float) -> Block:
-        """Return a motion-encoding gradient along an image's direction."""
-        parts = [scaled(self.gradient, sign * image.polarity * part) if part else None for part in image.direction]
-        return Block(duration=longest(self.gradient), gx=parts[0], gy=parts[1], gz=parts[2], name="encode motion")
-
     def module(self, image: Encoded, shot: Shot, labels: dict[str, int] | None, position: float) -> list[Block]:
         """Return the blocks from the preparation to the spoiler."""
         plan, first, second = self.plan, self.pulses.excitation, self.pulses.refocusing
         length, late = longest(self.gradient), plan.first + plan.apart
         pauses = (plan.te // 2 - second.before - plan.first - length, late - plan.te // 2 - second.after)
         blocks = [*self.train.plan.prepare(position, first.before), self.pulses.excite(position)]
-        blocks += [*wait(plan.first - first.after), self.lobe(image, 1.0), *wait(pauses[0])]
-        blocks += [self.pulses.refocus(position), *wait(pauses[1]), self.lobe(image, plan.sign)]
+        blocks += [*wait(plan.first - first.after), motion_block(self.gradient, image), *wait(pauses[0])]
+        blocks += [self.pulses.refocus(position), *wait(pauses[1]), motion_block(self.gradient, image, plan.sign)]
         end = plan.te - self.train.lead(shot) - late - length
         return [*blocks, *wait(end), *self.train.blocks(shot, labels)]
 

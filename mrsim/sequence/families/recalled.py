@@ -92,6 +92,7 @@ class Echoes:
         waits: tuple[int, int],
         phase: float,
         position: float = 0.0,
+        encode: tuple[Block, ...] = (),
     ) -> list[Block]:
         """Return one repetition up to its spoiler.
 
@@ -107,8 +108,10 @@ class Echoes:
             RF spoiling phase, rad.
         position : float
             Of the slice along z from the grid's origin, m.
+        encode : tuple of Block
+            Played between the excitation and what leads to the first readout.
         """
-        blocks = [*self.plan.prepare(position, self.excitation.before), self._excite(line, phase, position)]
+        blocks = [*self.plan.prepare(position, self.excitation.before), self._excite(line, phase, position), *encode]
         for echo, (readout, label) in enumerate(zip(self.readouts, labels, strict=True)):
             blocks += self._between(echo, waits)
             adc = replace(readout.adc, phase=phase) if line >= 0 else None
