@@ -390,3 +390,22 @@ def test_spoiler_that_winds_whole_cycles_from_spin_to_spin_is_named():
 
     assert "along z winds 1.00 cycles" in scan(1.0)[0]
     assert scan(0.4) == []
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+def test_rf_steps_and_spins_are_refined_until_the_stated_error_holds(reuse):
+    pulse = hard_pulse(2.0, 4e-3, steps=2)  # 2 ms steps on a T2 of 3 ms: relaxation within a step matters
+    script = Script(samples=4).tr().rf(pulse).free(1e-3, (0, 0, 9e3)).rf(pulse, 0.3).free(1e-3, (0, 0, 9e3)).read()
+    timeline, box = script.timeline(), Box(pools=(pool(0.02, 3e-3),))
+    engine = replace(ONE, reuse=reuse, accuracy=1e-4)
+    raw = simulate(timeline, box, engine)
+    exact = simulate(timeline, box, replace(ONE, reuse=reuse, rf_step=4e-6, sub_slices=1500)).imaging.data
+    assert raw.history["rf_substeps"] > 1
+    assert raw.history["rf_step_error"] <= 0.25e-4
+    assert raw.history["discretisation_error"] <= 1e-4
+    stated = raw.history["rf_step_error"] + raw.history["discretisation_error"]
+    assert np.abs(raw.imaging.data - exact).max() <= stated * VOXEL
+    coarse = simulate(timeline, box, replace(engine, rf_step=2e-3, sub_slices=1500))
+    assert np.abs(coarse.imaging.data - exact).max() > 1e-3 * VOXEL
+    # the error of the scanner's own steps is stated too; Richardson's rule holds to leading order, here within 5 %
+    assert coarse.history["rf_step_error"] * VOXEL == pytest.approx(np.abs(coarse.imaging.data - exact).max(), rel=0.05)
