@@ -59,13 +59,14 @@ def _energy_of(flat: NDArray[np.float64], count: int) -> tuple[float, NDArray[np
     free = flat.reshape(count, 3)
     length = np.linalg.norm(free, axis=1, keepdims=True)
     n = free / length
-    total, slope = 0.0, np.zeros_like(n)
-    for sign in (1.0, -1.0):
-        apart = n[:, None, :] - sign * n[None, :, :]
-        distance = np.linalg.norm(apart, axis=-1)
-        np.fill_diagonal(distance, np.inf)
-        total += float(np.sum(1.0 / distance)) / 2
-        slope -= np.sum(apart / distance[:, :, None] ** 3, axis=1)
+    # |n_i -+ n_j|^2 = 2 (1 -+ cosine), so the energy and its slope need the cosines alone
+    cosine = n @ n.T
+    np.fill_diagonal(cosine, 0.0)
+    near, far = 1.0 / np.sqrt(2 - 2 * cosine), 1.0 / np.sqrt(2 + 2 * cosine)
+    total = float(np.sum(np.triu(near + far, 1)))
+    pull = near**3 - far**3
+    np.fill_diagonal(pull, 0.0)
+    slope = pull @ n
     tangent = slope - n * np.sum(slope * n, axis=1, keepdims=True)
     return total, (tangent / length).ravel()
 
