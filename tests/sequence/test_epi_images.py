@@ -34,6 +34,7 @@ def image_of(sequence, contrast=0, offset=0.0, turn=0.0, lag=0.0):
         signal = signal * np.exp(0.5j * turn * (1 - 2 * table.labels["reverse"][row]))
         encode = np.exp(-2j * np.pi * np.outer(k[:, 0], pixels))
         lines[table.labels["line"][row]] = np.linalg.lstsq(encode, signal, rcond=None)[0]
+    # With every second line left out the image folds onto itself half a field of view away; the object is small.
     return np.fft.fftshift(np.fft.ifft(np.fft.ifftshift(lines, axes=0), axis=0), axes=0)
 
 
@@ -62,6 +63,30 @@ def test_off_resonance_shifts_by_df_echo_spacing_lines_over_shots(ramp_sampling,
     slack = 0.05 if shots == 1 else 0.1
     assert up == pytest.approx(offset * spacing * N / shots, abs=slack)
     assert down == pytest.approx(-up, abs=slack)
+
+
+@pytest.mark.parametrize(("acceleration", "shots"), [(2, 1), (2, 2), (4, 1)])
+def test_acceleration_divides_the_shift(acceleration, shots, scanner):
+    protocol = GradientEchoEpi(fov=(FOV, FOV), matrix=(N, N), blips="both", te="minimum", tr="minimum", shots=shots,
+                               acceleration=acceleration, navigator_lines=0)  # fmt: skip
+    sequence = protocol.build(scanner)
+    spacing, together = sequence.definitions["echo_spacing"], acceleration * shots
+    assert sequence.encoding.sheet["effective_echo_spacing"] == pytest.approx(spacing / together, rel=1e-12)
+    # B-5: df ESP N / R. Two pixels: the copies, N / R pixels apart, do not reach each other's centres.
+    offset = 2.0 / (spacing * N) * together
+    for contrast, sign in ((0, 1), (1, -1)):
+        rest, moved = (image_of(sequence, contrast, df) for df in (0.0, offset))
+        assert shift_between(rest, moved) == pytest.approx(sign * offset * spacing * N / together, abs=0.02)
+        assert shift_between(rest, moved) == pytest.approx(sign * 2.0, abs=0.02)
+
+
+def shift_between(rest, moved):
+    """Pixels along the phase axis by which an image moved: the slope of the phase between the measured lines."""
+    before, after = (np.fft.fftshift(np.fft.fft(np.fft.ifftshift(i, axes=0), axis=0), axes=0) for i in (rest, moved))
+    product = np.sum(after * np.conj(before), axis=1)
+    read = np.abs(product) > 1e-6 * np.abs(product).max()
+    lines, turns = np.arange(N)[read] - N // 2, np.unwrap(np.angle(product[read])) / (2 * np.pi)
+    return float(-np.polyfit(lines, turns, 1, w=np.abs(product[read]))[0] * N)
 
 
 @pytest.mark.parametrize(("degrees", "expected"), [(5.0, 0.0437), (10.0, 0.0875)])

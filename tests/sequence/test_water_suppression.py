@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import differential_evolution
 
 from mrsim.core.errors import InfeasibleError
 from mrsim.sequence.water_suppression import chess_flips, residual, wet_flips
@@ -34,14 +35,23 @@ def test_residual_is_the_integral_of_recovery():
     assert float(found) == pytest.approx(integrated(flips, delays, 0.8), abs=1e-8)
 
 
-def test_wet_holds_over_t1_and_b1_where_chess_does_not():
+def test_wet_is_the_least_squares_optimum_and_better_than_what_is_published():
     delays = (0.06, 0.06, 0.06, 0.05)
     t1, b1 = np.geomspace(0.3, 4.5, 20)[:, None], np.linspace(0.8, 1.2, 11)
-    wet = np.abs(residual(wet_flips(delays), delays, t1, b1))
-    chess = np.abs(residual(chess_flips(delays, 1.2), delays, t1, b1))
-    # Four pulses reach a few per cent over a factor of fifteen in T1 and of 1.5 in B1.
-    assert wet.max() < 0.05
-    assert chess.max() > 2 * wet.max()
+
+    def rms(flips):
+        return float(np.sqrt(np.mean(residual(flips, delays, t1, b1) ** 2)))
+
+    # An optimiser of another kind, on this grid of T1 and B1 and not on the design's own: a per cent better there.
+    free = differential_evolution(rms, [(0.3, np.pi)] * 4, seed=1, maxiter=150, tol=1e-8, polish=True)
+    wet, chess = wet_flips(delays), chess_flips(delays, 1.2)
+    assert free.fun <= rms(wet) < 1.02 * free.fun
+    # So no four pulses do better than 0.47 % on average. CHESS leaves 1.41 %, three times as much; so do the flips of
+    # Ogg 1994 (recalled), made for shorter delays.
+    assert rms(wet) < 0.0049
+    assert rms(chess) > 2.9 * rms(wet)
+    assert rms(np.radians([81.4, 101.8, 69.3, 161.0])) > 2.9 * rms(wet)
+    assert np.abs(residual(wet, delays, t1, b1)).max() < 0.02
 
 
 def test_water_that_recovers_too_far_is_refused():
