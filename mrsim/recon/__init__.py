@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
-from .cartesian import reconstruct
+from .dispatch import reconstruct
+from .methods import Combine, CompressedSensing, Grappa, Method, Sense, SliceGrappa, Smash, Subspace
 
-__all__ = ["reconstruct"]
+__all__ = [
+    "Combine",
+    "CompressedSensing",
+    "Grappa",
+    "Method",
+    "Sense",
+    "SliceGrappa",
+    "Smash",
+    "Subspace",
+    "reconstruct",
+]

@@ -1,0 +1,172 @@
+"""Cartesian k-space of many coils: readouts sorted by their labels, holes and repeats counted, calibration lines found.
+
+Repeats under the label ``average`` are averaged. What was never acquired is zero, and `Raster.count` says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.acquisition import Acquisition, Readouts
+from ..core.errors import InputError
+
+PLANE_BYTES = 2**22
+"""How much is transformed at a time, so that the shifts stay in the processor's cache."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Raster:
+    """k-space on the encoded matrix."""
+
+    data: NDArray[np.complex128]
+    """(contrast, coil, z, y, x), m^3: the mean of what was acquired, zero elsewhere."""
+    count: NDArray[np.int64]
+    """(contrast, z, y) how often each line was acquired."""
+
+    @property
+    def averages(self) -> int:
+        """How often the acquired lines were acquired; an error unless all were equally often."""
+        acquired = self.count[self.count > 0]
+        if not len(acquired):
+            raise InputError("no line of k-space was acquired")
+        if acquired.min() != acquired.max():
+            raise InputError(
+                f"lines of k-space were acquired between {acquired.min()} and {acquired.max()} times, so that their "
+                "noise differs; acquire all lines equally often"
+            )
+        return int(acquired[0])
+
+
+def check_finite(raw: Acquisition) -> None:
+    """Refuse raw data that hold NaN or infinity in the image or the calibration."""
+    for name, group in raw.groups.items():
+        bad = ~np.isfinite(group.data)
+        if name in ("imaging", "calibration") and bad.any():
+            readout, coil, sample = (int(i[0]) for i in np.nonzero(bad))
+            raise InputError(
+                f"the raw data hold {np.count_nonzero(bad)} samples that are not finite, the first is {name} readout "
+                f"{readout}, coil {coil}, sample {sample}; acquire the scan again or drop these readouts"
+            )
+
+
+def sort_lines(raw: Acquisition, name: str = "imaging") -> Raster:
+    """Return the k-space of a group of readouts on the encoded matrix.
+
+    z counts partitions in three dimensions and slices in two; readouts under the label ``reverse`` run backwards.
+
+    Parameters
+    ----------
+    raw : Acquisition
+        Cartesian, with the labels ``line``, ``contrast`` and, where there are several, ``slice`` or ``partition``.
+    name : str
+        Of the group.
+    """
+    group, (nz, ny, nx) = raw.groups[name], raw.encoding.grid.shape
+    _, coils, samples = group.data.shape
+    if samples != nx:
+        raise InputError(f"readouts have {samples} samples, the encoded matrix has {nx} along the readout direction")
+    contrasts = len(next(iter(raw.encoding.contrast.values())))
+    along = "partition" if raw.encoding.kind == "3d" else "slice"
+    z, y, c = (_label(group, n, limit) for n, limit in ((along, nz), ("line", ny), ("contrast", contrasts)))
+    data = np.zeros((contrasts, coils, nz, ny, nx), dtype=np.complex128)
+    repeat, count = _repeats((c * nz + z) * ny + y, contrasts * nz * ny)
+    backwards = _label(group, "reverse", 2) == 1
+    for turn in range(int(count.max(initial=0))):
+        for flip in (False, True):
+            chosen = np.flatnonzero((repeat == turn) & (backwards == flip))
+            lines = group.data[chosen, :, ::-1] if flip else group.data[chosen]
+            if turn == 0:
+                data[c[chosen], :, z[chosen], y[chosen]] = lines
+            else:
+                data[c[chosen], :, z[chosen], y[chosen]] += lines
+    count = count.reshape(contrasts, nz, ny)
+    if count.max(initial=0) > 1:
+        data /= np.maximum(count, 1)[:, None, :, :, None]
+    return Raster(data=data, count=count)
+
+
+def _repeats(place: NDArray[np.int64], places: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return how often each readout's place occurred before it, and how often each place occurs at all."""
+    order = np.argsort(place, kind="stable")
+    count = np.bincount(place, minlength=places)
+    first = np.cumsum(count) - count
+    repeat = np.empty(len(place), dtype=np.int64)
+    repeat[order] = np.arange(len(place)) - first[place[order]]
+    return repeat, count
+
+
+def _label(group: Readouts, name: str, limit: int) -> NDArray[np.int64]:
+    value: NDArray[np.int64] = np.asarray(group.labels.get(name, np.zeros(len(group.data), dtype=np.int64)))
+    if value.min(initial=0) < 0 or value.max(initial=0) >= limit:
+        raise InputError(f"label '{name}' runs from {value.min()} to {value.max()}, the encoding has {limit}")
+    return value
+
+
+def calibration_lines(raw: Acquisition, raster: Raster) -> tuple[NDArray[np.complex128], tuple[slice, slice]]:
+    """Return the fully sampled middle of k-space, (coil, z, y, x), and its place along z and y.
+
+    From the group ``calibration`` where there is one, else from the imaging readouts; of several contrasts the one
+    with the strongest signal. In two dimensions z counts slices, all of which are there.
+    """
+    source = sort_lines(raw, "calibration") if "calibration" in raw.groups else raster
+    if source.data.shape[1] != raster.data.shape[1]:
+        raise InputError(
+            f"the calibration has {source.data.shape[1]} coils, the image {raster.data.shape[1]}; they must be the same"
+        )
+    volume = raw.encoding.kind == "3d"
+    best = int(np.argmax(np.sum(np.abs(source.data) ** 2, axis=(1, 2, 3, 4))))
+    there = source.count[best] > 0
+    nz = len(there)
+    y = _middle(there[nz // 2] if volume else there.all(axis=0))
+    z = _middle(there[:, y].all(axis=1)) if volume else slice(0, nz)
+    if y.stop <= y.start or z.stop <= z.start:
+        raise InputError(
+            "there are no calibration lines: no group 'calibration', and the middle of k-space has holes; acquire "
+            "about 24 lines around the middle or hand over coil maps"
+        )
+    return source.data[best], (z, y)
+
+
+def _middle(there: NDArray[np.bool_]) -> slice:
+    """Return the longest stretch around index n // 2 that is there, as many below as above (one more below)."""
+    n = len(there)
+    if there.all():
+        return slice(0, n)
+    half = n // 2
+    below = int(np.argmin(there[half - 1 :: -1])) if not there[:half].all() else half
+    above = int(np.argmin(there[half:])) if not there[half:].all() else n - half
+    width = min(below, above)
+    return slice(half - width, half + width)
+
+
+def to_image(kspace: NDArray[Any], axes: tuple[int, ...]) -> NDArray[np.complex128]:
+    """Return the orthonormal transform with exp(+i 2 pi k.x), zero at index n//2 of every axis in both domains."""
+    return _transform(kspace, axes, forward=False)
+
+
+def to_kspace(image: NDArray[Any], axes: tuple[int, ...]) -> NDArray[np.complex128]:
+    """Return the inverse of `to_image`, which is its adjoint."""
+    return _transform(image, axes, forward=True)
+
+
+def _transform(values: NDArray[Any], axes: tuple[int, ...], forward: bool) -> NDArray[np.complex128]:
+    from scipy import fft
+
+    count = len(axes)
+    if tuple(axes) != tuple(range(-count, 0)):
+        raise InputError(f"the transform runs over the last axes, not over {axes}")
+    shape = values.shape
+    flat = values.reshape(-1, *shape[-count:])
+    result = np.empty(flat.shape, dtype=np.complex128)
+    step = max(1, PLANE_BYTES // (16 * int(np.prod(shape[-count:]))))
+    work = fft.fftn if forward else fft.ifftn
+    over = tuple(range(1, count + 1))
+    for start in range(0, len(flat), step):
+        part = fft.ifftshift(np.asarray(flat[start : start + step], dtype=np.complex128), axes=over)
+        part = work(part, axes=over, norm="ortho", overwrite_x=True)
+        result[start : start + step] = fft.fftshift(part, axes=over)
+    return result.reshape(shape)

@@ -1,0 +1,170 @@
+"""Acquisitions of many coils to Images: each method's functions on arrays, run over blocks and contrasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.acquisition import Acquisition
+from ..core.errors import InputError
+from ..core.images import Images
+from .combine import adaptive_maps, matched, matched_noise, sum_of_squares
+from .convolution import combined_weights
+from .g_factor import replica_noise
+from .grappa import combine, grappa_kernels, grappa_noise
+from .kspace import sort_lines, to_image
+from .lattice import Lattice, find_lattice
+from .many_coils import Ready, make_ready
+from .methods import Combine, Grappa, Sense, Smash
+from .sense import iterate, unfolding
+from .smash import harmonics, smash
+
+AXES = (-3, -2, -1)
+Array = NDArray[np.complex128]
+Progress = Callable[[int, int], None]
+
+
+def reconstruct_combined(raw: Acquisition, method: Combine, progress: Progress | None = None) -> Images:
+    """Return the images of fully sampled k-space."""
+    ready = make_ready(raw)
+    if np.any(ready.raster.count == 0):
+        holes = int(np.count_nonzero(ready.raster.count == 0))
+        c, z, y = (int(v[0]) for v in np.nonzero(ready.raster.count == 0))
+        raise InputError(
+            f"k-space has {holes} lines that were never acquired, the first is contrast {c}, z {z}, line {y}; acquire "
+            "them or use Sense, Grappa or CompressedSensing"
+        )
+    if method.kind not in ("matched", "adaptive", "sos"):
+        raise InputError(f"unknown combination '{method.kind}'; known: matched, adaptive, sos", key="kind")
+    contrasts, coils = ready.raster.data.shape[:2]
+    data = np.zeros((contrasts, *raw.encoding.grid.shape), dtype=np.complex128)
+    noise = np.ones((1, *raw.encoding.grid.shape))
+    maps = ready.maps(method.maps, method.estimate) if method.kind == "matched" else None
+    for done, block in enumerate(ready.blocks()):
+        images = to_image(ready.raster.data[:, :, block], AXES)
+        if method.kind == "sos":
+            data[:, block] = [sum_of_squares(image) for image in images]
+        else:
+            own = next(maps) if maps else adaptive_maps(images[_strongest(images)])
+            data[:, block] = [matched(image, own) for image in images]
+            noise[0, block] = matched_noise(own, 1.0)
+        _tell(progress, done, ready)
+    facts = {"statistics": "noncentral chi", "channels": coils} if method.kind == "sos" else _maps_fact(method.maps)
+    return ready.images(data, noise, f"{method.kind} combination", acceleration=1.0, **facts)
+
+
+def reconstruct_sense(raw: Acquisition, method: Sense, progress: Progress | None = None) -> Images:
+    """Return the images by SENSE: in closed form on a lattice, else by conjugate gradients."""
+    ready = make_ready(raw)
+    shape = raw.encoding.grid.shape
+    data = np.zeros((len(ready.raster.data), *shape), dtype=np.complex128)
+    noise, g = np.ones((1, *shape)), np.ones((1, *shape))
+    acceleration, notes = 1.0, set[str]()
+    for done, (block, maps) in enumerate(zip(ready.blocks(), ready.maps(method.maps, method.estimate), strict=True)):
+        mask = ready.same_mask(block)
+        lattice = find_lattice(mask)
+        acceleration = mask.size / np.count_nonzero(mask)
+        if lattice is None or lattice.acceleration == 1 < acceleration:
+            data[:, block], noise[0, block] = _iterated(ready, block, mask, maps, method)
+            full = matched_noise(maps, 1.0)
+            g[0, block] = noise[0, block] / full / np.sqrt(acceleration)
+        else:
+            solved = unfolding(maps, lattice, method.regularisation)
+            data[:, block] = [solved.apply(one[:, block], lattice) for one in ready.raster.data]
+            noise[0, block], g[0, block] = solved.noise, solved.g
+            notes |= _lattice_note(lattice, mask)
+            acceleration = float(lattice.acceleration)
+        _tell(progress, done, ready)
+    facts = {"g_factor": g, "acceleration": acceleration, "regularisation": method.regularisation}
+    return ready.images(data, noise, "SENSE", warnings=tuple(sorted(notes)), **facts, **_maps_fact(method.maps))
+
+
+def _iterated(
+    ready: Ready, block: slice, mask: NDArray[np.bool_], maps: Array, method: Sense
+) -> tuple[Array, NDArray[np.float64]]:
+    def solve(kspace: Array) -> Array:
+        return iterate(kspace, mask, maps, method.regularisation, method.iterations)
+
+    data = np.array([solve(one[:, block]) for one in ready.raster.data])
+    noise = replica_noise(solve, mask[..., None], maps.shape, method.replicas, 0)
+    return data, np.where(np.any(maps != 0, axis=0), noise, 1.0)
+
+
+def reconstruct_grappa(raw: Acquisition, method: Grappa, progress: Progress | None = None) -> Images:
+    """Return the images by GRAPPA and the matched combination."""
+    ready = make_ready(raw)
+    shape = raw.encoding.grid.shape
+    data = np.zeros((len(ready.raster.data), *shape), dtype=np.complex128)
+    noise, g = np.ones((1, *shape)), np.ones((1, *shape))
+    lines, (z, y) = ready.calibration()
+    acceleration, notes = 1.0, set[str]()
+    for done, (block, maps) in enumerate(zip(ready.blocks(), ready.maps(method.maps, method.estimate), strict=True)):
+        mask = ready.same_mask(block)
+        lattice = _need_lattice(mask, "GRAPPA")
+        box = lines[:, z, y] if ready.volume else lines[:, block, y]
+        kernels = grappa_kernels(box, lattice, method.neighbours, method.samples, method.regularisation)
+        weights = combined_weights(kernels, maps)
+        data[:, block] = [combine(one[:, block], lattice, weights) for one in ready.raster.data]
+        noise[0, block], g[0, block] = grappa_noise(weights, maps, lattice)
+        acceleration, notes = float(lattice.acceleration), notes | _lattice_note(lattice, mask)
+        _tell(progress, done, ready)
+    facts = {"g_factor": g, "acceleration": acceleration, "regularisation": method.regularisation}
+    return ready.images(data, noise, "GRAPPA", warnings=tuple(sorted(notes)), **facts, **_maps_fact(method.maps))
+
+
+def reconstruct_smash(raw: Acquisition, method: Smash, progress: Progress | None = None) -> Images:
+    """Return the images by SMASH, slice by slice."""
+    ready = make_ready(raw)
+    if ready.volume:
+        raise InputError("SMASH makes lines of slices; for an encoded volume use Sense or Grappa")
+    shape = raw.encoding.grid.shape
+    data = np.zeros((len(ready.raster.data), *shape), dtype=np.complex128)
+    noise, worst, acceleration = np.ones((1, *shape)), 0.0, 1.0
+    for done, (block, maps) in enumerate(zip(ready.blocks(), ready.maps(method.maps, method.estimate), strict=True)):
+        lattice = _need_lattice(ready.same_mask(block), "SMASH")
+        found = harmonics(maps[:, 0], lattice.ry)
+        data[:, block] = [smash(one[:, block.start], lattice, found)[None] for one in ready.raster.data]
+        turns = (np.arange(shape[1]) - shape[1] // 2)[:, None] * np.arange(lattice.ry) / shape[1]
+        weights = np.exp(2j * np.pi * turns) @ found.weights
+        noise[0, block] = np.sqrt(np.sum(np.abs(weights) ** 2, axis=1) / lattice.ry)[:, None]
+        worst, acceleration = max(worst, float(found.residual.max())), float(lattice.acceleration)
+        _tell(progress, done, ready)
+    said = f"SMASH: the coils miss a spatial harmonic by {worst:.0%} of the composite sensitivity; expect ghosts"
+    warnings = (said,) if worst > method.largest_residual else ()
+    facts = {"acceleration": acceleration, "harmonic_residual": worst}
+    return ready.images(data, noise, "SMASH", warnings=warnings, **facts, **_maps_fact(method.maps))
+
+
+def default_method(raw: Acquisition) -> Combine | Sense:
+    """Return what suits the sampling of a scan of many coils: SENSE where lines are missing, else a combination."""
+    return Combine() if (sort_lines(raw).count > 0).all() else Sense()
+
+
+def _need_lattice(mask: NDArray[np.bool_], name: str) -> Lattice:
+    lattice = find_lattice(mask)
+    if lattice is None or lattice.acceleration == 1 < mask.size / np.count_nonzero(mask):
+        raise InputError(
+            f"the {np.count_nonzero(mask)} lines acquired of {mask.size} hold no regular lattice, which {name} needs; "
+            "use Sense or CompressedSensing"
+        )
+    return lattice
+
+
+def _lattice_note(lattice: Lattice, mask: NDArray[np.bool_]) -> set[str]:
+    extra = int(np.count_nonzero(mask) - np.count_nonzero(lattice.mask))
+    return {f"{extra} lines beyond the regular lattice served the calibration alone"} if extra else set()
+
+
+def _maps_fact(given: Array | None) -> dict[str, str]:
+    return {"intensity": "times the coils' root sum of squares" if given is None else "proton density"}
+
+
+def _strongest(images: Array) -> int:
+    return int(np.argmax(np.sum(np.abs(images) ** 2, axis=(1, 2, 3, 4))))
+
+
+def _tell(progress: Progress | None, done: int, ready: Ready) -> None:
+    if progress:
+        progress(done + 1, len(ready.blocks()))
