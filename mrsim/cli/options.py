@@ -104,6 +104,16 @@ phantom_options = together(
     click.option("--b1", type=float, callback=positive, help="Transmit field relative to the nominal one, e.g. 0.9."),
     click.option("--offset", metavar="FREQUENCY", callback=hertz, help='Off-resonance of the object, e.g. "20 Hz".'),
 )
+field_options = together(
+    click.option(
+        "--susceptibility", "surroundings", type=click.Choice(["water", "air", "torso"]),
+        help="Let the phantom's tissues disturb the main field, in these surroundings.",
+    ),
+    click.option("--offset-map", metavar="FILE", help="Map of off-resonance in Hz, NIfTI or HDF5, before the shim."),
+    click.option("--shim", type=click.IntRange(0, 8), help="Highest degree of the shim [default: the scanner's]."),
+    click.option("--transmit", metavar="NAME", help="Transmit field: uniform, body, or a map of relative B1+."),
+    click.option("--receive", metavar="NAME", help="Receive coils: uniform, volume, spine-8, -16, -32, head-8, -32."),
+)  # fmt: skip
 engine_options = together(
     click.option(
         "--without", multiple=True, metavar="CAUSE",

@@ -12,6 +12,7 @@ from .options import (
     causes,
     engine_options,
     engine_settings,
+    field_options,
     json_option,
     noise_free_option,
     phantom_options,
@@ -31,6 +32,7 @@ RESULTS = Path("results")
 @click.command("run")
 @sequence_options
 @phantom_options
+@field_options
 @click.option("--model", metavar="NAME", help="Signal model to fit; 'mrsim list models' names them.")
 @seed_option
 @noise_free_option

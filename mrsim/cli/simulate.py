@@ -11,6 +11,7 @@ from .options import (
     causes,
     engine_options,
     engine_settings,
+    field_options,
     json_option,
     noise_free_option,
     phantom_options,
@@ -24,6 +25,7 @@ from .progress import progress_bar
 @click.command("simulate")
 @sequence_options
 @phantom_options
+@field_options
 @seed_option
 @noise_free_option
 @engine_options

@@ -9,6 +9,7 @@ the phantom lies a margin without tissue, so that the field is known where spins
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -18,6 +19,8 @@ from ..core.errors import InputError
 from ..core.field_map import FieldMap
 from ..core.grid import Grid
 from ..core.nuclei import nucleus
+from ..core.units import Length
+from .field_laws import STRICT
 from .phantom import Phantom
 from .susceptibility import dipole_field
 
@@ -39,8 +42,38 @@ POCKETS = (
     ((0.07, 0.08, 0.06), (0.025, 0.02, 0.025), AIR),
 )
 """Ellipsoids of gas: centre, half axes, m; susceptibility. Lungs, ascending and descending colon; compiled default."""
+MARGIN = 6e-3
+"""Around the phantom, m: cells of the outermost spins reach beyond it."""
+ACROSS = 0.1
+"""How far fields that vary along an endless phantom are tabulated to either side, m."""
 MOST_VOXELS = 40_000_000
 """Of the padded grid: 2 GiB of work space."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SusceptibilityTable:
+    """The [susceptibility] table of a phantom file: its tissues disturb the main field."""
+
+    __pydantic_config__ = STRICT
+    surroundings: Surroundings = "water"
+    spacing: Length = 2e-3
+    """Voxel of the field's map."""
+
+
+def magnetised(phantom: Phantom, table: SusceptibilityTable) -> Phantom:
+    """Return the phantom with the field of its own susceptibility on top of its offset."""
+    own = offset_map(phantom, table.spacing, table.surroundings)
+    before = phantom.offset
+    there = before.at(places(own.grid), "offset") if isinstance(before, FieldMap) else before
+    values = np.asarray(own.values + there, dtype=np.float64)
+    history = phantom.history | {"susceptibility": table.surroundings}
+    return replace(phantom, offset=replace(own, values=values), history=history)
+
+
+def places(grid: Grid) -> Array:
+    """Return the (z, y, x, 3) world positions of a grid's voxels, m."""
+    x, y, z = (grid.coordinates(a) for a in range(3))
+    return grid.to_world(np.stack(np.broadcast_arrays(x[None, None, :], y[None, :, None], z[:, None, None]), axis=-1))
 
 
 def offset_map(phantom: Phantom, spacing: float, surroundings: Surroundings, species: str = "1H") -> FieldMap:
@@ -63,26 +96,36 @@ def offset_map(phantom: Phantom, spacing: float, surroundings: Surroundings, spe
     outside = AIR if surroundings == "air" else 0.0
     relative = dipole_field(susceptibility_map(phantom, grid, outside) - outside, grid.spacing)
     if surroundings == "torso":
-        x, y, z = (grid.coordinates(a) for a in range(3))
-        place = np.stack(np.broadcast_arrays(x[None, None, :], y[None, :, None], z[:, None, None]), axis=-1)
-        relative += torso_field().at(grid.to_world(place), "surroundings").real
+        relative += torso_field().at(places(grid), "surroundings").real
     return FieldMap(values=nucleus(species).gamma_bar * phantom.field * relative, grid=grid)
 
 
-def field_grid(phantom: Phantom, spacing: float) -> Grid:
-    """Return the grid of the map: the phantom's box and a margin, one voxel along a direction without end."""
+def field_grid(phantom: Phantom, spacing: float, endless: float | None = None) -> Grid:
+    """Return the grid of a map: the phantom's box and a margin.
+
+    Parameters
+    ----------
+    phantom : Phantom
+        The object.
+    spacing : float
+        Voxel, m.
+    endless : float, optional
+        Half the length along a direction in which the phantom does not end, m; one voxel by default.
+    """
     if not spacing > 0:
         raise InputError(f"{spacing:g} m is not positive", key="spacing")
     low, high = phantom.extent(Grid(shape=(1, 1, 1), spacing=(spacing,) * 3))
     ends = np.isfinite(low) & np.isfinite(high)
-    sizes = np.where(ends, high, 0.0) - np.where(ends, low, 0.0)
-    counts = [math.ceil(size / spacing / 2) * 2 + 5 if end else 1 for size, end in zip(sizes, ends, strict=True)]
+    reach = ends | (endless is not None)
+    low, high = (np.where(ends, edge, sign * (endless or 0.0)) for sign, edge in ((-1, low), (1, high)))
+    more = 2 * math.ceil(MARGIN / spacing) + 1
+    counts = [2 * math.ceil(size / spacing / 2) + more if on else 1 for size, on in zip(high - low, reach, strict=True)]
     if 8 * math.prod(counts) > MOST_VOXELS:
         raise InputError(
             f"{math.prod(counts):,} voxels of {1e3 * spacing:g} mm are too many for the field; at most "
             f"{MOST_VOXELS // 8:,}: enlarge the spacing", key="spacing",
         )  # fmt: skip
-    centre = np.where(ends, (np.where(ends, low, 0.0) + np.where(ends, high, 0.0)) / 2, 0.0)
+    centre = (low + high) / 2
     return Grid(
         shape=(counts[2], counts[1], counts[0]),
         spacing=(spacing, spacing, spacing),

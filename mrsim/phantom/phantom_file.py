@@ -19,6 +19,7 @@ from ..core.toml import available, line_of, read_toml, resource, structure
 from ..core.units import Angle, ChemicalShift, Fraction, Frequency, Length, Quantity, Susceptibility, Time
 from .field_laws import STRICT
 from .motion_segment import MotionSegment, Part, segment_regions, segment_rois
+from .offset_map import SusceptibilityTable, magnetised
 from .phantom import Phantom, Region, Roi
 from .shapes import Box, Ellipse, Polygon, Shape
 from .tissue import Tissue, grade_number, load_tissue, material_sets
@@ -125,6 +126,8 @@ class PhantomFile:
     material: dict[str, Material] = dataclasses.field(default_factory=dict)
     shape: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     motion_segment: MotionSegment | None = None
+    susceptibility: SusceptibilityTable | None = None
+    """Its tissues disturb the main field; None: they do not."""
     materials: tuple[str, ...] = ()
     """Material sets of its tissues, where the literature disagrees."""
 
@@ -158,7 +161,7 @@ def load_phantom(
     sets = (*content.materials, *materials)
     names = tuple(dict.fromkeys(tissue for _, tissue, _, _ in parts))
     regions = tuple(Region(name=n, tissue=names.index(t), shape=s, span=span) for n, t, s, span in parts)
-    return Phantom(
+    phantom = Phantom(
         name=path.stem,
         description=content.description,
         field=field,
@@ -171,6 +174,7 @@ def load_phantom(
         b1=content.b1,
         history={"file": str(path.resolve()), "field": field, "grade": number, "materials": list(sets)},
     )
+    return magnetised(phantom, content.susceptibility) if content.susceptibility else phantom
 
 
 def _tissues(

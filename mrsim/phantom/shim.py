@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.field_map import FieldMap
+from .offset_map import places
 
 Array = NDArray[np.float64]
 MOST = 8
@@ -72,7 +73,7 @@ def shim(field: FieldMap, region: NDArray[np.bool_] | Array, order: int) -> Shim
     weight = np.asarray(region, dtype=np.float64)
     if weight.shape != field.grid.shape:
         raise InputError(f"the region has {weight.shape} voxels, the field {field.grid.shape}", key="region")
-    place = _places(field)
+    place = places(field.grid)
     reach = float(np.abs(place).max()) or 1.0
     names, terms = solid_harmonics(place / reach, order)
     inside = weight > 0
@@ -85,11 +86,3 @@ def shim(field: FieldMap, region: NDArray[np.bool_] | Array, order: int) -> Shim
     left = np.real(field.values) - np.tensordot(found, terms, axes=1)
     degree = np.array([int(name.split()[0]) for name in names])
     return Shim(names=names, coefficients=found / reach**degree, left=replace(field, values=left))
-
-
-def _places(field: FieldMap) -> Array:
-    """Return the (z, y, x, 3) places of the voxels from the isocentre, m."""
-    x, y, z = (field.grid.coordinates(axis) for axis in range(3))
-    return field.grid.to_world(
-        np.stack(np.broadcast_arrays(x[None, None, :], y[None, :, None], z[:, None, None]), axis=-1)
-    )

@@ -24,7 +24,7 @@ from .imperfect.imperfections import Imperfections
 FOLDER = "protocols/scanners"
 """Where scanner presets lie."""
 
-_MAY_BE_ZERO = ("rf_dead_time", "rf_ringdown", "adc_dead_time", "snr_exponent_low", "snr_exponent_high")
+_MAY_BE_ZERO = ("rf_dead_time", "rf_ringdown", "adc_dead_time", "snr_exponent_low", "snr_exponent_high", "shim_order")
 
 
 def to_ns(seconds: float) -> int:
@@ -72,6 +72,12 @@ class Scanner:
     """SNR grows with b0 to this power up to 3 T (ultimate intrinsic SNR of the torso)."""
     snr_exponent_high: float = 1.5
     """SNR grows with b0 to this power above 3 T."""
+    shim_order: int = 2
+    """Highest degree of the harmonics that the shim takes out of a field map; 0 sets the centre frequency alone."""
+    transmit: str = "uniform"
+    """Transmit field: ``"uniform"``, ``"body"`` (a body coil around a torso), or the path of a map."""
+    receive: str = "uniform"
+    """Receive coils: ``"uniform"`` (one that hears all places alike), ``"volume"`` or an array, e.g. ``"spine-16"``."""
     imperfections: Imperfections = field(default_factory=Imperfections)
     """What the machine plays differently from what it is told; a perfect machine by default."""
     safety: str = "example"

@@ -46,6 +46,16 @@ class RunRequest:
     """Transmit field relative to the nominal one; None: the phantom's."""
     offset: float | None = None
     """Off-resonance of the object, Hz; None: the phantom's."""
+    surroundings: str | None = None
+    """Switches the phantom's susceptibility on, within ``"water"``, ``"air"`` or ``"torso"``."""
+    shim: int | None = None
+    """Highest degree of the shim's harmonics."""
+    transmit: str | None = None
+    """Transmit field: ``"uniform"``, ``"body"``, or the path of a map."""
+    receive: str | None = None
+    """Receive coils, e.g. ``"spine-16"``."""
+    offset_map: str | None = None
+    """Path of a map of off-resonance, Hz, before the shim."""
     model: str | None = None
     """Signal model to fit."""
     overrides: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -32,6 +32,7 @@ from ..sequence.protocol import read_protocol_file
 from ..sequence.scanner import Scanner, choose_scanner
 from ..sequence.sequence import Sequence
 from ..simulate import Bloch, add_noise, simulate
+from .fields import coils_of, in_fields
 from .request import CAUSES, Progress, RunRequest, RunResult
 
 
@@ -87,6 +88,7 @@ def prepare(request: RunRequest) -> Prepared:
     phantom = load_phantom(
         request.phantom or defaults.phantom, field=scanner.b0, grade=grade, materials=request.materials
     )
+    phantom = in_fields(phantom, scanner, request)
     phantom = replace(
         phantom,
         b1=phantom.b1 if request.b1 is None else request.b1,
@@ -158,7 +160,8 @@ def simulate_only(request: RunRequest, progress: Progress | None = None) -> tupl
 def _raw(prepared: Prepared, engine: Bloch, progress: Progress | None) -> Acquisition:
     report = (lambda done, total: progress("simulate", done, total)) if progress else None
     timeline = discretize(prepared.sequence)
-    return simulate(timeline, prepared.phantom, engine, threads=prepared.request.threads, progress=report)
+    coils = coils_of(prepared.phantom, prepared.sequence.scanner, prepared.request)
+    return simulate(timeline, prepared.phantom, engine, threads=prepared.request.threads, progress=report, coils=coils)
 
 
 def run(request: RunRequest, progress: Progress | None = None) -> RunResult:

@@ -1,0 +1,105 @@
+"""NIfTI volumes in and out: arrays on a grid.
+
+World axes are RAS in millimetres, as are ours in metres. A file must say where it lies (a qform or an sform), its axes
+must be perpendicular, and where it says so twice both must agree. Left-handed files are turned round along x.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import InputError, StorageError
+from ..core.grid import Grid
+
+MILLIMETRES = {"mm": 1e-3, "meter": 1.0, "micron": 1e-6, "unknown": 1e-3}
+"""SI factor of a NIfTI file's unit of length; files that name none are in millimetres, as nearly all programs mean."""
+SKEW = 1e-4
+"""Largest cosine between axes that round-off in single precision explains."""
+
+
+def read_volume(path: Path) -> tuple[NDArray[np.float64], Grid]:
+    """Return the (z, y, x) values of a NIfTI file and the grid on which they lie."""
+    import nibabel
+
+    try:
+        image: Any = nibabel.load(path)
+        values = np.asarray(image.get_fdata(dtype=np.float64))
+    except FileNotFoundError:
+        raise InputError("no such file", file=path) from None
+    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as problem:
+        raise InputError(f"is no NIfTI file that can be read: {problem}", file=path) from None
+    if values.ndim > 3 and math.prod(values.shape[3:]) == 1:
+        values = values.reshape(values.shape[:3])
+    if values.ndim != 3:
+        raise InputError(f"has {values.ndim} dimensions {values.shape}; a volume has three", file=path)
+    affine = _affine(image, path)
+    if np.linalg.det(affine[:3, :3]) < 0:
+        values = values[::-1]
+        affine = affine @ np.array([[-1, 0, 0, values.shape[0] - 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    return np.ascontiguousarray(values.transpose(2, 1, 0)), grid_of(affine, values.shape, path)
+
+
+def grid_of(affine: NDArray[np.float64], counts: tuple[int, ...], path: Path) -> Grid:
+    """Return the grid of an affine (voxel indices x, y, z to world, m) or say what is wrong with it."""
+    steps = affine[:3, :3]
+    spacing = np.linalg.norm(steps, axis=0)
+    if not np.all(np.isfinite(affine)) or np.any(spacing <= 0):
+        raise InputError("has an affine with a voxel of no size or with values that are not finite", file=path)
+    axes = steps / spacing
+    skew = np.abs(axes.T @ axes - np.eye(3)).max()
+    if skew > SKEW:
+        raise InputError(
+            f"has a sheared affine: its axes are {math.degrees(math.asin(min(1.0, skew))):.2g} degrees from "
+            "perpendicular; resample it to a rectangular grid", file=path,
+        )  # fmt: skip
+    left, _, right = np.linalg.svd(axes)
+    centre = affine[:3] @ np.array([*(n // 2 for n in counts), 1.0])
+    return Grid(
+        shape=(counts[2], counts[1], counts[0]),
+        spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
+        centre=(float(centre[0]), float(centre[1]), float(centre[2])),
+        axes=np.asarray(left @ right),
+    )
+
+
+def write_volume(path: Path, values: NDArray[Any], grid: Grid) -> None:
+    """Write (z, y, x) values on a grid as a NIfTI file; integers stay integers."""
+    import nibabel
+
+    if grid.gap:
+        raise InputError("a NIfTI volume has no gaps between its slices; write them one by one", file=path)
+    affine = grid.affine()
+    affine[:3] *= 1e3
+    small = values.astype(np.int32) if np.issubdtype(values.dtype, np.integer) else values.astype(np.float64)
+    made: Any = nibabel.Nifti1Image
+    image = made(small.transpose(2, 1, 0), affine)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(affine, 1)
+    image.set_qform(affine, 1)
+    try:
+        nibabel.save(image, path)
+    except OSError as problem:
+        raise StorageError(f"{path}: {problem.strerror or problem}") from None
+
+
+def _affine(image: Any, path: Path) -> NDArray[np.float64]:
+    """Return voxel indices to world, m."""
+    header = image.header
+    if not hasattr(header, "get_xyzt_units"):
+        raise InputError("is no NIfTI file", file=path)
+    scale = MILLIMETRES.get(header.get_xyzt_units()[0])
+    if scale is None:
+        raise InputError(f"has the unknown unit of length '{header.get_xyzt_units()[0]}'", file=path)
+    (q, qform), (s, sform) = (header.get_qform(coded=True), header.get_sform(coded=True))
+    if not qform and not sform:
+        raise InputError("does not say where it lies: neither a qform nor an sform; set one", file=path)
+    if qform and sform and not np.allclose(q, s, atol=1e-3 * max(1.0, float(np.abs(s).max()))):
+        raise InputError("has a qform and an sform that differ; remove the wrong one", file=path)
+    affine = np.array(s if sform else q, dtype=np.float64)
+    affine[:3] *= scale
+    return affine

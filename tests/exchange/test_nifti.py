@@ -1,0 +1,98 @@
+"""NIfTI volumes: where they lie, and what is refused, with nibabel as the other program."""
+
+import nibabel
+import numpy as np
+import pytest
+
+from mrsim.core.errors import InputError
+from mrsim.core.grid import Grid, orientation_axes
+from mrsim.exchange.nifti import read_volume, write_volume
+
+AFFINE = np.array([[0.0, 0.0, 3.0, -20.0], [-2.0, 0.0, 0.0, 30.0], [0.0, 1.5, 0.0, -10.0], [0, 0, 0, 1]])
+
+
+def image(path, affine=AFFINE, shape=(4, 5, 6), unit="mm", qform=1, sform=1):
+    values = np.arange(np.prod(shape), dtype=np.float64).reshape(shape)
+    made = nibabel.Nifti1Image(values, affine)
+    made.header.set_xyzt_units(unit)
+    made.set_qform(affine if qform else None, qform)
+    made.set_sform(affine if sform else None, sform)
+    nibabel.save(made, path)
+    return values
+
+
+def value_at(values, grid, world):
+    """Value of the voxel at a world position, m."""
+    index = np.rint(((world - np.asarray(grid.centre)) @ grid.axes) / np.asarray(grid.spacing)).astype(int)
+    x, y, z = index + np.array(grid.shape[::-1]) // 2
+    return values[z, y, x]
+
+
+@pytest.mark.parametrize("mirror", [1.0, -1.0])
+def test_nifti_voxels_lie_where_nibabel_says(tmp_path, mirror):
+    affine = AFFINE.copy()
+    affine[:, 0] *= mirror  # one of both is left-handed
+    written = image(tmp_path / "a.nii.gz", affine)
+    values, grid = read_volume(tmp_path / "a.nii.gz")
+    assert np.linalg.det(grid.axes) == pytest.approx(1)
+    for index in ((0, 0, 0), (3, 1, 5), (2, 4, 0)):
+        world = nibabel.affines.apply_affine(affine, index) * 1e-3
+        assert value_at(values, grid, world) == written[index]
+
+
+def test_nifti_round_trip_keeps_an_oblique_grid(tmp_path):
+    grid = Grid(
+        shape=(3, 4, 5), spacing=(1e-3, 2e-3, 3e-3), centre=(0.01, -0.02, 0.03), axes=orientation_axes("sagittal", 0.3)
+    )
+    values = np.random.default_rng(1).integers(0, 9, grid.shape)
+    write_volume(tmp_path / "a.nii", values, grid)
+    back, there = read_volume(tmp_path / "a.nii")
+    np.testing.assert_array_equal(back, values)
+    assert there.shape == grid.shape
+    np.testing.assert_allclose(there.affine(), grid.affine(), atol=1e-7)  # single precision in the file
+
+
+def test_nifti_metres_are_not_millimetres(tmp_path):
+    affine = AFFINE.copy()
+    affine[:3] *= 1e-3
+    image(tmp_path / "a.nii", affine, unit="meter")
+    assert read_volume(tmp_path / "a.nii")[1].spacing == pytest.approx((2e-3, 1.5e-3, 3e-3), rel=1e-6)
+
+
+def sheared():
+    affine = AFFINE.copy()
+    affine[0, 0] = 0.4
+    return affine
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"affine": sheared(), "qform": 0}, "sheared affine"),
+        ({"qform": 0, "sform": 0}, "does not say where it lies"),
+        ({"shape": (4, 5, 6, 2)}, "has 4 dimensions"),
+    ],
+)
+def test_nifti_with_a_wrong_affine_is_refused(tmp_path, changes, problem):
+    image(tmp_path / "a.nii", **changes)
+    with pytest.raises(InputError, match=problem):
+        read_volume(tmp_path / "a.nii")
+
+
+def test_nifti_whose_two_forms_differ_is_refused(tmp_path):
+    image(tmp_path / "a.nii")
+    loaded = nibabel.load(tmp_path / "a.nii")
+    moved = AFFINE.copy()
+    moved[0, 3] += 5
+    loaded.set_sform(moved, 1)
+    nibabel.save(loaded, tmp_path / "b.nii")
+    with pytest.raises(InputError, match="a qform and an sform that differ"):
+        read_volume(tmp_path / "b.nii")
+
+
+def test_nifti_that_is_none_is_refused(tmp_path):
+    (tmp_path / "a.nii").write_bytes(b"not an image")
+    with pytest.raises(InputError, match="is no NIfTI file"):
+        read_volume(tmp_path / "a.nii")
+    with pytest.raises(InputError, match="no such file"):
+        read_volume(tmp_path / "b.nii")
