@@ -50,12 +50,17 @@ def simulate(
     Acquisition
         Noise-free raw data; `history` states the engine, the spins and the discretisation error.
     """
+    from threadpoolctl import threadpool_limits
+
     if isinstance(engine, Pathways):
         _refuse_nonlinear(timeline)
         if coils is not None:
             raise InputError("Pathways receives with one coil; use the Bloch engine", key="coils")
-        return run_pathways(timeline, phantom, engine, threads, progress)
-    return run_bloch(timeline, phantom, engine or Bloch(), threads, progress, coils)
+    # the engines bring their own threads; those of the matrix library would wait in loops for the same cores
+    with threadpool_limits(limits=1, user_api="blas"):
+        if isinstance(engine, Pathways):
+            return run_pathways(timeline, phantom, engine, threads, progress)
+        return run_bloch(timeline, phantom, engine or Bloch(), threads, progress, coils)
 
 
 def _refuse_nonlinear(timeline: Timeline) -> None:
