@@ -9,6 +9,7 @@ result is no linear function of the data: noise and resolution depend on the obj
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +21,10 @@ from .kspace import to_image
 
 Array = NDArray[np.complex128]
 AXES = (-3, -2, -1)
-WEIGHT = {"wavelet": 3e-3, "tv": 2e-3}
+WEIGHT = {"wavelet": 1e-3, "tv": 1e-3}
 ITERATIONS = {"wavelet": 100, "tv": 30}
+FIRST, FALL = 0.1, 3.0
+"""lambda of FISTA's first step, at most, and by what it falls from step to step."""
 INNER = 8
 """Conjugate-gradient steps in each of ADMM's."""
 
@@ -67,29 +70,50 @@ def compressed_sensing(
     strength = WEIGHT[sparse] if weight is None else weight
     count = iterations or ITERATIONS[sparse]
     scaled = (samples / peak).reshape(-1, *shape), maps.reshape(-1, *shape), there.reshape(shape).astype(float)
-    app = _app(*scaled, strength, sparse, wavelet, count, largest)
-    return np.asarray(_run(app, count, progress) * peak).reshape(kspace.shape[1:])
+    if sparse == "wavelet":
+        found = _wavelets(*scaled, strength, wavelet, count, largest, progress)
+    else:
+        found = _total_variation(*scaled, strength, count, progress)
+    return np.asarray(found * peak).reshape(kspace.shape[1:])
 
 
-def _app(
-    samples: Array, maps: Array, there: NDArray[np.float64], weight: float, sparse: str, wavelet: str, count: int,
-    largest: float,
-) -> Any:  # fmt: skip
-    from sigpy.mri.app import L1WaveletRecon, TotalVariationRecon
+def _wavelets(
+    samples: Array, maps: Array, there: NDArray[np.float64], weight: float, wavelet: str, count: int, largest: float,
+    progress: Callable[[int, int], None] | None,
+) -> Array:  # fmt: skip
+    """Run FISTA, with lambda falling to `weight` in steps: a small lambda from the start converges slowly."""
+    from sigpy.mri.app import L1WaveletRecon
 
-    if sparse == "wavelet":  # the largest eigenvalue of A^H A is at most that of sum |s|^2: no power iteration
-        return L1WaveletRecon(
-            samples, maps, weight, weights=there, wave_name=wavelet, alpha=1 / largest, max_iter=count, show_pbar=False
-        )
-    return TotalVariationRecon(
+    steps = max(1, math.ceil(math.log(FIRST / weight) / math.log(FALL))) if weight > 0 else 1
+    steps = min(steps, count)
+    found, done = np.zeros(maps.shape[1:], dtype=np.complex128), 0
+    for step in range(steps):
+        turns = count // steps + (step < count % steps)
+        app = L1WaveletRecon(  # the largest eigenvalue of A^H A is at most that of sum |s|^2: no power iteration
+            samples, maps, weight * FALL ** (steps - 1 - step), weights=there, wave_name=wavelet, x=found,
+            alpha=1 / largest, max_iter=turns, show_pbar=False,
+        )  # fmt: skip
+        found = _run(app, done, count, progress)
+        done += turns
+    return found
+
+
+def _total_variation(
+    samples: Array, maps: Array, there: NDArray[np.float64], weight: float, count: int,
+    progress: Callable[[int, int], None] | None,
+) -> Array:  # fmt: skip
+    from sigpy.mri.app import TotalVariationRecon
+
+    app = TotalVariationRecon(
         samples, maps, weight, weights=there, solver="ADMM", rho=10 * weight, max_cg_iter=INNER, max_iter=count,
         show_pbar=False,
     )  # fmt: skip
+    return _run(app, 0, count, progress)
 
 
-def _run(app: Any, count: int, progress: Callable[[int, int], None] | None) -> Array:
+def _run(app: Any, before: int, count: int, progress: Callable[[int, int], None] | None) -> Array:
     """Step sigpy's algorithm, telling how far it is."""
-    done = 0
+    done = before
     while not app.alg.done():
         app.alg.update()
         done += 1
