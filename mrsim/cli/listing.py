@@ -46,6 +46,7 @@ def _materials() -> Rows:
 KINDS: dict[str, Callable[[], Rows]] = {
     "protocols": lambda: _files("protocols"),
     "phantoms": lambda: _files("phantoms"),
+    "cohorts": lambda: _files("phantoms/cohorts"),
     "tissues": lambda: _files("phantoms/tissues"),
     "materials": _materials,
     "substances": lambda: _files("phantoms/substances"),

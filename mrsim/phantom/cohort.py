@@ -1,0 +1,179 @@
+"""Cohorts: subjects drawn one by one from a file's distributions.
+
+Every number is drawn through a standard normal z: a trait is its mean and spread as a normal, a lognormal or a normal
+between two bounds; a grade is where Phi(z) falls among the cumulated shares of the grades. Correlations are those of
+the normals (a Gaussian copula), so each trait and each level keeps its own distribution exactly. A subject depends on
+the seed and on its own number alone: cohorts stream, and any subject can be drawn again by itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import InputError
+from ..core.toml import line_of, read_toml, resource, structure
+from .cohort_file import PROPERTIES, CohortFile, Trait, check_cohort
+
+Array = NDArray[np.float64]
+FOLDER = "phantoms/cohorts"
+"""Where shipped cohorts lie."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """One drawn person."""
+
+    cohort: str
+    seed: int
+    number: int
+    """From 0."""
+    grades: dict[str, int]
+    """Pfirrmann grade, 1 to 5, by level."""
+    index_level: str | None
+    """The level that brought a patient into the cohort."""
+    traits: dict[str, float]
+    """By name, SI."""
+    tissue_scores: dict[str, dict[str, float]]
+    """Tissue -> property -> how many standard deviations it lies from the mean, heterogeneity included."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Cohort:
+    """Distributions of subjects."""
+
+    name: str
+    file: Path
+    content: CohortFile
+    traits: tuple[str, ...]
+    mixing: Array
+    """(trait + 1, trait + 1) Cholesky factor of the correlation of the traits and, last, of the grades."""
+    tissue_mixing: Array
+    """(property, property) Cholesky factor of the correlation of a tissue's properties."""
+
+    def subject(self, seed: int, number: int) -> Subject:
+        """Return one subject; it depends on the seed and the number alone."""
+        rng = np.random.default_rng([seed, number])
+        z = self.mixing @ rng.standard_normal(len(self.traits) + 1)
+        index = self._index(rng)
+        drawn = {name: value(self.content.trait[name], float(s)) for name, s in zip(self.traits, z, strict=False)}
+        return Subject(
+            cohort=self.name,
+            seed=seed,
+            number=number,
+            grades=self._grades(rng, float(z[-1]), index),
+            index_level=index,
+            traits=drawn,
+            tissue_scores=self._scores(rng),
+        )
+
+    def subjects(self, count: int, seed: int = 1, first: int = 0) -> Iterator[Subject]:
+        """Draw subjects one after the other; none is kept."""
+        for number in range(first, first + count):
+            yield self.subject(seed, number)
+
+    def _index(self, rng: np.random.Generator) -> str | None:
+        if self.content.index is None:
+            return None
+        return self.content.levels[_place(np.asarray(self.content.index.levels), float(rng.random()))]
+
+    def _grades(self, rng: np.random.Generator, shared: float, index: str | None) -> dict[str, int]:
+        """Return the grades; each level's normal has the shared part and one of its own."""
+        rho = self.content.grade_correlation
+        own = rng.standard_normal(len(self.content.levels))
+        found = {}
+        for level, z in zip(self.content.levels, own, strict=True):
+            share = _normal(math.sqrt(rho) * shared + math.sqrt(1 - rho) * float(z))
+            table = self.content.grades_at.get(level, self.content.grades)
+            if self.content.index is not None and level == index:
+                table = self.content.index.grades
+            found[level] = 1 + _place(np.asarray(table), share)
+        return found
+
+    def _scores(self, rng: np.random.Generator) -> dict[str, dict[str, float]]:
+        table = self.content.tissues
+        if table is None:
+            return {}
+        parts = rng.standard_normal((len(table.names) + 1, len(PROPERTIES)))
+        mixed = math.sqrt(table.shared) * parts[0] + math.sqrt(1 - table.shared) * parts[1:]
+        scores = table.heterogeneity * mixed @ self.tissue_mixing.T
+        return {
+            name: dict(zip(PROPERTIES, map(float, row), strict=True))
+            for name, row in zip(table.names, scores, strict=True)
+        }
+
+
+def load_cohort(name: str) -> Cohort:
+    """Return a cohort by its shipped name, e.g. ``"lumbar-surgical"``, or by the path of its file."""
+    path = resource(name, FOLDER, "cohort")
+    content = structure(read_toml(path), CohortFile, path)
+    check_cohort(content, path)
+    traits = tuple(content.trait)
+    order = (*traits, "grade")
+    correlation = np.eye(len(order))
+    for entry in content.correlation:
+        i, j = (order.index(trait) for trait in entry.traits)
+        correlation[i, j] = correlation[j, i] = entry.value
+    table = content.tissues
+    within = np.eye(len(PROPERTIES))
+    if table is not None:
+        within = np.array([[1, table.t1_t2, table.t1_pd], [table.t1_t2, 1, table.t2_pd], [table.t1_pd, table.t2_pd, 1]])
+    return Cohort(
+        name=path.stem,
+        file=path,
+        content=content,
+        traits=traits,
+        mixing=_factor(correlation, "correlation", path),
+        tissue_mixing=_factor(within, "tissues", path),
+    )
+
+
+def value(trait: Trait, z: float) -> float:
+    """Return a trait at z standard deviations of its normal, SI."""
+    mean, sd = trait.si("mean"), trait.si("sd")
+    if trait.distribution == "lognormal":
+        spread = math.sqrt(math.log1p((sd / mean) ** 2))
+        return mean * math.exp(spread * z - spread**2 / 2)
+    if trait.low or trait.high:
+        low = _normal((trait.si("low") - mean) / sd) if trait.low else 0.0
+        high = _normal((trait.si("high") - mean) / sd) if trait.high else 1.0
+        from scipy.special import ndtri
+
+        return mean + sd * float(ndtri(low + (high - low) * _normal(z)))
+    return mean + sd * z
+
+
+def plain_subject(subject: Subject) -> dict[str, Any]:
+    """Return a subject as one flat row."""
+    row: dict[str, Any] = {"subject": subject.number, "index_level": subject.index_level}
+    row |= {f"grade {level}": grade for level, grade in subject.grades.items()} | subject.traits
+    for tissue, scores in subject.tissue_scores.items():
+        row |= {f"{tissue} {name} score": score for name, score in scores.items()}
+    return row
+
+
+def _normal(z: float) -> float:
+    """Return Phi(z)."""
+    return 0.5 * math.erfc(-z / math.sqrt(2))
+
+
+def _place(shares: Array, at: float) -> int:
+    """Return in which of the cumulated shares a number between 0 and 1 falls."""
+    edges = np.cumsum(shares / shares.sum())
+    return int(min(np.searchsorted(edges, at, side="right"), np.flatnonzero(shares)[-1]))
+
+
+def _factor(correlation: Array, key: str, path: Path) -> Array:
+    try:
+        return np.asarray(np.linalg.cholesky(correlation))
+    except np.linalg.LinAlgError:
+        raise InputError(
+            "these correlations contradict each other: no numbers can have all of them", key=key, file=path,
+            line=line_of(path, (key,)),
+        ) from None  # fmt: skip
