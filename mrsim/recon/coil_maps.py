@@ -22,8 +22,10 @@ WIDTH = 24
 """Lines used along each direction, if there are as many."""
 FEWEST = 8
 """Lines needed along each encoded direction."""
-COARSE = 64
+COARSE = 48
 """Voxels along each direction of the raster on which ESPIRiT works."""
+STEPS = 40
+"""Of its power iteration."""
 
 
 def estimate_maps(
@@ -101,8 +103,9 @@ def _espirit(middle: NDArray[np.complex128], shape: tuple[int, ...], crop: float
     small = _resized(middle.reshape(len(middle), *widths), raster)
     width = min(widths)
     maps, value = EspiritCalib(
-        small, calib_width=width, kernel_width=min(6, width // 2), crop=0, output_eigenvalue=True, show_pbar=False
-    ).run()
+        small, calib_width=width, kernel_width=min(6, width // 2), crop=0, output_eigenvalue=True, max_iter=STEPS,
+        show_pbar=False,
+    ).run()  # fmt: skip
     maps = common_phase(maps, _virtual(middle))
     fine = [shape[axis] for axis in used]
     maps, value = _interpolated(maps, fine), _interpolated(value.reshape(1, *raster), fine)[0].real
