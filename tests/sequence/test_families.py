@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from walk import between_pulses, played_k
 
 from mrsim.core.errors import InfeasibleError, InputError
-from mrsim.core.toml import available
 from mrsim.sequence.discretize import discretize
 from mrsim.sequence.families import FAMILIES
 from mrsim.sequence.families.multi_echo_gradient_echo import MultiEchoGradientEcho
@@ -182,20 +181,6 @@ def test_family_follows_other_rasters(family, scanner):
     # Coarser blocks than gradients, RF on 2 us, receiver on 2 us: another vendor's habits.
     coarse = replace(scanner, gradient_raster=4e-6, rf_raster=2e-6, adc_raster=2e-6, block_raster=20e-6)
     assert_plays_what_it_says(family(matrix=(16, 5)).build(coarse))
-
-
-@pytest.mark.parametrize("name", sorted(available("protocols")))
-@pytest.mark.parametrize("field", PRESETS)
-def test_protocol_file_plays_on_every_preset(name, field):
-    from mrsim.sequence.protocol import load_protocol
-
-    sequence = load_protocol(name).build(PRESETS[field])
-    assert sequence.check() == ()
-    starts = sequence.starts()
-    # A wait that shifts a vibration against the scan is no part of a repetition.
-    shift = np.cumsum([block.duration * (block.name == "shift against the vibration") for block in sequence.blocks])
-    tr = np.diff((starts - shift)[[i for i, block in enumerate(sequence.blocks) if block.starts_tr]])
-    assert np.all(tr == round(sequence.definitions["tr"] * 1e9))
 
 
 @pytest.mark.parametrize(
