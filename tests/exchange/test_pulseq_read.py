@@ -15,7 +15,7 @@ from mrsim.sequence.played import turned
 from mrsim.sequence.scanner import load_scanner
 
 from . import scans
-from .oracle import pypulseq, read_by_pypulseq, waveform
+from .oracle import read_by_pypulseq, waveform
 
 SCANNER = load_scanner("3T")
 NAMES = ("gradient_echo", "echo_planar", "turbo_spin_echo", "ultrashort", "spiral", "magnetisation_prepared",
@@ -291,18 +291,3 @@ def test_signature_is_verified_and_a_changed_file_is_noted(tmp_path):
     assert read_tables(path).notes == []
     path.write_text(path.read_text().replace("[DEFINITIONS]", "[DEFINITIONS]\nAuthor somebody"))
     assert "changed after it was signed" in read_tables(path).notes[0]
-
-
-def test_pypulseq_reports_on_an_exported_family_without_complaint(tmp_path):
-    from mrsim.sequence.families import FAMILIES
-
-    from .oracle import small
-
-    assert pypulseq() is not None
-    for family in FAMILIES:
-        path = tmp_path / "scan.seq"
-        path.write_text(pulseq_text(small(family, SCANNER)))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            report = read_by_pypulseq(path, SCANNER).test_report()
-        assert "Event timing check passed successfully" in report, family.name
