@@ -1,7 +1,7 @@
 """A phantom: regions of tissue in the world, whose true content of every voxel is known.
 
-Regions are plane shapes extruded along one world axis, painted in order (later ones cover earlier ones).
-Everything that a voxel holds follows from `fractions`; truth, regions of interest and spins are read off it.
+Regions are plane shapes extruded along one world axis, or solids, painted in order (later ones cover earlier ones).
+Everything that a voxel holds follows from its contents; truth, regions of interest and spins are read off them.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from ..core.field_map import FieldMap
 from ..core.grid import Grid
 from ..core.maps import Maps
-from .fractions import Lattice, lattice_fractions
+from .contents import Region, contents, fractions_of, region_fractions
 from .motion import Affine, Displacement, Flow, OnGrid, Rotation, Vibration
-from .shapes import Shape
+from .solids import FRAMES, Solid
 from .spins import Spins
 from .tissue import Tissue
 
@@ -27,20 +27,6 @@ PURE = 0.99
 """Volume fraction from which a voxel counts as one tissue."""
 SLIVER = 1e-9
 """Volume fraction below which a tissue is not sampled."""
-FRAMES = {"x": (1, 2, 0), "y": (2, 0, 1), "z": (0, 1, 2)}
-"""Per extrusion axis: the world axes of the plane's first and second coordinate, and of the extrusion."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Region:
-    """One painted shape."""
-
-    name: str
-    tissue: int
-    """Index into the phantom's tissues."""
-    shape: Shape
-    span: tuple[float, float] = (-np.inf, np.inf)
-    """Where the region begins and ends along the extrusion, m."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +40,8 @@ class Roi:
     """Lower corner of the box, m."""
     high: tuple[float, float] = (np.inf, np.inf)
     """Upper corner of the box, m."""
+    side: Solid | None = None
+    """Voxels whose centre lies outside this solid are left out."""
 
 
 class RoiMasks(dict[str, NDArray[np.bool_]]):
@@ -87,11 +75,18 @@ class Phantom:
     history: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Provenance."""
 
+    @property
+    def solid(self) -> bool:
+        """True if any region varies along all three axes."""
+        return any(isinstance(region.shape, Solid) for region in self.regions)
+
     def uniform_through(self, grid: Grid, thickness: float) -> bool:
         """Return True if the object does not vary along grid z within `thickness`, m, around the grid's centre."""
         if any(isinstance(field, FieldMap) and field.varies_through for field in (self.offset, self.b1)):
             return False
         along = FRAMES[self.axis][2]
+        if self.solid:
+            return False
         if abs(abs(grid.axes[along, 2]) - 1) > 1e-9:
             return False
         low, high = grid.centre[along] - thickness / 2, grid.centre[along] + thickness / 2
@@ -104,48 +99,42 @@ class Phantom:
 
         Where the object does not end, the corners are infinite.
         """
-        frame = list(FRAMES[self.axis])
-        boxes = [np.column_stack([r.shape.bounds(), r.span]) for r in self.regions]
-        low = np.min([box[0] for box in boxes], axis=0) - np.asarray(grid.centre)[frame]
-        high = np.max([box[1] for box in boxes], axis=0) - np.asarray(grid.centre)[frame]
-        turn = np.where(np.abs(grid.axes) < 1e-12, 0.0, grid.axes)[frame].T  # (grid axis, frame axis)
+        boxes = [r.solid(self.axis).bounds() for r in self.regions]
+        low = np.min([box[0] for box in boxes], axis=0) - np.asarray(grid.centre)
+        high = np.max([box[1] for box in boxes], axis=0) - np.asarray(grid.centre)
+        turn = np.where(np.abs(grid.axes) < 1e-12, 0.0, grid.axes).T  # (grid axis, world axis)
         ends = np.stack([_scaled(turn, low), _scaled(turn, high)])
         return np.asarray([ends.min(axis=0).sum(axis=1), ends.max(axis=0).sum(axis=1)])
 
     def fractions(self, grid: Grid) -> dict[str, Array]:
         """Return the (z, y, x) volume fraction of each tissue; they sum to at most 1, the rest is background."""
-        return self._by_tissue(self.region_fractions(grid))
+        return fractions_of(self.regions, self.axis, self._names, grid)
 
     def region_fractions(self, grid: Grid) -> Array:
-        """Return the (region, z, y, x) visible volume fraction of each painted region; error at most 1e-3."""
-        if grid.gap:
-            return np.concatenate([self.region_fractions(grid.slice(i)) for i in range(grid.shape[0])], axis=1)
-        frame = list(FRAMES[self.axis])
-        steps = (grid.axes * np.asarray(grid.spacing))[frame].T
-        first = np.array([grid.coordinates(a)[0] for a in range(3)])
-        origin = grid.to_world(first)[frame]
-        lattice = Lattice(origin=origin, steps=steps, counts=(grid.shape[2], grid.shape[1], grid.shape[0]))
-        levels = [_plane_level(region.shape) for region in self.regions]
-        filled = lattice_fractions(levels, [region.span for region in self.regions], lattice)
-        return np.ascontiguousarray(filled.transpose(0, 3, 2, 1))
+        """Return the (region, z, y, x) visible volume fraction of each painted region."""
+        return region_fractions(self.regions, self.axis, grid)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(tissue.name for tissue in self.tissues)
 
     def sample(self, grid: Grid) -> Spins:
         """Return the spins of every voxel of a grid: one row per tissue that the voxel holds."""
-        filled = self._by_tissue(self.region_fractions(grid))
-        held = np.stack([part.ravel() for part in filled.values()], axis=1)
-        cell, tissue = np.nonzero(held > SLIVER)
+        cell, tissue, fraction = contents(self.regions, self.axis, grid, subsamples=2, merge=True)
+        held = fraction > SLIVER
+        cell, tissue, fraction = cell[held], tissue[held], fraction[held]
         z, y, x = np.unravel_index(cell, grid.shape)
         axes = [grid.coordinates(a) for a in range(3)]
         position = np.stack([axes[0][x], axes[1][y], axes[2][z]], axis=1)
         return Spins(
             position=position,
-            volume=held[cell, tissue] * grid.voxel_volume,
+            volume=fraction * grid.voxel_volume,
             tissue=tissue.astype(np.int32),
             cell=cell.astype(np.int64),
             offset=_field(self.offset, grid, position, "offset"),
             b1=_field(self.b1, grid, position, "b1"),
             pools=tuple(tissue.pools(self.field) for tissue in self.tissues),
-            tissues=tuple(tissue.name for tissue in self.tissues),
+            tissues=self._names,
             motion=tuple(OnGrid(motion=motion, grid=grid) for motion in self.motion),
         )
 
@@ -184,32 +173,33 @@ class Phantom:
         """
         from scipy.ndimage import binary_erosion
 
-        parts = self.region_fractions(grid)
-        plane = self._plane_coordinates(grid)
+        regions, plane, world = self.regions, self._plane_coordinates(grid), voxel_centres(grid)
+        cell, number, fraction = contents(regions, self.axis, grid)
         cross = np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], dtype=bool)
         masks, kept = RoiMasks(), []
         for roi in self.rois_defined:
-            members = [i for i, region in enumerate(self.regions) if region.name in roi.regions]
-            mask = parts[members].sum(axis=0) >= PURE
-            mask &= np.all((plane >= roi.low) & (plane < roi.high), axis=-1)
+            mine = np.array([region.name in roi.regions for region in regions])[number]
+            held = np.bincount(cell[mine], fraction[mine], minlength=plane[..., 0].size).reshape(grid.shape)
+            mask = (held >= PURE) & np.all((plane >= roi.low) & (plane < roi.high), axis=-1)
+            if roi.side is not None:
+                mask[mask] = roi.side.level(world[mask]) <= 0
             smaller = binary_erosion(mask, cross) if erode else mask
-            if erode and not smaller.any():
+            if erode and mask.any() and not smaller.any():
                 kept.append(roi.name)
                 smaller = mask
             masks[roi.name] = smaller
         masks.not_eroded = tuple(kept)
         return masks
 
-    def _by_tissue(self, parts: Array) -> dict[str, Array]:
-        total = {tissue.name: np.zeros(parts.shape[1:]) for tissue in self.tissues}
-        for region, part in zip(self.regions, parts, strict=True):
-            total[self.tissues[region.tissue].name] += part
-        return total
-
     def _plane_coordinates(self, grid: Grid) -> Array:
-        x, y, z = (grid.coordinates(a) for a in range(3))
-        position = np.stack(np.broadcast_arrays(x[None, None, :], y[None, :, None], z[:, None, None]), axis=-1)
-        return grid.to_world(position)[..., list(FRAMES[self.axis][:2])]
+        return voxel_centres(grid)[..., list(FRAMES[self.axis][:2])]
+
+
+def voxel_centres(grid: Grid) -> Array:
+    """Return the (z, y, x, 3) voxel centres in world axes, m."""
+    x, y, z = (grid.coordinates(a) for a in range(3))
+    position = np.stack(np.broadcast_arrays(x[None, None, :], y[None, :, None], z[:, None, None]), axis=-1)
+    return grid.to_world(position)
 
 
 def true_values(tissue: Tissue, field: float) -> dict[str, float]:
@@ -227,10 +217,6 @@ def _field(field: float | FieldMap, grid: Grid, position: Array, key: str) -> Ar
     if isinstance(field, FieldMap):
         return np.asarray(field.at(grid.to_world(position), key), dtype=np.float64)
     return np.full(len(position), float(field))
-
-
-def _plane_level(shape: Shape) -> Any:
-    return lambda point: shape.level(point[..., :2])
 
 
 def _scaled(turn: Array, corner: Array) -> Array:

@@ -1,0 +1,217 @@
+"""How much of each cell every solid fills: from coarse blocks down to sub-cells, only where boundaries pass.
+
+Blocks of cells that a ball test proves to lie in one region are done at once. In the cells that boundaries cross,
+every region that may matter is evaluated on sub-cells, each boundary becomes a plane in each sub-cell, and the planes
+are painted top first (`_kernels.paint`). Fractions of a cell add up to 1 to rounding; volumes converge with the square
+of the sub-cell. A `Mix` hands a share of what a region covers to another one: blurred boundaries, fat in muscle.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .fractions import Lattice
+from .solids import Solid
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+CHUNK = 300_000
+"""Pairs of cell and region that are evaluated together: bounds the memory."""
+COARSEST = 4
+"""Halvings between the coarsest blocks and the cells."""
+
+
+class Mix(ABC):
+    """What a region keeps of the volume that it covers; the rest belongs to the region named `into`."""
+
+    __slots__ = ()
+    into: str
+
+    @abstractmethod
+    def share(self, point: Array) -> Array:
+        """Return the (n,) share kept, 0 to 1, at (n, 3) points, m."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Blur(Mix):
+    """A boundary that is a ramp: smoothly from 1 to 0 over `width` around the zero of a level set."""
+
+    solid: Solid
+    width: float
+    """m."""
+    into: str
+
+    def share(self, point: Array) -> Array:
+        """Return 3 u^2 - 2 u^3 with u = 1/2 - level / width, between 0 and 1."""
+        u = np.clip(0.5 - self.solid.level(point) / self.width, 0.0, 1.0)
+        return np.asarray(u * u * (3.0 - 2.0 * u))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Streaks(Mix):
+    """Strands of another tissue, drawn from a seed: where a sum of plane waves is high."""
+
+    fraction: float
+    """Mean share of the strands."""
+    into: str
+    waves: Array
+    """(wave, 4) wave vectors, rad/m, and phases, rad."""
+    width: float = 1.2
+    """How softly strands begin, in standard deviations of the sum of waves."""
+
+    def share(self, point: Array) -> Array:
+        """Return 1 less the strands: a logistic function of the waves' sum, its level set so that the mean holds."""
+        waves = np.cos(point @ self.waves[:, :3].T + self.waves[:, 3]).sum(axis=1) / np.sqrt(len(self.waves) / 2)
+        # a logistic of a normal variable: mean = logistic(level / sqrt(1 + pi s^2 / 8)), s = 4 / width
+        steep = 4.0 / self.width
+        level = np.log(self.fraction / (1 - self.fraction)) * np.sqrt(1 + np.pi * steep**2 / 8)
+        return np.asarray(1.0 - 1.0 / (1.0 + np.exp(-(steep * waves + level))))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Painted:
+    """One region as the painter sees it."""
+
+    solid: Solid
+    mix: Mix | None = None
+    into: int = -1
+    """Index of the region that the mix hands its rest to."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Contents:
+    """What cells hold, as a list: fractions of regions, each (cell, region) at most once per entry."""
+
+    cell: Integers
+    """(m,) flat index in the lattice (n0, n1, n2)."""
+    region: Integers
+    """(m,)."""
+    fraction: Array
+    """(m,) share of the cell's volume."""
+
+
+def solid_contents(painted: Sequence[Painted], lattice: Lattice, subsamples: tuple[int, int, int]) -> Contents:
+    """Return the visible content of every cell.
+
+    Parameters
+    ----------
+    painted : sequence of Painted
+        Later ones cover earlier ones.
+    lattice : Lattice
+        The cells, in world axes.
+    subsamples : (int, int, int)
+        Sub-cells along each lattice axis in cells that boundaries cross, at least 2.
+    """
+    found: list[tuple[Integers, Integers, Array]] = []
+    counts = np.array(lattice.counts)
+    size = np.linalg.norm(lattice.steps, axis=1)
+    late = np.minimum(np.round(np.log2(size / size.min())), COARSEST).astype(int)
+    block, places, candidates = None, np.empty((0, 3), dtype=int), np.empty((0, 0), dtype=bool)
+    for halving in range(COARSEST, -1, -1):
+        extent = np.minimum(2 ** np.maximum(halving - late, 0), np.maximum(counts, 1))
+        if block is None:
+            axes = [np.arange(0, n, e) for n, e in zip(counts, extent, strict=True)]
+            places = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+            candidates = np.ones((len(painted), len(places)), dtype=bool)
+        else:
+            places, parent = _split(places, block, extent, counts)
+            candidates = candidates[:, parent]
+        block = extent
+        places, candidates = _settle(painted, lattice, places, block, candidates, found, subsamples)
+    _cross(painted, lattice, places, candidates, subsamples, found)
+    cell, region, fraction = (np.concatenate([entry[i] for entry in found]) for i in range(3))
+    return Contents(cell=cell.astype(np.int64), region=region.astype(np.int64), fraction=fraction)
+
+
+def _split(places: Integers, block: Integers, extent: Integers, counts: Integers) -> tuple[Integers, Integers]:
+    """Return the corners of the smaller blocks within blocks, and which block each comes from."""
+    axes = [np.arange(0, b, e) for b, e in zip(block, extent, strict=True)]
+    offsets = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    all_places = (places[:, None, :] + offsets).reshape(-1, 3)
+    parent = np.repeat(np.arange(len(places)), len(offsets))
+    inside = np.all(all_places < counts, axis=1)
+    return all_places[inside], parent[inside]
+
+
+def _settle(
+    painted: Sequence[Painted], lattice: Lattice, places: Integers, block: Integers,
+    candidates: NDArray[np.bool_], found: list[tuple[Integers, Integers, Array]], subsamples: tuple[int, int, int],
+) -> tuple[Integers, NDArray[np.bool_]]:  # fmt: skip
+    """Note the blocks that lie in one region; return the others with the regions that may matter in them."""
+    middle = lattice.origin + (places + (block - 1) / 2) @ lattice.steps
+    corners = np.array([(a, b, c) for a in (-0.5, 0.5) for b in (-0.5, 0.5) for c in (-0.5, 0.5)]) * block
+    radius = float(np.linalg.norm(corners @ lattice.steps, axis=1).max())
+    open_, covering = np.ones(len(places), dtype=bool), np.full(len(places), -1)
+    matters = np.zeros_like(candidates)
+    for region in range(len(painted) - 1, -1, -1):
+        index = np.flatnonzero(candidates[region] & open_)
+        if len(index) == 0:
+            continue
+        level = painted[region].solid.level(middle[index])
+        matters[region, index] = level <= radius
+        hidden = index[level < -radius]
+        covering[hidden], open_[hidden] = region, False
+    whole = np.array([p.mix is None for p in painted] + [True])[covering]  # -1 is the background, which is whole
+    alone = matters.sum(axis=0) == (covering >= 0)
+    done = alone & whole
+    inner, parent = _split(places[done], block, np.ones(3, dtype=int), np.array(lattice.counts))
+    region = covering[done][parent]
+    real = region >= 0
+    cell = np.ravel_multi_index(tuple(inner[real].T), lattice.counts)
+    found.append((cell, region[real], np.ones(len(cell))))
+    return places[~done], matters[:, ~done]
+
+
+def _cross(
+    painted: Sequence[Painted], lattice: Lattice, places: Integers, candidates: NDArray[np.bool_],
+    subsamples: tuple[int, int, int], found: list[tuple[Integers, Integers, Array]],
+) -> None:  # fmt: skip
+    """Paint the sub-cells of cells that boundaries cross, in chunks of cells."""
+    if len(places) == 0:
+        return
+    ends = np.cumsum(candidates.sum(axis=0))
+    axes = [((np.arange(n) + 0.5) / n - 0.5) for n in subsamples]
+    offsets = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3) @ lattice.steps
+    limit = max(1, CHUNK * 27 // len(offsets))
+    first = 0
+    while first < len(places):
+        begun = ends[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, begun + limit, side="right")))
+        some = slice(first, last)
+        centre = lattice.origin + places[some] @ lattice.steps
+        cell = np.ravel_multi_index(tuple(places[some].T), lattice.counts)
+        found.extend(_paint_cells(painted, cell, centre, offsets, candidates[:, some], subsamples))
+        first = last
+
+
+def _paint_cells(
+    painted: Sequence[Painted], cell: Integers, centre: Array, offsets: Array, candidates: NDArray[np.bool_],
+    subsamples: tuple[int, int, int],
+) -> list[tuple[Integers, Integers, Array]]:  # fmt: skip
+    """Return the (cell, region, fraction) lists of some cells."""
+    from ._kernels.paint import paint
+
+    row, backwards = np.nonzero(candidates[::-1].T)  # by cell, top region first
+    region = len(painted) - 1 - backwards
+    start = np.concatenate([[0], np.cumsum(candidates.sum(axis=0))])
+    value = np.empty((len(row), len(offsets)))
+    share = np.ones_like(value)
+    for number in np.unique(region):
+        mine = np.flatnonzero(region == number)
+        point = (centre[row[mine], None, :] + offsets).reshape(-1, 3)
+        value[mine] = painted[number].solid.level(point).reshape(len(mine), -1)
+        mix = painted[number].mix
+        if mix is not None:
+            share[mine] = mix.share(point).reshape(len(mine), -1)
+    most = int(np.diff(start).max()) + 1
+    filled, moved = np.zeros(len(row)), np.zeros(len(row))
+    room = (np.empty((most, 4)), np.empty(most, dtype=np.int64), np.empty(most + 1), np.empty(3))
+    paint(start, value, share, subsamples, *room, filled, moved)
+    into = np.array([p.into for p in painted])[region]
+    seen, handed = filled > 0, moved > 0
+    return [(cell[row[seen]], region[seen], filled[seen]), (cell[row[handed]], into[handed], moved[handed])]
