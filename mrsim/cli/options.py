@@ -41,6 +41,18 @@ def hertz(context: click.Context, parameter: click.Parameter, text: str | None) 
     return values[0]
 
 
+def grades(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...] | int | None:
+    """Return a Pfirrmann grade, or several for the discs of a spine, from ``3`` or ``1,2,3,4,5``."""
+    if text is None:
+        return None
+    words = [word.strip() for word in text.split(",")]
+    if not all(word in {"1", "2", "3", "4", "5"} for word in words):
+        problem = f"'{text}' is no Pfirrmann grade; give 1 to 5, or one for each disc of a spine, e.g. 1,2,3,4,5"
+        raise click.BadParameter(problem, context, parameter)
+    numbers = tuple(int(word) for word in words)
+    return numbers if len(numbers) > 1 else numbers[0]
+
+
 def entries(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
     """Return the protocol entries to change from texts ``key=value``, each value with its unit."""
     changed = {}
@@ -92,7 +104,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON t
 seed_option = click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the noise.")
 noise_free_option = click.option("--noise-free", is_flag=True, help="Add no noise (the same as --without noise).")
 phantom_options = together(
-    click.option("--grade", type=click.IntRange(1, 5), help="Pfirrmann grade of the disc, 1 to 5."),
+    click.option(
+        "--grade",
+        metavar="GRADE",
+        callback=grades,
+        help="Pfirrmann grade of the disc, 1 to 5; of a spine one for all discs or a list, the lowest disc last.",
+    ),
     click.option("--phantom", metavar="NAME", help="Phantom or path of a phantom file."),
     click.option(
         "--material",

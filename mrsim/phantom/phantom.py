@@ -17,6 +17,7 @@ from ..core.field_map import FieldMap
 from ..core.grid import Grid
 from ..core.maps import Maps
 from .contents import Region, contents, fractions_of, region_fractions
+from .lamellae import Lamellae
 from .motion import Affine, Displacement, Flow, OnGrid, Rotation, Vibration
 from .solids import FRAMES, Solid
 from .spins import Spins
@@ -59,7 +60,7 @@ class Phantom:
     field: float
     """T."""
     grade: int | None
-    """Pfirrmann grade, 1 to 5, where the phantom has one."""
+    """Pfirrmann grade, 1 to 5, where the phantom has one; of several discs the first."""
     tissues: tuple[Tissue, ...]
     regions: tuple[Region, ...]
     """In painter's order."""
@@ -70,6 +71,8 @@ class Phantom:
     """Local field offset, Hz: one number, or a map."""
     b1: float | FieldMap = 1.0
     """Transmit field relative to the nominal one: one number, or a map."""
+    lamellae: tuple[Lamellae, ...] = ()
+    """Where fibres run, and how."""
     motion: tuple[Flow | Rotation | Affine | Displacement | Vibration, ...] = ()
     """How everything moves from where it is painted, in world axes; several motions add up."""
     history: dict[str, Any] = dataclasses.field(default_factory=dict)

@@ -8,6 +8,7 @@ on the spot (``[material.<name>]``, ideal materials whose properties hold at any
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,35 +16,21 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from ..core.errors import InputError, did_you_mean
-from ..core.toml import available, line_of, read_toml, resource, structure
-from ..core.units import Angle, ChemicalShift, Fraction, Frequency, Length, Quantity, Susceptibility, Time
+from ..core.toml import line_of, read_toml, resource, structure
+from ..core.units import Angle, Fraction, Frequency, Length, Quantity
+from .contents import Region
 from .field_laws import STRICT
 from .motion_segment import MotionSegment, Part, segment_regions, segment_rois
 from .offset_map import SusceptibilityTable, magnetised
-from .phantom import Phantom, Region, Roi
+from .phantom import Phantom, Roi
+from .phantom_tissues import Material, check_sets, tissue_of, tissues_of
 from .shapes import Box, Ellipse, Polygon, Shape
-from .tissue import Tissue, grade_number, load_tissue, material_sets
-from .tissue_facts import Fact, FactEntry, read_fact
-from .tissue_file import FractionEntry, TimeEntry, WaterTable
+from .spine_file import Spine
+from .spine_phantom import regions_of, spine_parts
+from .tissue import grade_number
 
+Grade = int | str | Sequence[int | str] | None
 Pair = Annotated[tuple[float, ...], Quantity("length")]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Material:
-    """An ideal material."""
-
-    __pydantic_config__ = STRICT
-    t1: Time
-    t2: Time
-    pd: Fraction
-    t2_star: Time | None = None
-    """None: the same as t2."""
-    shift: ChemicalShift = 0.0
-    """Relative to water."""
-    susceptibility: Susceptibility = 0.0
-    """Relative to water."""
-    description: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,13 +115,12 @@ class PhantomFile:
     motion_segment: MotionSegment | None = None
     susceptibility: SusceptibilityTable | None = None
     """Its tissues disturb the main field; None: they do not."""
+    spine: Spine | None = None
     materials: tuple[str, ...] = ()
     """Material sets of its tissues, where the literature disagrees."""
 
 
-def load_phantom(
-    name: str, field: float = 3.0, grade: int | str | None = None, materials: tuple[str, ...] = ()
-) -> Phantom:
+def load_phantom(name: str, field: float = 3.0, grade: Grade = None, materials: tuple[str, ...] = ()) -> Phantom:
     """Load a phantom by name or path.
 
     Parameters
@@ -143,8 +129,9 @@ def load_phantom(
         A shipped phantom, e.g. ``"lumbar-disc"``, or the path of a TOML file.
     field : float
         Field strength, T; every tissue must be known there.
-    grade : int or str, optional
-        Pfirrmann grade, 1 to 5 or I to V, for phantoms with a disc. Default: the file's.
+    grade : int, str or sequence of them, optional
+        Pfirrmann grade, 1 to 5 or I to V, for phantoms with a disc. Default: the file's. Of a spine, one for all
+        discs, or one each from the uppermost down; with fewer, the lowest discs take them and the others the first.
     materials : tuple of str
         Material sets on top of the file's own, e.g. ``("stiffness_falls",)``; see `material_sets`.
     """
@@ -152,7 +139,12 @@ def load_phantom(
     content = structure(read_toml(path), PhantomFile, path)
     if not content.b1 > 0:
         raise _error(path, ("b1",), f"{content.b1:g} is not positive; 1 is the nominal transmit field")
-    parts, rois, number = _parts(content, grade_number(grade), path)
+    grades = grade_numbers(grade)
+    if content.spine:
+        return _spine(content, content.spine, grades, path, field, (*content.materials, *materials))
+    if len(grades) > 1:
+        raise InputError(f"{len(grades)} grades for '{path.stem}', which is not a spine; give one", key="grade")
+    parts, rois, number = _parts(content, grades[0] if grades else None, path)
     if content.length is not None:
         if not content.length > 0:
             raise _error(path, ("length",), f"{content.length:g} m is not positive")
@@ -166,7 +158,7 @@ def load_phantom(
         description=content.description,
         field=field,
         grade=number,
-        tissues=_tissues(names, content, path, number, field, sets),
+        tissues=tissues_of(names, content.material, path, number, field, sets),
         regions=regions,
         rois_defined=rois,
         axis=content.extruded,
@@ -177,26 +169,47 @@ def load_phantom(
     return magnetised(phantom, content.susceptibility) if content.susceptibility else phantom
 
 
-def _tissues(
-    names: tuple[str, ...], content: PhantomFile, path: Path, grade: int | None, field: float, sets: tuple[str, ...]
-) -> tuple[Tissue, ...]:
-    """Return the tissues; a material set that none of them has is an error."""
-    tissues = tuple(_tissue(name, content, path, grade, field, sets) for name in names)
-    for wanted in sets:
-        if not any(wanted in tissue.sets for tissue in tissues):
-            known = [name for name, where in material_sets().items() if set(where) & set(names)]
-            raise InputError(
-                f"no tissue of '{path.stem}' has a material set '{wanted}'{did_you_mean(wanted, known)}; "
-                f"it has: {', '.join(known) or 'none'}",
-                key="materials",
-            )
-    return tissues
+def grade_numbers(grade: Grade) -> tuple[int, ...]:
+    """Return Pfirrmann grades as numbers; none for None."""
+    several = grade if isinstance(grade, tuple | list) else (grade,)
+    numbers = [grade_number(one) for one in several]
+    return tuple(number for number in numbers if number is not None)
+
+
+def _spine(
+    content: PhantomFile, spine: Spine, grades: tuple[int, ...], path: Path, field: float, sets: tuple[str, ...]
+) -> Phantom:
+    """Return a spine."""
+    if content.shape or content.motion_segment or content.length is not None:
+        raise _error(path, ("spine",), "stands beside shapes, a motion segment or a length; give one of them")
+    made = spine_parts(spine, grades, path)
+    regions, wanted = regions_of(made.pieces)
+    tissues = tuple(
+        dataclasses.replace(tissue_of(name, content.material, path, grade, field, sets), name=full)
+        for name, grade, full in wanted
+    )
+    check_sets(tissues, path, sets)
+    return Phantom(
+        name=path.stem,
+        description=content.description,
+        field=field,
+        grade=made.grades[0],
+        tissues=tissues,
+        regions=regions,
+        rois_defined=made.rois,
+        axis="x",
+        offset=content.offset,
+        b1=content.b1,
+        lamellae=made.lamellae,
+        history={"file": str(path.resolve()), "field": field, "grade": made.grades, "materials": list(sets),
+                 "discs": made.measures},
+    )  # fmt: skip
 
 
 def _parts(content: PhantomFile, grade: int | None, path: Path) -> tuple[list[Part], tuple[Roi, ...], int | None]:
     """Return the painted parts, the regions of interest and the grade (None: the phantom has none)."""
     if (content.motion_segment is None) == (not content.shape):
-        raise _error(path, ("shape",), "give either [shape.<name>] tables or [motion_segment]")
+        raise _error(path, ("shape",), "give either [shape.<name>] tables, [motion_segment] or [spine]")
     if content.motion_segment:
         number = grade or content.motion_segment.grade
         parts = segment_regions(content.motion_segment, number, path)
@@ -242,55 +255,6 @@ def _check_shape(entry: EllipseEntry | BoxEntry | PolygonEntry, path: Path, keys
         raise _error(path, (*keys, "first"), "names the same corner twice; list each corner once")
     if isinstance(entry, PolygonEntry) and entry.rounding < 0:
         raise _error(path, (*keys, "rounding"), f"{entry.rounding * 1e3:g} mm is negative")
-
-
-def _tissue(
-    name: str, content: PhantomFile, path: Path, grade: int | None, field: float, sets: tuple[str, ...]
-) -> Tissue:
-    if name in content.material:
-        return _ideal_tissue(name, content.material[name], path)
-    shipped = available("phantoms/tissues")
-    if name not in shipped and not name.endswith(".toml"):
-        hint = did_you_mean(name, [*content.material, *shipped])
-        raise InputError(f"unknown tissue or material '{name}'{hint}", key="tissue", file=path)
-    return load_tissue(name, grade, field, sets)
-
-
-def _ideal_tissue(name: str, material: Material, path: Path) -> Tissue:
-    keys = ("material", name)
-    t2_star = material.t2 if material.t2_star is None else material.t2_star
-    for key, value in (("t1", material.t1), ("t2", material.t2), ("t2_star", t2_star), ("pd", material.pd)):
-        if value <= 0:
-            raise _error(path, (*keys, key), f"{value:g} (SI) is not positive; give a value above 0")
-    if material.t2 > 2 * material.t1:
-        limit = f"2 x t1 = {2e3 * material.t1:g} ms, which physics forbids; lower t2"
-        raise _error(path, (*keys, "t2"), f"{material.t2 * 1e3:g} ms exceeds {limit}")
-    if t2_star > material.t2:
-        limit = f"t2 = {material.t2 * 1e3:g} ms; lower t2_star"
-        raise _error(path, (*keys, "t2_star"), f"{t2_star * 1e3:g} ms exceeds {limit}")
-    origin = {"source": (f"defined in {path.name}",), "provenance": ("chosen by definition",)}
-
-    def time(value: float) -> TimeEntry:
-        return TimeEntry(value=(value,), spread=(0.0,), **origin)  # type: ignore[arg-type]
-
-    pd = FractionEntry(value=(material.pd,), spread=(0.0,), **origin)  # type: ignore[arg-type]
-    return Tissue(
-        name=name,
-        description=material.description or f"ideal material of {path.name}",
-        grade=None,
-        fields=(),
-        water=WaterTable(t1=time(material.t1), t2=time(material.t2), t2_star=time(t2_star), pd=pd),
-        fat=None,
-        shift=material.shift,
-        facts={"susceptibility": _susceptibility(material, path)},
-        history=dataclasses.asdict(material),
-    )
-
-
-def _susceptibility(material: Material, path: Path) -> Fact:
-    value = f"{1e6 * material.susceptibility!r} ppm"
-    entry = FactEntry(value=value, source=f"defined in {path.name}", provenance="chosen by definition")
-    return read_fact("susceptibility", entry)
 
 
 def _pair(values: tuple[float, ...]) -> tuple[float, float]:

@@ -36,6 +36,11 @@ class Mix(ABC):
     def share(self, point: Array) -> Array:
         """Return the (n,) share kept, 0 to 1, at (n, 3) points, m."""
 
+    def share_around(self, centre: Array, offsets: Array) -> Array:
+        """Return the (n, k) share kept at (n, 3) centres plus (k, 3) offsets, m."""
+        point = (centre[:, None, :] + offsets).reshape(-1, 3)
+        return self.share(point).reshape(len(centre), len(offsets))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Blur(Mix):
@@ -66,11 +71,21 @@ class Streaks(Mix):
 
     def share(self, point: Array) -> Array:
         """Return 1 less the strands: a logistic function of the waves' sum, its level set so that the mean holds."""
-        waves = np.cos(point @ self.waves[:, :3].T + self.waves[:, 3]).sum(axis=1) / np.sqrt(len(self.waves) / 2)
+        return self._kept(np.cos(self._phase(point)).sum(axis=1))
+
+    def share_around(self, centre: Array, offsets: Array) -> Array:
+        """Return the share by cos(a + b) = cos a cos b - sin a sin b, for there are many points to a centre."""
+        here, ahead = self._phase(centre), offsets @ self.waves[:, :3].T
+        return self._kept(np.cos(here) @ np.cos(ahead).T - np.sin(here) @ np.sin(ahead).T)
+
+    def _phase(self, point: Array) -> Array:
+        return np.asarray(point @ self.waves[:, :3].T + self.waves[:, 3])
+
+    def _kept(self, total: Array) -> Array:
         # a logistic of a normal variable: mean = logistic(level / sqrt(1 + pi s^2 / 8)), s = 4 / width
         steep = 4.0 / self.width
         level = np.log(self.fraction / (1 - self.fraction)) * np.sqrt(1 + np.pi * steep**2 / 8)
-        return np.asarray(1.0 - 1.0 / (1.0 + np.exp(-(steep * waves + level))))
+        return np.asarray(1.0 / (1.0 + np.exp(steep / np.sqrt(len(self.waves) / 2) * total + level)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -122,8 +137,8 @@ def solid_contents(painted: Sequence[Painted], lattice: Lattice, subsamples: tup
             places, parent = _split(places, block, extent, counts)
             candidates = candidates[:, parent]
         block = extent
-        places, candidates = _settle(painted, lattice, places, block, candidates, found, subsamples)
-    _cross(painted, lattice, places, candidates, subsamples, found)
+        places, candidates, covering = _settle(painted, lattice, places, block, candidates, found)
+    _cross(painted, lattice, places, candidates, covering, subsamples, found)
     cell, region, fraction = (np.concatenate([entry[i] for entry in found]) for i in range(3))
     return Contents(cell=cell.astype(np.int64), region=region.astype(np.int64), fraction=fraction)
 
@@ -140,9 +155,11 @@ def _split(places: Integers, block: Integers, extent: Integers, counts: Integers
 
 def _settle(
     painted: Sequence[Painted], lattice: Lattice, places: Integers, block: Integers,
-    candidates: NDArray[np.bool_], found: list[tuple[Integers, Integers, Array]], subsamples: tuple[int, int, int],
-) -> tuple[Integers, NDArray[np.bool_]]:  # fmt: skip
-    """Note the blocks that lie in one region; return the others with the regions that may matter in them."""
+    candidates: NDArray[np.bool_], found: list[tuple[Integers, Integers, Array]],
+) -> tuple[Integers, NDArray[np.bool_], Integers]:  # fmt: skip
+    """Note the blocks that lie in one region; return the others, the regions that may matter in them, and what
+    covers each whole below those (-1: nothing).
+    """
     middle = lattice.origin + (places + (block - 1) / 2) @ lattice.steps
     corners = np.array([(a, b, c) for a in (-0.5, 0.5) for b in (-0.5, 0.5) for c in (-0.5, 0.5)]) * block
     radius = float(np.linalg.norm(corners @ lattice.steps, axis=1).max())
@@ -164,12 +181,12 @@ def _settle(
     real = region >= 0
     cell = np.ravel_multi_index(tuple(inner[real].T), lattice.counts)
     found.append((cell, region[real], np.ones(len(cell))))
-    return places[~done], matters[:, ~done]
+    return places[~done], matters[:, ~done], covering[~done]
 
 
 def _cross(
     painted: Sequence[Painted], lattice: Lattice, places: Integers, candidates: NDArray[np.bool_],
-    subsamples: tuple[int, int, int], found: list[tuple[Integers, Integers, Array]],
+    covering: Integers, subsamples: tuple[int, int, int], found: list[tuple[Integers, Integers, Array]],
 ) -> None:  # fmt: skip
     """Paint the sub-cells of cells that boundaries cross, in chunks of cells."""
     if len(places) == 0:
@@ -185,13 +202,13 @@ def _cross(
         some = slice(first, last)
         centre = lattice.origin + places[some] @ lattice.steps
         cell = np.ravel_multi_index(tuple(places[some].T), lattice.counts)
-        found.extend(_paint_cells(painted, cell, centre, offsets, candidates[:, some], subsamples))
+        found.extend(_paint_cells(painted, cell, centre, offsets, candidates[:, some], covering[some], subsamples))
         first = last
 
 
 def _paint_cells(
     painted: Sequence[Painted], cell: Integers, centre: Array, offsets: Array, candidates: NDArray[np.bool_],
-    subsamples: tuple[int, int, int],
+    covering: Integers, subsamples: tuple[int, int, int],
 ) -> list[tuple[Integers, Integers, Array]]:  # fmt: skip
     """Return the (cell, region, fraction) lists of some cells."""
     from ._kernels.paint import paint
@@ -199,15 +216,16 @@ def _paint_cells(
     row, backwards = np.nonzero(candidates[::-1].T)  # by cell, top region first
     region = len(painted) - 1 - backwards
     start = np.concatenate([[0], np.cumsum(candidates.sum(axis=0))])
-    value = np.empty((len(row), len(offsets)))
+    value = np.full((len(row), len(offsets)), -1.0)  # inside
     share = np.ones_like(value)
     for number in np.unique(region):
         mine = np.flatnonzero(region == number)
-        point = (centre[row[mine], None, :] + offsets).reshape(-1, 3)
-        value[mine] = painted[number].solid.level(point).reshape(len(mine), -1)
+        crossed = mine[covering[row[mine]] != number]
+        point = (centre[row[crossed], None, :] + offsets).reshape(-1, 3)
+        value[crossed] = painted[number].solid.level(point).reshape(-1, len(offsets))
         mix = painted[number].mix
         if mix is not None:
-            share[mine] = mix.share(point).reshape(len(mine), -1)
+            share[mine] = mix.share_around(centre[row[mine]], offsets)
     most = int(np.diff(start).max()) + 1
     filled, moved = np.zeros(len(row)), np.zeros(len(row))
     room = (np.empty((most, 4)), np.empty(most, dtype=np.int64), np.empty(most + 1), np.empty(3))

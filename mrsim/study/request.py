@@ -38,8 +38,8 @@ class RunRequest:
     """Name or path."""
     field: float | None = None
     """T; picks the preset of that field."""
-    grade: int | None = None
-    """Pfirrmann grade, 1 to 5."""
+    grade: int | tuple[int, ...] | None = None
+    """Pfirrmann grade, 1 to 5; of a spine several, the lowest disc last."""
     materials: tuple[str, ...] = ()
     """Material sets of the tissues, where the literature disagrees."""
     b1: float | None = None
