@@ -73,17 +73,17 @@ def contents(
     fraction = np.concatenate([part[2] for part in found])
     many = int(owner.max(initial=0)) + 1
     pair, place = np.unique(cell * many + owned, return_inverse=True)
-    return pair // many, pair % many, np.bincount(place, fraction, minlength=len(pair))
+    total = np.asarray(np.bincount(place, fraction, minlength=len(pair)), dtype=np.float64)
+    return pair // many, pair % many, total
 
 
 def fractions_of(regions: Sequence[Region], axis: str, names: Sequence[str], grid: Grid) -> dict[str, Array]:
     """Return the (z, y, x) volume fraction of each tissue."""
     cell, tissue, fraction = contents(regions, axis, grid, merge=True)
     size = int(np.prod(grid.shape))
-    return {
-        name: np.bincount(cell[tissue == i], fraction[tissue == i], minlength=size).reshape(grid.shape)
-        for i, name in enumerate(names)
-    }
+    filled = np.zeros((len(names), size))
+    filled[tissue, cell] = fraction
+    return dict(zip(names, filled.reshape(-1, *grid.shape), strict=True))
 
 
 def region_fractions(regions: Sequence[Region], axis: str, grid: Grid) -> Array:

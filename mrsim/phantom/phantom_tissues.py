@@ -11,6 +11,7 @@ from ..core.toml import available, line_of
 from ..core.units import ChemicalShift, Fraction, Susceptibility, Time
 from .field_laws import STRICT
 from .tissue import Tissue, load_tissue, material_sets
+from .tissue_facts import Fact, FactEntry, read_fact
 from .tissue_file import FractionEntry, TimeEntry, WaterTable
 
 
@@ -46,6 +47,7 @@ def tissues_of(
 
 
 def check_sets(tissues: tuple[Tissue, ...], path: Path, sets: tuple[str, ...]) -> None:
+    """Refuse material sets that no tissue has."""
     for wanted in sets:
         if not any(wanted in tissue.sets for tissue in tissues):
             names = {Path(tissue.history.get("file", tissue.name)).stem for tissue in tissues}
@@ -60,6 +62,7 @@ def check_sets(tissues: tuple[Tissue, ...], path: Path, sets: tuple[str, ...]) -
 def tissue_of(
     name: str, materials: dict[str, Material], path: Path, grade: int | None, field: float, sets: tuple[str, ...]
 ) -> Tissue:
+    """Return a material of the file, or else a tissue of ``phantoms/tissues`` or of a path."""
     if name in materials:
         return _ideal_tissue(name, materials[name], path)
     shipped = available("phantoms/tissues")

@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .lamellae import Lamellae
-from .phantom import Roi
 from .solid_fractions import Blur, Mix
 from .solids import Common, Ellipsoid, HalfSpace, Solid
 from .spine_file import Spine
@@ -132,48 +130,6 @@ def column_pieces(spine: Spine, built: Stack) -> list[Piece]:
     return pieces
 
 
-def spine_rois(built: Stack, others: tuple[str, ...]) -> tuple[Roi, ...]:
-    """Return the regions of interest: per disc nucleus, annulus in front and behind, endplates; marrow; the others."""
-    found = []
-    for disc in built.discs:
-        front = disc.frame.direction(-1.0, 0.0)
-        middle = disc.frame.world(0.0, disc.offset, 0.0)
-        split = {"anterior": front, "posterior": disc.frame.direction(1.0, 0.0)}
-        annulus = tuple(f"annulus_fibrosus_{part}_{disc.name}" for part in ("inner", "outer"))
-        found.append(Roi(name=f"nucleus_pulposus_{disc.name}", regions=(f"nucleus_pulposus_{disc.name}",)))
-        for side, normal in split.items():
-            space = HalfSpace(point=middle, normal=normal)
-            found.append(Roi(name=f"annulus_{side}_{disc.name}", regions=annulus, side=space))
-        found.append(Roi(name=f"endplates_{disc.name}", regions=(f"cartilage_endplate_{disc.name}",)))
-    found += [Roi(name=f"marrow_{body.name}", regions=(f"marrow_{body.name}",)) for body in built.bodies]
-    return (*found, *(Roi(name=name, regions=(name,)) for name in others))
-
-
-def spine_lamellae(spine: Spine, built: Stack) -> tuple[Lamellae, ...]:
-    """Return the annuli as stacks of lamellae."""
-    return tuple(
-        Lamellae(
-            regions=tuple(f"annulus_fibrosus_{part}_{disc.name}" for part in ("inner", "outer")),
-            outline=disc.outline(), frame=disc.frame, thickness=spine.lamella_thickness.value,
-        )
-        for disc in built.discs
-    )  # fmt: skip
-
-
-def disc_measures(spine: Spine, built: Stack) -> dict[str, dict[str, float]]:
-    """Return, per disc, its heights, m, its wedge, rad, and its height over that of the bodies beside it."""
-    found = {}
-    for i, disc in enumerate(built.discs):
-        edges = [float(disc.slab.half(np.zeros(1), np.array([a]))[0] * 2) for a in (disc.depth, 0.0, -disc.depth)]
-        beside = (built.bodies[i].height + built.bodies[i + 1].height) / 2
-        found[disc.name] = {
-            "grade": disc.grade, "height_anterior": edges[0], "height_middle": edges[1], "height_posterior": edges[2],
-            "wedge": float(np.arctan((edges[0] - edges[2]) / (2 * disc.depth))),
-            "height_index": sum(edges) / 3 / beside,
-        }  # fmt: skip
-    return found
-
-
 def _column(frame: Frame, width: float, depth: float, inset: float = 0.0) -> Wall:
     return Wall(
         frame=frame, half_width=(width,), half_depth=(depth,), span=(-0.02, 0.02), inset=inset, kidney=0.06 * depth
@@ -271,7 +227,8 @@ def _moved_disc(disc: Disc, y: float, z: float) -> Disc:
 
 def body_limits(built: Stack, i: int, bone: float) -> list[Solid]:
     """Return what bounds body i above and below, `bone` deep under the cartilage; flat ends where no disc is."""
-    body, limits = built.bodies[i], []
+    body = built.bodies[i]
+    limits: list[Solid] = []
     for number, side in ((i - 1, -1), (i, 1)):
         if 0 <= number < len(built.discs):
             disc = built.discs[number]

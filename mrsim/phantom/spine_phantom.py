@@ -11,10 +11,11 @@ from .contents import Region
 from .lamellae import Lamellae
 from .phantom import Roi
 from .solids import Block, Common
-from .spine import Piece, column_pieces, disc_measures, spine_lamellae, spine_rois, stack
+from .spine import Piece, column_pieces, stack
 from .spine_file import Spine, check_spine
 from .spine_findings import add_findings
 from .spine_surroundings import surrounding_pieces
+from .spine_truth import disc_measures, spine_lamellae, spine_rois
 from .tissue_file import GRADES
 
 OTHERS = ("csf", "cord_white_matter", "multifidus", "erector_spinae", "psoas", "subcutaneous_fat")

@@ -150,7 +150,7 @@ class Wall(Solid):
         return np.stack([low, high])
 
     def _smallest(self) -> float:
-        return min(min(_ends(self.half_width, self.span)), min(_ends(self.half_depth, self.span))) - self.inset
+        return float(min(min(_ends(self.half_width, self.span)), min(_ends(self.half_depth, self.span))) - self.inset)
 
     def _slope(self) -> float:
         """Return a bound: the norms' ratio, the kidney's shear and the taper of the walls."""

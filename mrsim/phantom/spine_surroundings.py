@@ -1,4 +1,7 @@
-"""What lies around the bodies: arches, canal with sac, cord and roots, ligaments, muscle, vessels, fat, outline."""
+"""What lies around the bodies: arches, canal with sac, cord and roots, ligaments, muscle, vessels, fat, outline.
+
+Roots have the tissue of white matter, because nerve roots are tabulated at 3 T only.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import numpy as np
 
 from .solid_fractions import Mix, Streaks
 from .solids import Block, Ellipsoid, Mirrored, Solid, Union
-from .spine import Body, Piece, Stack
+from .spine import Body, Disc, Piece, Stack
 from .spine_file import Spine
 from .spine_shapes import Curve, Tube, curve_through
 
@@ -45,7 +48,8 @@ def _length(spine: Spine, built: Stack, span: tuple[float, float]) -> tuple[floa
 def _walls(spine: Spine, built: Stack) -> tuple[Curve, Curve]:
     """Return the curves along the posterior and the anterior walls of bodies and discs in the midline."""
     points: dict[int, list[tuple[float, float]]] = {-1: [], 1: []}
-    for part in (*built.bodies, *built.discs):
+    parts: list[Body | Disc] = [*built.bodies, *built.discs]
+    for part in parts:
         for side, place in points.items():
             depth = part.depth if side > 0 else part.depth * 0.94  # the kidney's hollow
             _, y, z = part.frame.world(0.0, side * depth, 0.0)
@@ -189,7 +193,7 @@ def _canal(spine: Spine, built: Stack, back: Curve, span: tuple[float, float]) -
               solid=tube((0.0, middle), spine.sac_width.value, sac, bottom, 0.35 if sacral else 0.0)),
     ]  # fmt: skip
     if spine.conus:
-        pieces.append(Piece(name="cauda_equina", tissue="spinal_nerve_root", code=64,
+        pieces.append(Piece(name="cauda_equina", tissue="spinal_cord_wm", code=64,
                             solid=_cauda(spine, back, (bottom + 8e-3, span[1]))))  # fmt: skip
     cord = (spine.cord_width.value, spine.cord_depth.value)
     taper = 0.55 if spine.conus else 0.0
@@ -197,7 +201,7 @@ def _canal(spine: Spine, built: Stack, back: Curve, span: tuple[float, float]) -
         Piece(name="cord_white_matter", tissue="spinal_cord_wm", solid=tube((0.0, middle), *cord, end, taper), code=62),
         Piece(name="cord_grey_matter", tissue="spinal_cord_gm", code=63,
               solid=tube((0.0, middle), 0.55 * cord[0], 0.35 * cord[1], end + 4e-3, taper)),
-        Piece(name="exiting_roots", tissue="spinal_nerve_root", solid=_exits(spine, built), code=65),
+        Piece(name="exiting_roots", tissue="spinal_cord_wm", solid=_exits(spine, built), code=65),
     ]  # fmt: skip
     return pieces
 

@@ -67,7 +67,7 @@ def test_every_command_explains_itself_and_has_json(name):
         (["check", "disc-t2-mese", "--set", "te"], "'te' is not key=value"),
         (["check", "disc-t2-mese", "--set", "echo_spacing=12"], "'12' has no unit"),
         (["check", "disc-t2-mese", "--set", "echo_spacing=1 ms"], "the shortest feasible"),
-        (["run", "disc-t2-mese", "--grade", "7"], "7 is not in the range 1<=x<=5"),
+        (["run", "disc-t2-mese", "--grade", "7"], "'7' is no Pfirrmann grade; give 1 to 5"),
         (["run", "disc-t2-mese", "--accuracy", "-1"], "-1 is not a positive number"),
         (["run", "disc-t2-mese", "--fild", "3"], "Did you mean '--field'?"),
         (["run"], "Missing argument 'PROTOCOL' (see 'mrsim run --help')"),
