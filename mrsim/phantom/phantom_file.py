@@ -141,7 +141,8 @@ def load_phantom(name: str, field: float = 3.0, grade: Grade = None, materials: 
         raise _error(path, ("b1",), f"{content.b1:g} is not positive; 1 is the nominal transmit field")
     grades = grade_numbers(grade)
     if content.spine:
-        return _spine(content, content.spine, grades, path, field, (*content.materials, *materials))
+        spine = _spine(content, content.spine, grades, path, field, (*content.materials, *materials))
+        return magnetised(spine, content.susceptibility) if content.susceptibility else spine
     if len(grades) > 1:
         raise InputError(f"{len(grades)} grades for '{path.stem}', which is not a spine; give one", key="grade")
     parts, rois, number = _parts(content, grades[0] if grades else None, path)
