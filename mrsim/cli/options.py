@@ -137,6 +137,10 @@ engine_options = together(
         help="Leave out a cause of error: noise, slice-profile, t2-prime, chemical-shift, partial-volume, "
         "imperfections.",
     ),
+    click.option(
+        "--engine", type=click.Choice(["bloch", "pathways"]), default="bloch", show_default=True,
+        help="Spins (bloch) or configuration states (pathways).",
+    ),
     click.option("--threads", type=click.IntRange(1), help="Worker threads; the result does not depend on it."),
     click.option("--accuracy", type=float, callback=positive, help="Wanted discretisation error over M0, e.g. 1e-4."),
     click.option("--precision", type=click.Choice(["double", "single"]), help="Floating-point numbers of the engine."),
@@ -148,10 +152,10 @@ engine_options = together(
 sequence_options = together(protocol_argument, field_option, scanner_option, set_option)
 
 
-def engine_settings(accuracy: float | None, precision: str | None, device: str | None) -> dict[str, Any]:
-    """Return the engine's options that were given."""
+def engine_settings(engine: str, accuracy: float | None, precision: str | None, device: str | None) -> dict[str, Any]:
+    """Return the engine and those of its options that were given."""
     given = {"accuracy": accuracy, "precision": precision, "device": device}
-    return {name: value for name, value in given.items() if value is not None}
+    return {"name": engine} | {name: value for name, value in given.items() if value is not None}
 
 
 def causes(without: tuple[str, ...], noise_free: bool) -> tuple[str, ...]:

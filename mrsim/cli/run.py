@@ -43,7 +43,7 @@ RESULTS = Path("results")
 )  # fmt: skip
 @json_option
 def command(
-    noise_free: bool, without: tuple[str, ...], accuracy: float | None,
+    noise_free: bool, without: tuple[str, ...], engine: str, accuracy: float | None,
     precision: str | None, device: str | None, out: Path | None, as_json: bool, model: str | None, **asked: Any,
 ) -> None:  # fmt: skip
     """Simulate PROTOCOL, reconstruct, fit and compare with the truth; write a folder with a report.
@@ -56,7 +56,7 @@ def command(
 
     request = RunRequest(
         **asked, model=model, without=causes(without, noise_free),
-        engine=engine_settings(accuracy, precision, device),
+        engine=engine_settings(engine, accuracy, precision, device),
     )  # fmt: skip
     request = prepare(request).request
     folder = out if out is not None else RESULTS / folder_name(request)

@@ -32,7 +32,7 @@ from .progress import progress_bar
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.h5", required=True, help="The file to write.")
 @json_option
 def command(
-    noise_free: bool, without: tuple[str, ...], accuracy: float | None,
+    noise_free: bool, without: tuple[str, ...], engine: str, accuracy: float | None,
     precision: str | None, device: str | None, out: Path, as_json: bool, **asked: Any,
 ) -> None:  # fmt: skip
     """Simulate PROTOCOL and write its raw data, for 'mrsim fit' or another program.
@@ -47,7 +47,7 @@ def command(
 
     check_file_writable(out)
     request = RunRequest(
-        **asked, without=causes(without, noise_free), engine=engine_settings(accuracy, precision, device)
+        **asked, without=causes(without, noise_free), engine=engine_settings(engine, accuracy, precision, device)
     )
     with progress_bar(wanted=not as_json) as report:
         sequence, phantom, raw = simulate_only(request, report)

@@ -191,6 +191,11 @@ def _numerical(result: ReportedRun) -> str:
                      "brightest tissue's signal, at edges; subsamples makes it smaller.")  # fmt: skip
     if _finite(history.get("t2_prime_error")):
         lines.append(f"Sampled T2′ decay: error ≤ {number(history['t2_prime_error'], 2)} of M0.")
+    if _finite(history.get("pruning_bound")):
+        lines.append(f"Weak configuration states left out: error ≤ {number(history['pruning_bound'], 2)} of M0.")
+    if "states" in history:
+        lines.append(f"Up to {history['states']:,} configuration states, {history['sub_slices']:,} sub-slices, "
+                     f"{history['classes']:,} classes; {history['profile']} slice profiles.")  # fmt: skip
     if "spins" in history:
         slices = f", {history['sub_slices']:,} sub-slices" if "sub_slices" in history else ""
         lines.append(f"{history['spins']:,} spins{slices}, {history.get('classes', '–')} relaxation classes.")

@@ -66,7 +66,7 @@ class RunRequest:
     """Causes of error to leave out; see `CAUSES`."""
     threads: int | None = None
     engine: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """Options of the Bloch engine."""
+    """Which engine, by its name under "name" ("bloch", also where none stands, or "pathways"), and its options."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

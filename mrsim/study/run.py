@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -31,9 +31,11 @@ from ..sequence.imperfect import Imperfections
 from ..sequence.protocol import read_protocol_file
 from ..sequence.scanner import Scanner, choose_scanner
 from ..sequence.sequence import Sequence
-from ..simulate import Bloch, add_noise, simulate
+from ..simulate import Bloch, Pathways, add_noise, simulate
 from .fields import coils_of, in_fields
 from .request import CAUSES, Progress, RunRequest, RunResult
+
+ENGINE_NAMES: dict[str, type[Bloch | Pathways]] = {"bloch": Bloch, "pathways": Pathways}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,17 +134,26 @@ def _read(request: RunRequest) -> tuple[Path, str, RunTable, Callable[[Scanner],
     return path, description, structure(table, RunTable, path, ("run",)), family.build
 
 
-def engine_of(request: RunRequest, **extra: Any) -> Bloch:
+def engine_of(request: RunRequest, **extra: Any) -> Bloch | Pathways:
     """Return the engine that a request asks for."""
+    options: dict[str, Any] = dict(request.engine) | extra
+    name = options.pop("name", "bloch")
+    if name not in ENGINE_NAMES:
+        raise InputError(f"unknown engine '{name}'{did_you_mean(name, list(ENGINE_NAMES))}", key="--engine")
+    kind = ENGINE_NAMES[name]
+    known = [field.name for field in fields(kind)]
+    for option in options:
+        if option not in known:
+            raise InputError(f"the {name} engine has no option '{option}'{did_you_mean(option, known)}", key=option)
+    nominal = {"profile": "ideal"} if kind is Pathways else {"ideal_slice": True}
     leave_out = {
-        "slice-profile": {"ideal_slice": True},
+        "slice-profile": nominal,
         "t2-prime": {"t2_prime": False},
         "chemical-shift": {"chemical_shift": False},
     }
-    options: dict[str, Any] = dict(request.engine) | extra
     for cause in request.without:
         options |= leave_out.get(cause, {})
-    return Bloch(**options)
+    return kind(**options)
 
 
 def simulate_only(request: RunRequest, progress: Progress | None = None) -> tuple[Sequence, Phantom, Acquisition]:
@@ -157,7 +168,7 @@ def simulate_only(request: RunRequest, progress: Progress | None = None) -> tupl
     return prepared.sequence, prepared.phantom, raw
 
 
-def _raw(prepared: Prepared, engine: Bloch, progress: Progress | None) -> Acquisition:
+def _raw(prepared: Prepared, engine: Bloch | Pathways, progress: Progress | None) -> Acquisition:
     report = (lambda done, total: progress("simulate", done, total)) if progress else None
     timeline = discretize(prepared.sequence)
     coils = coils_of(prepared.phantom, prepared.sequence.scanner, prepared.request)

@@ -87,6 +87,23 @@ def test_cut_off_error_stays_within_what_is_stated(phase):
     assert np.abs(rough.signal - full.signal).max() > 1e-4  # cutting off more does cost something
 
 
+@pytest.mark.parametrize("phase", [0.0, 50.0])
+def test_bound_on_cut_off_orders_holds_for_every_atom_of_random_trains(phase):
+    rng = np.random.default_rng(5)
+    t2 = np.exp(rng.uniform(np.log(0.01), np.log(2.0), 128))  # up to where 120 repetitions decay by half
+    t1, b1 = t2 * rng.uniform(1.0, 6.0, 128), rng.uniform(0.6, 1.3, 128)
+    for _ in range(4):
+        flips, tr = rng.uniform(0, np.pi, 120), rng.uniform(6e-3, 14e-3, 120)
+        train = {"flips": flips, "phases": np.deg2rad(phase) * np.arange(120) ** 2, "tr": tr, "te": 0.0}
+        full = unbalanced_train(t1, t2, b1, **train, tolerance=0.0).signal
+        for tolerance in (1e-1, 1e-3):
+            cut = unbalanced_train(t1, t2, b1, **train, tolerance=tolerance)
+            error = np.abs(cut.signal - full).max(axis=1)
+            assert np.all(error <= cut.bound + 1e-12)
+            assert np.all(error <= cut.error + 1e-12)  # measured at the extremes of a group, holds within it
+            assert error.max() > 1e-5 or tolerance < 1e-1  # where much may be cut off, something was
+
+
 def test_single_precision_of_a_long_train_stays_within_its_stated_error():
     double, single = (
         unbalanced_train(T1, T2, B1, **fingerprint(1000), tolerance=0.0, precision=p).signal
@@ -104,23 +121,26 @@ def test_result_does_not_depend_on_threads():
 
 
 def test_compiled_kernels_equal_their_python_functions(monkeypatch):
-    monkeypatch.setattr(epg, "range", lambda *a: __builtins__["range"](*(int(x) for x in a)), raising=False)
     n, dtype = epg.LANES, np.float64
     r1, r2, b1 = np.linspace(0.5, 3, n), np.linspace(4, 40, n), np.linspace(0.8, 1.2, n)
     turns, spin = np.array([0.2, 0.1, 0.3, 0.1]), np.array([[1.0, 0.0], [0.6, 0.8], [0.6, 0.8], [1.0, 0.0]])
-    times, echo = np.full(4, 0.01), np.full(4, 0.002)
-    for parts in (1, 2):
-        results = []
-        for kernel in (epg.unbalanced, epg.unbalanced.py_func):
-            signal, bound = np.zeros((parts, 4, n)), np.zeros(n)
-            kernel(r1, r2, b1, np.ones(n), turns, spin, times, echo, 2, _series(dtype), TINY[dtype], signal, bound)
-            results.append((signal, bound))
-        np.testing.assert_allclose(results[0][0], results[1][0], atol=1e-14)
-        np.testing.assert_allclose(results[0][1], results[1][1], atol=1e-14)
-    outs = [np.zeros((4, n)), np.zeros((4, n))]
-    for kernel, out in zip((epg.cpmg, epg.cpmg.py_func), outs, strict=True):
-        kernel(np.exp(-r1 * 0.01), np.exp(-r2 * 0.01), b1, b1, turns, _series(dtype), TINY[dtype], out)
-    np.testing.assert_allclose(outs[0], outs[1], atol=1e-14)
+    times = (np.full(4, 0.01), np.full(4, 0.002), np.array([1.0, -1.0, -1.0, 1.0]))
+    constants = (_series(dtype), TINY[dtype])
+
+    def play(unbalanced, cpmg):
+        results = [np.zeros((4, n))]
+        cpmg(np.exp(-r1 * 0.01), np.exp(-r2 * 0.01), b1, b1, turns, *constants, results[0])
+        for parts in (1, 2):
+            results += [np.zeros((n, 4, parts)), np.zeros(n)]
+            rows = np.arange(n)[::-1].copy()
+            unbalanced(r1, r2, b1, np.ones(n), turns, spin, *times, 2, *constants, rows, *results[-2:])
+        return results
+
+    compiled = play(epg.unbalanced, epg.cpmg)
+    monkeypatch.setattr(epg, "range", lambda *a: __builtins__["range"](*(int(x) for x in a)), raising=False)
+    for one, other in zip(compiled, play(epg.unbalanced.py_func, epg.cpmg.py_func), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-14)
+        assert np.any(one)
 
 
 @pytest.mark.parametrize(("key", "value"), [("t1", -1.0), ("t2", 0.0), ("t2", np.nan), ("spacing", -1e-3)])

@@ -52,6 +52,29 @@ def test_result_file_is_enough_to_run_again_bit_for_bit(finished, tmp_path, monk
     assert repr(stored["evaluation"]) == repr(finished.evaluation)
 
 
+def test_run_by_pathways_agrees_with_the_other_engine_and_repeats_from_its_file(tmp_path):
+    asked = replace(REQUEST, without=("noise", "slice-profile", "t2-prime"))
+    pathways = run(replace(asked, engine={"name": "pathways", "accuracy": 1e-4, "subsamples": 1}))
+    bloch = run(asked)
+    # in the middle of k-space points and filled cells differ least: by pi^2/6 (k dx)^2, 2e-3 at one step of 1/40
+    one, two = (run.raw.imaging.data for run in (pathways, bloch))
+    middle = np.abs(two) > 0.5 * np.abs(two).max()
+    assert np.abs(one - two)[middle].max() < 5e-3 * np.abs(two).max()
+    assert not np.array_equal(one, two)
+    assert pathways.raw.history["engine"] == "pathways"
+    page = save_run(pathways, tmp_path / "result")
+    assert "Engine pathways" in page.read_text()
+    assert "configuration states" in page.read_text()
+    assert same(pathways, again(tmp_path / "result" / "result.h5"))
+
+
+def test_engine_that_is_not_there_and_options_it_has_not_are_refused():
+    with pytest.raises(InputError, match="pathways"):
+        run(replace(REQUEST, engine={"name": "pathway"}))
+    with pytest.raises(InputError, match="precision"):
+        run(replace(REQUEST, engine={"name": "pathways", "precision": "single"}))
+
+
 def test_again_uses_the_stored_files_and_not_todays(tmp_path):
     text = (Path(mr.__file__).parents[1] / "protocols" / "disc-t2-mese.toml").read_text()
     mine = tmp_path / "mine.toml"
