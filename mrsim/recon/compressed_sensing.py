@@ -22,6 +22,9 @@ from .kspace import to_image
 Array = NDArray[np.complex128]
 AXES = (-3, -2, -1)
 WEIGHT = {"wavelet": 1e-3, "tv": 1e-3}
+"""lambda without noise, relative."""
+NOISE_WEIGHT = {"wavelet": 0.5, "tv": 0.7}
+"""lambda over the noise of the adjoint's image, where that is more."""
 ITERATIONS = {"wavelet": 100, "tv": 30}
 FIRST, FALL = 0.1, 3.0
 """lambda of FISTA's first step, at most, and by what it falls from step to step."""
@@ -37,6 +40,7 @@ def compressed_sensing(
     weight: float | None = None,
     iterations: int | None = None,
     wavelet: str = "db4",
+    sigma: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Array:
     """Return the (z, y, x) image.
@@ -50,11 +54,13 @@ def compressed_sensing(
     sparse : str
         ``"wavelet"`` (FISTA) or ``"tv"`` (ADMM).
     weight : float, optional
-        lambda, relative.
+        lambda, relative; by default as much as the noise asks for.
     iterations : int, optional
         Of the algorithm.
     wavelet : str
         Name of an orthogonal wavelet, as pywt knows it.
+    sigma : float
+        Noise of a sample, for the default weight.
     progress : callable, optional
         Called with the iterations done and all of them.
     """
@@ -67,7 +73,8 @@ def compressed_sensing(
     if peak == 0 or largest == 0:
         return np.zeros(kspace.shape[1:], dtype=np.complex128)
     shape = tuple(n for n in kspace.shape[1:] if n > 1)
-    strength = WEIGHT[sparse] if weight is None else weight
+    noise = sigma * math.sqrt(largest * np.count_nonzero(there) / there.size) / peak
+    strength = max(WEIGHT[sparse], NOISE_WEIGHT[sparse] * noise) if weight is None else weight
     count = iterations or ITERATIONS[sparse]
     scaled = (samples / peak).reshape(-1, *shape), maps.reshape(-1, *shape), there.reshape(shape).astype(float)
     if sparse == "wavelet":

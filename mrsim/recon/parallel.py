@@ -19,7 +19,7 @@ from .lattice import Lattice, find_lattice
 from .many_coils import Ready, make_ready
 from .methods import Combine, Grappa, Sense, Smash
 from .sense import iterate, unfolding
-from .smash import harmonics, smash
+from .smash import composite_sensitivity, harmonics, smash
 
 AXES = (-3, -2, -1)
 Array = NDArray[np.complex128]
@@ -124,11 +124,14 @@ def reconstruct_smash(raw: Acquisition, method: Smash, progress: Progress | None
     noise, worst, acceleration = np.ones((1, *shape)), 0.0, 1.0
     for done, (block, maps) in enumerate(zip(ready.blocks(), ready.maps(method.maps, method.estimate), strict=True)):
         lattice = _need_lattice(ready.same_mask(block), "SMASH")
-        found = harmonics(maps[:, 0], lattice.ry)
-        data[:, block] = [smash(one[:, block.start], lattice, found)[None] for one in ready.raster.data]
+        whole = composite_sensitivity(maps[:, 0])
+        found = harmonics(maps[:, 0], lattice.ry, whole)
+        share = np.divide(1, whole, out=np.zeros_like(whole), where=whole != 0)
+        data[:, block] = [share * smash(one[:, block.start], lattice, found)[None] for one in ready.raster.data]
         turns = (np.arange(shape[1]) - shape[1] // 2)[:, None] * np.arange(lattice.ry) / shape[1]
         weights = np.exp(2j * np.pi * turns) @ found.weights
-        noise[0, block] = np.sqrt(np.sum(np.abs(weights) ** 2, axis=1) / lattice.ry)[:, None]
+        spread = np.sqrt(np.sum(np.abs(weights) ** 2, axis=1) / lattice.ry)[:, None]
+        noise[0, block] = spread * np.where(whole != 0, np.abs(share), 1.0)
         worst, acceleration = max(worst, float(found.residual.max())), float(lattice.acceleration)
         _tell(progress, done, ready)
     said = f"SMASH: the coils miss a spatial harmonic by {worst:.0%} of the composite sensitivity; expect ghosts"

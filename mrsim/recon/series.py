@@ -85,6 +85,7 @@ def reconstruct_sparse(raw: Acquisition, method: CompressedSensing, progress: Pr
                 raise InputError(f"no line was acquired of contrast {c}, z {block.start}")
             data[c, block] = compressed_sensing(
                 ready.raster.data[c][:, block], mask, maps, method.sparse, method.weight, method.iterations,
+                sigma=ready.sigma if raw.noisy else 0.0,
                 progress=_inner(progress, done * contrasts + c, len(blocks) * contrasts),
             )  # fmt: skip
             noise[c, block] = matched_noise(maps, 1 / np.sqrt(share))

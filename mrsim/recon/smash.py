@@ -39,15 +39,14 @@ def harmonics(maps: Array, acceleration: int, composite: Array | None = None) ->
     acceleration : int
         How many harmonics are wanted.
     composite : (y, x) array, optional
-        The sensitivity s_0 that the image is to have; by default the coils' mean with phases aligned where they
-        are strongest.
+        The sensitivity s_0 that the image is to have; by default that of `composite_sensitivity`.
     """
     coils, ny, _ = maps.shape
     alive = np.any(maps != 0, axis=0)
     if not alive.any():
         raise InputError("all coil maps are zero: there is nothing to combine", key="maps")
     values = maps[:, alive].T
-    first = _aligned(maps, values) if composite is None else composite[alive]
+    first = (composite_sensitivity(maps) if composite is None else composite)[alive]
     y = np.broadcast_to(((np.arange(ny) - ny // 2) / ny)[:, None], alive.shape)[alive]
     targets = first[:, None] * np.exp(-2j * np.pi * np.outer(y, np.arange(acceleration)))
     solved = np.asarray(np.linalg.lstsq(values, targets, rcond=1e-10)[0], dtype=np.complex128)
@@ -55,12 +54,13 @@ def harmonics(maps: Array, acceleration: int, composite: Array | None = None) ->
     return Harmonics(weights=solved.T.reshape(acceleration, coils), residual=miss)
 
 
-def _aligned(maps: Array, values: Array) -> Array:
-    """Return the coils' sum, each turned to phase zero at its centre of sensitivity."""
-    phase = np.sum(values * np.abs(values) ** 2, axis=0)
-    size = np.abs(phase)
-    turn = np.divide(phase.conj(), size, out=np.ones(len(maps), dtype=np.complex128), where=size > 0)
-    return np.asarray(values @ turn)
+def composite_sensitivity(maps: Array) -> Array:
+    """Return the (y, x) root sum of squares of (coil, y, x) maps with the phase of their strongest combination."""
+    strongest = np.linalg.svd(maps.reshape(len(maps), -1), full_matrices=False)[0][:, 0]
+    virtual = np.tensordot(strongest.conj(), maps, axes=1)
+    size = np.abs(virtual)
+    turn = np.divide(virtual, size, out=np.ones_like(virtual), where=size > 0)
+    return np.asarray(np.linalg.norm(maps, axis=0) * turn)
 
 
 def smash(kspace: Array, lattice: Lattice, found: Harmonics) -> Array:
