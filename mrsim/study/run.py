@@ -24,7 +24,6 @@ from ..exchange.pulseq import read_placement, read_pulseq
 from ..fit.fit import fit
 from ..fit.models import find_model
 from ..phantom.phantom import Phantom
-from ..phantom.phantom_file import load_phantom
 from ..recon import reconstruct
 from ..sequence.discretize import discretize
 from ..sequence.imperfect import Imperfections
@@ -33,6 +32,7 @@ from ..sequence.scanner import Scanner, choose_scanner
 from ..sequence.sequence import Sequence
 from ..simulate import Bloch, Pathways, add_noise, simulate
 from .fields import coils_of, in_fields
+from .import_phantom import open_phantom
 from .request import CAUSES, Progress, RunRequest, RunResult
 
 ENGINE_NAMES: dict[str, type[Bloch | Pathways]] = {"bloch": Bloch, "pathways": Pathways}
@@ -87,7 +87,7 @@ def prepare(request: RunRequest) -> Prepared:
     path, description, defaults, build = _read(request)
     scanner = _machine(choose_scanner(request.field, request.scanner, defaults.scanner), defaults, request)
     grade = request.grade if request.grade is not None else defaults.grade
-    phantom = load_phantom(
+    phantom = open_phantom(
         request.phantom or defaults.phantom, field=scanner.b0, grade=grade, materials=request.materials
     )
     phantom = in_fields(phantom, scanner, request)
@@ -257,7 +257,9 @@ def _provenance(prepared: Prepared) -> dict[str, Any]:
 
 def _stored_name(name: str) -> str:
     """Return the name under which a file given by name or path is stored."""
-    return Path(name).name.removesuffix(".toml")
+    path = Path(name)
+    foreign = path.suffix in (".phantom", ".h5", ".hdf5")  # not text: it stays where it is
+    return str(path.resolve()) if foreign else path.name.removesuffix(".toml")
 
 
 def _files(prepared: Prepared) -> dict[str, Path]:
@@ -268,7 +270,7 @@ def _files(prepared: Prepared) -> dict[str, Path]:
     kinds = {
         "protocols": [prepared.protocol_file],
         "protocols/scanners": [scanner],
-        "phantoms": [Path(phantom.history["file"])],
+        "phantoms": [path for path in [Path(phantom.history["file"])] if path.suffix == ".toml"],
         "phantoms/tissues": tissues,
     }
     return {f"{folder}/{path.name}": path for folder, paths in kinds.items() for path in paths}

@@ -1,0 +1,236 @@
+"""A phantom of voxels: a tissue per voxel of a grid, as segmentations and other simulators give it.
+
+Cells of another grid get the share of their volume that each tissue's voxels fill: exactly where the axes of both grids
+agree up to order and sign, by 4 x 4 x 4 points per cell where they are oblique to each other.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import InputError
+from ..core.field_map import FieldMap
+from ..core.grid import Grid
+from .motion import OnGrid
+from .offset_map import places
+from .phantom import PURE, SLIVER, Phantom, RoiMasks
+from .spins import Spins
+from .tissue import Tissue
+from .tissue_facts import Fact, FactEntry
+from .tissue_file import FractionEntry, TimeEntry, WaterTable
+
+Array = NDArray[np.float64]
+PARTS = 4
+"""Points per cell along each axis for oblique grids."""
+MOST_TISSUES = 256
+"""Distinct tissues that maps of parameters may make."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class VoxelPhantom(Phantom):
+    """Tissues in the voxels of a grid."""
+
+    labels: NDArray[np.int64]
+    """(z, y, x) index into the tissues; -1 where there is none."""
+    voxels: Grid
+    """Where the labels lie."""
+
+    def uniform_through(self, grid: Grid, thickness: float) -> bool:
+        """Return True if the slice lies within one layer of voxels that is parallel to it."""
+        if any(isinstance(field, FieldMap) and field.varies_through for field in (self.offset, self.b1)):
+            return False
+        turn = self.voxels.axes.T @ grid.axes[:, 2]
+        axis = int(np.argmax(np.abs(turn)))
+        if abs(abs(turn[axis]) - 1) > 1e-9:
+            return False
+        count, step = self.voxels.shape[2 - axis], self.voxels.spacing[axis]
+        at = float((np.asarray(grid.centre) - np.asarray(self.voxels.centre)) @ self.voxels.axes[:, axis]) / step
+        low, high = (at + side * thickness / 2 / step + count // 2 + 0.5 for side in (-1, 1))
+        return bool(np.floor(low + 1e-9) == np.floor(high - 1e-9))
+
+    def extent(self, grid: Grid) -> Array:
+        """Return the (2, 3) corners of the labelled voxels' box in grid axes, m from the grid's centre."""
+        held = np.argwhere(self.labels >= 0)
+        if len(held) == 0:
+            raise InputError(f"phantom '{self.name}' has no voxel with a tissue", key="labels")
+        ends = [(held.min(axis=0) - 0.5)[::-1], (held.max(axis=0) + 0.5)[::-1]]
+        middle = np.array(self.voxels.shape[::-1]) // 2
+        corners = [
+            (np.choose(which, ends) - middle) * self.voxels.spacing for which in itertools.product((0, 1), repeat=3)
+        ]
+        there = (self.voxels.to_world(np.array(corners)) - np.asarray(grid.centre)) @ grid.axes
+        return np.array([there.min(axis=0), there.max(axis=0)])
+
+    def fractions(self, grid: Grid) -> dict[str, Array]:
+        """Return the (z, y, x) volume fraction of each tissue."""
+        parts = self.region_fractions(grid)
+        return {tissue.name: part for tissue, part in zip(self.tissues, parts, strict=True)}
+
+    def region_fractions(self, grid: Grid) -> Array:
+        """Return the (tissue, z, y, x) volume fraction of each tissue."""
+        if grid.gap:
+            return np.concatenate([self.region_fractions(grid.slice(i)) for i in range(grid.shape[0])], axis=1)
+        turn = self.voxels.axes.T @ grid.axes
+        order = np.argmax(np.abs(turn), axis=1)
+        if np.allclose(np.abs(turn), np.eye(3)[order], atol=1e-9):
+            return self._overlaps(grid, order)
+        offsets = (np.arange(PARTS) + 0.5) / PARTS - 0.5
+        counted = np.zeros((len(self.tissues) + 1, *grid.shape))
+        for shift in itertools.product(offsets, repeat=3):
+            place = places(grid) + grid.axes @ (np.array(shift) * np.asarray(grid.spacing))
+            found = self._at(place)
+            np.put_along_axis(
+                counted, found[None], np.take_along_axis(counted, found[None], axis=0) + 1 / PARTS**3, axis=0
+            )
+        return np.asarray(counted[:-1])
+
+    def sample(self, grid: Grid) -> Spins:
+        """Return the spins of every voxel of a grid: one row per tissue that the voxel holds."""
+        held = self.region_fractions(grid).reshape(len(self.tissues), -1).T
+        cell, tissue = np.nonzero(held > SLIVER)
+        z, y, x = np.unravel_index(cell, grid.shape)
+        position = np.stack([grid.coordinates(a)[i] for a, i in enumerate((x, y, z))], axis=1)
+        world = grid.to_world(position)
+        fields = [
+            np.asarray(f.at(world, key), dtype=np.float64) if isinstance(f, FieldMap) else np.full(len(cell), float(f))
+            for key, f in (("offset", self.offset), ("b1", self.b1))
+        ]
+        return Spins(
+            position=position,
+            volume=held[cell, tissue] * grid.voxel_volume,
+            tissue=tissue.astype(np.int32),
+            cell=cell.astype(np.int64),
+            offset=fields[0],
+            b1=fields[1],
+            pools=tuple(tissue.pools(self.field) for tissue in self.tissues),
+            tissues=tuple(tissue.name for tissue in self.tissues),
+            motion=tuple(OnGrid(motion=motion, grid=grid) for motion in self.motion),
+        )
+
+    def rois(self, grid: Grid, erode: bool = True) -> RoiMasks:
+        """Return a mask (z, y, x) of the pure voxels of each tissue; see `Phantom.rois`."""
+        from scipy.ndimage import binary_erosion
+
+        cross = np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], dtype=bool)
+        masks, kept = RoiMasks(), []
+        for name, part in self.fractions(grid).items():
+            mask = part >= PURE
+            smaller = binary_erosion(mask, cross) if erode else mask
+            if erode and not smaller.any():
+                kept.append(name)
+                smaller = mask
+            masks[name] = smaller
+        masks.not_eroded = tuple(kept)
+        return masks
+
+    def _overlaps(self, grid: Grid, order: NDArray[np.int64]) -> Array:
+        """Return the fractions of cells whose axes are the voxels' own, in another order or sense."""
+        weights = []
+        shift = (np.asarray(grid.centre) - np.asarray(self.voxels.centre)) @ self.voxels.axes
+        turn = self.voxels.axes.T @ grid.axes
+        for axis in range(3):
+            sign, other = np.sign(turn[axis, order[axis]]), int(order[axis])
+            centre = shift[axis] + sign * grid.coordinates(other)
+            weights.append(
+                _overlap(centre, grid.spacing[other], self.voxels.coordinates(axis), self.voxels.spacing[axis])
+            )
+        back = [2 - int(np.flatnonzero(order == 2 - k)[0]) for k in range(3)]
+        parts = []
+        for tissue in range(len(self.tissues)):
+            mask = (self.labels == tissue).astype(np.float64)
+            for axis in range(3):
+                mask = np.moveaxis(np.tensordot(weights[axis], mask, axes=(1, 2 - axis)), 0, 2 - axis)
+            parts.append(mask.transpose(back))
+        return np.asarray(np.clip(np.array(parts), 0.0, 1.0))
+
+    def _at(self, world: Array) -> NDArray[np.int64]:
+        """Return the label at (..., 3) places; the number of tissues where there is none."""
+        place = (world - np.asarray(self.voxels.centre)) @ self.voxels.axes / np.asarray(self.voxels.spacing)
+        index = np.rint(place).astype(np.int64)[..., ::-1] + np.array(self.voxels.shape) // 2
+        inside = np.all((index >= 0) & (index < self.voxels.shape), axis=-1)
+        z, y, x = np.moveaxis(np.where(inside[..., None], index, 0), -1, 0)
+        found = np.where(inside, self.labels[z, y, x], -1)
+        return np.where(found < 0, len(self.tissues), found)
+
+
+def phantom_of_maps(
+    name: str, maps: dict[str, Array], grid: Grid, field: float, tolerance: float = 1e-3, source: str = ""
+) -> VoxelPhantom:
+    """Return a phantom of maps of parameters.
+
+    Parameters
+    ----------
+    name : str
+        Of the phantom.
+    maps : dict
+        (z, y, x) arrays ``t1``, ``t2`` (s) and ``pd``, perhaps ``t2_star`` (s) and ``offset`` (Hz); pd 0 is background.
+    grid : Grid
+        Where they lie.
+    field : float
+        T.
+    tolerance : float
+        Values closer than this, relative, become one tissue, with their mean.
+    source : str
+        Where the maps come from.
+    """
+    missing = [key for key in ("t1", "t2", "pd") if key not in maps]
+    if missing:
+        raise InputError(f"no map of {', '.join(missing)}", key="maps")
+    held = maps["pd"] > 0
+    rows = np.stack([maps.get(key, maps["t2"])[held] for key in ("t1", "t2", "t2_star", "pd")], axis=1)
+    if not np.all(np.isfinite(rows) & (rows > 0)):
+        raise InputError("has voxels with pd > 0 whose t1, t2 or t2_star is not positive and finite", key="maps")
+    if np.any(rows[:, 1] > 2 * rows[:, 0] * (1 + 1e-6)) or np.any(rows[:, 2] > rows[:, 1] * (1 + 1e-6)):
+        raise InputError("has voxels with t2 > 2 t1 or t2_star > t2, which physics forbids", key="maps")
+    _, which = np.unique(np.round(np.log(rows) / tolerance), axis=0, return_inverse=True)
+    count = int(which.max(initial=-1)) + 1
+    if count > MOST_TISSUES:
+        raise InputError(f"{count:,} distinct tissues, more than {MOST_TISSUES}; raise the tolerance", key="tolerance")
+    size = np.bincount(which.ravel(), minlength=count)
+    means = np.stack([np.bincount(which.ravel(), column, count) / size for column in rows.T], axis=1)
+    labels = np.full(grid.shape, -1, dtype=np.int64)
+    labels[held] = which.ravel()
+    offset = maps.get("offset")
+    varies = offset is not None and bool(np.ptp(offset[held]) > 0)
+    level = float(offset[held].mean()) if offset is not None and not varies else 0.0
+    return voxel_phantom(
+        name, labels, grid, tuple(ideal_tissue(f"tissue-{i + 1}", row, source) for i, row in enumerate(means)), field,
+        FieldMap(values=offset, grid=grid) if offset is not None and varies else level,
+    )  # fmt: skip
+
+
+def voxel_phantom(
+    name: str, labels: NDArray[np.int64], grid: Grid, tissues: tuple[Tissue, ...], field: float,
+    offset: float | FieldMap = 0.0, **facts: Any,
+) -> VoxelPhantom:  # fmt: skip
+    """Return a phantom of (z, y, x) labels, indices into the tissues, -1 for none."""
+    return VoxelPhantom(
+        name=name, description=f"voxels of {name}", field=field, grade=None, tissues=tissues, regions=(),
+        rois_defined=(),
+        offset=offset, labels=labels, voxels=grid, history={"field": field, "grade": None} | facts,
+    )  # fmt: skip
+
+
+def ideal_tissue(name: str, row: Array, source: str) -> Tissue:
+    """Return a tissue of (t1, t2, t2_star, pd), s and a pure number, the same at every field strength."""
+    origin: Any = {"source": (source or "imported",), "provenance": ("chosen by definition",), "spread": (0.0,)}
+    t1, t2, t2_star = (TimeEntry(value=(float(v),), **origin) for v in row[:3])
+    pd = FractionEntry(value=(float(row[3]),), **origin)
+    water = WaterTable(t1=t1, t2=t2, t2_star=t2_star, pd=pd)
+    entry = FactEntry(value="0 ppm", source="imported without one", provenance="compiled default")
+    chi = Fact(values=(0.0,), spreads=(0.0,), unit="ppm", entry=entry)
+    return Tissue(
+        name=name, description=name, grade=None, fields=(), water=water, fat=None, facts={"susceptibility": chi}
+    )
+
+
+def _overlap(centre: Array, size: float, voxels: Array, step: float) -> Array:
+    """Return the (cell, voxel) share of each cell's length that each voxel covers."""
+    low = np.maximum(centre[:, None] - size / 2, voxels - step / 2)
+    high = np.minimum(centre[:, None] + size / 2, voxels + step / 2)
+    return np.asarray(np.maximum(high - low, 0.0) / size)

@@ -1,0 +1,182 @@
+"""Phantoms from other programs' files, and back: NIfTI labels and maps, HDF5 maps, KomaMRI, JEMRIS.
+
+A phantom file with a ``[voxels]`` table names a label image and the tissue of each label, or a map per parameter;
+``.phantom`` files are KomaMRI's, ``.h5`` files hold a sample of JEMRIS or `Maps` of mrsim.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import InputError
+from ..core.grid import Grid
+from ..core.maps import Maps
+from ..core.storage import load
+from ..core.toml import read_toml, resource, structure
+from ..exchange.nifti import read_volume
+from ..exchange.spin_files import SpinTable, read_jemris, read_koma
+from ..phantom.phantom import Phantom
+from ..phantom.phantom_file import load_phantom
+from ..phantom.spins import Spins
+from ..phantom.tissue import load_tissue
+from ..phantom.voxels import VoxelPhantom, phantom_of_maps, voxel_phantom
+
+Array = NDArray[np.float64]
+UNITS = {"t1": 1e-3, "t2": 1e-3, "t2_star": 1e-3, "pd": 1.0, "offset": 1.0}
+"""SI factor of NIfTI maps: relaxation times in ms, proton density as a fraction, offset in Hz."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VoxelTable:
+    """The [voxels] table of a phantom file; paths start at the file's folder."""
+
+    labels: str = ""
+    """NIfTI file of whole numbers."""
+    tissues: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Tissue of each label, e.g. ``1 = "csf"``; 0 is background."""
+    maps: dict[str, str] = dataclasses.field(default_factory=dict)
+    """NIfTI file per parameter: t1, t2, t2_star in ms, pd as a fraction, offset in Hz."""
+    tolerance: float = 1e-3
+    """Values closer than this, relative, become one tissue."""
+
+
+def open_phantom(name: str, field: float, grade: int | None = None, materials: tuple[str, ...] = ()) -> Phantom:
+    """Return a phantom by name or path, from a file of mrsim or of another program."""
+    path = Path(name)
+    if name.endswith(".phantom"):
+        return phantom_of_spins(path.stem, read_koma(path), field, path)
+    if name.endswith((".h5", ".hdf5")):
+        return _known_file(_phantom_of_hdf5(path, field), path)
+    found = resource(name, "phantoms", "phantom")
+    table = read_toml(found)
+    if "voxels" not in table:
+        return load_phantom(name, field=field, grade=grade, materials=materials)
+    voxels = structure(table["voxels"], VoxelTable, found, ("voxels",))
+    extra = [key for key in table if key not in ("description", "voxels")]
+    if extra:
+        raise InputError("has no place beside [voxels]", key=extra[0], file=found)
+    made = _labelled(voxels, found, field, grade, materials) if voxels.labels else _mapped(voxels, found, field)
+    return _known_file(replace(made, description=str(table.get("description", made.description)), grade=grade), found)
+
+
+def phantom_of_spins(name: str, spins: SpinTable, field: float, path: Path) -> VoxelPhantom:
+    """Return spins on a regular lattice as voxels; others are refused."""
+    grid, index = _lattice(spins.position, path)
+    maps = {}
+    for key, column in spins.values.items():
+        maps[key] = np.zeros(grid.shape)
+        maps[key][tuple(index)] = column
+    maps["t2_star"] = np.minimum(maps["t2_star"], maps["t2"])
+    return _known_file(phantom_of_maps(name, maps, grid, field, source=path.name), path)
+
+
+def spin_table(spins: Spins, grid: Grid) -> SpinTable:
+    """Return sampled spins as a list; pools and what is not water at rest have no place there."""
+    if any(len(pools) != 1 or pools[0].exchange for pools in spins.pools) or spins.motion:
+        raise InputError("only tissues of one pool, at rest, can be written as a list of spins", key="phantom")
+    pool = [spins.pools[i][0] for i in spins.tissue]
+    share = spins.volume / grid.voxel_volume
+    return SpinTable(
+        position=grid.to_world(spins.position),
+        values={
+            "pd": share * [p.pd for p in pool],
+            "t1": np.array([p.t1 for p in pool]),
+            "t2": np.array([p.t2 for p in pool]),
+            "t2_star": 1 / np.array([1 / p.t2 + 1 / p.t2_prime for p in pool]),
+            "offset": spins.offset,
+        },
+    )
+
+
+def _labelled(
+    table: VoxelTable, path: Path, field: float, grade: int | None, materials: tuple[str, ...]
+) -> VoxelPhantom:
+    values, grid = read_volume(path.parent / table.labels)
+    found = np.unique(values)
+    if np.any(found != np.rint(found)):
+        raise InputError(
+            f"has values such as {found[found != np.rint(found)][0]:g} that are no labels", key="labels", file=path
+        )
+    wanted = {int(text): tissue for text, tissue in table.tissues.items() if text.lstrip("-").isdigit()}
+    if len(wanted) != len(table.tissues):
+        raise InputError('needs whole numbers as keys, e.g. 1 = "csf"', key="voxels.tissues", file=path)
+    unknown = [int(label) for label in found if label != 0 and int(label) not in wanted]
+    if unknown:
+        shown = ", ".join(map(str, unknown[:8]))
+        raise InputError(
+            f"no tissue is named for the labels {shown} of {table.labels}", key="voxels.tissues", file=path
+        )
+    names = tuple(dict.fromkeys(wanted[int(label)] for label in found if label != 0))
+    labels = np.full(grid.shape, -1, dtype=np.int64)
+    for label in found[found != 0]:
+        labels[values == label] = names.index(wanted[int(label)])
+    tissues = tuple(load_tissue(name, grade, field, materials) for name in names)
+    return voxel_phantom(path.stem, labels, grid, tissues, field)
+
+
+def _mapped(table: VoxelTable, path: Path, field: float) -> VoxelPhantom:
+    unknown = [key for key in table.maps if key not in UNITS]
+    if unknown or not table.maps:
+        raise InputError(f"give labels, or maps of {', '.join(UNITS)}", key="voxels.maps", file=path)
+    maps, grids = {}, []
+    for key, name in table.maps.items():
+        values, grid = read_volume(path.parent / name)
+        maps[key] = values * UNITS[key]
+        grids.append(grid)
+    for name, grid in zip(table.maps.values(), grids, strict=True):
+        if grid.shape != grids[0].shape or not np.allclose(grid.affine(), grids[0].affine(), atol=1e-6):
+            raise InputError(f"{name} does not lie on the grid of the other maps", key="voxels.maps", file=path)
+    return phantom_of_maps(path.stem, maps, grids[0], field, table.tolerance, path.name)
+
+
+def _phantom_of_hdf5(path: Path, field: float) -> VoxelPhantom:
+    import h5py
+
+    if not path.is_file():
+        raise InputError("no such file", file=path)
+    if h5py.is_hdf5(path):
+        with h5py.File(path, "r") as file:
+            jemris = "sample/data" in file
+        if jemris:
+            return phantom_of_maps(path.stem, *read_jemris(path), field, source=path.name)
+    found: list[Any] = [value for value in load(path).values() if isinstance(value, Maps)]
+    if len(found) != 1:
+        raise InputError(f"holds {len(found)} sets of maps; it needs one, or a JEMRIS sample", file=path)
+    values = {key: np.nan_to_num(value) for key, value in found[0].values.items() if key in UNITS}
+    return phantom_of_maps(path.stem, values, found[0].grid, field, source=path.name)
+
+
+def _lattice(position: Array, path: Path) -> tuple[Grid, NDArray[np.int64]]:
+    """Return the grid whose voxels' centres are the spins, and the (3, n) indices z, y, x."""
+    if len(position) == 0:
+        raise InputError("holds no spins", file=path)
+    firsts, steps, index = [], [], []
+    for column in position.T:
+        gaps = np.diff(np.unique(column))
+        gaps = gaps[gaps > 1e-7]  # positions in single precision differ by less
+        steps.append(float(np.median(gaps[gaps < 1.5 * gaps.min()])) if len(gaps) else 0.0)
+        firsts.append(float(column.min()))
+    fallback = max(steps) or 1e-3
+    steps = [step or fallback for step in steps]
+    for column, first, step in zip(position.T, firsts, steps, strict=True):
+        at = (column - first) / step
+        if np.abs(at - np.rint(at)).max() > 0.05:
+            raise InputError("holds spins that do not lie on a regular lattice; resample them", file=path)
+        index.append(np.rint(at).astype(np.int64))
+    counts = [int(axis.max()) + 1 for axis in index]
+    flat = np.ravel_multi_index(index, counts)
+    if len(np.unique(flat)) < len(flat):
+        raise InputError("holds several spins at one place; voxels hold one tissue each", file=path)
+    x, y, z = (first + n // 2 * step for first, n, step in zip(firsts, counts, steps, strict=True))
+    grid = Grid(shape=(counts[2], counts[1], counts[0]), spacing=(steps[0], steps[1], steps[2]), centre=(x, y, z))
+    return grid, np.array(index[::-1])
+
+
+def _known_file(phantom: VoxelPhantom, path: Path) -> VoxelPhantom:
+    return replace(phantom, history=phantom.history | {"file": str(path.resolve())})
