@@ -1,7 +1,7 @@
 """Spin objects of other simulators: KomaMRI's ``.phantom`` and JEMRIS's sample, both HDF5.
 
-KomaMRI (github.com/JuliaHealth/KomaMRI.jl) lists spins: ``position/x, y, z`` in m, ``contrast/ρ, T1, T2, T2s`` in s and
-``Δw`` in rad/s, which precess as exp(-i Δw t), as here. JEMRIS (jemris.org) fills a grid: ``sample/data`` in the order
+KomaMRI lists spins: ``position/x, y, z`` in m, ``contrast/ρ, T1, T2, T2s`` in s and
+``Δw`` in rad/s, which precess as exp(-i Δw t), as here. JEMRIS fills a grid: ``sample/data`` in the order
 (z, y, x, kind) of HDF5, its kinds M0, 1/T1, 1/T2, 1/T2* in 1/ms and the offset in rad/s; ``sample/resolution`` and
 ``sample/offset`` in mm. The offset has KomaMRI's sign, as KomaMRI reads such files.
 """

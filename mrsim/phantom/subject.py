@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from ..core.errors import InputError
 from ..core.nuclei import nucleus
+from ..core.toml import read_toml, resource
 from .cohort import Subject
 from .motion import Affine, Wave
 from .phantom import Phantom
@@ -37,15 +38,11 @@ def subject_phantom(
     field : float
         T.
     level : str, optional
-        Whose grade the phantom has; the subject's index level by default.
+        Whose grade a phantom of one disc has; the subject's index level by default. Spines have all grades.
     breathing : bool
         True moves everything along y with the breath.
     """
-    chosen = level or subject.index_level
-    if chosen is None or chosen not in subject.grades:
-        known = ", ".join(subject.grades)
-        raise InputError(f"'{chosen}' is no level of the subject; choose one of {known}", key="level")
-    phantom = load_phantom(name, field, subject.grades[chosen])
+    phantom = load_phantom(name, field, _grades(subject, name, level))
     b0 = subject.traits.get("b0", 0.0) * nucleus("1H").gamma_bar * field
     if not isinstance(phantom.offset, float) or not isinstance(phantom.b1, float):
         raise InputError(
@@ -59,6 +56,17 @@ def subject_phantom(
         motion=(*phantom.motion, *(_breath(subject) if breathing else ())),
         history=phantom.history | {"cohort": subject.cohort, "seed": subject.seed, "subject": subject.number},
     )
+
+
+def _grades(subject: Subject, name: str, level: str | None) -> int | tuple[int, ...]:
+    """Return the grade of one disc, or those of a spine's discs from the uppermost down."""
+    if level is None and "spine" in read_toml(resource(name, "phantoms", "phantom")):
+        return tuple(subject.grades.values())
+    chosen = level or subject.index_level
+    if chosen is None or chosen not in subject.grades:
+        known = ", ".join(subject.grades)
+        raise InputError(f"'{chosen}' is no level of the subject; choose one of {known}", key="level")
+    return subject.grades[chosen]
 
 
 def subject_tissue(subject: Subject, tissue: Tissue, field: float) -> Tissue:

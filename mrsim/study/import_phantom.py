@@ -22,7 +22,7 @@ from ..core.toml import read_toml, resource, structure
 from ..exchange.nifti import read_volume
 from ..exchange.spin_files import SpinTable, read_jemris, read_koma
 from ..phantom.phantom import Phantom
-from ..phantom.phantom_file import load_phantom
+from ..phantom.phantom_file import Grade, grade_numbers, load_phantom
 from ..phantom.spins import Spins
 from ..phantom.tissue import load_tissue
 from ..phantom.voxels import VoxelPhantom, phantom_of_maps, voxel_phantom
@@ -46,7 +46,7 @@ class VoxelTable:
     """Values closer than this, relative, become one tissue."""
 
 
-def open_phantom(name: str, field: float, grade: int | None = None, materials: tuple[str, ...] = ()) -> Phantom:
+def open_phantom(name: str, field: float, grade: Grade = None, materials: tuple[str, ...] = ()) -> Phantom:
     """Return a phantom by name or path, from a file of mrsim or of another program."""
     path = Path(name)
     if name.endswith(".phantom"):
@@ -61,8 +61,12 @@ def open_phantom(name: str, field: float, grade: int | None = None, materials: t
     extra = [key for key in table if key not in ("description", "voxels")]
     if extra:
         raise InputError("has no place beside [voxels]", key=extra[0], file=found)
-    made = _labelled(voxels, found, field, grade, materials) if voxels.labels else _mapped(voxels, found, field)
-    return _known_file(replace(made, description=str(table.get("description", made.description)), grade=grade), found)
+    numbers = grade_numbers(grade)
+    if len(numbers) > 1:
+        raise InputError(f"{len(numbers)} grades for voxels; give one", key="grade", file=found)
+    one = numbers[0] if numbers else None
+    made = _labelled(voxels, found, field, one, materials) if voxels.labels else _mapped(voxels, found, field)
+    return _known_file(replace(made, description=str(table.get("description", made.description)), grade=one), found)
 
 
 def phantom_of_spins(name: str, spins: SpinTable, field: float, path: Path) -> VoxelPhantom:

@@ -165,3 +165,10 @@ def test_cohort_command_writes_all_subjects_in_order(tmp_path, capsys):
     assert float(row["b1"]) == subject["b1"]
     assert perform(["cohort", "lumbar-surgical", "--subjects", "3"]) == 0
     assert "Patients" in capsys.readouterr().out
+
+
+def test_subject_spine_has_the_grades_of_all_levels():
+    subject = load_cohort("lumbar-population").subject(2, 4)
+    spine = subject_phantom(subject, "lumbar-spine", 3.0)
+    tissues = {tissue.grade for tissue in spine.tissues if tissue.name.startswith("nucleus_pulposus")}
+    assert tissues == set(subject.grades.values())
