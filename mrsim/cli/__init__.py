@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("show", "Show a protocol: sequence diagram, k-space, timing."),
     "tissue": ("tissue", "Print what is known of a tissue, with its sources."),
     "cohort": ("cohort", "Draw the subjects of a virtual cohort."),
+    "phantom": ("phantom", "Draw a phantom: tissues, a property, its hard parts in space."),
     "check": ("check", "Check a protocol against the limits of a scanner."),
     "simulate": ("simulate", "Simulate a protocol and write its raw data."),
     "export": ("export", "Write a sequence for a scanner (Pulseq) or raw data for other programs (MRD)."),

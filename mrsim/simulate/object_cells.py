@@ -30,7 +30,9 @@ def sampling_grid(timeline: Timeline, phantom: Phantom, engine: Bloch) -> Grid:
         )
     nx, ny = (2 * math.ceil(reach[a] / fine[a]) + 1 for a in range(2))
     thickness = dz if engine.ideal_slice else slab_thickness(timeline, (lower[2], upper[2]), engine)
-    layers = engine.layers or (1 if phantom.uniform_through(encoded, thickness) else 9)
+    # an ideal slice weighs all of its thickness alike, and a cell of solids holds what lies anywhere in it
+    alike = phantom.uniform_through(encoded, thickness) or (engine.ideal_slice and phantom.solid)
+    layers = engine.layers or (1 if alike else 9)
     return Grid(shape=(layers, ny, nx), spacing=(*fine, thickness / layers), centre=encoded.centre, axes=encoded.axes)
 
 

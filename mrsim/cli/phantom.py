@@ -1,0 +1,63 @@
+"""`mrsim phantom`: what a phantom looks like, as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import grades, json_option, tesla
+from .output import write_json
+
+
+@click.command("phantom")
+@click.argument("name", metavar="NAME")
+@click.option("--field", metavar="TESLA", callback=tesla, default="3", show_default=True, help="Field strength.")
+@click.option(
+    "--grade", metavar="GRADE", callback=grades,
+    help="Pfirrmann grade, 1 to 5; of a spine one for all discs or a list, the lowest disc last.",
+)  # fmt: skip
+@click.option(
+    "--orientation", type=click.Choice(["sagittal", "coronal", "axial"]), default="sagittal", show_default=True,
+    help="Plane of the pictures.",
+)  # fmt: skip
+@click.option(
+    "--property", "prop", metavar="PROPERTY", default="t2", show_default=True, help="Mapped beside the tissues."
+)
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE.png", help="Picture [default: NAME.png].")
+@json_option
+def command(
+    name: str, field: float, grade: int | tuple[int, ...] | None, orientation: str, prop: str, out: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    r"""Draw phantom NAME: its tissues, a property, and its hard parts in space.
+
+    \b
+    mrsim phantom lumbar-spine --grade 1,2,3,4,5
+    mrsim phantom lumbar-spine --orientation axial --property shear_stiffness
+    """
+    from ..core.errors import StorageError
+    from ..core.storage import replacing
+    from ..phantom.phantom_file import load_phantom
+    from ..report.phantom import phantom_figure
+    from ..report.style import png
+
+    path = out if out is not None else Path(f"{Path(name).stem}.png")
+    if path.suffix.lower() != ".png":
+        raise StorageError(f"{path}: pictures are PNG files; name one that ends in .png")
+    if not path.absolute().parent.is_dir():
+        raise StorageError(f"{path}: the folder {path.parent} does not exist")
+    phantom = load_phantom(name, field, grade)
+    figure = phantom_figure(phantom, orientation, prop)
+    with replacing(path) as temporary:
+        temporary.write_bytes(png(figure))
+    if as_json:
+        tissues = [tissue.name for tissue in phantom.tissues]
+        discs = phantom.history.get("discs", {})
+        write_json({"name": phantom.name, "field": field, "tissues": tissues, "discs": discs, "out": str(path)})
+        return
+    click.echo(f"{phantom.description}; {len(phantom.regions)} regions of {len(phantom.tissues)} tissues")
+    for disc, facts in phantom.history.get("discs", {}).items():
+        height, index = 1e3 * facts["height_middle"], facts["height_index"]
+        click.echo(f"{disc:7} grade {facts['grade']}  {height:4.1f} mm  height index {index:.2f}")
+    click.echo(f"picture: {path}")
