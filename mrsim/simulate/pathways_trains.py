@@ -224,7 +224,7 @@ def unbalanced_train(
     atoms = np.stack([_padded(np.broadcast_to(c, shape)[order], len(order), epg.LANES, dtype) for c in columns])
     ladder = train.ladder()
     groups = np.array_split(np.arange(0, atoms.shape[1], CHUNK), min(GROUPS, -(-atoms.shape[1] // CHUNK)))
-    steps, errors = _pilot(train, atoms, groups, ladder, tolerance)
+    steps, errors = _pilot(train, atoms, groups, ladder, tolerance, proven)
     group_of = {int(begin): g for g, starts in enumerate(groups) for begin in starts}
     signal = train.room(len(order))
     bound, error, used = np.zeros(len(order)), np.zeros(len(order)), np.zeros(len(order), dtype=np.int64)
@@ -246,7 +246,12 @@ def unbalanced_train(
 
 
 def _pilot(
-    train: _Unbalanced, atoms: NDArray[Any], groups: list[NDArray[np.int64]], ladder: list[int], tolerance: float
+    train: _Unbalanced,
+    atoms: NDArray[Any],
+    groups: list[NDArray[np.int64]],
+    ladder: list[int],
+    tolerance: float,
+    proven: bool,
 ) -> tuple[list[int], NDArray[np.float64]]:
     """Return, per group, the first step of the ladder that suffices, and the (group, step) errors."""
     from ._kernels import epg
@@ -262,13 +267,17 @@ def _pilot(
     every = np.arange(pilots.shape[1])
     full, found = train.room(len(every)), train.room(len(every))
     train.play(pilots, ladder[-1], every, full)
-    errors = np.zeros((len(groups), len(ladder)))
+    errors, enough = np.zeros((len(groups), len(ladder))), np.zeros((len(groups), len(ladder)), dtype=bool)
+    enough[:, -1] = True
     for step, orders in enumerate(ladder[:-1]):
-        train.play(pilots, orders, every, found)
+        lost = train.play(pilots, orders, every, found)[: len(corners)]
         worst = np.sqrt(np.sum((found - full) ** 2, axis=2)).max(axis=1)[: len(corners)]
         errors[:, step] = 2 * worst.reshape(len(groups), 4).max(axis=1)
-        if np.all(errors[:, step] <= tolerance):
+        enough[:, step] = errors[:, step] <= tolerance
+        if proven:
+            enough[:, step] &= lost.reshape(len(groups), 4).max(axis=1) <= tolerance
+        if np.all(enough[:, step]):
             # more orders, which only a proof may ask for, are taken to be no worse
             errors[:, step + 1 : -1] = errors[:, step : step + 1]
             break
-    return [int(np.argmax(row <= tolerance)) for row in errors], errors
+    return [int(np.argmax(row)) for row in enough], errors
