@@ -118,7 +118,7 @@ FITTED = sorted(name for name, path in available("protocols").items() if "fit" i
 
 @pytest.mark.parametrize("protocol", FITTED)
 def test_every_protocol_with_a_model_runs_to_its_maps(protocol):
-    small = {"matrix": "16 16", "pixel_bandwidth": "400 Hz", "dummies": "0"}
+    small = {"matrix": "16 16", "pixel_bandwidth": "400 Hz", "dummies": "0", "slices": "1"}
     result = run(mr.RunRequest(protocol=protocol, overrides=small, engine={"accuracy": 3e-2, "subsamples": 1}))
     assert np.all(np.isfinite(result.images.data))
     assert result.maps is not None
