@@ -20,9 +20,10 @@ from ..core.units import Fractions, Length, Lengths
 from .field_laws import STRICT
 from .phantom import Roi
 from .shapes import Band, Box, Ellipse, Intersection, Shape
+from .solids import Solid
 from .tissue_facts import Provenance
 
-Part = tuple[str, str, Shape, tuple[float, float]]
+Part = tuple[str, str, Shape | Solid, tuple[float, float]]
 """Name, tissue, shape, span along the extrusion."""
 ENDLESS = (-np.inf, np.inf)
 NUCLEUS_EXPONENT = 2.3

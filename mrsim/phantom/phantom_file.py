@@ -25,6 +25,7 @@ from .offset_map import SusceptibilityTable, magnetised
 from .phantom import Phantom, Roi
 from .phantom_tissues import Material, check_sets, tissue_of, tissues_of
 from .shapes import Box, Ellipse, Polygon, Shape
+from .solid_entries import SOLIDS, read_solid
 from .spine_file import Spine
 from .spine_phantom import regions_of, spine_parts
 from .tissue import grade_number
@@ -227,8 +228,11 @@ def _read_shape(name: str, table: dict[str, Any], path: Path) -> Part:
     """Return name, tissue, level set and span of one shape."""
     keys = ("shape", name)
     kind = table.get("kind")
+    if kind in SOLIDS:
+        return (*read_solid(name, table, path), (-np.inf, np.inf))
     if not isinstance(kind, str) or kind not in SHAPES:
-        raise _error(path, (*keys, "kind"), f"unknown shape {kind!r}{did_you_mean(str(kind), list(SHAPES))}")
+        known = [*SHAPES, *SOLIDS]
+        raise _error(path, (*keys, "kind"), f"unknown shape {kind!r}{did_you_mean(str(kind), known)}")
     entry = structure(table, SHAPES[kind], path, keys)
     for key in ("centre", "semi_axes", "size"):
         value = getattr(entry, key, None)

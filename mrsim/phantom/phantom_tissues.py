@@ -30,6 +30,8 @@ class Material:
     susceptibility: Susceptibility = 0.0
     """Relative to water."""
     description: str = ""
+    property: dict[str, FactEntry] = dataclasses.field(default_factory=dict)
+    """Facts by name: diffusion, stiffness, metabolites, ..."""
 
 
 def tissues_of(
@@ -98,9 +100,19 @@ def _ideal_tissue(name: str, material: Material, path: Path) -> Tissue:
         water=WaterTable(t1=time(material.t1), t2=time(material.t2), t2_star=time(t2_star), pd=pd),
         fat=None,
         shift=material.shift,
-        facts={"susceptibility": _susceptibility(material, path)},
+        facts={"susceptibility": _susceptibility(material, path), **_facts(name, material, path)},
         history=dataclasses.asdict(material),
     )
+
+
+def _facts(name: str, material: Material, path: Path) -> dict[str, Fact]:
+    found = {}
+    for fact, entry in material.property.items():
+        try:
+            found[fact] = read_fact(fact, entry)
+        except ValueError as error:
+            raise _refusal(path, ("material", name, "property", fact), str(error)) from None
+    return found
 
 
 def _susceptibility(material: Material, path: Path) -> Fact:

@@ -37,7 +37,7 @@ def test_shipped_phantom_loads_and_fits_the_field_of_view(name, field):
     phantom = load_phantom(name, field)
     extent = phantom.extent(sagittal(128))
     # spines are imaged with larger fields of view: 280 x 224 mm (lumbar), half of that (neck)
-    half = np.array([140e-3, 112e-3] if phantom.lamellae else [64e-3, 64e-3])
+    half = np.array([140e-3, 112e-3] if phantom.solid else [64e-3, 64e-3])
     assert np.all(np.abs(extent[:, :2]) <= half)
     assert all(tissue.pools(field) for tissue in phantom.tissues)
 

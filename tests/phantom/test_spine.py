@@ -208,3 +208,25 @@ def test_segment_of_two_bodies_is_excised():
     assert phantom.grade == 4
     assert {"csf", "paraspinal_muscle"}.isdisjoint(tissue.name for tissue in phantom.tissues)
     assert dataclasses.asdict(phantom.tissues[0])["name"] == "ligament"
+
+
+def test_calibration_balls_have_their_volume_and_their_chosen_values():
+    phantom = load_phantom("mre-inclusion")
+    grid = Grid(shape=(32, 64, 64), spacing=(2e-3, 2e-3, 4e-3), axes=orientation_axes("axial"))
+    stiff = phantom.fractions(grid)["stiff"].sum() * grid.voxel_volume
+    assert stiff == pytest.approx(4 / 3 * np.pi * 15e-3**3, rel=3e-3)  # sub-cells up to 1.3 mm, second order
+    tissue = next(tissue for tissue in phantom.tissues if tissue.name == "stiff")
+    assert tissue.property("shear_stiffness", 3.0).value == 12e3
+
+
+def test_solid_of_a_file_that_cannot_be_is_refused(tmp_path):
+    path = tmp_path / "ball.toml"
+    head = 'description = "ball"\n[material.w]\nt1 = "1 s"\nt2 = "1 s"\npd = "1"\n[shape.b]\ntissue = "w"\n'
+    for body, words in (
+        ('kind = "ellipsoid"\nsemi_axes = "1 2 mm"', "give three"),
+        ('kind = "block"\nsize = "1 2 -3 mm"', "is not positive"),
+        ('kind = "cylinder"\nradius = "0 mm"\nlength = "1 mm"', "is not positive"),
+    ):
+        path.write_text(head + body + "\n", encoding="utf-8")
+        with pytest.raises(InputError, match=words):
+            load_phantom(str(path))
