@@ -96,7 +96,7 @@ def offset_map(phantom: Phantom, spacing: float, surroundings: Surroundings, spe
     outside = AIR if surroundings == "air" else 0.0
     relative = dipole_field(susceptibility_map(phantom, grid, outside) - outside, grid.spacing)
     if surroundings == "torso":
-        relative += torso_field().at(places(grid), "surroundings").real
+        relative += torso_field(grid).at(places(grid), "surroundings").real
     return FieldMap(values=nucleus(species).gamma_bar * phantom.field * relative, grid=grid)
 
 
@@ -148,9 +148,21 @@ def susceptibility_map(phantom: Phantom, grid: Grid, outside: float = 0.0) -> Ar
     return chi
 
 
-def torso_field() -> FieldMap:
-    """Return dB/B0 of a torso in air around the world's origin, relative to the field in air."""
+def torso_field(around: Grid | None = None) -> FieldMap:
+    """Return dB/B0 of a torso in air around the world's origin, relative to the field in air.
+
+    Parameters
+    ----------
+    around : Grid, optional
+        What the torso must hold: it grows until the middle of each face lies inside.
+    """
     (cx, cy, cz), (rx, ry, half) = TORSO
+    if around is not None:
+        reach = [around.coordinates(a)[[0, -1]] + around.centre[a] for a in range(3)]
+        back, front = min(cy - ry, reach[1][0]), max(cy + ry, reach[1][1])
+        cy, ry = (back + front) / 2, (front - back) / 2
+        rx = max(rx, float(np.abs(reach[0] - cx).max()))
+        half = max(half, float(np.abs(reach[2] - cz).max()))
     shape = tuple(2 * math.ceil(1.2 * r / TORSO_STEP) + 1 for r in (half, ry, rx))
     grid = Grid(shape=(shape[0], shape[1], shape[2]), spacing=(TORSO_STEP,) * 3, centre=(cx, cy, cz))
     x, y, z = (grid.coordinates(a) for a in range(3))
