@@ -66,7 +66,7 @@ def phantom_figure(phantom: Phantom, orientation: str, name: str, centre: Sequen
     known = factor * values[np.isfinite(values)]
     signed = known.size > 0 and known.min() < 0
     window = Normalize(float(known.min()), float(known.max())) if signed else shared_window(known)
-    with styled(13.0, 5.4) as figure:
+    with styled(13.0, 6.2) as figure:
         left, middle, right = figure.subplots(1, 3)
         _tissues(figure, left, phantom, grid)
         picture = draw_slice(middle, factor * values, grid, norm=window, colours=MAP_COLOURS)
