@@ -54,10 +54,10 @@ def direct_signal(
     state : (3, spin) array, optional
         Magnetisation over M0 of the members of all classes, one after another; changed in place. None: equilibrium.
     """
-    tables = _Tables(timeline, classes, position, dtype)
     members = np.concatenate([c.members for c in classes])
     group = np.repeat(np.arange(len(classes), dtype=np.int32), [len(c.members) for c in classes])
     offset, b1 = np.concatenate([c.offsets() for c in classes]), np.concatenate([c.b1s() for c in classes])
+    tables = _Tables(timeline, classes, position, (offset, b1), dtype)
     place = position[members].T
     weight = np.concatenate([c.pd * c.volumes(volume) for c in classes])
     shape = timeline.readouts.k.shape[:2]
@@ -106,7 +106,12 @@ class _Tables:
     __slots__ = ("arguments",)
 
     def __init__(
-        self, timeline: Timeline, classes: list[TissueClass], position: NDArray[np.float64], dtype: RealType
+        self,
+        timeline: Timeline,
+        classes: list[TissueClass],
+        position: NDArray[np.float64],
+        fields: tuple[NDArray[np.float64], NDArray[np.float64]],
+        dtype: RealType,
     ) -> None:
         times, table = TimeTable(), timeline.readouts
         reach = np.abs(position).max(axis=0, initial=0.0)
@@ -114,8 +119,7 @@ class _Tables:
             timeline.pulses,
             timeline.gamma_bar,
             reach,
-            max(float(np.abs(c.offsets()).max(initial=0.0)) for c in classes),
-            max(float(np.abs(c.b1s()).max(initial=0.0)) for c in classes),
+            *(float(np.abs(field).max(initial=0.0)) for field in fields),
             times,
             dtype,
         )

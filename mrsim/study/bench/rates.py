@@ -61,7 +61,7 @@ class Task:
 
 def tasks(quick: bool) -> list[Task]:
     """Return what is timed."""
-    return [*_bloch_tasks(2 if quick else 20, 8 if quick else 64), *_dictionary_tasks(quick), _fit_task(quick)]
+    return [*_bloch_tasks(24 if quick else 80, 256 if quick else 512), *_dictionary_tasks(quick), _fit_task(quick)]
 
 
 def _bloch_tasks(pulses: int, windows: int) -> Iterator[Task]:
