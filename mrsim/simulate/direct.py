@@ -119,7 +119,8 @@ class _Tables:
             timeline.pulses,
             timeline.gamma_bar,
             reach,
-            *(float(np.abs(field).max(initial=0.0)) for field in fields),
+            float(np.abs(fields[0]).max(initial=0.0)),
+            float(np.abs(fields[1]).max(initial=0.0)),
             times,
             dtype,
         )
