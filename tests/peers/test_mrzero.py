@@ -83,7 +83,7 @@ def test_mrzero_turbo_spin_echo_is_the_same():
     """Refocusing by 120 degrees between crushers.
 
     The first train starts from equilibrium. The two others start from what the spoilers leave, and there the states
-    that MRzeroCore leaves out show: 4e-4 of the signal, which shrinks as its thresholds do.
+    that MRzeroCore leaves out show: 4e-4 of the signal, which shrinks on some lines as its thresholds do.
     """
     assert difference("tse", slice(0, 8)) < 5e-5
     assert difference("tse") < 6e-4
