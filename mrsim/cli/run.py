@@ -74,8 +74,8 @@ def command(
 
 def folder_name(request: RunRequest) -> str:
     """Return the name of a result's folder, e.g. ``"disc-t2-mese-3T-grade3-seed1"``."""
-    grades = request.grade if isinstance(request.grade, tuple) else (request.grade,)
-    grade = "" if request.grade is None else f"-grade{'-'.join(str(one) for one in grades)}"
+    grades = (request.grade,) if isinstance(request.grade, int) else tuple(request.grade or ())
+    grade = f"-grade{'-'.join(map(str, grades))}" if grades else ""
     return f"{Path(request.protocol).stem}-{request.field:g}T{grade}-seed{request.seed}"
 
 
