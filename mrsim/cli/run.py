@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +105,26 @@ def write_result(result: RunResult, page: Path) -> None:
             click.echo(line)
     else:
         click.echo("nothing to compare: no map was fitted, or no region has a voxel of one tissue alone")
+    errors = numerical_errors(result.raw.history)
+    if errors:
+        click.echo(errors)
     for warning in result.warnings:
         click.echo(f"warning: {warning}")
     click.echo(f"report: {page}")
+
+
+ERRORS = {
+    "rf_step_error": "RF steps",
+    "discretisation_error": "through slice",
+    "in_plane_error": "in plane",
+    "t2_prime_error": "T2'",
+    "field_error": "fields",
+}
+"""Where an engine says how far it is from the exact solution, and what the user reads."""
+
+
+def numerical_errors(history: Mapping[str, Any]) -> str:
+    """Return the line of the errors that a run measured of itself, shares of M0; empty if it measured none."""
+    found = {name: history[key] for key, name in ERRORS.items() if key in history}
+    listed = ", ".join(f"{name} {value:.1e}" for name, value in found.items() if isfinite(value))
+    return f"numerical errors (share of M0): {listed}" if listed else ""

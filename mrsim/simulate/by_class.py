@@ -52,15 +52,12 @@ class _ClassRun:
         self.kept: dict[int, Response] = {}
         table = job.timeline.readouts
         self.windows = [Windows.of(windows_of(table, rows), rows, plan) for rows in window_kinds(table)]
-        self.pencils: dict[Carriers, list[Pencils]] = {}
+        self.pencils: dict[Carriers, Pencils] = {}
         if all(pencils_suffice(part.table, plan) for part in self.windows):
             for kind in self.classes:
                 if carriers(kind) not in self.pencils:
-                    planes = (
-                        plane_of(job.spins, kind.members, cells.shape, job.heard(kind, coil))
-                        for coil in range(job.coils)
-                    )
-                    self.pencils[carriers(kind)] = [pencils_of(plan, plane) for plane in planes]
+                    plane = plane_of(job.spins, kind.members, cells.shape, job.heard(kind))
+                    self.pencils[carriers(kind)] = pencils_of(plan, plane)
 
     def relaxation(self, index: int) -> Relaxation:
         kind = self.classes[index]
@@ -101,22 +98,23 @@ class _ClassRun:
         if response is None:
             response = respond(self.scan, self.relaxation(index), self.resolutions[self.keys[index]])
         readouts, samples = job.timeline.readouts.t.shape
-        signal = np.zeros((readouts, job.coils, samples), dtype=np.complex128)
-        for part in self.windows:
-            for coil in range(job.coils):
-                found = self._received(part, kind, response, coil)
-                signal[part.rows, coil, : found.shape[1]] = found
+        if len(self.windows) == 1:
+            signal = self._received(self.windows[0], kind, response)
+        else:
+            signal = np.zeros((readouts, job.coils, samples), dtype=np.complex128)
+            for part in self.windows:
+                found = self._received(part, kind, response)
+                signal[part.rows, :, : found.shape[2]] = found
         still = np.flatnonzero(response.orders == 0)
         mean = response.coefficients[..., still].sum(axis=-1).mean(axis=1)[response.row]
         return signal, mean
 
-    def _received(self, part: Windows, kind: TissueClass, response: Response, coil: int) -> NDArray[np.complex128]:
-        """Return the (readout, sample) signal of one class in one coil, m^3, in windows of one kind."""
+    def _received(self, part: Windows, kind: TissueClass, response: Response) -> NDArray[np.complex128]:
+        """Return the (readout, coil, sample) signal of one class, m^3, in windows of one kind."""
         job, dtype = self.job, self.engine.dtype
         if self.pencils:
-            return pencil_signal(part, self.plan, self.pencils[carriers(kind)][coil], response, kind, dtype)
-        volume = job.heard(kind, coil)
-        return column_signal(part, self.plan, job.spins, response, kind, volume, job.cells.shape, dtype)
+            return pencil_signal(part, self.plan, self.pencils[carriers(kind)], response, kind, dtype)
+        return column_signal(part, self.plan, job.spins, response, kind, job.heard(kind), job.cells.shape, dtype)
 
 
 def share_of(kind: TissueClass, spins: Spins) -> float:

@@ -50,6 +50,10 @@ class Spread:
         """The number of spins of all classes."""
         return sum(len(kind.members) for kind in self.classes)
 
+    def sensitivity(self, job: Job) -> NDArray[np.complex128] | None:
+        """Return the (coil, n) sensitivity at the places; None for one coil that hears all alike."""
+        return None if job.sensitivity is None else np.repeat(job.sensitivity, self.per_layer, axis=1)
+
 
 def spread_spins(job: Job) -> Spread:
     """Choose sub-slices and RF steps, and return the spins."""
@@ -72,26 +76,39 @@ def by_spin(job: Job) -> tuple[NDArray[np.complex128], dict[str, Any]]:
     """Return the (readout, coil, sample) signal, m^3, and what the numerics were; every spin travels by itself."""
     spread = spread_spins(job)
 
-    def heard(weight: NDArray[np.float64]) -> NDArray[np.complex128]:
-        if job.on_cuda:
-            spins = CudaSpins.of(spread.classes, spread.position, weight)
-            return by_kind(
-                spread.timeline,
-                lambda part: cuda_signal(part, spins, dtype=job.engine.dtype, progress=job.progress)[0],
-            )
-        return _travel(job, spread.timeline, spread.classes, spread.position, weight, job.progress)
+    if job.on_cuda:
+        return by_coil(job, spread, lambda weight: _on_device(job, spread, weight)), spread.facts
+    place, volume = spread.position, spread.volume
+    heard = spread.sensitivity(job)
+    signal = _travel(job, spread.timeline, spread.classes, place, volume, job.progress, heard)
+    return signal[:, None] if heard is None else signal, spread.facts
 
-    return by_coil(job, spread, heard), spread.facts
+
+def _on_device(job: Job, spread: Spread, weight: NDArray[np.float64]) -> NDArray[np.complex128]:
+    """Return the (readout, sample) signal of spins of some (n,) weights, m^3, from a graphics processor."""
+    spins = CudaSpins.of(spread.classes, spread.position, weight)
+    return by_kind(
+        spread.timeline, lambda part: cuda_signal(part, spins, dtype=job.engine.dtype, progress=job.progress)[0]
+    )
 
 
 def by_coil(
     job: Job, spread: Spread, heard: Callable[[NDArray[np.float64]], NDArray[np.complex128]]
 ) -> NDArray[np.complex128]:
     """Return the (readout, coil, sample) signal from a run that takes the (n,) weights of the spins, m^3."""
-    if job.sensitivity is None:
+    sensitivity = spread.sensitivity(job)
+    if sensitivity is None:
         return heard(spread.volume)[:, None]
-    # the signal is linear in the weights of the spins, which are real
-    weights = (spread.volume * np.repeat(coil, spread.per_layer) for coil in job.sensitivity)
+    return _one_by_one(spread.volume, sensitivity, heard)
+
+
+def _one_by_one(
+    volume: NDArray[np.float64],
+    sensitivity: NDArray[np.complex128],
+    heard: Callable[[NDArray[np.float64]], NDArray[np.complex128]],
+) -> NDArray[np.complex128]:
+    """Run coil after coil: the signal is linear in the weights of the spins, which are real."""
+    weights = (volume * coil for coil in sensitivity)
     return np.stack([heard(w.real) + 1j * heard(w.imag) for w in weights], axis=1)
 
 
@@ -102,25 +119,35 @@ def _travel(
     position: NDArray[np.float64],
     volume: NDArray[np.float64],
     progress: Progress | None = None,
+    sensitivity: NDArray[np.complex128] | None = None,
 ) -> NDArray[np.complex128]:
-    """Carry all classes through a timeline, those whose pools exchange apart; return the (readout, sample) signal."""
+    """Carry all classes through a timeline, those whose pools exchange apart; return the (readout, sample) signal.
+
+    With the (coil, n) sensitivity at the places: the (readout, coil, sample) signal.
+    """
     alone = [kind for kind in classes if not kind.exchange]
     mixed = [level for kind in classes if kind.exchange for level in kind.levels()]
 
-    def run(part: Timeline) -> NDArray[np.complex128]:
-        signal = np.zeros(part.readouts.t.shape, dtype=np.complex128)
-        if alone:
-            carry = direct_signal if part.spatial is None else nonlinear_signal
-            played, place = moving(part, job.spins.motion, position)
-            signal += carry(
-                played, alone, place, volume, dtype=job.engine.dtype, threads=job.workers, progress=progress
-            )
-        if mixed and part.spatial is not None:
+    def exchanging(part: Timeline) -> NDArray[np.complex128]:
+        if part.spatial is not None:
             problem = "pools that exchange travel in linear fields only; use concomitant = false, nonlinearity = 0 0 0"
             raise InputError(problem, key="imperfections")
-        if mixed:
-            signal += exchange_signal(part, mixed, position, volume, threads=job.workers, progress=progress)
-        return signal
+
+        def carried(weight: NDArray[np.float64]) -> NDArray[np.complex128]:
+            return exchange_signal(part, mixed, position, weight, threads=job.workers, progress=progress)
+
+        if sensitivity is None:
+            return carried(volume)
+        return _one_by_one(volume, sensitivity, carried)
+
+    def run(part: Timeline) -> NDArray[np.complex128]:
+        if not alone:
+            return exchanging(part)
+        carry = direct_signal if part.spatial is None else nonlinear_signal
+        played, place = moving(part, job.spins.motion, position)
+        options: dict[str, Any] = {"dtype": job.engine.dtype, "threads": job.workers, "progress": progress}
+        signal = carry(played, alone, place, volume, sensitivity=sensitivity, **options)
+        return signal + exchanging(part) if mixed else signal
 
     return by_kind(timeline, run)
 

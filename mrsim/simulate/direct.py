@@ -31,8 +31,9 @@ def direct_signal(
     threads: int,
     progress: Callable[[int, int], None] | None = None,
     state: NDArray[np.float64] | None = None,
+    sensitivity: NDArray[np.complex128] | None = None,
 ) -> NDArray[np.complex128]:
-    """Return the (readout, sample) signal, m^3, of all spins of all classes.
+    """Return the (readout, sample) signal, m^3, of all spins of all classes; with coils (readout, coil, sample).
 
     Parameters
     ----------
@@ -53,6 +54,8 @@ def direct_signal(
         Called with (spins done, spins in all).
     state : (3, spin) array, optional
         Magnetisation over M0 of the members of all classes, one after another; changed in place. None: equilibrium.
+    sensitivity : (coil, n) array, optional
+        What each coil hears of the places that `position` lists; the spins travel once for all of them.
     """
     members = np.concatenate([c.members for c in classes])
     group = np.repeat(np.arange(len(classes), dtype=np.int32), [len(c.members) for c in classes])
@@ -60,11 +63,16 @@ def direct_signal(
     tables = _Tables(timeline, classes, position, (offset, b1), dtype)
     place = position[members].T
     weight = np.concatenate([c.pd * c.volumes(volume) for c in classes])
-    shape = timeline.readouts.k.shape[:2]
+    shape = (len(timeline.readouts.k), 1 if sensitivity is None else len(sensitivity), timeline.readouts.k.shape[1])
 
     def work(begin: int) -> NDArray[np.floating]:
         part = slice(begin, begin + CHUNK)
-        spins = (v[..., part].astype(dtype, order="C") for v in (weight, place, offset, b1))
+        heard = (
+            np.zeros((0, len(weight[part]))) if sensitivity is None else sensitivity[:, members[part]] * weight[part]
+        )
+        parts = np.stack([heard.real, heard.imag], axis=1)
+        columns = (weight[part], parts, place[:, part], offset[part], b1[part])
+        spins = (v.astype(dtype, order="C") for v in columns)
         m: NDArray[np.floating] = np.zeros((3, len(group[part])), dtype)
         m[2] = 1
         if state is not None:
@@ -74,13 +82,14 @@ def direct_signal(
             state[:, part] = m
         return out
 
-    total = np.zeros((shape[0], 2, shape[1]))
+    total = np.zeros((shape[0], shape[1], 2, shape[2]))
     with ThreadPoolExecutor(threads) as pool:
         for done, out in enumerate(pool.map(work, range(0, len(weight), CHUNK)), 1):
             total += out
             if progress:
                 progress(min(done * CHUNK, len(weight)), len(weight))
-    return np.asarray(total[:, 0] + 1j * total[:, 1])
+    signal = np.asarray(total[:, :, 0] + 1j * total[:, :, 1])
+    return signal[:, 0] if sensitivity is None else signal
 
 
 def _evolve(
@@ -91,11 +100,11 @@ def _evolve(
     shape: tuple[int, ...],
     dtype: RealType,
 ) -> NDArray[np.floating]:
-    """Carry one chunk of spins, in place, through the scan; return its (readout, 2, sample) signal."""
+    """Carry one chunk of spins, in place, through the scan; return its (readout, coil, 2, sample) signal."""
     from ._kernels import bloch as kernels
 
     evolve: Any = kernels.evolve
-    out: NDArray[np.floating] = np.zeros((shape[0], 2, shape[1]), dtype)
+    out: NDArray[np.floating] = np.zeros((shape[0], shape[1], 2, shape[2]), dtype)
     evolve(state, *spins, group, *tables.arguments, out)
     return out
 

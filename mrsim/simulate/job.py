@@ -37,7 +37,7 @@ class Job:
         """The number of receive coils."""
         return 1 if self.sensitivity is None else len(self.sensitivity)
 
-    def heard(self, kind: TissueClass, coil: int) -> NDArray[np.float64] | NDArray[np.complex128]:
-        """Return the (member,) volume of a class times what one coil hears of it, m^3."""
+    def heard(self, kind: TissueClass) -> NDArray[np.float64] | NDArray[np.complex128]:
+        """Return the (coil, member) volume of a class times what each coil hears of it, m^3."""
         volume = kind.volumes(self.spins.volume)
-        return volume if self.sensitivity is None else volume * self.sensitivity[coil][kind.members]
+        return volume[None] if self.sensitivity is None else volume * self.sensitivity[:, kind.members]

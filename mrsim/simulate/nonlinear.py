@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +46,9 @@ def nonlinear_signal(
     dtype: RealType,
     threads: int,
     progress: Callable[[int, int], None] | None = None,
+    sensitivity: NDArray[np.complex128] | None = None,
 ) -> NDArray[np.complex128]:
-    """Return the (readout, sample) signal, m^3, of all spins of all classes; arguments as for `direct_signal`.
+    """Return the signal, m^3, of all spins of all classes; arguments and shape as for `direct_signal`.
 
     `dtype` sets the precision of the pulses; everything else is in double precision.
     """
@@ -60,15 +62,18 @@ def nonlinear_signal(
 
     def carry(part: tuple[TissueClass, NDArray[np.int64]]) -> NDArray[np.complex128]:
         kind = part[0].moved(part[1], part[0].members[part[1]])
-        return kind.pd * _carried(timeline, terms, kind, coordinates[kind.members], volume[kind.members], dtype)
+        heard: NDArray[Any] = volume[None, kind.members]
+        heard = heard if sensitivity is None else heard * sensitivity[:, kind.members]
+        return kind.pd * _carried(timeline, terms, kind, coordinates[kind.members], heard, dtype)
 
-    total = np.zeros(timeline.readouts.t.shape, dtype=np.complex128)
+    readouts, samples = timeline.readouts.t.shape
+    total = np.zeros((readouts, 1 if sensitivity is None else len(sensitivity), samples), dtype=np.complex128)
     with ThreadPoolExecutor(threads) as pool:
         for done, signal in enumerate(pool.map(carry, work), 1):
             total += signal
             if progress:
                 progress(done, len(work))
-    return total
+    return total[:, 0] if sensitivity is None else total
 
 
 def _coordinates(timeline: Timeline, position: Array, nonlinearity: tuple[float, ...]) -> Array:
@@ -97,13 +102,16 @@ def _six(matrix: Array | None, shape: tuple[int, ...]) -> Array:
 
 
 def _carried(
-    timeline: Timeline, terms: _Terms, kind: TissueClass, coordinates: Array, volume: Array, dtype: RealType
+    timeline: Timeline, terms: _Terms, kind: TissueClass, coordinates: Array, heard: NDArray[Any], dtype: RealType
 ) -> NDArray[np.complex128]:
-    """Return the (readout, sample) signal of some spins of a class, m^3 of proton density 1."""
+    """Return the (readout, coil, sample) signal of some spins of a class, m^3 of proton density 1.
+
+    heard : (coil, n) m^3.
+    """
     table, offset = timeline.readouts, kind.offsets()
     maps: dict[int, Array] = {}
-    plus, along = np.zeros(len(volume), dtype=np.complex128), np.ones(len(volume))
-    signal = np.zeros(table.t.shape, dtype=np.complex128)
+    plus, along = np.zeros(heard.shape[1], dtype=np.complex128), np.ones(heard.shape[1])
+    signal = np.zeros((len(table.t), len(heard), table.t.shape[1]), dtype=np.complex128)
     since = (np.arange(table.t.shape[1]) + 0.5) * table.dwell[:, None]
     for segment, seconds in enumerate(timeline.duration * 1e-9):
         event = int(timeline.event[segment])
@@ -116,8 +124,7 @@ def _carried(
             continue
         if timeline.kind[segment] == READOUT:
             turns = coordinates @ terms.sample[event].T + offset[:, None] * since[event]
-            weight = (plus * volume)[:, None] * np.exp(-kind.r2 * since[event] - 2j * np.pi * turns)
-            signal[event] = weight.sum(axis=0)
+            signal[event] = (heard * plus) @ np.exp(-kind.r2 * since[event] - 2j * np.pi * turns)
         turned = coordinates @ terms.interval[segment] + offset * seconds
         plus = plus * np.exp(-kind.r2 * seconds - 2j * np.pi * turned)
         along = 1 + (along - 1) * np.exp(-kind.r1 * seconds)

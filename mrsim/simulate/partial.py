@@ -19,7 +19,7 @@ from ..core.spin_state import SpinState
 from ..phantom.phantom import Phantom
 from ..sequence.timeline import Timeline
 from .bloch import job_of, obstacle
-from .by_spin import Spread, by_coil, spread_spins
+from .by_spin import Spread, spread_spins
 from .direct import direct_signal
 from .job import Job
 from .options import Bloch
@@ -82,14 +82,23 @@ def simulate_part(
         before = start.magnetisation
     after = before.copy()
 
-    def run(windows: Timeline, weight: NDArray[np.float64]) -> NDArray[np.complex128]:
+    heard = spread.sensitivity(job)
+
+    def run(windows: Timeline) -> NDArray[np.complex128]:
         after[:] = before
-        dtype, workers = job.engine.dtype, job.workers
         return direct_signal(
-            windows, spread.classes, spread.position, weight, dtype=dtype, threads=workers, state=after
+            windows,
+            spread.classes,
+            spread.position,
+            spread.volume,
+            dtype=job.engine.dtype,
+            threads=job.workers,
+            state=after,
+            sensitivity=heard,
         )
 
-    signal = by_coil(job, spread, lambda weight: by_kind(part, lambda windows: run(windows, weight)))
+    signal = by_kind(part, run)
+    signal = signal[:, None] if heard is None else signal
     facts = {"engine": "bloch", "segments": [first, last], **spread.facts, "warnings": ()}
     state = SpinState(magnetisation=after, segment=last, fingerprint=mark)
     return acquisition(timeline, signal, facts, coils), state

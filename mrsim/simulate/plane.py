@@ -22,6 +22,10 @@ from .steps import RealType, turn_series
 
 REACH = np.ones(3)
 """How far spins may lie when the form of a gradient is judged, m: farther than any."""
+SHARED = 32
+"""Sums per course of the moment from which one matrix of phasors serves all; it takes sines and cosines anew."""
+TOGETHER = 64
+"""Readouts whose sums are one matrix product: their weights in eight coils stay in the second-level cache."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -33,7 +37,7 @@ class Plane:
     y: NDArray[np.float64]
     """(ny,) m."""
     density: NDArray[np.float64] | NDArray[np.complex128]
-    """(layer, ny, nx) volume, m^3, times what a coil hears of it."""
+    """(layer, ny, nx) volume, m^3, or (coil, layer, ny, nx), times what each coil hears of it."""
 
 
 def plane_of(
@@ -44,14 +48,15 @@ def plane_of(
 ) -> Plane:
     """Gather some spins on the cells of the sampling grid of `shape` (z, y, x), cropped to them.
 
-    volume : (member,) m^3, complex if a coil weighs it; None takes all of theirs.
+    volume : (member,) m^3 or (coil, member), complex if coils weigh it; None takes all of theirs.
     """
     iz, iy, ix = np.unravel_index(spins.cell[members], shape)
     x_first, y_first = ix.min(), iy.min()
     nx, ny = int(ix.max() - x_first) + 1, int(iy.max() - y_first) + 1
     held: NDArray[Any] = spins.volume[members] if volume is None else volume
-    density: NDArray[Any] = np.zeros((shape[0], ny, nx), dtype=held.dtype)
-    np.add.at(density, (iz, iy - y_first, ix - x_first), held)
+    density: NDArray[Any] = np.zeros((*held.shape[:-1], shape[0], ny, nx), dtype=held.dtype)
+    for coil in np.ndindex(held.shape[:-1]):
+        np.add.at(density[coil], (iz, iy - y_first, ix - x_first), held[coil])
     x, y = np.zeros(nx), np.zeros(ny)
     x[ix - x_first] = spins.position[members, 0]
     y[iy - y_first] = spins.position[members, 1]
@@ -98,28 +103,54 @@ class Pencils:
     x: NDArray[np.float64]
     """(nx,) m."""
     value: NDArray[np.complex128]
-    """(step, layer, nx) m^3."""
+    """(step, coil, layer, nx) m^3."""
     step: NDArray[np.int64]
     """(readout,) phase-encoding step of each readout."""
 
 
 def pencils_of(plan: Program, plane: Plane) -> Pencils:
-    """Sum a tissue along y under every phase-encoding moment of the scan."""
+    """Sum a tissue, in each coil, along y under every phase-encoding moment of the scan."""
     steps, step_of = np.unique(plan.plane_moment[:, 1], return_inverse=True)
     phase = np.exp(-2j * np.pi * np.outer(steps, plane.y))
-    return Pencils(x=plane.x, value=np.einsum("ky,lyx->klx", phase, plane.density, optimize=True), step=step_of)
+    value = [np.einsum("ky,lyx->klx", phase, coil, optimize=True) for coil in plane.density]
+    return Pencils(x=plane.x, value=np.stack(value, axis=1), step=step_of)
 
 
 def pencil_signal(
     windows: Windows, plan: Program, pencils: Pencils, response: Response, kind: TissueClass, dtype: RealType
 ) -> NDArray[np.complex128]:
-    """Return the (readout, sample) signal of one class, m^3, from its tissue's pencils."""
+    """Return the (readout, coil, sample) signal of one class, m^3, from its tissue's pencils."""
     turning = np.exp(2j * np.pi * np.outer(response.orders, pencils.x * plan.base[0]))
     shape = response.coefficients @ turning
-    weight = np.sum(pencils.value[pencils.step[windows.rows]] * shape[response.row[windows.rows]], axis=1)
-    position = np.stack([pencils.x, np.zeros_like(pencils.x)])
-    start = np.stack([windows.plane_moment[:, 0], np.zeros(len(weight))], axis=1)
-    return _constant(windows.table, kind, weight, position, start, dtype)
+    table, coils = windows.table, pencils.value.shape[1]
+    signal = np.empty((len(table.dwell), coils, table.moment.shape[1]), dtype=np.complex128)
+    ends = np.stack([windows.plane_moment[:, 0], table.moment[:, 0, 0], table.moment[:, -1, 0]])
+    _, first, course = np.unique(ends, axis=1, return_index=True, return_inverse=True)
+    if signal.shape[0] * coils < SHARED * len(first):
+        weight = _pencil_weight(windows.rows, pencils, shape, response)
+        position = np.stack([pencils.x, np.zeros_like(pencils.x)])
+        start = np.stack([windows.plane_moment[:, 0], np.zeros(len(weight))], axis=1)
+        for coil in range(coils):
+            signal[:, coil] = _constant(table, kind, weight[:, coil], position, start, dtype)
+        return signal
+    time = (np.arange(signal.shape[2]) + 0.5) * float(table.dwell[0])
+    course_of_time = kind.pd * np.exp(-(kind.r2 + 2j * np.pi * kind.offset) * time)
+    for index, model in enumerate(first):
+        mine = np.flatnonzero(course.ravel() == index)
+        k = windows.plane_moment[model, 0] + table.moment[model, :, 0]
+        phasors = np.exp(-2j * np.pi * np.outer(pencils.x, k)) * course_of_time
+        phasors = phasors.astype(np.result_type(dtype, np.complex64))
+        for some in np.split(mine, range(TOGETHER, len(mine), TOGETHER)):
+            weight = _pencil_weight(windows.rows[some], pencils, shape, response)
+            signal[some] = weight.astype(phasors.dtype) @ phasors
+    return signal
+
+
+def _pencil_weight(
+    rows: NDArray[np.int64], pencils: Pencils, shape: NDArray[np.complex128], response: Response
+) -> NDArray[np.complex128]:
+    """Return the (readout, coil, nx) magnetisation of the readouts `rows` at their start, m^3."""
+    return np.asarray(np.sum(pencils.value[pencils.step[rows]] * shape[response.row[rows], None], axis=2))
 
 
 def _constant(
@@ -163,7 +194,10 @@ def column_signal(
     shape: tuple[int, int, int],
     dtype: RealType,
 ) -> NDArray[np.complex128]:
-    """Return the (readout, sample) signal of one class, m^3, place by place, for any in-plane gradients."""
+    """Return the (readout, coil, sample) signal of one class, m^3, place by place, for any in-plane gradients.
+
+    volume : (coil, member) m^3, as from `Job.heard`.
+    """
     from ._kernels import bloch as kernels
 
     table, row = windows.table, response.row[windows.rows]
@@ -174,15 +208,16 @@ def column_signal(
     time = ((np.arange(table.moment.shape[1]) + 0.5) * dwell).astype(dtype)
     forms = SampleForms.of(table.moment, np.abs(place).max(axis=1), dtype)
     spot, decay = place.astype(dtype), dtype(np.exp(-kind.r2 * dwell))
-    out: NDArray[np.floating] = np.zeros((len(table.dwell), 2, len(time)), dtype)
+    out: NDArray[np.floating] = np.zeros((len(table.dwell), len(volume), 2, len(time)), dtype)
     for k in range(len(table.dwell)):
         level = np.sum(response.coefficients[row[k]][layer] * turning, axis=1)
-        weight = volume * level * np.exp(-2j * np.pi * (windows.plane_moment[k] @ place[:2]))
-        parts = np.stack([weight.real, weight.imag]).astype(dtype)
+        level *= np.exp(-2j * np.pi * (windows.plane_moment[k] @ place[:2]))
         moments = (forms.moment[k], forms.stride[k], forms.bends[k])
+        tables = (spot, dtype(kind.offset), decay, *moments, time, turn_series(dtype))
         column_readout: Any = kernels.column_readout
-        column_readout(
-            forms.form[k], parts, spot, dtype(kind.offset), decay, *moments, time, turn_series(dtype), out[k]
-        )
-    signal = out[:, 0].astype(np.float64) + 1j * out[:, 1]
+        for coil, heard in enumerate(volume):
+            weight = heard * level
+            parts = np.stack([weight.real, weight.imag]).astype(dtype)
+            column_readout(forms.form[k], parts, *tables, out[k, coil])
+    signal = out[:, :, 0].astype(np.float64) + 1j * out[:, :, 1]
     return np.asarray(kind.pd * np.exp(-kind.r2 * dwell / 2) * signal)

@@ -57,17 +57,18 @@ def windows_of(table: ReadoutTable, rows: NDArray[np.int64]) -> ReadoutTable:
 
 
 def by_kind(timeline: Timeline, run: Callable[[Timeline], NDArray[np.complex128]]) -> NDArray[np.complex128]:
-    """Return the (readout, sample) signal of an engine that takes windows of one kind only.
+    """Return the (readout, ..., sample) signal of an engine that takes windows of one kind only.
 
     The scan is run once for each kind, with the other windows closed; behind its last sample a window reads zero.
     """
     kinds = window_kinds(timeline.readouts)
     if len(kinds) == 1:
         return run(replace(timeline, readouts=windows_of(timeline.readouts, kinds[0])))
-    signal = np.zeros(timeline.readouts.t.shape, dtype=np.complex128)
-    for rows in kinds:
-        part = run(_only(timeline, rows))
-        signal[rows, : part.shape[1]] = part
+    parts = [run(_only(timeline, rows)) for rows in kinds]
+    readouts, samples = timeline.readouts.t.shape
+    signal = np.zeros((readouts, *parts[0].shape[1:-1], samples), dtype=np.complex128)
+    for rows, part in zip(kinds, parts, strict=True):
+        signal[rows, ..., : part.shape[-1]] = part
     return signal
 
 

@@ -17,6 +17,8 @@ BLOCK = 256
 """Spins in double precision that travel through time together."""
 ANCHOR = 64
 """Samples after which a readout phasor is computed afresh; bounds the recurrence's round-off."""
+TILE = 4
+"""Samples that are kept for all spins of a block before the coils weigh them; divides ANCHOR."""
 CURVE = 32
 """The same where the gradient changes from sample to sample, and so the recurrence has two stages; even."""
 
@@ -405,6 +407,87 @@ def sample_block(form, wr, wi, position, offset, decay, moment, stride, bends, t
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
+def weigh_tile(tile, heard, first, last, out):
+    """Add what coils hear of samples first..last: out[c, :, first + s] += sum_i heard[c, i] tile[s, i], complex.
+
+    tile : (TILE, 2, n). heard : (coil, 2, n). out : (coil, 2, samples). Four samples share the loads of the weights.
+    """
+    x0, x1, x2, x3 = tile[0, 0], tile[1, 0], tile[2, 0], tile[3, 0]
+    y0, y1, y2, y3 = tile[0, 1], tile[1, 1], tile[2, 1], tile[3, 1]
+    for coil in range(heard.shape[0]):
+        cr, ci = heard[coil, 0], heard[coil, 1]
+        a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = cr[0] - cr[0]
+        for i in range(cr.size):
+            c, d = cr[i], ci[i]
+            a0 += c * x0[i] - d * y0[i]
+            b0 += c * y0[i] + d * x0[i]
+            a1 += c * x1[i] - d * y1[i]
+            b1 += c * y1[i] + d * x1[i]
+            a2 += c * x2[i] - d * y2[i]
+            b2 += c * y2[i] + d * x2[i]
+            a3 += c * x3[i] - d * y3[i]
+            b3 += c * y3[i] + d * x3[i]
+        out[coil, 0, first] += a0
+        out[coil, 1, first] += b0
+        if first + 1 < last:
+            out[coil, 0, first + 1] += a1
+            out[coil, 1, first + 1] += b1
+        if first + 2 < last:
+            out[coil, 0, first + 2] += a2
+            out[coil, 1, first + 2] += b2
+        if first + 3 < last:
+            out[coil, 0, first + 3] += a3
+            out[coil, 1, first + 3] += b3
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def sample_coils(
+    form, m, heard, place, offset, time_class, e2, half, moment, stride, time, work, tile, series, out
+):  # fmt: skip
+    """Sample a block in several coils without changing it; each phasor is worked out once and heard by all coils.
+
+    heard : (coil, 2, n) weight of each spin in each coil, complex. work : (7, n) scratch; tile : (TILE, 2, n)
+    scratch; the rest as for `sample_state`. out : (coil, 2, samples), added to.
+    """
+    wr, wi, decay, turns, cr, ci, step = work[0], work[1], work[2], work[3], work[4], work[5], work[6]
+    samples, one = out.shape[2], series[2, 0]
+    constant = form == 2 and samples > 1 and place.shape[0] == 3
+    for i in range(wr.size):
+        wr[i] = m[0, i] * half[time_class[i]]
+        wi[i] = m[1, i] * half[time_class[i]]
+        decay[i] = e2[time_class[i]]
+    if constant:
+        project(stride[0], place, offset, (time[samples - 1] - time[0]) / (one * (samples - 1)), step)
+        phasors(step, cr, ci, series)
+        for i in range(wr.size):
+            cr[i] *= decay[i]
+            ci[i] *= decay[i]
+    for first in range(0, samples, TILE):
+        last = min(first + TILE, samples)
+        for s in range(first, last):
+            x, y = tile[s - first, 0], tile[s - first, 1]
+            if constant and s % ANCHOR > 0:
+                p, q = tile[(s - 1) % TILE, 0], tile[(s - 1) % TILE, 1]
+                for i in range(wr.size):
+                    u, v = p[i], q[i]
+                    x[i] = u * cr[i] - v * ci[i]
+                    y[i] = u * ci[i] + v * cr[i]
+            else:
+                project(moment[s], place, offset, time[s], turns)
+                phasors(turns, x, y, series)
+                for i in range(wr.size):
+                    u, v = x[i], y[i]
+                    x[i] = wr[i] * u - wi[i] * v
+                    y[i] = wr[i] * v + wi[i] * u
+            if not constant or s % ANCHOR == 0:
+                for _ in range(ANCHOR if constant else 1):
+                    for i in range(wr.size):
+                        wr[i] *= decay[i]
+                        wi[i] *= decay[i]
+        weigh_tile(tile, heard, first, last, out)
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
 def play_pulse(m, position, offset, b1, time_class, recover, e1, e2, runs, pulse_b1, pulse_gradient, work, series):
     """Play one pulse on a block: relax half a step, rotate and relax step by step, relax the last half.
 
@@ -484,20 +567,21 @@ def sample_state(
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
 def evolve(
-    m, weight, position, offset, b1, time_class, kind, event, row, moment, seconds, phase, e1, e2, pulse_run, runs,
-    pulse_b1, pulse_gradient, dwell_row, form, samples, stride, bends, sample_time, rf_series, series, out,
+    m, weight, heard, position, offset, b1, time_class, kind, event, row, moment, seconds, phase, e1, e2, pulse_run,
+    runs, pulse_b1, pulse_gradient, dwell_row, form, samples, stride, bends, sample_time, rf_series, series, out,
 ):  # fmt: skip
     """Carry all spins through a whole timeline, a block at a time, and add their signal.
 
-    m : (3, n) state, changed in place. weight : (n,) m^3. position : (component, n), three for spins at rest and more
-    as for `project`, where all moments have as many. time_class : (n,). kind, event, row, seconds, phase :
-    (segment,); moment : (segment, component). e1, e2 : (row, class). pulse_run : (pulse + 1,) into runs. dwell_row :
-    row of one dwell and of half a dwell. form : (readout,) as for `sample_block`; samples, stride, bends : (readout,
-    sample, component) moments and their differences; sample_time : (sample,) s from the window's start.
-    out : (readout, 2, sample), added to.
+    m : (3, n) state, changed in place. weight : (n,) m^3. heard : (coil, 2, n) m^3, what each of several coils hears
+    of each spin, real and imaginary; without coils all weigh by `weight`. position : (component, n), three for spins
+    at rest and more as for `project`, where all moments have as many. time_class : (n,). kind, event, row, seconds,
+    phase : (segment,); moment : (segment, component). e1, e2 : (row, class). pulse_run : (pulse + 1,) into runs.
+    dwell_row : row of one dwell and of half a dwell. form : (readout,) as for `sample_block`; samples, stride,
+    bends : (readout, sample, component) moments and their differences; sample_time : (sample,) s from the start.
+    out : (readout, coil, 2, sample), added to; one coil where `heard` has none.
     """
     block = block_size(m)
-    one = series[2, 0]
+    one, coils = series[2, 0], heard.shape[0]
     for begin in range(0, m.shape[1], block):
         end = min(begin + block, m.shape[1])
         # arrays of their own: the compiler does not use vectors on slices of rows, whose neighbours may lie apart
@@ -505,6 +589,8 @@ def evolve(
         r = np.empty((position.shape[0], end - begin), m.dtype)
         b[:] = m[:, begin:end]
         r[:] = position[:, begin:end]
+        tile, listening = np.zeros((TILE, 2, end - begin), m.dtype), np.empty((coils, 2, end - begin), m.dtype)
+        listening[:] = heard[:, :, begin:end]
         off, group = offset[begin:end], time_class[begin:end]
         for s in range(kind.size):
             k = event[s]
@@ -517,10 +603,15 @@ def evolve(
                 )  # fmt: skip
                 turn(b, c, -d)
                 continue
-            if kind[s] == 2:
+            if kind[s] == 2 and coils > 0:
+                sample_coils(
+                    form[k], b, listening, r, off, group, e2[dwell_row[0]], e2[dwell_row[1]],
+                    samples[k], stride[k], sample_time, w, tile, series, out[k],
+                )  # fmt: skip
+            elif kind[s] == 2:
                 sample_state(
                     form[k], b, weight[begin:end], r, off, group, e2[dwell_row[0]], e2[dwell_row[1]],
-                    samples[k], stride[k], bends[k], sample_time, w, series, out[k],
+                    samples[k], stride[k], bends[k], sample_time, w, series, out[k, 0],
                 )  # fmt: skip
             precess(b, r, off, group, moment[s], seconds[s], e1[row[s]], e2[row[s]], w, series)
         m[:, begin:end] = b
