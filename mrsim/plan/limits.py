@@ -44,10 +44,11 @@ def limits(sequence: Sequence, safety: Safety | None = None) -> Limits:
     stimulation = _stimulation(sequence, wave, facts)
     absorbed = _absorbed(sequence, facts)
     rows = (*margins(sequence), *stimulation, *absorbed, *_load(wave, facts))
-    whole_body = next(row.value for row in absorbed if row.limit_name == "SAR whole body, 6 min")
     return Limits(
         margins=rows,
-        mode=power.operating_mode(whole_body, max(row.value for row in stimulation)),
+        mode=power.operating_mode(
+            _dose(absorbed, "whole body"), _dose(absorbed, "head"), max(row.value for row in stimulation)
+        ),
         safety=facts.name,
         sources=(
             f"nerve stimulation: {facts.nerves.source}",
@@ -56,6 +57,12 @@ def limits(sequence: Sequence, safety: Safety | None = None) -> Limits:
             f"gradient load: {facts.gradient_source}",
         ),
     )
+
+
+def _dose(absorbed: tuple[Margin, ...], part: str) -> float:
+    """Return the SAR of a part of the body that its operating mode follows, W/kg over 6 minutes."""
+    found = {row.limit_name: row.value for row in absorbed}
+    return max(found[f"SAR {part}, 6 min"], found[f"SAR {part}, 10 s"] / power.SHORT_FACTOR)
 
 
 def _stimulation(sequence: Sequence, wave: Waveform, facts: Safety) -> tuple[Margin, ...]:

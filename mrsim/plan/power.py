@@ -85,10 +85,18 @@ def specific_absorption(mean_square_b1: float, coefficient: float, b0: float) ->
     return coefficient * (b0 / 3.0) ** 2 * mean_square_b1
 
 
-def operating_mode(whole_body: float, stimulation: float) -> str:
-    """Return the IEC operating mode of a whole-body SAR, W/kg, and a nerve stimulation over its threshold."""
-    if whole_body <= BODY_NORMAL and stimulation <= 0.8:
+def operating_mode(whole_body: float, head: float, stimulation: float) -> str:
+    """Return the IEC operating mode.
+
+    Parameters
+    ----------
+    whole_body, head : float
+        SAR over 6 minutes, W/kg; a mean over 10 s counts half.
+    stimulation : float
+        Nerve stimulation over its threshold.
+    """
+    if whole_body <= BODY_NORMAL and head <= HEAD and stimulation <= 0.8:
         return "normal"
-    if whole_body <= BODY_FIRST and stimulation <= 1.0:
+    if whole_body <= BODY_FIRST and head <= HEAD and stimulation <= 1.0:
         return "first level controlled"
     return "second level controlled"

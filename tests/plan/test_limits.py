@@ -179,3 +179,17 @@ def test_safety_file_with_weights_that_do_not_sum_to_one_is_refused(tmp_path):
     path.write_text(text.replace("[0.40, 0.10, 0.50]", "[0.40, 0.10, 0.40]"))
     with pytest.raises(InputError, match=r"sum to 0\.9"):
         load_safety(str(path))
+
+
+@pytest.mark.parametrize(
+    ("body", "head", "nerves_used", "mode"),
+    [
+        (1.9, 3.1, 0.7, "normal"),
+        (2.1, 3.1, 0.7, "first level controlled"),
+        (1.0, 3.3, 0.7, "second level controlled"),  # the head has one limit in both modes
+        (1.0, 1.0, 0.9, "first level controlled"),
+        (4.1, 1.0, 0.1, "second level controlled"),
+    ],
+)
+def test_operating_mode_follows_the_strictest_of_body_head_and_nerves(body, head, nerves_used, mode):
+    assert power.operating_mode(body, head, nerves_used) == mode

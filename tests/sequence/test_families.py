@@ -287,7 +287,7 @@ def test_bandwidth_far_from_the_raster_is_refused_with_a_neighbour(scanner):
         ({"slice_thickness": -1e-3}, "slice_thickness: is -0.001; it must be positive"),
         ({"orientation": "sagital"}, "unknown orientation 'sagital'"),
         ({"refocusing_flip": 4.0}, "refocusing_flip: is 229.183 deg; it must lie between 0 and 180 deg"),
-        ({"averages": 0}, "averages: is 0; it must be at least 1"),
+        ({"averages": 0}, "averages: is 0; it must lie between 1 and 4096"),
         ({"te": (0.020005,)}, "use 20 ms or 20.02 ms"),
         ({"slice_thickness": 0.1e-3}, "make the slice at least 0.522 mm thick"),
         ({"refocusing_duration": 1e-3}, "above the 14 uT of scanner 3T; make it at least 3.36 ms long"),

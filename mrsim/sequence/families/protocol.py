@@ -23,6 +23,9 @@ from ..sequence import Sequence
 EXCITATION_PHASE = math.pi / 2
 """With B1 = b exp(-i phase) this excitation leaves the magnetisation along +x: real and positive."""
 
+MOST_AVERAGES, MOST_DUMMIES = 4096, 10_000
+"""What no scan needs more of: a slip of the keys is refused instead of built for hours."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Protocol(ABC):
@@ -75,8 +78,8 @@ class Placed(Protocol):
             raise InputError(f"has {len(self.centre)} values; expected 3", key="centre")
         for key in ("excitation_duration", "time_bandwidth", "max_slew"):
             positive(key, getattr(self, key))
-        at_least("averages", self.averages, 1)
-        at_least("dummies", self.dummies, 0)
+        within("averages", self.averages, 1, MOST_AVERAGES)
+        within("dummies", self.dummies, 0, MOST_DUMMIES)
         if self.orientation not in ORIENTATIONS:
             known = ", ".join(ORIENTATIONS)
             raise InputError(f"unknown orientation '{self.orientation}'; known: {known}", key="orientation")
@@ -127,6 +130,12 @@ def at_least(key: str, value: float, least: float) -> None:
     """Refuse a value below `least` or not finite."""
     if not (math.isfinite(value) and value >= least):
         raise InputError(f"is {value:g}; it must be at least {least:g}", key=key)
+
+
+def within(key: str, value: int, least: int, most: int) -> None:
+    """Refuse a count outside [least, most]."""
+    if not least <= value <= most:
+        raise InputError(f"is {value}; it must lie between {least} and {most}", key=key)
 
 
 def flip_angle(key: str, value: float) -> None:

@@ -10,7 +10,10 @@ from ...core.errors import InputError
 from ...core.grid import Grid
 from ...core.units import Length
 from .cartesian import Cartesian
-from .protocol import Placed, at_least, positive
+from .protocol import Placed, at_least, positive, within
+
+MOST_SLICES = 512
+"""What no scan needs more of."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +34,7 @@ class Slice2D(Cartesian):
         self.check_matrix(2, "read x phase")
         Placed.__post_init__(self)
         positive("slice_thickness", self.slice_thickness)
-        at_least("slices", self.slices, 1)
+        within("slices", self.slices, 1, MOST_SLICES)
         at_least("slice_gap", self.slice_gap, 0.0)
         if not isinstance(self.slice_order, str) and sorted(self.slice_order) != list(range(self.slices)):
             numbers = ", ".join(str(i) for i in self.slice_order)
