@@ -109,7 +109,7 @@ def write_result(result: RunResult, page: Path) -> None:
     if errors:
         click.echo(errors)
     for warning in result.warnings:
-        click.echo(f"warning: {warning}")
+        click.echo(f"warning: {warning}", err=True)
     click.echo(f"report: {page}")
 
 

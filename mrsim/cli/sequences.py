@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
     from ..sequence.sequence import Sequence
 
@@ -15,7 +17,7 @@ DEFAULT_SCANNER = "3T"
 def built_sequence(
     protocol: str, field: float | None, scanner: str | None, overrides: Mapping[str, str]
 ) -> tuple[str, Sequence]:
-    """Return a protocol's description and its sequence, not yet checked.
+    """Return a protocol's description and its sequence, not yet checked; say on stderr what a file leaves in doubt.
 
     Parameters
     ----------
@@ -37,6 +39,8 @@ def built_sequence(
 
         placement = read_placement(overrides)
         sequence = read_pulseq(protocol, choose_scanner(field, scanner, DEFAULT_SCANNER), placement)
+        for note in sequence.notes:
+            click.echo(f"warning: {note}", err=True)
         return f"Pulseq {sequence.definitions['pulseq version']}", sequence
     path = resource(protocol, FOLDER, "protocol")
     description, family, run = read_protocol_file(path, dict(overrides))

@@ -63,7 +63,7 @@ def command(
         write_json(facts)
         return
     for warning in raw.history.get("warnings", ()):
-        click.echo(f"warning: {warning}")
+        click.echo(f"warning: {warning}", err=True)
     click.echo(f"{readouts:,} readouts of {samples} samples: {out}")
 
 

@@ -60,6 +60,11 @@ class Sequence:
     """Timings and facts worth showing: te, tr, echo spacing, scan time, ... (SI)."""
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know about the file that the sequence was read from, one sentence each."""
+        return tuple(str(text) for key, text in self.definitions.items() if key.startswith("note "))
+
+    @property
     def duration(self) -> float:
         """Scan time, s."""
         return float(sum(block.duration for block in self.blocks)) * 1e-9

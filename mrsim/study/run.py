@@ -160,9 +160,6 @@ def simulate_only(request: RunRequest, progress: Progress | None = None) -> tupl
     """Go down the road as far as the raw data."""
     prepared = prepare(request)
     raw = _raw(prepared, engine_of(prepared.request), progress)
-    notes = [str(text) for key, text in prepared.sequence.definitions.items() if key.startswith("note ")]
-    if notes:
-        raw = replace(raw, history=raw.history | {"warnings": (*raw.history["warnings"], *notes)})
     if "noise" not in request.without:
         raw = add_noise(raw, rng=request.seed)
     return prepared.sequence, prepared.phantom, raw
@@ -172,7 +169,10 @@ def _raw(prepared: Prepared, engine: Bloch | Pathways, progress: Progress | None
     report = (lambda done, total: progress("simulate", done, total)) if progress else None
     timeline = discretize(prepared.sequence)
     coils = coils_of(prepared.phantom, prepared.sequence.scanner, prepared.request)
-    return simulate(timeline, prepared.phantom, engine, threads=prepared.request.threads, progress=report, coils=coils)
+    threads = prepared.request.threads
+    raw = simulate(timeline, prepared.phantom, engine, threads=threads, progress=report, coils=coils)
+    notes = prepared.sequence.notes
+    return replace(raw, history=raw.history | {"warnings": (*raw.history["warnings"], *notes)}) if notes else raw
 
 
 def run(request: RunRequest, progress: Progress | None = None) -> RunResult:

@@ -91,13 +91,55 @@ def test_wrong_value_is_named_with_its_line(good, section, column, value, said, 
     answer = complaint(text, tmp_path)
     assert said in answer
     assert f"{section}:" in answer
-    if section != "[EXTENSIONS]" and "ascend" not in said:
+    if "ascend" not in said:
         assert answer.startswith(f":{line}:")
 
 
 def test_endless_extension_list_is_refused(good, tmp_path):
-    text, _ = changed_row(good, "[EXTENSIONS]", 3, "1")
-    assert "endless" in complaint(text, tmp_path)
+    text, line = changed_row(good, "[EXTENSIONS]", 3, "1")
+    answer = complaint(text, tmp_path)
+    assert "endless" in answer
+    assert answer.startswith(f":{line}: [EXTENSIONS]")
+
+
+SECTIONS = ("[VERSION]", "[DEFINITIONS]", "[BLOCKS]", "[RF]", "[TRAP]", "[ADC]", "[EXTENSIONS]", "[SHAPES]",
+            "[SIGNATURE]", "extension LABELSET 1")  # fmt: skip
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_repeated_section_is_refused_with_both_lines(good, section, tmp_path):
+    assert f"\n{section}\n" in good
+    begin = good.index(f"\n{section}\n") + 1
+    whole = good[begin:].partition("\n\n")[0]
+    text = f"{good}\n{whole}\n"
+    answer = complaint(text, tmp_path)
+    first, again = (text[:at].count("\n") + 2 for at in (begin - 1, text.rindex(f"\n{section}\n")))
+    assert answer == f":{again}: {section.removesuffix(' 1')}: occurs twice, first in line {first}"
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("BlockDurationRaster 0", "BlockDurationRaster is '0'; expected a time"),
+        ("GradientRasterTime 1.5e-06", "gradient_raster: must be a multiple of rf_raster"),
+        (
+            "RequiredExtensions LABELSET TELEPORT",
+            "RequiredExtensions names 'TELEPORT', which mrsim",
+        ),
+    ],
+)
+def test_wrong_definition_is_named_with_its_line(good, entry, said, tmp_path):
+    key = entry.partition(" ")[0]
+    lines = [line for line in good.split("\n") if not line.startswith(key)]
+    at = lines.index("[DEFINITIONS]") + 1
+    text = "\n".join([*lines[:at], entry, *lines[at:]])
+    answer = complaint(text, tmp_path)
+    assert answer.startswith(f":{at + 1}: [DEFINITIONS]: ")
+    assert said in answer
+
+
+def test_utf16_is_refused_by_its_byte_order_mark(good, tmp_path):
+    assert "byte-order mark (BOM) of UTF-16" in complaint(good.encode("utf-16"), tmp_path)
 
 
 def test_shape_that_announces_more_than_it_holds_is_refused_before_it_is_made(good, tmp_path):

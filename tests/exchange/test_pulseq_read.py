@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import warnings
 from pathlib import Path
@@ -290,4 +291,33 @@ def test_signature_is_verified_and_a_changed_file_is_noted(tmp_path):
     path = saved(scans.gradient_echo(), tmp_path)
     assert read_tables(path).notes == []
     path.write_text(path.read_text().replace("[DEFINITIONS]", "[DEFINITIONS]\nAuthor somebody"))
-    assert "changed after it was signed" in read_tables(path).notes[0]
+    said = read_tables(path).notes[0]
+    assert "changed after it was signed" in said
+    signed, _, signature = path.read_bytes().partition(b"\n[SIGNATURE]")
+    assert hashlib.md5(signed).hexdigest() in said
+    assert signature.split()[-1].decode() in said
+    for kind in ("sha1", "sha256"):
+        path.write_bytes(
+            signed + f"\n[SIGNATURE]\nType {kind}\nHash {hashlib.new(kind, signed).hexdigest()}\n".encode()
+        )
+        assert read_tables(path).notes == []
+
+
+def test_total_duration_that_contradicts_the_blocks_is_noted_with_both(tmp_path):
+    path = saved(scans.gradient_echo(), tmp_path)
+    text = path.read_text()
+    stated = next(line for line in text.split("\n") if line.startswith("TotalDuration"))
+    assert not [note for note in read_pulseq(path, SCANNER).notes if "TotalDuration" in note]
+    path.write_text(text.replace(stated, "TotalDuration 7.5"))
+    (said,) = (note for note in read_pulseq(path, SCANNER).notes if "TotalDuration" in note)
+    assert "7.5 s" in said
+    assert f"{float(stated.split()[1]):.9g} s" in said
+
+
+def test_byte_order_mark_of_utf8_is_no_part_of_the_text(tmp_path):
+    path = saved(scans.gradient_echo(), tmp_path)
+    plain = read_tables(path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    marked = read_tables(path)
+    assert marked.notes == plain.notes == []
+    assert (marked.blocks == plain.blocks).all()

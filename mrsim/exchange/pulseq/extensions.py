@@ -65,13 +65,14 @@ def _followed(file: PulseqFile) -> tuple[NDArray[np.int64], NDArray[np.int64], N
     steps = 0
     while len(at):
         row = np.searchsorted(identifiers, entry)
+        line = int(file.extension_lines[row[0]])
         found.append((at, types[row], references[row]))
         entry = following[row]
         at, entry = at[entry > 0], entry[entry > 0]
         steps += 1
         if steps > min(len(identifiers), 1000):
             problem = f"the list of block {at[0] + 1 if len(at) else 0} is endless or longer than 1000 entries"
-            raise file.error("EXTENSIONS", problem)
+            raise file.error("EXTENSIONS", problem, line)
     if not found:
         return _NONE, _NONE, _NONE
     return (

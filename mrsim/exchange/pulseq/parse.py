@@ -11,7 +11,7 @@ from ...core.errors import InputError, did_you_mean
 from .references import check_references, check_signature
 from .shapes import MOST_SAMPLES, Shape
 from .tables import EXTENSIONS, PulseqFile
-from .text import Section, integer_table, number, numbers, plain_lines, read_text, sections, table
+from .text import Section, integer_table, number, numbers, plain_lines, read_content, sections, table
 
 NEWEST = (1, 5)
 OLDEST = (1, 2)
@@ -48,15 +48,18 @@ _OTHER = ("VERSION", "DEFINITIONS", "BLOCKS", "EXTENSIONS", "SHAPES", "SIGNATURE
 
 def read_tables(path: Path | str) -> PulseqFile:
     """Return the tables of a Pulseq text file, versions 1.2 to 1.5."""
-    text = read_text(Path(path))
+    content = read_content(Path(path))
     file = PulseqFile(path=str(path))
-    for section in sections(text, file.path):
+    for section in sections(content.decode("utf-8", errors="replace"), file.path):
+        if section.name in file.headers:
+            raise section.error(f"occurs twice, first in line {file.headers[section.name]}")
+        file.headers[section.name] = section.line
         _read_section(file, section)
     if file.version == (0, 0, 0):
         raise InputError("has no [VERSION] section; it is no complete Pulseq file", file=file.path)
     if not len(file.blocks):
         raise InputError("has no [BLOCKS] section or no block in it: nothing to play", file=file.path)
-    check_signature(file, text)
+    check_signature(file, content)
     check_references(file)
     return file
 
@@ -75,7 +78,7 @@ def _read_section(file: PulseqFile, section: Section) -> None:
     elif name == "BLOCKS":
         file.blocks, file.lines = _blocks(section, file.version)
     elif name == "EXTENSIONS":
-        file.extensions = _extensions(section)
+        file.extensions, file.extension_lines = _extensions(section)
     elif name == "SHAPES":
         file.shapes = _shapes(section, file.version)
     else:
@@ -100,16 +103,15 @@ def _events(file: PulseqFile, section: Section) -> None:
         raise section.error("has no place in versions from 1.4 on; blocks carry their duration")
     layouts = _TABLES[name]
     layout = layouts[max(minor for minor in layouts if minor <= max(file.version[1], 2))]
-    if name in file.tables:
-        raise section.error("occurs twice")
     file.tables[name] = table(section, tuple(layout.split()))
 
 
 def _definitions(file: PulseqFile, section: Section) -> None:
     prefix = "" if section.name == "DEFINITIONS" else "SIGNATURE."
-    for _, text in plain_lines(section):
+    for line, text in plain_lines(section):
         key, _, value = text.partition(" ")
         file.definitions[prefix + key] = value.strip()
+        file.definition_lines[prefix + key] = line
 
 
 def _version(section: Section) -> tuple[int, int, int]:
@@ -140,7 +142,7 @@ def _blocks(section: Section, version: tuple[int, int, int]) -> tuple[NDArray[np
     return np.ascontiguousarray(values[:, 1:]), lines
 
 
-def _extensions(section: Section) -> NDArray[np.int64]:
+def _extensions(section: Section) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     values, lines = integer_table(section, (4,))
     order = np.argsort(values[:, 0], kind="stable")
     twice = np.flatnonzero(np.diff(values[order, 0]) == 0)
@@ -149,7 +151,7 @@ def _extensions(section: Section) -> NDArray[np.int64]:
         raise section.error(f"entry {values[row, 0]} is defined twice", int(lines[row]))
     if len(values) and values.min() < 0:
         raise section.error("holds a negative number", int(lines[np.argmin(values.min(axis=1))]))
-    return values[order]
+    return values[order], lines[order]
 
 
 def _shims(section: Section) -> dict[int, tuple[int, list[float]]]:

@@ -51,7 +51,7 @@ class Placement:
         if self.orientation is None and not (self.tilt or self.in_plane) and written is not None:
             axes = written.reshape(3, 3)
             if not np.allclose(axes.T @ axes, np.eye(3), atol=1e-6) or np.linalg.det(axes) < 0:
-                raise file.error("DEFINITIONS", "GridAxes is no rotation")
+                raise file.definition_error("GridAxes", "GridAxes is no rotation")
             return axes
         return orientation_axes(self.orientation or "axial", self.tilt, self.in_plane)
 

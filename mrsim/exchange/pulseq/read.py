@@ -18,6 +18,7 @@ from .events import USES, Events, rotation_matrix
 from .extensions import MARKS, NAMES, BlockExtensions, block_extensions
 from .parse import read_tables
 from .placement import Placement
+from .references import check_duration
 from .tables import ADC, EXT, GX, GZ, RF, PulseqFile
 
 RASTERS = {"gradient_raster": ("GradientRasterTime", 10e-6), "rf_raster": ("RadiofrequencyRasterTime", 1e-6),
@@ -74,7 +75,8 @@ class _Reader:
         try:
             self.scanner = replace(self.scanner, **rasters)
         except InputError as error:
-            raise file.error("DEFINITIONS", f"{error.key}: {error.problem}") from None
+            key = RASTERS[error.key][0] if error.key in RASTERS else ""
+            raise file.definition_error(key, f"{error.key}: {error.problem}") from None
         self.raster = to_ns(self.scanner.block_raster)
         self.extensions = block_extensions(file)
         self.events = Events(file, self.scanner, to_ns(self.scanner.rf_raster), to_ns(self.scanner.gradient_raster))
@@ -88,6 +90,7 @@ class _Reader:
     def blocks(self) -> list[Block]:
         """Return the blocks, without labels."""
         duration = self._durations()
+        check_duration(file=self.file, played=float(np.sum(duration)) * 1e-9, raster=self.raster * 1e-9)
         uses = self._uses()
         pulses, windows = self._pulses(uses), self._windows()
         gradients = self._gradients(duration)

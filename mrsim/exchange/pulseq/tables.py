@@ -26,6 +26,10 @@ class PulseqFile:
     version: tuple[int, int, int] = (0, 0, 0)
     definitions: dict[str, str] = field(default_factory=dict)
     """As written."""
+    definition_lines: dict[str, int] = field(default_factory=dict)
+    """Line of each definition."""
+    headers: dict[str, int] = field(default_factory=dict)
+    """Line of each section's header."""
     blocks: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 7), dtype=np.int64))
     """(block, 7): duration or delay, rf, gx, gy, gz, adc, ext; identifiers, 0 for none."""
     lines: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -37,6 +41,8 @@ class PulseqFile:
     shapes: dict[int, Shape] = field(default_factory=dict)
     extensions: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 4), dtype=np.int64))
     """(entry, 4): identifier, type, reference, next; by ascending identifier."""
+    extension_lines: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """(entry,) line of each entry."""
     extension_names: dict[int, str] = field(default_factory=dict)
     """Name of each extension's type identifier."""
     notes: list[str] = field(default_factory=list)
@@ -47,8 +53,13 @@ class PulseqFile:
         return self.tables.get(name, {})
 
     def error(self, section: str, problem: str, line: int | None = None) -> InputError:
-        """Return an error that names file, line and section."""
+        """Return an error that names file, section and line; without a line that of the section's header."""
+        line = self.headers.get(section) if line is None else line
         return InputError(problem, key=section if " " in section else f"[{section}]", file=self.path, line=line)
+
+    def definition_error(self, key: str, problem: str) -> InputError:
+        """Return an error about a definition, with its line."""
+        return self.error("DEFINITIONS", problem, self.definition_lines.get(key))
 
     def quantity(self, key: str, default: float) -> float:
         """Return a positive number of the definitions, or the default with a note."""
@@ -61,5 +72,5 @@ class PulseqFile:
         except ValueError:
             value = 0.0
         if not 1e-9 * (1 - 1e-9) <= value <= 1.0:
-            raise self.error("DEFINITIONS", f"{key} is '{text}'; expected a time of 1 ns to 1 s in seconds")
+            raise self.definition_error(key, f"{key} is '{text}'; expected a time of 1 ns to 1 s in seconds")
         return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 import warnings
@@ -64,15 +65,17 @@ class Row:
         return round(self[column] * 1000.0)
 
 
-def read_text(path: Path) -> str:
-    """Return a file's text, or say why it is no Pulseq text file."""
+def read_content(path: Path) -> bytes:
+    """Return a file as UTF-8 without byte-order mark and carriage returns, or say why it is no Pulseq text file."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from None
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InputError("begins with the byte-order mark (BOM) of UTF-16; save it as UTF-8", file=path)
     if b"\0" in content:
         raise InputError("is binary; Pulseq's text format is expected, write it with seq.write()", file=path)
-    return content.decode("utf-8", errors="replace").replace("\r\n", "\n")
+    return content.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n")
 
 
 def sections(text: str, file: str) -> list[Section]:
