@@ -37,10 +37,6 @@ def complaint(text: str | bytes, folder: Path) -> str:
     return str(caught.value)[len(str(path)) :]
 
 
-def line_of(text: str, part: str) -> int:
-    return text[: text.index(part)].count("\n") + 1
-
-
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
