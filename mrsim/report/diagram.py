@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,9 +16,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ..sequence.sequence import Sequence
+from ..sequence.sequence import Block, Sequence
 from .quantities import duration, quantity
-from .repetition import Repetition, plays, repetition_bounds, sampled_repetitions, take
+from .repetition import (
+    Repetition,
+    first_slice,
+    plays,
+    repetition_bounds,
+    representative_image,
+    sampled_repetitions,
+    take,
+)
 from .style import BLUE, HAIR, INK, QUIET, RED, SERIES, styled
 
 Array = NDArray[np.float64]
@@ -25,6 +34,8 @@ FOLD = 0.12
 """A silent stretch longer than this part of the repetition is folded ..."""
 FOLDED = 0.075
 """... to this part of the active time."""
+CROWDED = 8
+"""With more windows than this only the navigators and the first and the last echo are named."""
 LADDER = 9
 """How many other phase-encoding steps are drawn behind the one that is played."""
 ROWS = ("RF\nµT", "RF phase\ndeg", "Gx read\nmT/m", "Gy phase\nmT/m", "Gz slice\nmT/m", "ADC")
@@ -77,13 +88,15 @@ def sequence_diagram(sequence: Sequence, first_tr: int | None = None, repetition
     ----------
     sequence : Sequence
     first_tr : int, optional
-        Repetition to begin with, from 0; the first with a readout by default.
+        Repetition to begin with, from 0; by default the first slice of the first one that reads the most active
+        image (`representative_image`).
     repetitions : int
         How many to draw.
     """
-    sampled = sampled_repetitions(sequence)
-    first = first_tr if first_tr is not None else (sampled[0] if sampled else 0)
-    part = take(sequence, first, repetitions)
+    first = first_tr if first_tr is not None else representative_image(sequence)[0]
+    whole = take(sequence, first, repetitions)
+    part = first_slice(whole) if first_tr is None and repetitions == 1 else whole
+    cut = part.duration < whole.duration
     time = fold_time(part)
     with styled(11.0, 6.6) as figure:
         rows = figure.subplots(6, 1, sharex=True, height_ratios=(1.75, 0.8, 1, 1, 1, 0.95))
@@ -92,8 +105,8 @@ def sequence_diagram(sequence: Sequence, first_tr: int | None = None, repetition
         for axis, colour in zip(range(3), (SERIES[0], SERIES[2], SERIES[3]), strict=True):
             _draw_gradient(rows[2 + axis], part, axis, time, colour)
         _draw_adc(rows[5], part, time)
-        _draw_brackets(rows[0], rows[5], sequence, part, time)
-        _finish(rows, sequence, part, time, first)
+        _draw_brackets(rows[0], rows[5], sequence, part, time, cut)
+        _finish(rows, sequence, part, time, first, cut)
     return figure
 
 
@@ -153,27 +166,49 @@ def _draw_gradient(axes: Axes, part: Repetition, axis: int, time: FoldedTime, co
 
 def _draw_ladder(axes: Axes, sequence: Sequence, first: int, part: Repetition, time: FoldedTime) -> None:
     """Draw the phase encoding of other repetitions with the same timing faintly behind the played one."""
+    count = len(part.blocks)
     lengths = [block.duration for block in part.blocks]
     bounds = repetition_bounds(sequence)
     same = [
         index
         for index in sampled_repetitions(sequence)
-        if [block.duration for block in sequence.blocks[slice(*bounds[index])]] == lengths
+        if [block.duration for block in sequence.blocks[slice(*bounds[index])][:count]] == lengths
     ]
     chosen = np.unique(np.linspace(0, len(same) - 1, min(LADDER, len(same))).astype(int))
     for index in (same[i] for i in chosen if same[i] != first):
-        knots, amplitudes = take(sequence, index).gradient(1)
+        other = take(sequence, index)
+        same_part = Repetition(blocks=other.blocks[:count], starts=other.starts[:count], gamma_bar=other.gamma_bar)
+        knots, amplitudes = same_part.gradient(1)
         axes.plot(time(knots / 1e6), amplitudes * 1e3, color=HAIR, linewidth=0.7, zorder=0)
 
 
 def _draw_adc(axes: Axes, part: Repetition, time: FoldedTime) -> None:
-    for count, (start, end, _) in enumerate(part.windows(), 1):
+    windows = part.windows()
+    for (start, end, _), words in zip(windows, window_names([block for _, _, block in windows]), strict=True):
         low, high = float(time(start / 1e6)), float(time(end / 1e6))
         axes.fill_between([low, high], 0.0, 0.55, color=BLUE, alpha=0.3, linewidth=0)
         axes.plot([low, low, high, high], [0.0, 0.55, 0.55, 0.0], color=BLUE, linewidth=1.0)
-        axes.text((low + high) / 2, 0.62, f"echo {count}", ha="center", va="bottom", fontsize=7)
-    axes.set_ylim(0, 1.0)
+        level = 0.62 if words.startswith("echo") else 0.82  # a navigator's name reaches over the first echo's
+        axes.text((low + high) / 2, level, words, ha="center", va="bottom", fontsize=7)
+    axes.set_ylim(0, 1.1)
     axes.set_yticks([])
+
+
+def window_names(blocks: list[Block]) -> list[str]:
+    """Return what is written above each ADC window: echoes are counted, every other purpose is named once in a row.
+
+    Of more than `CROWDED` windows only the first and the last echo are named.
+    """
+    purposes = [block.adc.purpose if block.adc is not None else "" for block in blocks]
+    names, echo, imaging = [], 0, purposes.count("imaging")
+    for index, purpose in enumerate(purposes):
+        echo += purpose == "imaging"
+        if purpose != "imaging":
+            names.append(purpose if index == 0 or purposes[index - 1] != purpose else "")
+        else:
+            named = len(blocks) <= CROWDED or echo in (1, imaging)
+            names.append(f"echo {echo}" if named else "")
+    return names
 
 
 def echo_times(sequence: Sequence, part: Repetition) -> list[int]:
@@ -190,14 +225,16 @@ def echo_times(sequence: Sequence, part: Repetition) -> list[int]:
     return echoes
 
 
-def _draw_brackets(top: Axes, bottom: Axes, sequence: Sequence, part: Repetition, time: FoldedTime) -> None:
+def _draw_brackets(top: Axes, bottom: Axes, sequence: Sequence, part: Repetition, time: FoldedTime, cut: bool) -> None:
     excitations, echoes = part.centres("excitation"), echo_times(sequence, part)
     if excitations and echoes:
         _bracket(top, time, excitations[0], echoes[0], "TE", 0.73)
-        if len(echoes) > 1 and len(excitations) == 1:
+        if len(echoes) > 1 and len(excitations) == 1 and echoes[-1] != echoes[-2]:
             _bracket(top, time, echoes[-2], echoes[-1], "ΔTE", 0.73)
     starts = [int(s) for s, block in zip(part.starts, part.blocks, strict=True) if block.starts_tr] or [0]
-    for start, end in zip(starts, [*starts[1:], part.duration], strict=True):
+    if cut:
+        starts = []
+    for start, end in pairwise([*starts, part.duration]):
         _bracket(top, time, start, end, "TR", 0.9)
     inversions = part.centres("inversion")
     if excitations and inversions and inversions[0] < excitations[0]:
@@ -215,7 +252,9 @@ def _bracket(axes: Axes, time: FoldedTime, start: int, end: int, name: str, heig
     axes.text((low + high) / 2, level * 1.015, words, ha="center", va="bottom", fontsize=7.5, fontweight="bold")
 
 
-def _finish(rows: NDArray[np.object_], sequence: Sequence, part: Repetition, time: FoldedTime, first: int) -> None:
+def _finish(
+    rows: NDArray[np.object_], sequence: Sequence, part: Repetition, time: FoldedTime, first: int, cut: bool
+) -> None:
     for axes, words in zip(rows, ROWS, strict=True):
         axes.set_ylabel(words, rotation=0, ha="right", va="center", labelpad=6)
         axes.axhline(0, color=QUIET, linewidth=0.5, zorder=0)
@@ -234,6 +273,8 @@ def _finish(rows: NDArray[np.object_], sequence: Sequence, part: Repetition, tim
     bounds = len(repetition_bounds(sequence))
     rows[-1].set_xlabel("time from the start of the repetition / ms")
     title = f"{sequence.name} on {sequence.scanner.name}: repetition {first + 1} of {bounds}"
+    if cut:
+        title += f", one slice of TR {quantity(take(sequence, first).duration / 1e9, 's', 6)}"
     rows[0].set_title(f"{title}, scan time {duration(sequence.duration)}")
 
 

@@ -28,7 +28,7 @@ from .table import DISTINCT, Table, evaluation_table, margin_table, silent_regio
 from .viewer import sequence_viewer
 
 CAPTIONS = {
-    "sequence": "One repetition as it is played. Grey lines behind Gy are the other phase-encoding steps.",
+    "sequence": "One repetition, or one slice of it, as it is played. Grey lines behind Gy are what others play there.",
     "kspace": "Nominal k from the gradients that are played, refocusing pulses included.",
     "moments": "M0 is k. Where M1 is zero, uniform motion leaves no phase; where M2 is zero, acceleration leaves none.",
     "spectrum": "The largest amplitude of a sinusoid in any 51 ms of the scan.",

@@ -9,12 +9,23 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..sequence.sequence import Sequence
-from .repetition import Repetition, repetition_bounds, sampled_repetitions, take
+from .repetition import (
+    Repetition,
+    first_slice,
+    repetition_bounds,
+    representative_image,
+    sampled_repetitions,
+    take,
+)
 from .style import INK, QUIET, styled
 
 STEPS = 4000
 """Points along the drawn path."""
 COLOURS = "plasma"
+AFAR = 3.0
+"""A path that leads this many times farther than any sample is cut off at the margin ..."""
+MARGIN = 1.5
+"""... of this many times the farthest sample."""
 
 
 def sampled_k(sequence: Sequence, contrast: int = 0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -44,18 +55,20 @@ def kspace_figure(sequence: Sequence, repetition: int | None = None) -> Figure:
     ----------
     sequence : Sequence
     repetition : int, optional
-        The repetition whose path is drawn, from 0; by default the one a quarter through the lines.
+        The repetition whose path is drawn, from 0; by default one an eighth through those of the most
+        active image.
     """
-    sampled = sampled_repetitions(sequence)
-    chosen = repetition if repetition is not None else (sampled[len(sampled) // 8] if sampled else 0)
+    shown = representative_image(sequence)
+    chosen = repetition if repetition is not None else shown[len(shown) // 8]
     with styled(9.6, 4.3) as figure:
         left, right = figure.subplots(1, 2, sharex=True, sharey=True)
-        _draw_path(figure, left, take(sequence, chosen), chosen)
+        _draw_path(figure, left, first_slice(take(sequence, chosen)), chosen)
         k, time = sampled_k(sequence)
         dots = right.scatter(k[:, 0], k[:, 1], c=time, s=1.2, cmap=COLOURS, linewidths=0)
         right.set_title(f"all {len(k):,} samples of image 1")
         bar = figure.colorbar(dots, ax=right, shrink=0.9, aspect=30)
         bar.set_label("time in the scan / s")
+        _keep_to_samples(left, k)
         for axes in (left, right):
             axes.set_xlabel("kx (readout) / m⁻¹")
             axes.set_aspect("equal")
@@ -63,6 +76,16 @@ def kspace_figure(sequence: Sequence, repetition: int | None = None) -> Figure:
             axes.axvline(0, color=QUIET, linewidth=0.5, zorder=0)
         left.set_ylabel("ky (phase) / m⁻¹")
     return figure
+
+
+def _keep_to_samples(axes: Axes, k: NDArray[np.float64]) -> None:
+    """Show the sampled part alone where the path leads far beyond it, as diffusion lobes do, and say so."""
+    reach = float(np.abs(k[:, :2]).max()) if len(k) else 0.0
+    farthest = max((abs(edge) for edge in (*axes.dataLim.intervalx, *axes.dataLim.intervaly)), default=0.0)
+    if reach and farthest > AFAR * reach:
+        axes.set_xlim(-MARGIN * reach, MARGIN * reach)
+        axes.set_ylim(-MARGIN * reach, MARGIN * reach)
+        axes.set_title(f"{axes.get_title(loc='left')} (leads to {farthest:,.0f} m⁻¹)")
 
 
 def distinct_windows(part: Repetition) -> int:

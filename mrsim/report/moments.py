@@ -17,7 +17,7 @@ from ..plan.safety import load_safety
 from ..plan.waveforms import waveform
 from ..sequence.events import NS
 from ..sequence.sequence import Sequence
-from .repetition import Repetition, sampled_repetitions, take
+from .repetition import Repetition, first_slice, representative_image, take
 from .style import HAIR, INK, QUIET, RED, SERIES, styled
 
 Array = NDArray[np.float64]
@@ -85,10 +85,9 @@ def moments_figure(sequence: Sequence, repetition: int | None = None) -> Figure:
     ----------
     sequence : Sequence
     repetition : int, optional
-        From 0; the first with a readout by default.
+        From 0; by default the first that reads the most active image.
     """
-    sampled = sampled_repetitions(sequence)
-    part = take(sequence, repetition if repetition is not None else (sampled[0] if sampled else 0))
+    part = first_slice(take(sequence, repetition if repetition is not None else representative_image(sequence)[0]))
     windows = part.windows()
     centres = part.centres("excitation")
     begin, end = (centres[0] if centres else 0), (windows[-1][1] if windows else part.duration)

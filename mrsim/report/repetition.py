@@ -15,6 +15,8 @@ from ..sequence.events import NS, Gradient, RfPulse
 from ..sequence.sequence import Block, Sequence
 
 Array = NDArray[np.float64]
+ALIKE = 0.9
+"""Repetitions that play at least this part of the largest gradient energy count as equally active."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -112,6 +114,55 @@ def sampled_repetitions(sequence: Sequence) -> list[int]:
         for index, (first, end) in enumerate(repetition_bounds(sequence))
         if any(block.adc is not None for block in sequence.blocks[first:end])
     ]
+
+
+def image_repetitions(sequence: Sequence) -> dict[int, list[int]]:
+    """Return the repetitions that hold an imaging readout of each image (contrast), in the order they are played."""
+    found: dict[int, list[int]] = {}
+    for index, (first, end) in enumerate(repetition_bounds(sequence)):
+        for block in sequence.blocks[first:end]:
+            if block.adc is not None and block.adc.purpose == "imaging":
+                members = found.setdefault(block.labels.get("contrast", 0), [])
+                if index not in members[-1:]:
+                    members.append(index)
+    return found
+
+
+def representative_image(sequence: Sequence) -> list[int]:
+    """Return the repetitions of the image that shows most of what the sequence plays.
+
+    It is the first image whose first repetition has nearly the largest integral of G^2: of a diffusion protocol one
+    with its largest lobes, otherwise the first image. Where nothing is read for an image, every repetition with a
+    readout counts, and 0 where there is none.
+    """
+    images = list(image_repetitions(sequence).values())
+    if not images:
+        return sampled_repetitions(sequence) or [0]
+    energies = [gradient_energy(take(sequence, members[0])) for members in images]
+    return next(m for m, energy in zip(images, energies, strict=True) if energy >= ALIKE * max(energies))
+
+
+def gradient_energy(part: Repetition) -> float:
+    """Return the integral of G^2 over the three axes, T^2 s/m^2."""
+    total = 0.0
+    for played in (gradient for block in part.blocks for gradient in block.gradients if gradient is not None):
+        g = played.amplitudes
+        total += float(np.sum(np.diff(played.times) / NS * (g[1:] ** 2 + g[1:] * g[:-1] + g[:-1] ** 2)) / 3)
+    return total
+
+
+def first_slice(part: Repetition) -> Repetition:
+    """Return the part up to the end of its first slice's readouts and spoilers, where it holds several slices."""
+    slices = [(i, b.labels.get("slice", 0)) for i, b in enumerate(part.blocks) if b.adc is not None]
+    others = [i for i, number in slices if number != slices[0][1]]
+    pulses = [i for i, block in enumerate(part.blocks) if block.rf is not None and block.rf.use == "excitation"]
+    last = max((i for i, _ in slices if not others or i < others[0]), default=0)
+    if not others or not any(last < i < others[0] for i in pulses):
+        return part
+    end = last + 1
+    while end < others[0] and part.blocks[end].rf is None and plays(part.blocks[end]):
+        end += 1
+    return Repetition(blocks=part.blocks[:end], starts=part.starts[:end], gamma_bar=part.gamma_bar)
 
 
 def take(sequence: Sequence, first: int, count: int = 1) -> Repetition:

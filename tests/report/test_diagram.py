@@ -5,8 +5,9 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+import mrsim as mr
 from mrsim.report.diagram import fold_time, rf_phase, sequence_diagram
-from mrsim.report.repetition import repetition_bounds, sampled_repetitions, take
+from mrsim.report.repetition import first_slice, gradient_energy, representative_image, sampled_repetitions, take
 from mrsim.sequence.families import FAMILIES
 from mrsim.sequence.scanner import load_scanner
 
@@ -94,8 +95,8 @@ def few_readouts(family):
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_diagram_of_every_family_names_all_its_pulses(family):
     sequence = few_readouts(family).build(load_scanner("3T"))
-    first, end = repetition_bounds(sequence)[sampled_repetitions(sequence)[0]]
-    names = [block.name for block in sequence.blocks[first:end] if block.rf is not None]
+    part = first_slice(take(sequence, representative_image(sequence)[0]))
+    names = [block.name for block in part.blocks if block.rf is not None]
     figure = sequence_diagram(sequence)
     assert pulses_drawn(figure) == names
     units = [axes.get_ylabel() for axes in figure.axes]
@@ -108,3 +109,42 @@ def test_rf_phase_undoes_the_convention():
     phase = rf_phase(np.ones(4, dtype=complex), np.deg2rad(30.0), 1e3, 1000)
     np.testing.assert_allclose(phase, 30.0 + 360.0 * 1e3 * times, atol=1e-9)
     np.testing.assert_allclose(rf_phase(-np.ones(2, dtype=complex), 0.0, 0.0, 1000), 180.0)
+
+
+@pytest.fixture(scope="module")
+def dwi():
+    """Two slices, b of 0 and then of 800 s/mm^2 along z, behind repetitions that calibrate."""
+    known = {"matrix": "32 32", "slices": "2"}
+    return mr.load_protocol("sag-dwi", known).build(load_scanner("3T"))
+
+
+def test_diagram_of_diffusion_shows_an_image_with_the_largest_lobes(dwi):
+    """The energy of the drawn repetition exceeds that of the first readout by the lobes': 2 delta G^2 per slice."""
+    index = representative_image(dwi)[0]
+    names = [block.name for block in take(dwi, index).blocks]
+    lobes = [b for b in take(dwi, index).blocks if b.name == "diffusion lobe"]
+    peak = max(float(np.abs(g.amplitudes).max()) for b in lobes for g in b.gradients if g is not None)
+    assert names.count("diffusion lobe") == 4
+    assert peak == pytest.approx(dwi.definitions["lobe_amplitude"], rel=1e-9)
+    plain = gradient_energy(take(dwi, sampled_repetitions(dwi)[0]))
+    on = sum(b.duration * 1e-9 for b in lobes) * peak**2
+    assert 0.8 * on < gradient_energy(take(dwi, index)) - plain <= on  # ramps take up to a fifth
+
+
+def test_diagram_of_several_slices_shows_one(dwi):
+    figure = sequence_diagram(dwi)
+    assert pulses_drawn(figure) == ["excite", "refocus"]
+    assert "one slice of TR" in figure.axes[0].get_title(loc="left")
+    assert not [words for words in texts(figure.axes[0]) if words.startswith(("TR", "ΔTE"))]
+
+
+def test_diagram_of_a_train_names_navigators_and_the_first_and_last_echo(dwi):
+    part = first_slice(take(dwi, representative_image(dwi)[0]))
+    lines = sum(block.adc.purpose == "imaging" for _, _, block in part.windows())
+    assert lines > 8
+    named = [words for words in texts(sequence_diagram(dwi).axes[5]) if words]
+    assert named == ["navigator", "echo 1", f"echo {lines}"]
+
+
+def test_representative_of_equal_images_is_the_first(mese):
+    assert representative_image(mese)[0] == 2

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import mrsim as mr
 from mrsim.report.kspace import distinct_windows, kspace_figure, sampled_k
 from mrsim.report.repetition import take
 from mrsim.sequence.families import FAMILIES
@@ -54,3 +55,12 @@ def test_figure_shows_all_samples_with_units(mese):
     assert len(right.collections[0].get_offsets()) == 8 * 6
     assert "m⁻¹" in left.get_xlabel()
     assert "m⁻¹" in left.get_ylabel()
+
+
+def test_kspace_of_diffusion_keeps_to_the_samples_and_says_where_the_lobes_lead():
+    """A lobe of 60 mT/m leads to thousands of 1/m; samples end at n / (2 FOV)."""
+    sequence = mr.load_protocol("sag-dwi", {"matrix": "32 32", "slices": "1"}).build(load_scanner("3T"))
+    left = kspace_figure(sequence).axes[0]
+    edge = 32 / (2 * 0.22)
+    assert edge < left.get_xlim()[1] < 2 * edge
+    assert "leads to" in left.get_title(loc="left")
