@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +21,10 @@ from .options import (
 )
 from .output import write_json
 from .progress import progress_bar
+
+if TYPE_CHECKING:
+    from ..core.acquisition import Acquisition
+    from ..core.images import Images
 
 
 @click.command("simulate")
@@ -41,7 +46,6 @@ def command(
     of view: orientation, tilt, in_plane, centre, fov, matrix.
     """
     from ..core.storage import save
-    from ..recon import reconstruct
     from ..study.request import RunRequest
     from ..study.run import simulate_only
 
@@ -51,7 +55,7 @@ def command(
     )
     with progress_bar(wanted=not as_json) as report:
         sequence, phantom, raw = simulate_only(request, report)
-    images = {"images": reconstruct(raw)} if request.protocol.lower().endswith(".seq") else {}
+    images = {"images": _images(raw)} if request.protocol.lower().endswith(".seq") else {}
     save(out, raw=raw, **images)
     readouts, coils, samples = raw.imaging.data.shape
     facts = {
@@ -65,6 +69,18 @@ def command(
     for warning in raw.history.get("warnings", ()):
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"{readouts:,} readouts of {samples} samples: {out}")
+
+
+def _images(raw: Acquisition) -> Images:
+    """Return the images of a foreign file; where one coil lacks lines, by the adjoint, which leaves the aliases in."""
+    from ..recon import reconstruct
+    from ..recon.kspace import sort_lines
+
+    if raw.encoding.k_from == "labels" and raw.imaging.data.shape[1] == 1:
+        count = sort_lines(raw).count
+        if count.min() != count.max():
+            raw = replace(raw, encoding=replace(raw.encoding, k_from="trajectory"))
+    return reconstruct(raw)
 
 
 def check_file_writable(path: Path) -> None:

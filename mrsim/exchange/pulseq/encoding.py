@@ -20,6 +20,7 @@ from ...sequence.nominal import cartesian_k, trajectory
 from ...sequence.scanner import Scanner
 from ...sequence.sequence import Block, Sequence
 from .cartesian import Rows, cartesian_rows, even_size
+from .coverage import coverage_notes
 from .placement import Placement, written_numbers
 from .slices import Slices, found_slices, moved_origin, oriented
 from .tables import PulseqFile
@@ -70,6 +71,7 @@ def recognised(
     if stated is None and placement.matrix is not None:
         rows = None  # the user's matrix: every sample goes where its k says
     grid, kind, k_from = _grid(readouts, rows, slices, field_of_view, placement, cycles)
+    file.notes += _missing(readouts, image, grid, volume=kind == "3d")
     x, y, z = (float(v) for v in placement.isocentre(file) + axes @ np.array([0.0, 0.0, origin]))
     dwell = {block.adc.dwell for block in (blocks[i] for i in readouts.block.tolist()) if block.adc is not None}
     if len(dwell) > 1:
@@ -228,6 +230,15 @@ def _grid(
     dz = field_of_view[2] / nz if volume else apart
     spacing = (field_of_view[0] / nx, field_of_view[1] / ny, dz)
     return Grid(shape=(nz, ny, nx), spacing=spacing, gap=0.0 if volume else apart - thick), kind, "trajectory"
+
+
+def _missing(readouts: _Readouts, image: NDArray[np.int64], grid: Grid, *, volume: bool) -> list[str]:
+    """Return what k-space lacks for images of the grid, one sentence each."""
+    nz, ny, nx = grid.shape
+    dx, dy, dz = grid.spacing
+    size = (nx * dx, ny * dy, nz * dz if volume else 0.0)  # slices are encoded by no line of kz
+    group = image * (int(readouts.slice.max()) + 1) + readouts.slice
+    return coverage_notes(readouts.k, group, size)
 
 
 def _with_labels(
