@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @sequence_options
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png|FILE.html",
-    help="Write the sequence diagram to FILE.png and k-space, moments and spectrum beside it; FILE.html zooms.",
+    help="Write the sequence diagram to FILE.png and k-space, moments, spectrum, b-matrix beside it; FILE.html zooms.",
 )  # fmt: skip
 @json_option
 def command(
@@ -48,8 +48,7 @@ def draw(sequence: Sequence, out: Path) -> list[Path]:
     from ..core.errors import StorageError
     from ..core.storage import replacing
     from ..report.diagram import sequence_diagram
-    from ..report.kspace import kspace_figure
-    from ..report.moments import moments_figure, spectrum_figure
+    from ..report.sequence_views import sequence_views
     from ..report.style import png
     from ..report.viewer import viewer_page
 
@@ -62,11 +61,13 @@ def draw(sequence: Sequence, out: Path) -> list[Path]:
         with replacing(out) as temporary:
             temporary.write_text(viewer_page(sequence), encoding="utf-8")
         return [out]
-    beside = {"kspace": kspace_figure, "moments": moments_figure, "spectrum": spectrum_figure}
-    views = {out: sequence_diagram} | {out.with_name(f"{out.stem}-{name}.png"): make for name, make in beside.items()}
-    for path, make in views.items():
+    beside = {
+        out.with_name(f"{out.stem}-{name.replace('-', '')}.png"): f for name, f in sequence_views(sequence).items()
+    }
+    views = {out: sequence_diagram(sequence)} | beside
+    for path, figure in views.items():
         with replacing(path) as temporary:
-            temporary.write_bytes(png(make(sequence)))
+            temporary.write_bytes(png(figure))
     return list(views)
 
 

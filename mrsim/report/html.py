@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import json
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,40 +11,25 @@ from matplotlib.figure import Figure
 
 from ..core.version import __version__
 from ..plan.limits import limits
+from .captions import embedded, plain
 from .curves import roi_curves
 from .diagram import sequence_diagram
 from .images import image_series
-from .kspace import kspace_figure
 from .maps import map_comparison
-from .moments import moments_figure, spectrum_figure
 from .page import STYLE_SHEET
 from .quantities import duration, label, number
 from .run import ReportedRun
-from .style import DPI, png
+from .sequence_views import VIEWS, sequence_views
+from .style import png
 from .table import DISTINCT, Table, evaluation_table, margin_table, silent_regions, timing_table, tissue_table, verdict
 from .viewer import sequence_viewer
-
-CAPTIONS = {
-    "sequence": "One repetition, or one slice of it, as it is played. Grey lines behind Gy are what others play there.",
-    "kspace": "Nominal k from the gradients that are played, refocusing pulses included.",
-    "moments": "M0 is k. Where M1 is zero, uniform motion leaves no phase; where M2 is zero, acceleration leaves none.",
-    "spectrum": "The largest amplitude of a sinusoid in any 51 ms of the scan.",
-    "images": "Magnitude in one window. Letters: anterior, posterior, superior, inferior, left, right.",
-    "map": "Outlines: regions of interest. Pale: no value; the truth is scalar only where one tissue fills a voxel.",
-    "decay": "Points: mean of the region with the standard error from the noise. Lines: mean of the voxels' fits.",
-}
-"""What each figure shows, by the first word of its name."""
-WIDEST = 1000
-"""Width of figures on the page, pixels."""
 
 
 def figures(result: ReportedRun) -> dict[str, Figure]:
     """Return the figures of a run by name; file names are made from these names."""
     made = {
         "sequence": sequence_diagram(result.sequence),
-        "kspace": kspace_figure(result.sequence),
-        "moments": moments_figure(result.sequence),
-        "spectrum": spectrum_figure(result.sequence),
+        **sequence_views(result.sequence),
         "images": image_series(result.images),
     }
     if result.maps is not None:
@@ -79,11 +61,11 @@ def html_report(result: ReportedRun, drawn: Mapping[str, bytes] | None = None) -
         _header(result),
         _warnings(result.warnings),
         _verdicts(result),
-        *(_figure(name, drawn[name]) for name in maps),
+        *(embedded(name, drawn[name]) for name in maps),
         _evaluation(result),
-        *(_figure(name, drawn[name]) for name in ("decay", "images", "sequence") if name in drawn),
+        *(embedded(name, drawn[name]) for name in ("decay", "images", "sequence") if name in drawn),
         sequence_viewer(result.sequence),
-        *(_figure(name, drawn[name]) for name in ("kspace", "moments", "spectrum") if name in drawn),
+        *(embedded(name, drawn[name]) for name in VIEWS if name in drawn),
         '<div class="columns">',
         _table(timing_table(result.sequence)),
         _table(margin_table(result.sequence, limits(result.sequence))),
@@ -97,11 +79,6 @@ def html_report(result: ReportedRun, drawn: Mapping[str, bytes] | None = None) -
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f"<style>{STYLE_SHEET}</style>\n</head>\n<body>\n<main>\n" + "\n".join(body) + "\n</main>\n</body>\n</html>\n"
     )
-
-
-def plain(text: object) -> str:
-    """Return text fit for HTML; addresses lose their scheme, so that the page names no place to fetch from."""
-    return html.escape(re.sub(r"\b[a-zA-Z][a-zA-Z0-9+.-]*://", "", str(text)))
 
 
 def _header(result: ReportedRun) -> str:
@@ -142,14 +119,6 @@ def _verdicts(result: ReportedRun) -> str:
         items.append(f'<li class="{"good" if sure else "off"}">{plain(verdict(row, result.raw.noisy))}</li>')
     items += [f'<li class="none">{plain(line)}</li>' for line in silent_regions(result)]
     return f'<section><h2>Verdict</h2><ul class="verdicts">{"".join(items)}</ul></section>'
-
-
-def _figure(name: str, picture: bytes) -> str:
-    data = base64.b64encode(picture).decode("ascii")
-    caption = plain(CAPTIONS[name.split("_")[0]])
-    width = min(WIDEST, int.from_bytes(picture[16:20], "big") * 96 // DPI)  # the PNG header holds its width
-    image = f'<img alt="{plain(label(name))}" width="{width}" src="data:image/png;base64,{data}">'
-    return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
 
 
 def _table(table: Table) -> str:

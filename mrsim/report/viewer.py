@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..sequence.sequence import Block, Sequence
+from .captions import embedded
 from .diagram import rf_phase
 from .page import STYLE_SHEET
 from .repetition import Repetition, repetition_bounds, sampled_repetitions, take
-from .style import BLUE, RED, SERIES
+from .sequence_views import sequence_views
+from .style import BLUE, RED, SERIES, png
 
 KNOTS = 40_000
 """Knots that a page carries at most; as many repetitions as fit are shown."""
@@ -54,12 +56,13 @@ def sequence_viewer(sequence: Sequence, knots: int = KNOTS) -> str:
 
 
 def viewer_page(sequence: Sequence) -> str:
-    """Return a self-contained HTML page with nothing but the zoomable diagram of the scan."""
+    """Return a self-contained HTML page: the zoomable diagram of the scan and, below it, its other views."""
     title = html.escape(sequence.name)
+    views = "\n".join(embedded(name, png(figure)) for name, figure in sequence_views(sequence).items())
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f"<style>{STYLE_SHEET}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
-        f"{sequence_viewer(sequence, 10 * KNOTS)}\n</main>\n</body>\n</html>\n"
+        f"{sequence_viewer(sequence, 10 * KNOTS)}\n{views}\n</main>\n</body>\n</html>\n"
     )
 
 

@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 import pytest
 
 from mrsim.plan.limits import limits
-from mrsim.report.html import figures, html_report, plain
+from mrsim.report.captions import plain
+from mrsim.report.html import figures, html_report
 from mrsim.report.quantities import duration, fact, number, quantity, signed
 from mrsim.report.table import (
     brief_evaluation_table,

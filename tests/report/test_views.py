@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 import mrsim as mr
+from mrsim.report.b_matrix_view import b_matrix_figure, diffusion_weighting, direction
 from mrsim.report.moments import moments, moments_figure, spectrum_figure
 from mrsim.report.repetition import Repetition, take
+from mrsim.report.sequence_views import sequence_views
 from mrsim.report.viewer import sequence_viewer, viewer_page
+from mrsim.sequence.b_matrix import b_of_contrasts
+from mrsim.sequence.discretize import discretize
 from mrsim.sequence.events import Gradient, RfPulse
 from mrsim.sequence.sequence import Block
 
@@ -99,5 +103,31 @@ def test_viewer_shows_as_many_repetitions_as_fit_and_says_so(mese):
 
 
 def test_viewer_page_refers_to_nothing_outside_itself(mese):
-    page = viewer_page(mese)
+    page = re.sub(r'src="data:image/png;base64,[^"]+"', "picture", viewer_page(mese))
     assert not re.search(r"""(src|href)\s*=|https?:""", page)
+    assert page.count("picture") >= 3  # k-space, moments, spectrum; this protocol weights too little for more
+
+
+@pytest.fixture(scope="module")
+def dwi():
+    return mr.load_protocol("sag-dwi", {"matrix": "32 32", "slices": "1"}).build(mr.Scanner.preset("3T"))
+
+
+def test_b_matrices_of_the_view_follow_from_the_gradients(dwi):
+    """The header's matrices and those integrated over the whole scan agree; the lobes give b of 0 and 800 s/mm^2."""
+    seen = diffusion_weighting(dwi)
+    assert seen == pytest.approx(b_of_contrasts(discretize(dwi)), rel=1e-6, abs=1.0)  # s/m^2, of 8e8
+    assert np.trace(seen, axis1=1, axis2=2) / 1e6 == pytest.approx([0, 800, 800, 800], abs=25)  # slice gradients
+    assert [direction(matrix)[:5] for matrix in seen[1:]] == ["(1, 0", "(0, 1", "(0, 0"]
+
+
+def test_b_matrix_figure_marks_the_nominal_b(dwi):
+    top, bottom = b_matrix_figure(dwi, diffusion_weighting(dwi)).axes
+    (lines,) = top.collections
+    assert [segment[0, 1] for segment in lines.get_segments()] == pytest.approx([0, 800, 800, 800])
+    assert len(bottom.containers) == 6  # bxx to byz
+    assert set(sequence_views(dwi)) == {"kspace", "moments", "spectrum", "b-matrix"}
+
+
+def test_negligible_weighting_has_no_b_matrix_view(mese):
+    assert diffusion_weighting(mese) is None  # spoilers and reads of 12.6 ms echoes: a few s/mm^2

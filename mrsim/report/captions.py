@@ -1,0 +1,38 @@
+"""A figure on a page: the picture itself, embedded, and a caption that says what it shows."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+
+from .quantities import label
+from .style import DPI
+
+CAPTIONS = {
+    "sequence": "One repetition, or one slice of it, as it is played. Grey lines behind Gy are what others play there.",
+    "kspace": "Nominal k from the gradients that are played, refocusing pulses included.",
+    "moments": "M0 is k. Where M1 is zero, uniform motion leaves no phase; where M2 is zero, acceleration leaves none.",
+    "spectrum": "The largest amplitude of a sinusoid in any 51 ms of the scan.",
+    "b-matrix": "From the gradients as they are played, cross terms included, at the centre of k-space; grid axes.",
+    "images": "Magnitude in one window. Letters: anterior, posterior, superior, inferior, left, right.",
+    "map": "Outlines: regions of interest. Pale: no value; the truth is scalar only where one tissue fills a voxel.",
+    "decay": "Points: mean of the region with the standard error from the noise. Lines: mean of the voxels' fits.",
+}
+"""What each figure shows, by the first word of its name."""
+WIDEST = 1000
+"""Width of figures on the page, pixels."""
+
+
+def plain(text: object) -> str:
+    """Return text fit for HTML; addresses lose their scheme, so that the page names no place to fetch from."""
+    return html.escape(re.sub(r"\b[a-zA-Z][a-zA-Z0-9+.-]*://", "", str(text)))
+
+
+def embedded(name: str, picture: bytes) -> str:
+    """Return a PNG picture as an HTML figure with the caption of its name."""
+    data = base64.b64encode(picture).decode("ascii")
+    caption = plain(CAPTIONS[name.split("_")[0]])
+    width = min(WIDEST, int.from_bytes(picture[16:20], "big") * 96 // DPI)  # the PNG header holds its width
+    image = f'<img alt="{plain(label(name))}" width="{width}" src="data:image/png;base64,{data}">'
+    return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
