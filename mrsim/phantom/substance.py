@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 
 from ..core.errors import InputError, did_you_mean
 from ..core.toml import line_of, read_toml, resource, structure
 from .field_laws import STRICT
-from .tissue_facts import Fact, FactEntry, Property, at_field, read_fact
+from .tissue_facts import Fact, FactEntry, Property, at_field, known_at, read_fact
 
 FOLDER = "phantoms/substances"
 """Where shipped substances lie."""
@@ -40,10 +39,7 @@ class Substance:
 
     def known(self, field: float) -> dict[str, Property]:
         """Return everything that is known at a field strength, T."""
-        there = [
-            n for n, f in self.facts.items() if not f.entry.field or any(math.isclose(field, b) for b in f.entry.field)
-        ]
-        return {name: self.property(name, field) for name in there}
+        return {name: self.property(name, field) for name in known_at(self.facts, field)}
 
 
 def load_substance(name: str) -> Substance:

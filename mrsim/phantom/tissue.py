@@ -16,7 +16,7 @@ from ..core.errors import InputError, did_you_mean
 from ..core.nuclei import WATER_PPM
 from ..core.toml import available, resource
 from .exchange import ExchangePool
-from .tissue_facts import RELAXATION, Fact, Property, at_field, read_fact
+from .tissue_facts import RELAXATION, Fact, Property, at_field, known_at, read_fact
 from .tissue_file import GRADES, FatTable, FractionEntry, TimeEntry, TissueFile, WaterTable, read_tissue_file
 
 COMPUTED = "computed from a law for the field strength"
@@ -101,12 +101,7 @@ class Tissue:
 
     def known(self, field: float) -> dict[str, Property]:
         """Return everything that is known at a field strength, T; facts of other fields are left out."""
-        there = [
-            name
-            for name, fact in self.facts.items()
-            if not fact.entry.field or any(math.isclose(field, b) for b in fact.entry.field)
-        ]
-        return self.properties(field) | {name: self.property(name, field) for name in there}
+        return self.properties(field) | {name: self.property(name, field) for name in known_at(self.facts, field)}
 
     def pools(self, field: float) -> tuple[Pool, ...]:
         """Return the pools of spins at a field strength, T; together they have the tissue's proton density."""

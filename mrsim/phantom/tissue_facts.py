@@ -187,15 +187,24 @@ def read_fact(name: str, entry: FactEntry, replaceable: bool = False) -> Fact:
     return Fact(values=values, spreads=spreads or (0.0,) * wanted, unit=next(iter(UNITS[dimension])), entry=entry)
 
 
+def known_at(facts: dict[str, Fact], field: float) -> list[str]:
+    """Return the names of the facts that hold at a field strength, T."""
+    return [name for name, fact in facts.items() if _place(fact, field) is not None]
+
+
+def _place(fact: Fact, field: float) -> int | None:
+    """Return which of its values a fact has at a field strength, T; None where it has none."""
+    if not fact.entry.field:
+        return 0
+    return next((i for i, b in enumerate(fact.entry.field) if math.isclose(b, field, rel_tol=1e-9)), None)
+
+
 def at_field(owner: str, name: str, fact: Fact, field: float) -> Property:
     """Return a fact of a tissue or substance at a field strength, T, refusing fields that it does not list."""
-    entry, index = fact.entry, 0
-    if entry.field:
-        near = [i for i, b in enumerate(entry.field) if math.isclose(b, field, rel_tol=1e-9)]
-        if not near:
-            known = ", ".join(f"{b:g}" for b in entry.field)
-            raise InputError(f"{owner}: {name} is known at {known} T only, not at {field:g} T")
-        index = near[0]
+    entry, index = fact.entry, _place(fact, field)
+    if index is None:
+        known = ", ".join(f"{b:g}" for b in entry.field)
+        raise InputError(f"{owner}: {name} is known at {known} T only, not at {field:g} T")
     return Property(
         value=fact.values[index],
         unit=fact.unit,
