@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 from .grid import Grid
+from .maps import Maps
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -74,3 +75,33 @@ class FieldMap:
             )
         below = np.clip(np.floor(position).astype(np.int64), 0, count - 2)
         return below, position - below
+
+
+def field_map_of(maps: Maps, parameter: str = "off_resonance", smoothing: float = 0.0) -> FieldMap:
+    """Return a fitted field as a field in space, with a value everywhere.
+
+    Voxels whose fit converged count; every other one takes the value of the nearest that did.
+
+    Parameters
+    ----------
+    maps : Maps
+        E.g. of a field-map or a B1 fit. Between slices with a gap the field is taken to be linear.
+    parameter : str
+        E.g. ``"off_resonance"`` (Hz) or ``"b1"``.
+    smoothing : float
+        Standard deviation of a Gaussian that smooths the filled field, m; 0 for none.
+    """
+    from scipy.ndimage import distance_transform_edt, gaussian_filter
+
+    if parameter not in maps.values:
+        raise InputError(f"there is no map of it; the maps hold {', '.join(maps.values)}", key=parameter)
+    values = maps.values[parameter]
+    known = np.isfinite(values) & (maps.status == 0)
+    if not known.any():
+        raise InputError("has no voxel with a value", key=parameter)
+    spacing = maps.grid.spacing[::-1]
+    nearest = distance_transform_edt(~known, sampling=spacing, return_distances=False, return_indices=True)
+    filled = values[tuple(nearest)]
+    if smoothing > 0:
+        filled = gaussian_filter(filled, [smoothing / step for step in spacing], mode="nearest")
+    return FieldMap(values=np.asarray(filled, np.float64), grid=replace(maps.grid, gap=0.0))

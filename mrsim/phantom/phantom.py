@@ -142,11 +142,13 @@ class Phantom:
         )
 
     def truth(self, grid: Grid) -> Maps:
-        """Return the true maps ``t1, t2, t2_star`` (s), ``pd`` and ``pdff``, and all fractions.
+        """Return the true maps ``t1, t2, t2_star`` (s), ``pd`` and ``pdff``, the fields, and all fractions.
 
         Scalars exist where one tissue fills at least 0.99 of the voxel (status 0). Tissues of water and fat
         have ``pd`` and ``pdff`` but no single relaxation time: there ``t1, t2, t2_star`` are NaN. Mixed
-        voxels have status 7, empty ones status 1.
+        voxels have status 7, empty ones status 1. The fields, ``b1`` (relative to the nominal one) and
+        ``off_resonance`` (Hz, without chemical shift), are those of the voxels' centres; the object ends where it
+        fills less than half of a voxel.
         """
         fractions = self.fractions(grid)
         units = {"t1": "s", "t2": "s", "t2_star": "s", "pd": "", "pdff": ""}
@@ -158,6 +160,10 @@ class Phantom:
             status[pure] = 0
             for name, number in true_values(tissue, self.field).items():
                 values[name][pure] = number
+        filled = background <= 0.5
+        for name, field, unit in (("b1", self.b1, ""), ("off_resonance", self.offset, "Hz")):
+            values[name], units[name] = np.full(grid.shape, np.nan), unit
+            values[name][filled] = _field_at(field, voxel_centres(grid)[filled], name)
         errors = {name: np.zeros(grid.shape) for name in units}
         return Maps(
             grid=grid, values=values, errors=errors, units=units, status=status, fractions=fractions, model="truth"
@@ -217,9 +223,14 @@ def true_values(tissue: Tissue, field: float) -> dict[str, float]:
 
 def _field(field: float | FieldMap, grid: Grid, position: Array, key: str) -> Array:
     """Return the (n,) field at (n, 3) places in grid axes."""
+    return _field_at(field, grid.to_world(position), key)
+
+
+def _field_at(field: float | FieldMap, world: Array, key: str) -> Array:
+    """Return the (n,) field at (n, 3) world positions."""
     if isinstance(field, FieldMap):
-        return np.asarray(field.at(grid.to_world(position), key), dtype=np.float64)
-    return np.full(len(position), float(field))
+        return np.asarray(field.at(world, key), dtype=np.float64)
+    return np.full(len(world), float(field))
 
 
 def _scaled(turn: Array, corner: Array) -> Array:

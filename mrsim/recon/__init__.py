@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.unwrap import unwrap, unwrap_echoes
 from .dispatch import reconstruct
 from .methods import Combine, CompressedSensing, Grappa, Method, Sense, SliceGrappa, Smash, Subspace
 
@@ -15,4 +16,6 @@ __all__ = [
     "Smash",
     "Subspace",
     "reconstruct",
+    "unwrap",
+    "unwrap_echoes",
 ]

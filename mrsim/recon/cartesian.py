@@ -11,7 +11,7 @@ import numpy as np
 from ..core.acquisition import Acquisition
 from ..core.errors import InputError
 from ..core.images import Images
-from .kspace import sort_lines, to_image
+from .kspace import nominal, sort_lines, to_image
 
 
 def reconstruct_cartesian(raw: Acquisition) -> Images:
@@ -49,6 +49,6 @@ def reconstruct_cartesian(raw: Acquisition) -> Images:
         contrast=raw.encoding.contrast,
         sigma=np.full((data.shape[0], 1, 1, 1), sigma),
         noisy=raw.noisy,
-        encoding={**raw.encoding.sheet, "reconstruction": "cartesian", "averages": most},
+        encoding={**nominal(raw), "reconstruction": "cartesian", "averages": most},
         history=raw.history,
     )

@@ -53,6 +53,11 @@ def check_finite(raw: Acquisition) -> None:
             )
 
 
+def nominal(raw: Acquisition) -> dict[str, Any]:
+    """Return what the images' `encoding` says of the scan: the protocol sheet and the Larmor frequency, Hz."""
+    return {**raw.encoding.sheet, "frequency": raw.encoding.frequency}
+
+
 def sort_lines(raw: Acquisition, name: str = "imaging") -> Raster:
     """Return the k-space of a group of readouts on the encoded matrix.
 

@@ -17,7 +17,7 @@ from ..core.errors import InputError
 from ..core.images import Images
 from .coil_maps import estimate_maps
 from .combine import mix, whitening
-from .kspace import Raster, calibration_lines, check_finite, sort_lines
+from .kspace import Raster, calibration_lines, check_finite, nominal, sort_lines
 
 Array = NDArray[np.complex128]
 
@@ -108,7 +108,7 @@ class Ready:
             contrast=self.raw.encoding.contrast,
             sigma=np.asarray(noise * (self.sigma / self.scale)),
             noisy=self.raw.noisy,
-            encoding={**self.raw.encoding.sheet, **notes},
+            encoding={**nominal(self.raw), **notes},
             history={**self.raw.history, "warnings": warnings} if warnings else self.raw.history,
         )
 

@@ -22,6 +22,7 @@ from ..core.acquisition import Acquisition, Readouts
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.images import Images
+from .kspace import nominal
 
 ITERATIONS = 25
 """Of the density compensation."""
@@ -64,7 +65,7 @@ def reconstruct_nonuniform(raw: Acquisition) -> Images:
         contrast=raw.encoding.contrast,
         sigma=np.array(sigma),
         noisy=raw.noisy,
-        encoding={**raw.encoding.sheet, "reconstruction": "non-uniform adjoint"},
+        encoding={**nominal(raw), "reconstruction": "non-uniform adjoint"},
         history=raw.history,
     )
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mrsim.core.errors import InputError
+from mrsim.core.field_map import FieldMap
 from mrsim.core.grid import Grid, orientation_axes
 from mrsim.core.toml import available
 from mrsim.phantom import load_phantom
@@ -40,6 +41,18 @@ def test_shipped_phantom_loads_and_fits_the_field_of_view(name, field):
     half = np.array([140e-3, 112e-3] if phantom.solid else [64e-3, 64e-3])
     assert np.all(np.abs(extent[:, :2]) <= half)
     assert all(tissue.pools(field) for tissue in phantom.tissues)
+
+
+def test_truth_of_the_fields_is_their_value_at_the_voxels_centres():
+    grid = sagittal(32)
+    across = dataclasses.replace(grid, shape=(1, 34, 34))
+    ramp = FieldMap(values=np.broadcast_to(np.arange(34.0), (1, 34, 34)), grid=across)
+    truth = dataclasses.replace(load_phantom("lumbar-disc"), offset=ramp, b1=0.9).truth(grid)
+    known = np.isfinite(truth.values["off_resonance"])
+    expected = np.broadcast_to(np.arange(32.0) + 1, grid.shape)  # pixel 16 of 32 and 17 of 34 lie at the origin
+    np.testing.assert_allclose(truth.values["off_resonance"][known], expected[known])
+    assert set(truth.values["b1"][known]) == {0.9}
+    assert truth.units["off_resonance"] == "Hz"
 
 
 def test_extent_turns_with_the_grid_and_is_infinite_where_the_object_is():
@@ -114,7 +127,10 @@ def test_truth_has_scalars_in_pure_voxels_and_none_in_mixed_ones():
     most = np.max(list(maps.fractions.values()), axis=0)
     empty = 1 - sum(maps.fractions.values()) >= 0.99
     np.testing.assert_array_equal(maps.status, np.where(empty, 1, np.where(most >= 0.99, 0, 7)))
-    assert all(np.isnan(values[maps.status != 0]).all() for values in maps.values.values())
+    fields = ("b1", "off_resonance")  # these fill space, whatever the tissue
+    assert all(np.isnan(v[maps.status != 0]).all() for name, v in maps.values.items() if name not in fields)
+    assert all(np.isfinite(maps.values[name][most >= 0.99]).all() for name in fields)
+    assert all(np.isnan(maps.values[name][empty]).all() for name in fields)
     nucleus = maps.fractions["nucleus_pulposus"] >= 0.99
     assert np.unique(maps.values["t2"][nucleus]) == pytest.approx(0.084)
     assert np.unique(maps.values["t2_star"][nucleus]) == pytest.approx(0.042)
