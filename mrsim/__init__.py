@@ -39,6 +39,8 @@ _HOMES = {
     "evaluate": "evaluate",
     "RunRequest": "study.request",
     "run": "study.run",
+    "load_study": "study.study_file",
+    "run_study": "study.run_study",
     "save": "core.storage",
     "load": "core.storage",
 }

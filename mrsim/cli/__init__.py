@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("simulate", "Simulate a protocol and write its raw data."),
     "export": ("export", "Write a sequence for a scanner (Pulseq) or raw data for other programs (MRD)."),
     "fit": ("fit", "Fit a signal model to images or raw data in a file."),
+    "study": ("study", "Carry out a study with many replicates and judge what it claims."),
     "bench": ("bench", "Time the engines on this machine, beside a plain loop and other programs."),
     "info": ("info", "Say what a file of mrsim holds."),
 }

@@ -53,6 +53,7 @@ KINDS: dict[str, Callable[[], Rows]] = {
     "scanners": lambda: _files("protocols/scanners"),
     "models": _models,
     "families": _families,
+    "studies": lambda: _files("protocols/studies"),
 }
 """What can be listed."""
 

@@ -13,6 +13,8 @@ STEPS = {
     "reconstruct": "reconstructing",
     "unmix": "simulating tissues alone",
     "fit": "fitting",
+    "replicates": "repeating",
+    "measure": "measuring",
     "save": "writing",
 }
 """What each step is called."""

@@ -29,10 +29,10 @@ def plain(text: object) -> str:
     return html.escape(re.sub(r"\b[a-zA-Z][a-zA-Z0-9+.-]*://", "", str(text)))
 
 
-def embedded(name: str, picture: bytes) -> str:
-    """Return a PNG picture as an HTML figure with the caption of its name."""
+def embedded(name: str, picture: bytes, caption: str | None = None) -> str:
+    """Return a PNG picture as an HTML figure, by default with the caption of its name."""
     data = base64.b64encode(picture).decode("ascii")
-    caption = plain(CAPTIONS[name.split("_")[0]])
+    said = plain(CAPTIONS[name.split("_")[0]] if caption is None else caption)
     width = min(WIDEST, int.from_bytes(picture[16:20], "big") * 96 // DPI)  # the PNG header holds its width
     image = f'<img alt="{plain(label(name))}" width="{width}" src="data:image/png;base64,{data}">'
-    return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
+    return f"<figure>{image}<figcaption>{said}</figcaption></figure>"

@@ -67,11 +67,11 @@ def html_report(result: ReportedRun, drawn: Mapping[str, bytes] | None = None) -
         sequence_viewer(result.sequence),
         *(embedded(name, drawn[name]) for name in VIEWS if name in drawn),
         '<div class="columns">',
-        _table(timing_table(result.sequence)),
-        _table(margin_table(result.sequence, limits(result.sequence))),
+        html_table(timing_table(result.sequence)),
+        html_table(margin_table(result.sequence, limits(result.sequence))),
         "</div>",
         _numerical(result),
-        _table(tissue_table(result.phantom)),
+        html_table(tissue_table(result.phantom)),
         _provenance(result),
     ]
     title = plain(f"{result.request.protocol}: mrsim report")
@@ -121,7 +121,9 @@ def _verdicts(result: ReportedRun) -> str:
     return f'<section><h2>Verdict</h2><ul class="verdicts">{"".join(items)}</ul></section>'
 
 
-def _table(table: Table) -> str:
+def html_table(table: Table) -> str:
+    """Return a table as a section of a page."""
+
     def cell(tag: str, index: int, text: str) -> str:
         name = "number" if index in table.numeric else "prose" if index in table.prose else ""
         kind = f' class="{name}"' if name else ""
@@ -142,7 +144,7 @@ def _evaluation(result: ReportedRun) -> str:
         "Bias is mean − truth. SD is the spread of fitted − true over the region's voxels, SE = SD/√n; "
         "fit SE is what the fit claims for one voxel: compare it with SD."
     )
-    return _table(evaluation_table(result.evaluation)).replace("</section>", f"<p>{plain(note)}</p></section>")
+    return html_table(evaluation_table(result.evaluation)).replace("</section>", f"<p>{plain(note)}</p></section>")
 
 
 def _numerical(result: ReportedRun) -> str:

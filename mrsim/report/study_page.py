@@ -1,0 +1,59 @@
+"""The page of a study: its question, its verdicts, its figures, its tables; one HTML file without references."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .captions import embedded, plain
+from .html import html_table
+from .page import STYLE_SHEET
+from .table import Table
+
+
+def study_page(
+    *,
+    title: str,
+    description: str,
+    question: str,
+    notes: Sequence[str],
+    claims: Sequence[tuple[str, bool]],
+    tables: Sequence[Table],
+    drawn: Mapping[str, bytes],
+    text: str,
+) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    title, description, question : str
+    notes : sequence of str
+        What a reader must know of the limits.
+    claims : sequence of (str, bool)
+        Each verdict as a sentence, and whether the claim holds.
+    tables : sequence of Table
+    drawn : mapping of str to bytes
+        Figures as PNG.
+    text : str
+        The study's file.
+    """
+    held = sum(holds for _, holds in claims)
+    items = "".join(f'<li class="{"good" if holds else "off"}">{plain(said)}</li>' for said, holds in claims)
+    body = [
+        f"<header><h1>{plain(title)}</h1><p>{plain(description)}</p></header>",
+        f"<section><p>{plain(question)}</p></section>",
+        f"<section><h2>{held} of {len(claims)} claims hold</h2><ul class='verdicts'>{items}</ul></section>",
+        *(embedded(name, picture, "") for name, picture in drawn.items()),
+        *(html_table(table) for table in tables),
+        _notes(notes),
+        f"<section><h2>Study file</h2><pre>{plain(text.strip())}</pre></section>",
+    ]
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{plain(title)}</title>\n'
+        f"<style>{STYLE_SHEET}</style>\n</head>\n<body>\n<main>\n" + "\n".join(body) + "\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _notes(notes: Sequence[str]) -> str:
+    if not notes:
+        return ""
+    return f"<section><h2>Notes</h2><ul>{''.join(f'<li>{plain(note)}</li>' for note in notes)}</ul></section>"

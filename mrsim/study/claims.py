@@ -1,0 +1,110 @@
+"""Claims: what a study must find, as a metric in a region against a limit.
+
+A limit reads ``">= 0.998"``, ``"<= 10"``, ``"0.946 to 0.973"`` or ``"0.87 +- 0.03"``, in the claim's unit. A claim on a
+mean over random replicates may be met within a stated number of that mean's standard errors, so that chance does not
+break it every other seed. A negative control is a claim like any other: it says that the wrong way is seen to be wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..core.errors import InputError, did_you_mean
+from ..core.units import UNITS
+from .experiment import Measure
+
+NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+FORMS = (
+    (re.compile(rf">=\s*({NUMBER})"), lambda a: (a, math.inf)),
+    (re.compile(rf"<=\s*({NUMBER})"), lambda a: (-math.inf, a)),
+    (re.compile(rf"({NUMBER})\s+to\s+({NUMBER})"), lambda a, b: (a, b)),
+    (re.compile(rf"({NUMBER})\s*(?:\+-|±)\s*({NUMBER})"), lambda a, b: (a - b, a + b)),
+)
+"""How a limit may be written, and the interval that it means."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """One line of what a study must find."""
+
+    says: str
+    """The claim in words."""
+    metric: str
+    """What is measured, e.g. ``"Pearson r"``."""
+    region: str
+    """Of what: an arm, a tissue, a pair of grades, as the experiment names it."""
+    limit: str
+    """See the module."""
+    unit: str = ""
+    """Unit of the limit."""
+    control: bool = False
+    """True for a negative control."""
+    standard_errors: float = 0.0
+    """By how many standard errors of the measured mean the limit may be missed."""
+    modes: tuple[str, ...] = ("fast", "full")
+    """In which modes the claim is made: some need more replicates than the fast mode has."""
+    shortfall: str = ""
+    """Why the claim does not hold, with numbers, where it is known not to."""
+
+    def interval(self) -> tuple[float, float]:
+        """Return the lowest and highest value allowed, SI."""
+        for form, meant in FORMS:
+            found = form.fullmatch(self.limit.strip())
+            if found:
+                low, high = meant(*map(float, found.groups()))
+                return low * self.factor, high * self.factor
+        raise InputError(
+            f"'{self.limit}' is no limit; write '>= 0.99', '<= 3', '0.94 to 0.97' or '0.87 +- 0.03'", key="limit"
+        )
+
+    @property
+    def factor(self) -> float:
+        """SI over the claim's unit."""
+        for table in UNITS.values():
+            if self.unit in table:
+                return table[self.unit]
+        known = sorted({unit for table in UNITS.values() for unit in table})
+        raise InputError(f"unknown unit '{self.unit}'{did_you_mean(self.unit, known)}", key="unit")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """A claim beside what was measured."""
+
+    claim: Claim
+    measure: Measure
+    holds: bool
+
+    def numbers(self) -> dict[str, float]:
+        """Return value, interval and standard error in the claim's unit."""
+        factor = self.claim.factor
+        return {name: getattr(self.measure, name) / factor for name in ("value", "low", "high", "standard_error")}
+
+    def plain(self) -> dict[str, object]:
+        """Return the verdict as JSON has it, values in the claim's unit."""
+        return (
+            dataclasses.asdict(self.claim)
+            | self.numbers()
+            | {"replicates": self.measure.replicates, "holds": self.holds}
+        )
+
+
+def judge(claims: Iterable[Claim], measures: Iterable[Measure]) -> tuple[Verdict, ...]:
+    """Return a verdict on every claim; a claim on something that is not measured is an error."""
+    found = {(measure.metric, measure.region): measure for measure in measures}
+    verdicts = []
+    for claim in claims:
+        measure = found.get((claim.metric, claim.region))
+        if measure is None:
+            known = sorted(f"{metric} of {region}" for metric, region in found)
+            wanted = f"{claim.metric} of {claim.region}"
+            raise InputError(f"nothing measures '{wanted}'{did_you_mean(wanted, known)}", key="claim")
+        low, high = claim.interval()
+        room = claim.standard_errors * measure.standard_error if claim.standard_errors else 0.0
+        holds = bool(low - room <= measure.value <= high + room)  # a value that is not a number holds nothing
+        verdicts.append(Verdict(claim=claim, measure=measure, holds=holds))
+    return tuple(verdicts)

@@ -1,0 +1,124 @@
+"""Where chunks are worked on: here, one after the other, or in processes of this machine.
+
+An executor takes a function and tasks and gives (number of the task, result) as they are done, in any order. Results
+cannot depend on it, because a task carries everything that it needs, its random streams included. A scheduler of many
+machines is one more class with the same method.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
+
+from ..core.errors import UserError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+ATTEMPTS = 3
+"""How often work is handed out anew after a worker died."""
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+"""Environment of a worker: as many threads as processes, and no more."""
+
+
+class WorkerError(UserError):
+    """Workers died again and again over the same task."""
+
+
+class Executor(Protocol):
+    """Anything that works on tasks."""
+
+    workers: int
+
+    def run(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
+        """Yield (number of the task, result) as tasks are done."""
+        ...
+
+
+class Serial:
+    """One task after the other, in this process."""
+
+    workers = 1
+
+    def run(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
+        """Yield (number of the task, result) in order."""
+        for number, task in enumerate(tasks):
+            yield number, work(task)
+
+
+class Processes:
+    """Processes of this machine with one thread each, started clean (forkserver).
+
+    Parameters
+    ----------
+    workers : int
+        How many.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def run(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
+        """Yield (number of the task, result) as they are done; work of a process that dies is handed out anew."""
+        from concurrent.futures.process import BrokenProcessPool
+
+        open_tasks = dict(enumerate(tasks))
+        deaths = 0
+        while open_tasks:
+            before = len(open_tasks)
+            try:
+                for number, result in self._round(work, open_tasks):
+                    del open_tasks[number]
+                    yield number, result
+            except BrokenProcessPool:
+                deaths = deaths + 1 if len(open_tasks) == before else 1
+                if deaths >= ATTEMPTS:
+                    first = next(iter(open_tasks.values()))
+                    raise WorkerError(
+                        f"worker processes died {deaths} times over {first}; there may be too little memory for "
+                        f"{self.workers} of them: give fewer --workers"
+                    ) from None
+
+    def _round(self, work: Callable[[Task], Result], tasks: dict[int, Task]) -> Iterator[tuple[int, Result]]:
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor, as_completed
+
+        context = multiprocessing.get_context("forkserver")
+        with _environment(ONE_THREAD), ProcessPoolExecutor(self.workers, context, initializer=_start) as pool:
+            futures: dict[Any, int] = {pool.submit(work, task): number for number, task in tasks.items()}
+            try:
+                for future in as_completed(futures):
+                    yield futures.pop(future), future.result()
+            finally:
+                for future in futures:
+                    future.cancel()
+
+
+def _start() -> None:
+    """Leave interrupts to the parent: it stops the work in order."""
+    import signal
+
+    os.environ.update(ONE_THREAD)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def executor(workers: int) -> Executor:
+    """Return the executor for a number of workers; one works in this process."""
+    return Serial() if workers == 1 else Processes(workers)

@@ -1,0 +1,19 @@
+"""The experiments that studies repeat, one per file, and their registry."""
+
+from __future__ import annotations
+
+from ...core.errors import InputError, did_you_mean
+from ..experiment import Experiment
+from . import fit_scatter
+
+EXPERIMENTS: tuple[Experiment, ...] = (fit_scatter.EXPERIMENT,)
+"""Every experiment that a study file can name."""
+
+
+def find_experiment(name: str) -> Experiment:
+    """Return the experiment called `name`."""
+    for experiment in EXPERIMENTS:
+        if experiment.name == name:
+            return experiment
+    known = [experiment.name for experiment in EXPERIMENTS]
+    raise InputError(f"unknown experiment '{name}'{did_you_mean(name, known)}", key="experiment")

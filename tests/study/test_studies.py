@@ -1,0 +1,226 @@
+"""The study runner: claims are judged, workers and interruptions change nothing, damage has a name."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from mrsim.cli import perform
+from mrsim.core.errors import InputError, StorageError
+from mrsim.study.claims import Claim, judge
+from mrsim.study.executors import Processes, Serial, WorkerError
+from mrsim.study.experiment import Experiment, Measure, mean_over
+from mrsim.study.run_study import run_study
+from mrsim.study.save_study import summary
+from mrsim.study.study_file import load_study
+
+STUDY = """
+description = "small"
+question = "does it run?"
+experiment = "fit-scatter"
+seed = 3
+replicates = {{ full = 40, fast = {count}, chunk = 4 }}
+[settings]
+model = "t2-mono"
+values = {{ m0 = "1", t2 = "80 ms" }}
+contrast = {{ te = "10 40 90 ms" }}
+[[arm]]
+name = "disc"
+[arm.grid]
+snr = [50, {snr}]
+[[claim]]
+says = "all voxels are fitted"
+metric = "share fitted"
+region = "disc 50"
+limit = "{limit}"
+"""
+
+
+def written(folder, count=10, snr=100, limit=">= 1"):
+    path = folder / "small.toml"
+    path.write_text(STUDY.format(count=count, snr=snr, limit=limit))
+    return str(path)
+
+
+def ran(folder, out="out", **keywords):
+    options = {k: keywords.pop(k) for k in ("executor", "fresh", "repair", "progress") if k in keywords}
+    return run_study(load_study(written(folder, **keywords), "fast"), folder / out, **options)
+
+
+def damaged(path, node, change):
+    with h5py.File(path, "r+") as file:
+        change(file[node])
+
+
+def test_study_does_not_depend_on_workers_or_chunks(tmp_path):
+    serial = ran(tmp_path, "serial", executor=Serial())
+    spread = ran(tmp_path, "spread", executor=Processes(2))
+    whole = tmp_path / "small.toml"
+    whole.write_text(whole.read_text().replace("chunk = 4", "chunk = 7"))
+    other = run_study(load_study(str(whole), "fast"), tmp_path / "other")
+    assert summary(serial) == summary(spread) == summary(other)
+    for arm, outcome in serial.outcomes.items():
+        for name, values in outcome.data.items():
+            np.testing.assert_array_equal(values, spread.outcomes[arm].data[name])
+            np.testing.assert_array_equal(values, other.outcomes[arm].data[name])
+
+
+def test_study_repeats_nothing_that_is_there_and_adds_what_is_not(tmp_path):
+    assert ran(tmp_path).made == 20
+    assert ran(tmp_path).made == 0
+    assert ran(tmp_path, limit="<= 0.5").made == 0  # a claim is no condition
+    more = ran(tmp_path, count=16)
+    assert more.made == 16  # chunks 8 to 11 and 12 to 15 of each arm: the short chunk 8 to 9 is made whole
+    assert ran(tmp_path, count=16, snr=200).made == 16  # another arm
+    np.testing.assert_array_equal(
+        more.outcomes["disc 50"].data["t2"][:10], ran(tmp_path, "once").outcomes["disc 50"].data["t2"]
+    )
+
+
+def test_study_goes_on_after_a_kill_with_nothing_lost_or_repeated(tmp_path):
+    path = written(tmp_path, count=4000)
+    (tmp_path / "small.toml").write_text((tmp_path / "small.toml").read_text().replace("chunk = 4", "chunk = 2"))
+    command = [sys.executable, "-m", "mrsim", "study", path, "--fast", "--workers", "1", "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=os.getcwd())
+    parts = tmp_path / "out" / "chunks" / "disc 50"
+    deadline = time.time() + 60
+    while time.time() < deadline and (not parts.is_dir() or len(list(parts.glob("*-*.h5"))) < 3):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    there = len(list((tmp_path / "out" / "chunks").rglob("[0-9]*.h5")))
+    assert 3 <= there < 2000
+    shorter = path.replace("small", "shorter")
+    text = (tmp_path / "small.toml").read_text().replace("fast = 4000", "fast = 12")
+    (tmp_path / "shorter.toml").write_text(text)
+    resumed = run_study(load_study(shorter, "fast"), tmp_path / "out")
+    assert resumed.made < 24
+    once = run_study(load_study(shorter, "fast"), tmp_path / "once")
+    assert summary(resumed) == summary(once)
+
+
+def _flip(group):
+    values = group["data/t2"][...]
+    values[0] += 1e-12
+    group["data/t2"][...] = values
+
+
+@pytest.mark.parametrize("change", [_flip, lambda group: group["data"].pop("t2"), lambda group: group.pop("checksum")])
+def test_study_names_a_damaged_chunk_and_repairs_it(tmp_path, change):
+    first = ran(tmp_path)
+    damaged(tmp_path / "out" / "study.h5", "chunks/disc 100/4-7", change)
+    with pytest.raises(StorageError, match=r"chunk 4-7 of arm 'disc 100' is damaged.*--repair"):
+        ran(tmp_path)
+    mended = ran(tmp_path, repair=True)
+    assert mended.made == 4
+    assert summary(mended) == summary(first)
+
+
+def test_study_whose_file_is_cut_off_is_refused_and_made_anew(tmp_path):
+    first = ran(tmp_path)
+    path = tmp_path / "out" / "study.h5"
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(StorageError, match="damaged"):
+        ran(tmp_path)
+    assert summary(ran(tmp_path, fresh=True)) == summary(first)
+
+
+def test_study_reports_its_progress(tmp_path):
+    seen = []
+    ran(tmp_path, progress=lambda step, done, total: seen.append((step, done, total)))
+    counted = [done for step, done, _ in seen if step == "replicates"]
+    assert counted == sorted(counted)
+    assert counted[0] == 0
+    assert counted[-1] == 20
+
+
+def test_worker_that_dies_again_and_again_is_named():
+    with pytest.raises(WorkerError, match="died 3 times over"):
+        list(Processes(1).run(os._exit, [7]))
+
+
+def test_study_command_tells_by_its_exit_code_whether_all_claims_hold(tmp_path, capsys):
+    path, out = written(tmp_path), str(tmp_path / "out")
+    assert perform(["study", path, "--fast", "--workers", "1", "--out", out, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["holds"] is True
+    assert json.loads((tmp_path / "out" / "claims.json").read_text()) == found
+    written(tmp_path, limit="<= 0.5")
+    assert perform(["study", path, "--fast", "--workers", "1", "--out", out]) == 3
+    assert "FAILS" in capsys.readouterr().out
+    assert "does not hold" in (tmp_path / "out" / "report.html").read_text()
+
+
+CLAIM = Claim(says="x", metric="bias", region="disc", limit="-4 to 4", unit="%")
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "holds"),
+    [
+        (">= 3", 0.031, True),
+        (">= 3", 0.029, False),
+        ("<= -1.5e1", -0.16, True),
+        ("-4 to 4", -0.041, False),
+        ("2 +- 1", 0.029, True),
+        ("2 ± 1", 0.031, False),
+        (">= 3", float("nan"), False),
+    ],
+)
+def test_claim_limits_are_read_in_their_unit(limit, value, holds):
+    claim = Claim(says="x", metric="bias", region="disc", limit=limit, unit="%")
+    verdict = judge([claim], [Measure(metric="bias", region="disc", value=value)])[0]
+    assert verdict.holds is holds
+
+
+def test_claim_on_a_mean_may_be_missed_by_its_standard_errors():
+    measure = mean_over("rate", "null", np.array([0.0, 0.1] * 50))
+    claims = [Claim(says="x", metric="rate", region="null", limit=">= 0.06", standard_errors=n) for n in (0, 1, 3)]
+    assert [v.holds for v in judge(claims, [measure])] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('limit = ">= 1"', 'limit = "big"'), "'big' is no limit"),
+        (('metric = "share fitted"', 'metric = "share filled"'), "did you mean 'share fitted of disc 50'"),
+        (("snr = [50, 100]", "snr = [50, 50]"), "two arms are called 'disc 50'"),
+        (('experiment = "fit-scatter"', 'experiment = "fit-scater"'), "did you mean 'fit-scatter'"),
+        (('t2 = "80 ms"', 't2 = "80"'), "has no unit"),
+        (('model = "t2-mono"', 'model = "t2-mono"\nfoo = 1'), "unknown key"),
+        (("fast = 10", "fast = 0"), "at least one replicate"),
+    ],
+)
+def test_study_file_with_a_mistake_says_which(tmp_path, change, message):
+    path = tmp_path / "small.toml"
+    text = STUDY.format(count=10, snr=100, limit=">= 1")
+    assert change[0] in text
+    path.write_text(text.replace(*change))
+    with pytest.raises(InputError, match=message):
+        run_study(load_study(str(path), "fast"), tmp_path / "out")
+
+
+def test_experiment_that_forgets_the_replicate_axis_is_a_defect(tmp_path):
+    study = load_study(written(tmp_path), "fast")
+    scalar = Experiment(
+        name="scalar", title="", settings=dict, replicate=lambda s, r: {"x": np.float64(1)}, measure=lambda o: []
+    )
+    from dataclasses import replace
+
+    with pytest.raises(ValueError, match="without one row per replicate"):
+        run_study(replace(study, experiment=scalar), tmp_path / "out")
+
+
+def test_every_shipped_study_loads():
+    from mrsim.core.toml import available
+
+    for name in available("protocols/studies"):
+        for mode in ("fast", "full"):
+            study = load_study(name, mode)
+            assert study.claims
+            assert any(claim.control for claim in study.claims), f"{name} has no negative control"
