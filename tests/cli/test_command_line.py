@@ -144,6 +144,7 @@ def test_list_describes_each_in_one_line(kind):
 def test_list_without_a_kind_lists_all():
     assert set(json.loads(called("list", "--json")[1])) == {
         "protocols", "phantoms", "cohorts", "tissues", "materials", "substances", "scanners", "models", "families",
+        "studies",
     }  # fmt: skip
     assert "disc-t2-mese" in called("list")[1]
 
