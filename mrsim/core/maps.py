@@ -19,6 +19,7 @@ STATUS = {
     5: "singular: parameters not separable",
     6: "outside the mask",
     7: "mixed voxel: no scalar truth",
+    8: "a given map has no plausible value here",
 }
 """Meaning of the status codes of a map."""
 
@@ -38,6 +39,11 @@ class Maps:
     """(z, y, x); see `STATUS`."""
     fractions: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     """Truth only: volume fraction of each tissue per voxel (z, y, x), summing to at most 1."""
+    chi2: NDArray[np.float64] | None = None
+    """Fits only: residual variance over the noise's (z, y, x), 1 for a model that describes the data; NaN without
+    a degree of freedom, without a value, or where the noise is unknown."""
+    given: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    """Fits only: maps that the fit was given, (z, y, x), SI, e.g. of B1 from another scan."""
     model: str = ""
     """Name of the model that made the maps; ``"truth"`` for a truth."""
     history: dict[str, Any] = field(default_factory=dict)

@@ -8,12 +8,13 @@ are close to Gaussian; below, the Rician information is smaller.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core.errors import InputError
-from .model import Model
+from .model import Description
 from .models import find_model
 from .signal import Contrast, jacobian
 
@@ -22,38 +23,44 @@ SEPARABLE = 1e-12
 
 
 def fisher(
-    model: Model | str,
+    model: Description | str,
     parameters: Mapping[str, float],
     contrast: Contrast,
     sigma: ArrayLike,
+    *,
+    sheet: Mapping[str, Any] | None = None,
     **options: float,
 ) -> NDArray[np.float64]:
     """Return the (parameter, parameter) Fisher information; arguments as in `crlb`."""
     noise = np.asarray(sigma, np.float64)
     if not (np.isfinite(noise) & (noise > 0)).all():
         raise InputError(f"is {noise}; it must be finite and greater than zero", key="sigma")
-    scaled = jacobian(model, parameters, contrast, **options) / noise
-    return np.asarray(scaled @ scaled.T)
+    scaled = jacobian(model, parameters, contrast, sheet=sheet, **options) / noise
+    return np.asarray(np.real(scaled @ scaled.conj().T))
 
 
 def crlb(
-    model: Model | str,
+    model: Description | str,
     parameters: Mapping[str, float],
     contrast: Contrast,
     sigma: ArrayLike,
+    *,
+    sheet: Mapping[str, Any] | None = None,
     **options: float,
 ) -> dict[str, float]:
     """Return the least standard deviation of each parameter.
 
     Parameters
     ----------
-    model : Model or str
+    model : Model, Method or str
     parameters : mapping of str to float
         True values, SI units.
     contrast : mapping of str to (n,) array
         The images, SI units.
     sigma : float or (n,) array
-        Standard deviation of the noise in each image, in units of the signal.
+        Standard deviation of the noise in each image, one quadrature channel, in units of the signal.
+    sheet : mapping, optional
+        `Images.encoding`, for methods that read the protocol sheet.
     **options : float
         The model's options.
 
@@ -63,7 +70,7 @@ def crlb(
         Per parameter, its unit; infinite for all where these images cannot tell the parameters apart.
     """
     found = find_model(model) if isinstance(model, str) else model
-    information = fisher(found, parameters, contrast, sigma, **options)
+    information = fisher(found, parameters, contrast, sigma, sheet=sheet, **options)
     names = [p.name for p in found.parameters]
     scale = np.sqrt(np.diag(information))
     if not (scale > 0).all():

@@ -8,7 +8,7 @@ deviations of the noise are biased upwards (Rician), which neither the fit nor i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -17,38 +17,40 @@ from numpy.typing import ArrayLike, NDArray
 from ..core.errors import InputError
 from ..core.images import Images
 from ..core.maps import STATUS, Maps
-from .model import Model
+from .given import given_values, plausible
+from .method import Likelihood, Method, Scan, Series, Solution
+from .model import Description, Model
 from .models import find_model
-from .signal import resolve_options
-from .solve import Array, Solution, solve
+from .signs import USABLE, best_of, signed
+from .solve import Array, solve
 from .table import check_table
 
 NO_SIGNAL = 2.0
 """A voxel whose root mean square over the images is below this many standard deviations of the noise holds
 no signal: the magnitude of pure noise has 1.41."""
-OUTSIDE = 6
-USABLE = (0, 3)
-"""Status codes whose values are kept: converged, or at a bound."""
+OUTSIDE, NOT_GIVEN = 6, 8
+"""Status codes of voxels outside the mask, and of those for which a given map has no value."""
 
 Noise = ArrayLike | Literal["residuals"] | None
 
 
 def fit(
     images: Images,
-    model: str | Model,
+    model: str | Description,
     *,
     mask: NDArray[np.bool_] | None = None,
     threads: int | None = None,
     sigma: Noise = None,
     select: Sequence[int] | slice | None = None,
-    **options: float,
+    likelihood: Likelihood = "gaussian",
+    **options: Any,
 ) -> Maps:
     """Return the maps of a model's parameters.
 
     Parameters
     ----------
     images : Images
-    model : str or Model
+    model : str, Model or Method
         A name from `mrsim.fit.models.MODELS`.
     mask : (z, y, x) array of bool, optional
         Voxels to fit; all by default.
@@ -60,28 +62,72 @@ def fit(
         residuals.
     select : slice or sequence of int, optional
         Which images of the series to fit, e.g. ``slice(1, None)`` to skip the first echo.
-    **options : float
-        The model's options, SI units.
+    likelihood : str
+        ``"gaussian"`` (least squares) or ``"rician"``, for magnitudes whose noise is known.
+    **options : float, array or Maps
+        The model's options, SI units. Those that vary may be a (z, y, x) array, or `Maps` on any grid that hold a
+        parameter of the same name, e.g. ``b1=mr.fit(other_images, "b1-dam")``.
     """
     model = find_model(model) if isinstance(model, str) else model
-    settings = resolve_options(model, options)
+    settings = given_values(model, options, images)
     data, contrast, noise = _selected(images, sigma, select)
     check_table(model, contrast, data.shape[0])
-    inside = _mask(mask, images)
+    wanted = _mask(mask, images)
+    inside = wanted & plausible(model, settings)
     series = data[:, inside]
     weight, spread = _noise(noise, inside, data.shape)
+    _check_likelihood(model, likelihood, spread)
     # noise-free images have no noise floor: any signal counts
     floor = NO_SIGNAL * np.nan_to_num(spread) if images.noisy else np.zeros_like(spread)
-    solution = _solve(model, contrast, series, weight, floor, threads, settings)
+    local = {name: value[inside] if np.ndim(value) else value for name, value in settings.items()}
+    scan = Scan(contrast=contrast, options=local, sheet=images.encoding, grid=images.grid, inside=inside)
+    values, signs = signed(model.data, contrast, series)
+    solution = best_of(
+        lambda sign: _solve(
+            model, scan, Series(
+                data=values * sign[:, None], weight=weight, floor=floor, spread=spread, likelihood=likelihood,
+                threads=threads,
+            ),
+        ),
+        signs,
+    )  # fmt: skip
+    freedom = values.shape[0] * (2 if np.iscomplexobj(values) else 1) - solution.values.shape[0]
+    residual = _residual_sigma(solution, freedom)
+    status = np.where(wanted, NOT_GIVEN, OUTSIDE).astype(np.int8)
+    status[inside] = solution.status
     history = {
         "model": model.name,
-        "options": settings,
+        "options": {name: "map" if np.ndim(value) else value for name, value in settings.items()},
         "images": data.shape[0],
+        "likelihood": likelihood,
         "sigma": "residuals" if np.isnan(spread).all() else "images" if sigma is None else "given",
-        **_summary(solution, spread, weight, data.shape[0]),
+        **_summary(status, solution, residual / spread, weight),
     }
-    errors = solution.unit_errors * np.where(np.isnan(spread), _residual_sigma(solution, data.shape[0]), spread)
-    return _maps(model, images, inside, solution, errors, history)
+    errors = solution.unit_errors * np.where(np.isnan(spread), residual, spread)
+    given = {name: value for name, value in settings.items() if np.ndim(value)}
+    return _maps(model, images, inside, status, solution, errors, (residual / spread) ** 2, given, history)
+
+
+def _check_likelihood(model: Description, likelihood: Likelihood, spread: Array) -> None:
+    """Refuse a likelihood that the data do not have."""
+    if likelihood not in ("gaussian", "rician"):
+        raise InputError(f"'{likelihood}' is neither 'gaussian' nor 'rician'", key="likelihood")
+    allowed = model.likelihoods if isinstance(model, Method) else ("gaussian",)
+    if likelihood not in allowed:
+        raise InputError(
+            f"model '{model.name}' knows no {likelihood} likelihood, only {', '.join(allowed)}", key="likelihood"
+        )
+
+
+def _solve(model: Description, scan: Scan, series: Series) -> Solution:
+    """Fit one choice of signs."""
+    if isinstance(model, Method):
+        return model.solve(scan, series)
+    assert isinstance(model, Model)
+    return solve(
+        model, scan.contrast, np.asarray(series.data), weight=series.weight, floor=series.floor,
+        threads=series.threads, **scan.options,
+    )  # fmt: skip
 
 
 def _selected(
@@ -144,88 +190,36 @@ def _noise(noise: Array | None, inside: NDArray[np.bool_], shape: tuple[int, ...
     return 1.0 / factor**2, spread
 
 
-def _solve(
-    model: Model,
-    contrast: dict[str, Array],
-    series: NDArray[np.complex128],
-    weight: Array,
-    floor: Array,
-    threads: int | None,
-    options: dict[str, float],
-) -> Solution:
-    """Turn complex series into what the model describes and fit it, with every sign that it may have."""
-    data, signs = _signed(model, contrast, series)
-    best: Solution | None = None
-    for sign in signs:
-        trial = solve(model, contrast, data * sign[:, None], weight=weight, floor=floor, threads=threads, **options)
-        best = trial if best is None else _better(best, trial)
-    assert best is not None
-    return best
-
-
-def _signed(model: Model, contrast: dict[str, Array], series: NDArray[np.complex128]) -> tuple[Array, Array]:
-    """Return the (n, voxel) data and the (candidate, n) signs to try on them.
-
-    Phase-corrected data are known up to one sign. Magnitudes of a recovery have lost the sign of each image,
-    but the signal rises with the inversion time: only the number of negative images is unknown.
-    """
-    n = series.shape[0]
-    if model.data == "phase-corrected":
-        return _phase_corrected(series), np.array([np.ones(n), -np.ones(n)])
-    if model.data == "polarity-restored":
-        rank = np.argsort(np.argsort(contrast["ti"], kind="stable"))
-        return np.abs(series), np.where(rank[None, :] < np.arange(n + 1)[:, None], -1.0, 1.0)
-    return (np.real(series) if model.data == "real" else np.abs(series)), np.ones((1, n))
-
-
-def _phase_corrected(series: NDArray[np.complex128]) -> Array:
-    """Return the (n, voxel) real part after each voxel's common phase is removed.
-
-    Signed signals A_i exp(i phi) have the squares A_i^2 exp(2 i phi): half the phase of their sum is the
-    most likely phi, up to half a turn.
-    """
-    with np.errstate(invalid="ignore"):
-        return np.real(series * np.exp(-0.5j * np.angle(np.sum(series**2, axis=0))))
-
-
-def _better(first: Solution, second: Solution) -> Solution:
-    """Return per voxel whichever fit is usable and has the smaller cost."""
-    usable = np.isin(second.status, USABLE)
-    take = usable & ((second.cost < first.cost) | ~np.isin(first.status, USABLE))
-    return Solution(
-        values=np.where(take, second.values, first.values),
-        unit_errors=np.where(take, second.unit_errors, first.unit_errors),
-        status=np.where(take, second.status, first.status),
-        cost=np.where(take, second.cost, first.cost),
-        rounds=first.rounds + second.rounds,
-    )
-
-
-def _residual_sigma(solution: Solution, n: int) -> Array:
+def _residual_sigma(solution: Solution, freedom: int) -> Array:
     """Return the (voxel,) noise that the residuals show, NaN without a degree of freedom."""
-    freedom = n - solution.values.shape[0]
     return np.sqrt(solution.cost / freedom) if freedom > 0 else np.full(solution.cost.shape, np.nan)
 
 
-def _summary(solution: Solution, spread: Array, weight: Array, n: int) -> dict[str, Any]:
+def _summary(status: NDArray[np.int8], solution: Solution, ratio: Array, weight: Array) -> dict[str, Any]:
     """Return what a reader asks first: how many voxels ended how, after how many rounds, how well."""
-    counts = {STATUS[int(k)]: int((solution.status == k).sum()) for k in np.unique(solution.status)}
+    counts = {STATUS[int(k)]: int((status == k).sum()) for k in np.unique(status) if k != OUTSIDE}
     fitted = np.isin(solution.status, USABLE)
     summary: dict[str, Any] = {"status": counts, "weights": weight.tolist()}
     if fitted.any():
         summary["mean_rounds"] = float(solution.rounds[fitted].mean())
-        chi2 = (_residual_sigma(solution, n)[fitted] / spread[fitted]) ** 2
+        chi2 = ratio[fitted] ** 2
         if np.isfinite(chi2).any():
             summary["median_reduced_chi2"] = float(np.nanmedian(chi2))
     return summary
 
 
 def _maps(
-    model: Model, images: Images, inside: NDArray[np.bool_], solution: Solution, errors: Array, history: dict[str, Any]
+    model: Description,
+    images: Images,
+    inside: NDArray[np.bool_],
+    status: NDArray[np.int8],
+    solution: Solution,
+    errors: Array,
+    chi2: Array,
+    given: Mapping[str, Array],
+    history: dict[str, Any],
 ) -> Maps:
     """Spread the fitted voxels over the grid; NaN where there is no value."""
-    status = np.full(inside.shape, OUTSIDE, dtype=np.int8)
-    status[inside] = solution.status
     usable = np.isin(solution.status, USABLE)
 
     def spread(row: Array) -> Array:
@@ -240,6 +234,8 @@ def _maps(
         errors={name: spread(errors[index[name]]) for name in model.map_names},
         units={p.name: p.unit for p in model.parameters if p.name in model.map_names},
         status=status,
+        chi2=spread(chi2),
+        given=dict(given),
         model=model.name,
         history=history,
     )

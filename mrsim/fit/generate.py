@@ -26,7 +26,7 @@ class Split:
     """Sorts subexpressions by what they depend on, and names them."""
 
     parameters: frozenset[Any]
-    """Symbols of the parameters; every other symbol is a fact about the images."""
+    """Symbols of the parameters and of what is held; every other symbol is a fact about the images."""
     rows: dict[Any, Any] = field(default_factory=dict)
     """Expression of the images alone -> symbol of its table row."""
     temporaries: dict[Any, Any] = field(default_factory=dict)
@@ -90,36 +90,42 @@ def _printers() -> tuple[Any, Any]:
     return LanePrinter(), NumPyPrinter()
 
 
-def generate(model: Model) -> str:
-    """Return the source text of the model's kernel module: the solver with the model's code in place."""
+def generate(model: Model, held: tuple[str, ...] = ()) -> str:
+    """Return the source text of the model's kernel module: the solver with the model's code in place.
+
+    Options named in `held` are values of the voxel, all others facts about the images.
+    """
     head, rest = TEMPLATE.read_text(encoding="utf-8").split(BEGIN)
     _, tail = rest.split(END)
-    return f"{head}{BEGIN}{_model_section(model)}\n\n{END}{tail}"
+    return f"{head}{BEGIN}{_model_section(model, held)}\n\n{END}{tail}"
 
 
-def _model_section(model: Model) -> str:
+def _model_section(model: Model, held: tuple[str, ...]) -> str:
     from sympy import cse, diff, numbered_symbols
 
     symbols = model.symbols()
     parameters = [symbols[p.name] for p in model.parameters]
+    own = [*parameters, *(symbols[name] for name in held)]
     expression = model.expression()
-    split = Split(frozenset(parameters))
+    split = Split(frozenset(own))
     wanted = [split.reduce(e) for e in (expression, *(diff(expression, p) for p in parameters))]
     shared, wanted = cse(wanted, symbols=numbered_symbols("_x"))
     lane, _ = _printers()
     count, temporaries = len(parameters), list(split.temporaries.values())
-    inside = [f"{symbol} = work[{k} * LANES + lane]" for k, symbol in enumerate((*parameters, *temporaries))]
+    inside = [f"{symbol} = work[{k} * LANES + lane]" for k, symbol in enumerate((*own, *temporaries))]
     inside += [f"{symbol} = {lane.doprint(e)}" for symbol, e in shared]
     before = ["for lane in range(LANES):"]
-    before += _indent(inside[:count])
-    before += _indent(f"work[{count + k} * LANES + lane] = {lane.doprint(e)}" for k, e in enumerate(split.temporaries))
+    before += _indent(inside[: len(own)])
+    before += _indent(
+        f"work[{len(own) + k} * LANES + lane] = {lane.doprint(e)}" for k, e in enumerate(split.temporaries)
+    )
     rows = [f"{symbol} = table[{k}, i]" for k, symbol in enumerate(split.rows.values())]
     values = [lane.doprint(e) for e in wanted]
-    sizes = f"PARAMETERS = {count}\nTEMPORARIES = {len(temporaries)}\n"
+    sizes = f"PARAMETERS = {count}\nHELD = {len(held)}\nTEMPORARIES = {len(temporaries)}\n"
     parts = [
         sizes,
-        _tabulate(model, split),
-        _accumulate(count, len(temporaries), before, rows, inside, values),
+        _tabulate(model, split, held),
+        _accumulate(count, len(own) + len(temporaries), before, rows, inside, values),
         _evaluate(before, rows, inside, values),
     ]
     return "\n\n".join(parts)
@@ -129,10 +135,10 @@ def _indent(lines: Iterable[str], levels: int = 1) -> list[str]:
     return ["    " * levels + line for line in lines]
 
 
-def _tabulate(model: Model, split: Split) -> str:
+def _tabulate(model: Model, split: Split, held: tuple[str, ...]) -> str:
     _, table = _printers()
     names = [f"{c.name} = contrast[{c.name!r}]" for c in model.contrast]
-    names += [f"{o.name} = options[{o.name!r}]" for o in model.options]
+    names += [f"{o.name} = options[{o.name!r}]" for o in model.options if o.name not in held]
     rows = [f"{table.doprint(e)}," for e in split.rows]
     lines = [
         "def tabulate(contrast, options):",
@@ -145,10 +151,7 @@ def _tabulate(model: Model, split: Split) -> str:
     return "\n".join(lines).replace("numpy.", "np.")
 
 
-def _accumulate(
-    count: int, temporaries: int, before: list[str], rows: list[str], inside: list[str], values: list[str]
-) -> str:
-    cost = count + temporaries
+def _accumulate(count: int, cost: int, before: list[str], rows: list[str], inside: list[str], values: list[str]) -> str:
     end = cost + 1 + count + count * (count + 1) // 2
     normal = [(a, b) for a in range(count) for b in range(a + 1)]
     body = [*inside, f"_r = {values[0]} - series[i * LANES + lane]", "_t = _w * _r"]

@@ -1,8 +1,9 @@
-"""A signal model as data: what it is called, what it fits, what it needs to know, and its equation.
+"""A signal model or a method as data: what it is called, what it fits, what it needs to know, and its equation.
 
-The equation is an ordinary function of sympy symbols, whose arguments are named after the parameters,
+The equation of a `Model` is an ordinary function of sympy symbols, whose arguments are named after the parameters,
 the contrast columns and the options. Everything else (compiled value and Jacobian, Fisher information,
-LaTeX) comes from that one function.
+LaTeX) comes from that one function. A `Method` (see `mrsim.fit.method`) is described in the same way and brings
+its own arithmetic.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-DataKind = Literal["magnitude", "real", "phase-corrected", "polarity-restored"]
+DataKind = Literal["magnitude", "real", "phase-corrected", "polarity-restored", "complex"]
 """How complex images become the numbers that are fitted: their magnitude; their real part; their real
-part after the voxel's common phase is taken out; their magnitude with the sign chosen that fits best."""
+part after the voxel's common phase is taken out; their magnitude with the sign chosen that fits best; as they are
+(methods only)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,28 +53,33 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Option:
-    """A constant of the model that the user may set."""
+    """A value that the fit does not look for: the user may set it."""
 
     name: str
     default: float
     unit: str
     symbol: str
     description: str
+    varies: bool = False
+    """Whether it may differ from voxel to voxel, and come as a map, e.g. of B1 from another scan."""
+    lower: float = -float("inf")
+    upper: float = float("inf")
+    """What is plausible, SI; a value outside is an error, a voxel of a map outside is left out."""
+    step: float = 0.1
+    """Where it varies: differences below this do not matter to an initial guess, SI."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Model:
-    """A signal model."""
+class Description:
+    """What models and methods say of themselves."""
 
     name: str
     title: str
     """One line for lists."""
     reference: str
-    """Where the equation is derived."""
+    """Where it is derived."""
     parameters: tuple[Parameter, ...]
     contrast: tuple[Column, ...]
-    equation: Callable[..., Any]
-    """The signal as a sympy expression of the symbols that its arguments name."""
     options: tuple[Option, ...] = ()
     data: DataKind = "magnitude"
     maps: tuple[str, ...] = ()
@@ -90,6 +97,19 @@ class Model:
         """Names of the parameters in which the signal is linear (and, taken together, homogeneous)."""
         return tuple(p.name for p in self.parameters if p.grid is None)
 
+    @property
+    def varying(self) -> tuple[str, ...]:
+        """Names of the options that may come as maps."""
+        return tuple(o.name for o in self.options if o.varies)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Model(Description):
+    """A signal model that is one symbolic equation."""
+
+    equation: Callable[..., Any]
+    """The signal as a sympy expression of the symbols that its arguments name."""
+
     def symbols(self) -> dict[str, Any]:
         """Return name -> sympy symbol of every parameter, contrast column and option."""
         from sympy import Symbol
@@ -102,6 +122,16 @@ class Model:
         return self.equation(**self.symbols())
 
 
+B1 = Option(
+    name="b1",
+    default=1.0,
+    unit="",
+    symbol="b_1",
+    description="true over nominal flip angle",
+    varies=True,
+    lower=0.1,
+    upper=3.0,
+)
 TE = Column(name="te", unit="s", symbol="T_E", description="echo time", plausible=2.0, mistaken="ms", zero=True)
 TR = Column(name="tr", unit="s", symbol="T_R", description="repetition time", plausible=60.0, mistaken="ms")
 TI = Column(name="ti", unit="s", symbol="T_I", description="inversion time", plausible=60.0, mistaken="ms")

@@ -8,18 +8,19 @@ result.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import product
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .compiled import kernels
+from .method import Solution
 from .model import Model
-from .signal import Contrast, jacobian, resolve_options, tabulate
+from .signal import Contrast, held_options, jacobian, resolve_options, tabulate
 
 CHUNK = 1024
 """Voxels per unit of work: long enough to hide a thread's start, short enough that their data stay in L2."""
@@ -27,23 +28,6 @@ ROUNDS = 100
 """Evaluations after which a voxel is given up."""
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Solution:
-    """What a fit finds in each voxel."""
-
-    values: Array
-    """(parameter, voxel), SI units."""
-    unit_errors: Array
-    """(parameter, voxel) standard error for noise of standard deviation 1 in an image of weight 1; NaN for a
-    parameter on its bound, and throughout where the parameters cannot be separated."""
-    status: NDArray[np.int8]
-    """(voxel,); see `mrsim.core.maps.STATUS`."""
-    cost: Array
-    """(voxel,) weighted sum of squared residuals."""
-    rounds: NDArray[np.int64]
-    """(voxel,) evaluations of signal and Jacobian."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -66,7 +50,7 @@ def solve(
     weight: Array | None = None,
     floor: Array | None = None,
     threads: int | None = None,
-    **options: float,
+    **options: ArrayLike,
 ) -> Solution:
     """Fit every voxel of `series`.
 
@@ -83,36 +67,84 @@ def solve(
         Root mean square below which a voxel has no signal; 0 by default.
     threads : int, optional
         All available cores by default.
-    **options : float
-        The model's options.
+    **options : float or (voxel,) array
+        The model's options; arrays for those that vary.
     """
-    from ._kernels.grid_search import prepare
-
-    kernel, constants = kernels(model), resolve_options(model, options)
+    constants = resolve_options(model, options)
+    held = held_options(model, constants)
     n, voxels = series.shape
     weight = np.ones(n) if weight is None else np.ascontiguousarray(weight, dtype=np.float64)
-    guess = _grid(model, contrast, weight, constants)
-    solution = Solution(
-        values=np.empty((len(model.parameters), voxels)),
-        unit_errors=np.full((len(model.parameters), voxels), np.nan),
-        status=np.zeros(voxels, np.int8),
-        cost=np.full(voxels, np.nan),
-        rounds=np.zeros(voxels, np.int64),
-    )
-    lower, upper = (np.array([getattr(p, side) for p in model.parameters]) for side in ("lower", "upper"))
-    linear, scale = np.array([float(p.grid is None) for p in model.parameters]), np.empty(voxels)
     floor = np.zeros(voxels) if floor is None else np.ascontiguousarray(floor, dtype=np.float64)
-    table, series = tabulate(model, contrast, constants), np.ascontiguousarray(series, dtype=np.float64)
-    result = (scale, solution.values, solution.unit_errors, solution.status)
+    local = np.array([np.broadcast_to(constants[name], voxels) for name in held]).reshape(len(held), voxels)
+    order, parts = _alike(local, np.array([o.step for o in model.options if o.name in held]))
+    job = _Job(model, contrast, constants, held, weight, voxels)
+    ordered = (a if order is None else np.ascontiguousarray(a[..., order]) for a in (series, local, floor))
+    data, local, floor = (np.ascontiguousarray(a, dtype=np.float64) for a in ordered)
+    for begin, end in parts:
+        job.run(data, local, floor, begin, end, threads)
+    return job.solution if order is None else _restored(job.solution, order)
 
-    def work(start: int, stop: int) -> None:
-        nodes = (guess.nodes, guess.basis, guess.triangle)
-        prepare(series, start, stop, *nodes, lower, upper, linear, floor, *result)
-        extra = (solution.cost, solution.rounds)
-        kernel.solve(series, start, stop, table, weight, lower, upper, linear, ROUNDS, *result, *extra)
 
-    _over_chunks(work, voxels, threads)
-    return solution
+class _Job:
+    """One call of `solve`: the tables, and the arrays that the chunks fill."""
+
+    def __init__(
+        self, model: Model, contrast: Contrast, constants: dict[str, Any], held: tuple[str, ...], weight: Array,
+        voxels: int,
+    ) -> None:  # fmt: skip
+        self.model, self.contrast, self.constants, self.held, self.weight = model, contrast, constants, held, weight
+        self.kernel, self.table = kernels(model, held), tabulate(model, contrast, constants)
+        count = len(model.parameters)
+        self.lower, self.upper = (np.array([getattr(p, side) for p in model.parameters]) for side in ("lower", "upper"))
+        self.linear, self.scale = np.array([float(p.grid is None) for p in model.parameters]), np.empty(voxels)
+        self.solution = Solution(
+            values=np.empty((count, voxels)),
+            unit_errors=np.full((count, voxels), np.nan),
+            status=np.zeros(voxels, np.int8),
+            cost=np.full(voxels, np.nan),
+            rounds=np.zeros(voxels, np.int64),
+        )
+
+    def run(self, series: Array, local: Array, floor: Array, begin: int, end: int, threads: int | None) -> None:
+        """Fit voxels begin..end, whose held options are alike, from one grid of initial guesses."""
+        from ._kernels.grid_search import prepare
+
+        if end == begin:
+            return
+        middle = {
+            name: np.array([o.step * np.round(local[k, begin] / o.step)])
+            for k, name in enumerate(self.held) for o in self.model.options if o.name == name
+        }  # fmt: skip
+        guess = _grid(self.model, self.contrast, self.weight, self.constants | middle)
+        s = self.solution
+        result = (self.scale, s.values, s.unit_errors, s.status)
+
+        def work(start: int, stop: int) -> None:
+            where = (guess.nodes, guess.basis, guess.triangle, self.lower, self.upper, self.linear, floor)
+            prepare(series, start, stop, *where, *result)
+            settings = (self.table, self.weight, self.lower, self.upper, self.linear, local, ROUNDS)
+            self.kernel.solve(series, start, stop, *settings, *result, s.cost, s.rounds)
+
+        over_chunks(work, begin, end, threads)
+
+
+def _alike(local: Array, steps: Array) -> tuple[NDArray[np.int64] | None, list[tuple[int, int]]]:
+    """Return an order of the voxels, None for the given one, and the runs (begin, end) that are alike in `local`."""
+    voxels = local.shape[1]
+    if len(local) == 0 or voxels == 0:
+        return None, [(0, voxels)]
+    level = np.round(local / steps[:, None])
+    order = np.lexsort(level)
+    edges = np.flatnonzero(np.any(np.diff(level[:, order], axis=1) != 0, axis=0)) + 1
+    bounds = [0, *edges.tolist(), voxels]
+    return order, list(zip(bounds[:-1], bounds[1:], strict=True))
+
+
+def _restored(solution: Solution, order: NDArray[np.int64]) -> Solution:
+    """Return the solution with its voxels in their own order."""
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    return Solution(**{f.name: getattr(solution, f.name)[..., back] for f in fields(solution)})
 
 
 def available_cores() -> int:
@@ -122,20 +154,22 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _over_chunks(work: Any, voxels: int, threads: int | None) -> None:
-    """Call `work(start, stop)` for every chunk."""
-    starts = range(0, voxels, CHUNK)
+def over_chunks(
+    work: Callable[[int, int], None], begin: int, end: int, threads: int | None, chunk: int = CHUNK
+) -> None:
+    """Call `work(start, stop)` for every chunk of voxels begin..end; threads take them in turn."""
+    starts = range(begin, end, chunk)
     workers = min(threads or available_cores(), len(starts))
     if workers <= 1:
         for start in starts:
-            work(start, min(start + CHUNK, voxels))
+            work(start, min(start + chunk, end))
         return
     with ThreadPoolExecutor(workers) as pool:
-        for future in [pool.submit(work, start, min(start + CHUNK, voxels)) for start in starts]:
+        for future in [pool.submit(work, start, min(start + chunk, end)) for start in starts]:
             future.result()
 
 
-def _grid(model: Model, contrast: Contrast, weight: Array, options: Mapping[str, float]) -> Grid:
+def _grid(model: Model, contrast: Contrast, weight: Array, options: Mapping[str, Any]) -> Grid:
     """Return the grid of the model's nonlinear parameters, with the linear problem solved at every node.
 
     With J the derivatives by the linear parameters and W the weights, sqrt(W) J = Q R, so the weighted

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError, did_you_mean
-from .model import Column, Model
+from .method import Method
+from .model import Column, Description
 
 WEIGHTINGS = ("te", "tr", "ti", "flip", "b")
 """Columns whose variation changes the signal: a model that does not read one cannot have it vary."""
 
 
-def check_table(model: Model, contrast: Mapping[str, NDArray[np.float64]], images: int) -> None:
+def check_table(model: Description, contrast: Mapping[str, NDArray[np.float64]], images: int) -> None:
     """Raise an `InputError` for a contrast table of `images` images that the model cannot be fitted to."""
     for column in model.contrast:
         if column.name not in contrast:
@@ -33,11 +34,14 @@ def check_table(model: Model, contrast: Mapping[str, NDArray[np.float64]], image
                 "does not describe; select images in which it is the same",
                 key=name,
             )
-    columns = np.stack([contrast[column.name] for column in model.contrast], axis=1)
-    distinct, needed = len(np.unique(columns, axis=0)), len(model.parameters)
+    columns = [contrast[column.name] for column in model.contrast]
+    distinct = len(np.unique(np.stack(columns, axis=1), axis=0)) if columns else images
+    needed = len(model.parameters)
+    if isinstance(model, Method) and model.images is not None:
+        needed = model.images
     if distinct < needed:
         raise InputError(
-            f"model '{model.name}' has {needed} parameters; {distinct} different "
+            f"model '{model.name}' has {len(model.parameters)} parameters; {distinct} different "
             f"({', '.join(column.name for column in model.contrast)}) cannot determine them, "
             f"it takes at least {needed}"
         )

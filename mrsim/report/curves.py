@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..core.images import Images
 from ..core.maps import Maps
+from ..fit.method import Method
 from ..fit.models import MODELS
 from ..fit.signal import signal
 from .images import UNIT_OF_COLUMN, varying
@@ -77,20 +78,27 @@ def region_decays(
                 region=region,
                 mean=np.abs(images.data[:, voxels]).mean(axis=1),
                 error=noise,
-                fitted=_mean_signal(maps, voxels, table, len(images.data)),
-                fine=_mean_signal(maps, voxels, fine, len(axis)),
+                fitted=_mean_signal(images, maps, voxels, table),
+                fine=_mean_signal(images, maps, voxels, fine),
             )
         )
     return decays
 
 
-def _mean_signal(maps: Maps, voxels: NDArray[np.bool_], contrast: Mapping[str, Array], count: int) -> Array:
+def _mean_signal(images: Images, maps: Maps, voxels: NDArray[np.bool_], contrast: Mapping[str, Array]) -> Array:
+    """Return the mean fitted magnitude; NaN without a signal, and between the images for a method, which has none."""
     model = next((model for model in MODELS if model.name == maps.model), None)
+    count = len(next(iter(contrast.values())))
+    unknown = np.full(count, np.nan)
     if model is None or any(parameter.name not in maps.values for parameter in model.parameters):
-        return np.full(count, np.nan)
+        return unknown
+    if isinstance(model, Method) and (model.signal is None or count != len(images.data)):
+        return unknown
     values = {parameter.name: maps.values[parameter.name][voxels] for parameter in model.parameters}
-    options = maps.history.get("options", {})
-    return np.asarray(np.abs(signal(model, values, contrast, **options)).mean(axis=1))
+    options = {name: value for name, value in maps.history.get("options", {}).items() if value != "map"}
+    options |= {name: volume[voxels] for name, volume in maps.given.items()}
+    fitted = signal(model, values, contrast, sheet=images.encoding, **options)
+    return np.asarray(np.abs(fitted).mean(axis=1))
 
 
 def roi_curves(images: Images, maps: Maps, rois: Mapping[str, NDArray[np.bool_]]) -> Figure:

@@ -63,7 +63,7 @@ def test_cache_rebuilds_a_damaged_module(cache, monkeypatch, damage):
     broken = {"truncated": intact[:500], "edited": intact.replace(b"te = ", b"te = 2 * ", 1), "binary": b"\xff\x00"}
     path.write_bytes(broken[damage])
     assert not compiled._intact(path)
-    compiled._write(find_model("t2-mono"), path)
+    compiled._write(find_model("t2-mono"), (), path)
     assert path.read_bytes() == intact
 
 

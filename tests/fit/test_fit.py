@@ -8,6 +8,7 @@ import pytest
 from mrsim.core.errors import InputError
 from mrsim.core.grid import Grid
 from mrsim.core.images import Images
+from mrsim.core.maps import Maps
 from mrsim.fit.fit import fit
 from mrsim.fit.signal import signal
 
@@ -201,3 +202,40 @@ def test_noise_free_images_have_no_noise_floor():
     faint = _images(data, {"te": TE}, sigma=0.02)
     assert np.all(fit(replace(faint, noisy=False), "t2-mono").status == 0)
     assert np.all(fit(replace(faint, noisy=True), "t2-mono").status == 1)
+
+
+def test_fit_takes_a_map_of_b1_from_another_grid():
+    # B1 rises along x; its map has half the resolution and lies beyond the images, which linear rise survives exactly
+    grid = Grid(shape=SHAPE, spacing=(1e-3, 1e-3, 4e-3))
+    flips, rng = np.radians([2.0, 5.0, 10.0, 15.0]), np.random.default_rng(5)
+    b1 = np.broadcast_to(1 + 80 * grid.coordinates(0), SHAPE)
+    truth = {"m0": rng.uniform(0.5, 1, SHAPE), "t1": rng.uniform(0.4, 2, SHAPE)}
+    clean = signal("spgr", truth, {"flip": flips, "tr": 0.01}, b1=b1)
+    images = _images(clean.reshape(4, -1), {"flip": flips, "tr": 0.01}, sigma=1e-6)
+    coarse = Grid(shape=(2, 3, 5), spacing=(2e-3, 2e-3, 4e-3))
+    values = np.broadcast_to(1 + 80 * coarse.coordinates(0), coarse.shape).copy()
+    given = Maps(
+        grid=coarse, values={"b1": values}, errors={"b1": 0 * values}, units={"b1": ""},
+        status=np.zeros(coarse.shape, np.int8),
+    )  # fmt: skip
+    maps = fit(images, "spgr", b1=given)
+    assert maps.given["b1"] == pytest.approx(b1, rel=1e-12)
+    assert maps.values["t1"] == pytest.approx(truth["t1"], rel=1e-7)
+    # a wrong B1 of +5 % makes T1 about 10 % too short: the map matters
+    assert np.all(np.abs(fit(images, "spgr", b1=1.05).values["t1"] / truth["t1"] - 1) > 0.01)
+
+
+def test_fit_leaves_out_voxels_whose_given_map_says_nothing():
+    flips = np.radians([2.0, 5.0, 10.0, 15.0])
+    clean = signal("spgr", {"m0": np.ones(24), "t1": np.ones(24)}, {"flip": flips, "tr": 0.01})
+    b1 = np.ones(SHAPE)
+    b1[0, 0, 0], b1[0, 0, 1] = np.nan, 40.0
+    maps = fit(_images(clean, {"flip": flips, "tr": 0.01}, sigma=1e-6), "spgr", b1=b1)
+    assert maps.status[0, 0, :3].tolist() == [8, 8, 0]
+    assert "given map" in next(name for name in maps.history["status"] if "given" in name)
+
+
+def test_fit_refuses_a_map_for_an_option_that_is_one_number():
+    images, _ = _recovery(lambda rng: 1)
+    with pytest.raises(InputError, match="one number for all voxels"):
+        fit(images, "inversion-recovery", inversion=np.ones(SHAPE))

@@ -156,7 +156,7 @@ def test_line_module_is_linear_regression():
     for solver in (kernel.solve, kernel.solve.py_func):
         values, errors = np.zeros((2, voxels)), np.empty((2, voxels))
         status, cost, rounds = np.zeros(voxels, np.int8), np.empty(voxels), np.zeros(voxels, np.int64)
-        fixed = (table, weight, -infinite, infinite, np.ones(2), 50, np.abs(y).max(axis=0))
+        fixed = (table, weight, -infinite, infinite, np.ones(2), np.zeros((0, voxels)), 50, np.abs(y).max(axis=0))
         solver(y, 0, voxels, *fixed, values, errors, status, cost, rounds)
         slope_first, covariance = np.polyfit(x, y, 1), np.linalg.inv(np.stack([[9, x.sum()], [x.sum(), x @ x]]))
         assert values[::-1] == pytest.approx(slope_first, rel=1e-9, abs=1e-12)

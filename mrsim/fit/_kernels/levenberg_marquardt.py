@@ -58,6 +58,7 @@ def exponential(x):
 
 # === model ===
 PARAMETERS = 2
+HELD = 0
 TEMPORARIES = 0
 
 
@@ -98,8 +99,8 @@ def evaluate(table, work, out):
 
 
 # === solver ===
-# Rows of `work`, LANES numbers each: trial parameters, temporaries, then what `accumulate` writes ...
-COST = PARAMETERS + TEMPORARIES
+# Rows of `work`, LANES numbers each: trial parameters, what is held, temporaries, then what `accumulate` writes ...
+COST = PARAMETERS + HELD + TEMPORARIES
 GRADIENT = COST + 1
 NORMAL = GRADIENT + PARAMETERS
 NORMALS = PARAMETERS * (PARAMETERS + 1) // 2
@@ -233,8 +234,10 @@ def spread(lane, work, factor, step, size, linear, values, errors, voxel):
 
 
 @njit(fastmath=FLAGS, error_model="numpy")
-def load(lane, voxel, series, size, linear, lower, upper, values, own, work):
-    """Give the lane a voxel: its data and its linear parameters over `size`, its guess, its bounds."""
+def load(lane, voxel, series, size, linear, lower, upper, held, values, own, work):
+    """Give the lane a voxel: its data and its linear parameters over `size`, its guess, its bounds, what is held."""
+    for k in range(HELD):
+        work[(PARAMETERS + k) * LANES + lane] = held[k, voxel]
     for i in range(series.shape[0]):
         own[i * LANES + lane] = series[i, voxel] / size
     for k in range(PARAMETERS):
@@ -245,19 +248,20 @@ def load(lane, voxel, series, size, linear, lower, upper, values, own, work):
 
 
 SOLVE = void(
-    f8[:, ::1], i8, i8, f8[:, ::1], f8[::1], f8[::1], f8[::1], f8[::1], i8,
+    f8[:, ::1], i8, i8, f8[:, ::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[:, ::1], i8,
     f8[::1], f8[:, ::1], f8[:, ::1], i1[::1], f8[::1], i8[::1],
 )  # fmt: skip
 
 
 @njit(SOLVE, nogil=True, cache=True, fastmath=FLAGS, error_model="numpy")
 def solve(
-    series, start, stop, table, weight, lower, upper, linear, limit,
+    series, start, stop, table, weight, lower, upper, linear, held, limit,
     scale, values, errors, status, cost, rounds,
 ):  # fmt: skip
     """Fit voxels start..stop of `series` (n, voxel) whose `status` is CONVERGED, from the guess in `values`.
 
-    `scale` (voxel,) is the largest magnitude of the data. Writes, per voxel: `values` (parameter, voxel);
+    `scale` (voxel,) is the largest magnitude of the data; `held` (option, voxel) what the model's options that
+    differ between voxels are. Writes, per voxel: `values` (parameter, voxel);
     `errors`, the standard errors for unit noise; `status`; `cost`, the weighted sum of squared residuals;
     `rounds`, the evaluations it took.
     """
@@ -270,7 +274,7 @@ def solve(
             while voxel[lane] < 0 and following < stop:
                 if status[following] == CONVERGED:
                     voxel[lane], count[lane], busy = following, 0, busy + 1
-                    load(lane, following, series, scale[following], linear, lower, upper, values, own, work)
+                    load(lane, following, series, scale[following], linear, lower, upper, held, values, own, work)
                 following += 1
         if busy == 0:
             return

@@ -1,10 +1,12 @@
-"""The signal models, one per file, and their registry."""
+"""The signal models and methods, one per file, and their registry."""
 
 from __future__ import annotations
 
 from ...core.errors import InputError, did_you_mean
+from ..method import Method
 from ..model import Model
 from . import (
+    despot1,
     inversion_recovery,
     inversion_recovery_magnitude,
     spgr,
@@ -16,22 +18,23 @@ from . import (
     t2star_offset,
 )
 
-MODELS: tuple[Model, ...] = (
+MODELS: tuple[Model | Method, ...] = (
     spin_echo.MODEL,
     spin_echo_simple.MODEL,
     inversion_recovery.MODEL,
     inversion_recovery_magnitude.MODEL,
     spgr.MODEL,
+    despot1.METHOD,
     t2_mono.MODEL,
     t2_offset.MODEL,
     t2star_mono.MODEL,
     t2star_offset.MODEL,
 )
-"""Every model that can be fitted by name."""
+"""Every model and method that can be fitted by name."""
 
 
-def find_model(name: str) -> Model:
-    """Return the model called `name`, e.g. ``"t2-mono"``."""
+def find_model(name: str) -> Model | Method:
+    """Return the model or method called `name`, e.g. ``"t2-mono"``."""
     for model in MODELS:
         if model.name == name:
             return model

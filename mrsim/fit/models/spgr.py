@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..model import FLIP, M0, T1, TR, Model, Option
-
-B1 = Option(name="b1", default=1.0, unit="", symbol="b_1", description="true over nominal flip angle")
+from ..model import B1, FLIP, M0, T1, TR, Model
 
 
 def signal(m0: Any, t1: Any, flip: Any, tr: Any, b1: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...core.nuclei import PROTON
-from ...fit.models import find_model
+from ...fit.models import t2_offset
 from ...fit.signal import signal
 from ...fit.solve import solve
 from ...sequence.timeline import Timeline
@@ -111,7 +111,7 @@ def _name(dtype: RealType) -> str:
 
 def _fit_task(quick: bool) -> Task:
     rng, voxels, te = np.random.default_rng(3), 50_000 if quick else 300_000, np.arange(1, 17) * 0.01
-    model = find_model("t2-offset")
+    model = t2_offset.MODEL
     truth = {
         "m0": rng.uniform(0.5, 1.0, voxels), "t2": rng.uniform(0.03, 0.12, voxels),
         "offset": rng.uniform(0.02, 0.1, voxels),

@@ -1,0 +1,67 @@
+"""The sign of each datum: what complex images say of it, and fits with every sign that is possible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .method import Solution
+from .model import DataKind
+
+Array = NDArray[np.float64]
+USABLE = (0, 3)
+"""Status codes whose values are kept: converged, or at a bound."""
+
+
+def signed(
+    kind: DataKind, contrast: Mapping[str, Array], series: NDArray[np.complex128]
+) -> tuple[NDArray[np.float64] | NDArray[np.complex128], Array]:
+    """Return the (n, voxel) data and the (candidate, n) signs to try on them.
+
+    Phase-corrected data are known up to one sign. Magnitudes of a recovery have lost the sign of each image,
+    but the signal rises with the inversion time: only the number of negative images is unknown.
+    """
+    n = series.shape[0]
+    if kind == "complex":
+        return series, np.ones((1, n))
+    if kind == "phase-corrected":
+        return _phase_corrected(series), np.array([np.ones(n), -np.ones(n)])
+    if kind == "polarity-restored":
+        rank = np.argsort(np.argsort(contrast["ti"], kind="stable"))
+        return np.abs(series), np.where(rank[None, :] < np.arange(n + 1)[:, None], -1.0, 1.0)
+    return (np.real(series) if kind == "real" else np.abs(series)), np.ones((1, n))
+
+
+def _phase_corrected(series: NDArray[np.complex128]) -> Array:
+    """Return the (n, voxel) real part after each voxel's common phase is removed.
+
+    Signed signals A_i exp(i phi) have the squares A_i^2 exp(2 i phi): half the phase of their sum is the
+    most likely phi, up to half a turn.
+    """
+    with np.errstate(invalid="ignore"):
+        return np.real(series * np.exp(-0.5j * np.angle(np.sum(series**2, axis=0))))
+
+
+def best_of(fit: Callable[[Array], Solution], signs: Array) -> Solution:
+    """Return per voxel the best of the fits with each of the (candidate, n) signs."""
+    best: Solution | None = None
+    for sign in signs:
+        trial = fit(sign)
+        best = trial if best is None else _better(best, trial)
+    assert best is not None
+    return best
+
+
+def _better(first: Solution, second: Solution) -> Solution:
+    """Return per voxel whichever fit is usable and has the smaller cost."""
+    usable = np.isin(second.status, USABLE)
+    take = usable & ((second.cost < first.cost) | ~np.isin(first.status, USABLE))
+    return Solution(
+        values=np.where(take, second.values, first.values),
+        unit_errors=np.where(take, second.unit_errors, first.unit_errors),
+        status=np.where(take, second.status, first.status),
+        cost=np.where(take, second.cost, first.cost),
+        rounds=first.rounds + second.rounds,
+    )
