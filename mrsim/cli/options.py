@@ -100,6 +100,11 @@ set_option = click.option(
     "--set", "overrides", metavar="KEY=VALUE", multiple=True, callback=entries,
     help='Change a protocol entry, e.g. --set "echo_spacing=10 ms".',
 )  # fmt: skip
+given_option = click.option(
+    "--given", metavar="NAME=VALUE", multiple=True, callback=entries,
+    help="Give the fit an option: a number with its unit, a file with a map (.h5, .nii) or, in 'mrsim run', a protocol "
+    "that measures it, e.g. --given b1=0.9.",
+)  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout and nothing else.")
 seed_option = click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the noise.")
 noise_free_option = click.option("--noise-free", is_flag=True, help="Add no noise (the same as --without noise).")

@@ -15,6 +15,7 @@ from .options import (
     engine_options,
     engine_settings,
     field_options,
+    given_option,
     json_option,
     noise_free_option,
     phantom_options,
@@ -36,6 +37,7 @@ RESULTS = Path("results")
 @phantom_options
 @field_options
 @click.option("--model", metavar="NAME", help="Signal model to fit; 'mrsim list models' names them.")
+@given_option
 @seed_option
 @noise_free_option
 @engine_options

@@ -58,6 +58,8 @@ class RunRequest:
     """Path of a map of off-resonance, Hz, before the shim."""
     model: str | None = None
     """Signal model to fit."""
+    given: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Options of the fit as text: a number with its unit, a file with a map, or a protocol that measures it."""
     overrides: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Protocol entries, as text with units: {"te": "10 ms"}."""
     seed: int = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -32,6 +32,7 @@ from ..sequence.scanner import Scanner, choose_scanner
 from ..sequence.sequence import Sequence
 from ..simulate import Bloch, Pathways, add_noise, simulate
 from .fields import coils_of, in_fields
+from .given import check_names, given_options
 from .import_phantom import open_phantom
 from .request import CAUSES, Progress, RunRequest, RunResult
 
@@ -46,6 +47,8 @@ class RunTable:
     phantom: str = "lumbar-disc"
     grade: int | None = None
     fit: str | None = None
+    given: dict[str, str] = field(default_factory=dict)
+    """Options of the fit, e.g. ``b1 = "brain-b1"``: a number, a file with a map, or a protocol that measures it."""
     imperfections: Imperfections | None = None
     """Of the scanner, instead of those in its own file."""
 
@@ -104,8 +107,9 @@ def prepare(request: RunRequest) -> Prepared:
         listed = "\n".join(f"  {violation}" for violation in violations[:20])
         raise InfeasibleError(f"{path.stem} breaks {len(violations)} limits of scanner {scanner.name}:\n{listed}")
     model = request.model or defaults.fit
+    given = dict(request.given) or (defaults.given if request.model in (None, defaults.fit) else {})
     if model is not None:
-        find_model(model)
+        check_names(find_model(model), given)
     full = replace(
         request,
         scanner=request.scanner or scanner.name,
@@ -113,6 +117,7 @@ def prepare(request: RunRequest) -> Prepared:
         field=scanner.b0,
         grade=grade,
         model=model,
+        given=given,
     )
     return Prepared(request=full, description=description, protocol_file=path, sequence=sequence, phantom=phantom)
 
@@ -141,7 +146,7 @@ def engine_of(request: RunRequest, **extra: Any) -> Bloch | Pathways:
     if name not in ENGINE_NAMES:
         raise InputError(f"unknown engine '{name}'{did_you_mean(name, list(ENGINE_NAMES))}", key="--engine")
     kind = ENGINE_NAMES[name]
-    known = [field.name for field in fields(kind)]
+    known = [entry.name for entry in fields(kind)]
     for option in options:
         if option not in known:
             raise InputError(f"the {name} engine has no option '{option}'{did_you_mean(option, known)}", key=option)
@@ -202,7 +207,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         with clock.step("unmix"):
             images = _unmixed(prepared, images, raw, truth)
     with clock.step("fit"):
-        maps = fit(images, request.model, threads=request.threads) if request.model else None
+        maps = _fitted(images, request, progress)
     thin = dict.fromkeys(rois.not_eroded, "not eroded: too thin")
     evaluation = evaluate(maps, truth, rois, thin) if maps else None
     return RunResult(
@@ -217,10 +222,23 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         truth=truth,
         rois=rois,
         evaluation=evaluation,
-        warnings=tuple(raw.history["warnings"]),
+        warnings=(*raw.history["warnings"], *(maps.history.get("warnings", ()) if maps else ())),
         timings=clock.seconds,
         provenance=_provenance(prepared),
     )
+
+
+def _fitted(images: Images, request: RunRequest, progress: Progress | None) -> Maps | None:
+    """Return the maps, with what the fit is given measured first."""
+    if request.model is None:
+        return None
+
+    def measure(protocol: str) -> Maps | None:
+        own = replace(request, protocol=protocol, model=None, given={}, overrides={}, seed=request.seed + 1)
+        return run(own, progress).maps
+
+    options = given_options(find_model(request.model), request.given, measure)
+    return fit(images, request.model, threads=request.threads, **options)
 
 
 def _unmixed(prepared: Prepared, images: Images, raw: Acquisition, truth: Maps) -> Images:

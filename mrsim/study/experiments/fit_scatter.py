@@ -19,7 +19,7 @@ from ...core.images import Images
 from ...core.units import UNITS, Fraction, parse_quantity
 from ...fit.crlb import crlb
 from ...fit.fit import fit
-from ...fit.model import Column, Model, Parameter
+from ...fit.model import Column, Description, Parameter
 from ...fit.models import find_model
 from ...fit.signal import signal
 from ..experiment import Arrays, Experiment, Measure, Outcome
@@ -90,14 +90,16 @@ def _scatter(
     ]  # fmt: skip
 
 
-def _read(settings: FitScatter) -> tuple[Model, dict[str, float], dict[str, NDArray[np.float64]], dict[str, float]]:
+def _read(settings: FitScatter) -> tuple[Description, dict[str, float], dict[str, NDArray[np.float64]], dict[str, Any]]:
     """Return the model and the settings' texts as SI numbers."""
     model = find_model(settings.model)
     values = {p.name: _quantity(settings.values, p)[0] for p in model.parameters}
     columns = {column.name: _quantity(settings.contrast, column) for column in model.contrast}
     images = max(len(column) for column in columns.values())
     contrast = {name: np.broadcast_to(np.array(column), (images,)).copy() for name, column in columns.items()}
-    options = {o.name: _quantity(settings.options, o)[0] for o in model.options if o.name in settings.options}
+    options: dict[str, Any] = {
+        o.name: _quantity(settings.options, o)[0] for o in model.options if o.name in settings.options
+    }
     return model, values, contrast, options
 
 
@@ -112,7 +114,7 @@ def _quantity(texts: Mapping[str, str], entry: Any) -> tuple[float, ...]:
         raise InputError(str(problem), key=entry.name) from None
 
 
-def _linear(model: Model, values: Mapping[str, float]) -> float:
+def _linear(model: Description, values: Mapping[str, float]) -> float:
     """Return the size of the signal: its first linear parameter."""
     return abs(values[model.linear[0]])
 
