@@ -33,6 +33,7 @@ _HOMES = {
     "Bloch": "simulate",
     "Pathways": "simulate",
     "add_noise": "simulate",
+    "Physiology": "simulate",
     "reconstruct": "recon",
     "fit": "fit.fit",
     "crlb": "fit.crlb",

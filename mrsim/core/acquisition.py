@@ -50,6 +50,8 @@ class Readouts:
     """Per readout, each (readout,): ``line``, ``partition``, ``slice``, ``contrast``, ``average``, ..."""
     dwell: float | None = None
     """Time between samples, s; None: the encoding's."""
+    start: NDArray[np.float64] | None = None
+    """(readout,) when the window opened, s since the start of the scan; None where the source does not say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -76,3 +78,15 @@ class Acquisition:
     def noise_sigma(self) -> NDArray[np.float64]:
         """Return the (coil,) standard deviation of one quadrature channel of one sample, m^3."""
         return np.sqrt(np.real(np.diag(self.noise_density)) / self.encoding.dwell)
+
+    def measured_noise(self) -> NDArray[np.complex128] | None:
+        """Return the (coil, coil) `noise_density` that the readouts of the group ``noise`` show, m^6 s.
+
+        None without such readouts. Its diagonal has a relative standard error of 1 / sqrt(samples).
+        """
+        group = self.groups.get("noise")
+        if group is None or group.data.size == 0:
+            return None
+        flat = group.data.transpose(1, 0, 2).reshape(group.data.shape[1], -1)
+        dwell = self.encoding.dwell if group.dwell is None else group.dwell
+        return np.asarray(flat @ flat.conj().T / flat.shape[1] / 2 * dwell)

@@ -50,7 +50,7 @@ UNITS: dict[str, dict[str, str]] = {
     "Encoding": {"frequency": "Hz", "dwell": "s"},
     "Grid": {"spacing": "m", "centre": "m", "axes": "1"},
     "Images": {"data": "1", "sigma": "1"},
-    "Readouts": {"data": "m^3", "k": "1/m", "t": "s", "dwell": "s"},
+    "Readouts": {"data": "m^3", "k": "1/m", "t": "s", "dwell": "s", "start": "s"},
 }
 """SI unit of each field of a noun; ``"1"`` is a pure number."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..core.acquisition import Acquisition
 from ..core.errors import InputError
@@ -43,6 +44,7 @@ def reconstruct(
         Complex images (contrast, z, y, x) with their noise, and the method's parameters in `encoding`.
     """
     check_finite(raw)
+    raw = with_measured_noise(raw)
     coils = raw.imaging.data.shape[1]
     if raw.encoding.k_from == "trajectory":
         if coils != 1 or method is not None:
@@ -55,6 +57,18 @@ def reconstruct(
             return reconstruct_cartesian(raw)
         method = default_method(raw)
     return _run(raw, method, progress)
+
+
+def with_measured_noise(raw: Acquisition) -> Acquisition:
+    """Return raw data whose noise covariance is what a prescan (group ``noise``) shows, if they hold one.
+
+    A reconstruction knows the coils' noise from this measurement, as on a scanner; without it, from the calibration.
+    """
+    measured = raw.measured_noise() if raw.noisy else None
+    if measured is None:
+        return raw
+    samples = raw.groups["noise"].data[:, 0].size
+    return replace(raw, noise_density=measured, history=raw.history | {"noise_samples": samples})
 
 
 def _run(raw: Acquisition, method: Method, progress: Callable[[int, int], None] | None) -> Images:

@@ -1,9 +1,8 @@
 """The scanner: field, gradient and RF limits, rasters, dead times and the SNR calibration.
 
 The calibration is one number: the SNR of 1 mm^3 of proton density 1, fully relaxed and without decay, in one
-second of ADC time at 3 T. Other fields follow a power law of B0, with one exponent below and another above 3 T.
-Both are choices with a wide spread in the literature (0.9 to 1.0 up to 3 T in the torso, 1.0 to 1.9 above), so
-they are fields of the scanner and not constants of the code.
+second of ADC time at 3 T. Other fields follow a power law of B0 whose exponent is a choice with a wide spread in
+the literature, so both are fields of the scanner and not constants of the code; see `snr_law`.
 """
 
 from __future__ import annotations
@@ -20,11 +19,12 @@ from ..core.toml import available, read_toml, resource, structure
 from ..core.units import FieldStrength, GradientStrength, SlewRate, Time
 from .events import NS
 from .imperfect.imperfections import Imperfections
+from .snr_law import Pieces, field_factor, law_pieces
 
 FOLDER = "protocols/scanners"
 """Where scanner presets lie."""
 
-_MAY_BE_ZERO = ("rf_dead_time", "rf_ringdown", "adc_dead_time", "snr_exponent_low", "snr_exponent_high", "shim_order")
+_MAY_BE_ZERO = ("rf_dead_time", "rf_ringdown", "adc_dead_time", "snr_exponent", "shim_order")
 
 
 def to_ns(seconds: float) -> int:
@@ -68,10 +68,8 @@ class Scanner:
     """Before and after an ADC window within its block at least, s."""
     snr_reference: float = 15.0
     """SNR of 1 mm^3 of proton density 1 in 1 s of ADC time at 3 T."""
-    snr_exponent_low: float = 0.97
-    """SNR grows with b0 to this power up to 3 T (ultimate intrinsic SNR of the torso)."""
-    snr_exponent_high: float = 1.5
-    """SNR grows with b0 to this power above 3 T."""
+    snr_exponent: str | float | Pieces = "torso"
+    """How SNR grows with b0: a law by name (`snr_law.LAWS`), one exponent, or (from this field on, exponent) pairs."""
     shim_order: int = 2
     """Highest degree of the harmonics that the shim takes out of a field map; 0 sets the centre frequency alone."""
     transmit: str = "uniform"
@@ -94,6 +92,7 @@ class Scanner:
                 word = "zero or positive" if least == 0.0 else "positive"
                 raise InputError(f"is {value}; it must be finite and {word}", key=entry.name)
         nucleus(self.nucleus)
+        law_pieces(self.snr_exponent)
         if to_ns(self.rf_raster) < 1 or to_ns(self.adc_raster) < 1:
             raise InputError("rasters must be whole nanoseconds, at least 1 ns", key="rf_raster, adc_raster")
         for name in ("gradient_raster", "block_raster"):
@@ -118,8 +117,7 @@ class Scanner:
     @property
     def snr(self) -> float:
         """SNR of 1 mm^3 of proton density 1 in 1 s of ADC time at this scanner's field."""
-        exponent = self.snr_exponent_low if self.b0 <= 3.0 else self.snr_exponent_high
-        return self.snr_reference * float((self.b0 / 3.0) ** exponent)
+        return self.snr_reference * field_factor(self.b0, self.snr_exponent)
 
     @property
     def noise_density(self) -> float:

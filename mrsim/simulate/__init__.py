@@ -13,6 +13,7 @@ from .options import Bloch, Progress
 from .partial import simulate_part
 from .pathways import run_pathways
 from .pathways_options import Pathways
+from .physiology import Physiology, add_physiology, measured_again
 from .z_spectrum import SaturationTrain, z_spectrum
 
 ENGINES = (Bloch, Pathways)
@@ -74,9 +75,12 @@ __all__ = [
     "ENGINES",
     "Bloch",
     "Pathways",
+    "Physiology",
     "Progress",
     "SaturationTrain",
     "add_noise",
+    "add_physiology",
+    "measured_again",
     "simulate",
     "simulate_part",
     "z_spectrum",

@@ -88,7 +88,7 @@ def acquisition(
 ) -> Acquisition:
     """Demodulate with each window's receiver phase and group the (readout, coil, sample) signal by purpose."""
     table, groups = timeline.readouts, {}
-    purposes = np.array(table.purpose)
+    purposes, start = np.array(table.purpose), _start(timeline)
     for name, rows in _groups(table, purposes).items():
         part = windows_of(table, rows)
         time = (np.arange(part.t.shape[1]) + 0.5) * part.dwell[:, None]
@@ -100,6 +100,7 @@ def acquisition(
             t=part.t,
             labels=part.labels,
             dwell=float(part.dwell[0]),
+            start=start[rows],
         )
     return Acquisition(
         groups=groups,
@@ -111,6 +112,14 @@ def acquisition(
         ),
         history=facts,
     )
+
+
+def _start(timeline: Timeline) -> NDArray[np.float64]:
+    """Return the (readout,) times at which the windows open, s since the start of the scan."""
+    start = np.zeros(len(timeline.readouts.dwell))
+    windows = np.flatnonzero(timeline.kind == READOUT)
+    start[timeline.event[windows]] = timeline.start[windows] * 1e-9
+    return start
 
 
 def _groups(table: ReadoutTable, purposes: NDArray[np.str_]) -> dict[str, NDArray[np.int64]]:

@@ -6,6 +6,7 @@ the file can fill.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +52,20 @@ def read_mrd(path: Path | str) -> Acquisition:
     }
     if "imaging" not in groups:
         raise InputError("holds no imaging acquisition, only noise, calibration or navigators", file=path)
-    density, notes = _noise(groups, words)
-    return Acquisition(
-        groups=groups, encoding=encoding, noise_density=density, noisy=words.get("noisy", "true") == "true",
-        history={"engine": "mrd file", "file": Path(path).name, "warnings": notes},
+    coils = groups["imaging"].data.shape[1]
+    known = _known_noise(words, coils)
+    raw = Acquisition(
+        groups=groups, encoding=encoding, noisy=words.get("noisy", "true") == "true",
+        noise_density=np.zeros((coils, coils), dtype=np.complex128) if known is None else known,
+        history={"engine": "mrd file", "file": Path(path).name, "warnings": ()},
     )  # fmt: skip
+    if known is not None:
+        return raw
+    measured = raw.measured_noise()
+    if measured is None or measured.shape != (coils, coils):
+        notes = ("the file has no noise measurement: noise is unknown",)
+        return replace(raw, history=raw.history | {"warnings": notes})
+    return replace(raw, noise_density=measured)
 
 
 def _size(head: Any) -> int:
@@ -233,7 +243,10 @@ class _Reader:
         labels = self._labels(heads, encoding)
         first = heads["user_float"][:, :1].astype(np.float64) * 1e-3
         t = first + np.arange(data.shape[2]) * heads["sample_time_us"][:, None].astype(np.float64) * 1e-6
-        return Readouts(data=data, k=self._k(chosen, heads, labels, encoding, name)[:, kept], t=t, labels=labels)
+        dwell = float(np.median(heads["sample_time_us"])) * 1e-6
+        own = abs(dwell - encoding.dwell) > 1e-6 * encoding.dwell
+        k = self._k(chosen, heads, labels, encoding, name)[:, kept]
+        return Readouts(data=data, k=k, t=t, labels=labels, dwell=dwell if own else None)
 
     def _labels(self, heads: NDArray[Any], encoding: Encoding) -> dict[str, NDArray[np.int64]]:
         labels = {label: heads["idx"][counter].astype(np.int64) for label, counter in COUNTERS.items()}
@@ -274,16 +287,10 @@ class _Reader:
         return np.asarray(k / extent)
 
 
-def _noise(groups: dict[str, Readouts], words: dict[str, str]) -> tuple[NDArray[np.complex128], tuple[str, ...]]:
-    """Return the (coil, coil) noise density, m^6 s, and a warning if it is unknown."""
-    coils = groups["imaging"].data.shape[1]
+def _known_noise(words: dict[str, str], coils: int) -> NDArray[np.complex128] | None:
+    """Return the (coil, coil) noise density, m^6 s, that our own header states."""
     values = [float(word) for word in words.get("mrsim_noise_density", "").split()]
-    if len(values) == 2 * coils * coils:
-        pair = np.array(values).reshape(2, coils, coils)
-        return pair[0] + 1j * pair[1], ()
-    noise = groups.get("noise")
-    if noise is None or noise.data.shape[1] != coils:
-        return np.zeros((coils, coils), dtype=np.complex128), ("the file has no noise measurement: noise is unknown",)
-    flat = noise.data.transpose(1, 0, 2).reshape(coils, -1)
-    dwell = float(np.median(np.diff(noise.t, axis=1))) if noise.t.shape[1] > 1 else 0.0
-    return np.asarray(flat @ flat.conj().T / flat.shape[1] / 2 * dwell), ()
+    if len(values) != 2 * coils * coils:
+        return None
+    pair = np.array(values).reshape(2, coils, coils)
+    return np.asarray(pair[0] + 1j * pair[1])
