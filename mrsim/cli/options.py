@@ -123,6 +123,11 @@ phantom_options = together(
         metavar="SET",
         help="Material set where the literature disagrees, e.g. ecr; mrsim list materials.",
     ),
+    click.option(
+        "--extrapolate",
+        is_flag=True,
+        help="Allow a field strength beyond those at which the tissues are known; the report then names them.",
+    ),
     click.option("--b1", type=float, callback=positive, help="Transmit field relative to the nominal one, e.g. 0.9."),
     click.option("--offset", metavar="FREQUENCY", callback=hertz, help='Off-resonance of the object, e.g. "20 Hz".'),
 )

@@ -24,11 +24,13 @@ from .output import write_json
 @click.option(
     "--property", "prop", metavar="PROPERTY", default="t2", show_default=True, help="Mapped beside the tissues."
 )
+@click.option("--material", "materials", multiple=True, metavar="SET", help="Material set; mrsim list materials.")
+@click.option("--extrapolate", is_flag=True, help="Allow a field strength beyond those at which tissues are known.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.png", help="Picture [default: NAME.png].")
 @json_option
 def command(
-    name: str, field: float, grade: int | tuple[int, ...] | None, orientation: str, prop: str, out: Path | None,
-    as_json: bool,
+    name: str, field: float, grade: int | tuple[int, ...] | None, orientation: str, prop: str,
+    materials: tuple[str, ...], extrapolate: bool, out: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     r"""Draw phantom NAME: its tissues, a property, and its hard parts in space.
 
@@ -47,7 +49,7 @@ def command(
         raise StorageError(f"{path}: pictures are PNG files; name one that ends in .png")
     if not path.absolute().parent.is_dir():
         raise StorageError(f"{path}: the folder {path.parent} does not exist")
-    phantom = load_phantom(name, field, grade)
+    phantom = load_phantom(name, field, grade, materials, extrapolate)
     figure = phantom_figure(phantom, orientation, prop)
     with replacing(path) as temporary:
         temporary.write_bytes(png(figure))

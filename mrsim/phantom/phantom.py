@@ -79,6 +79,12 @@ class Phantom:
     """Provenance."""
 
     @property
+    def extrapolated(self) -> dict[str, tuple[str, ...]]:
+        """Per tissue, its properties that lie beyond the field strengths at which they are known."""
+        found = {tissue.name: tissue.extrapolated(self.field) for tissue in self.tissues}
+        return {name: properties for name, properties in found.items() if properties}
+
+    @property
     def solid(self) -> bool:
         """True if any region varies along all three axes."""
         return any(isinstance(region.shape, Solid) for region in self.regions)
@@ -166,8 +172,9 @@ class Phantom:
             values[name][filled] = _field_at(field, voxel_centres(grid)[filled], name)
         errors = {name: np.zeros(grid.shape) for name in units}
         return Maps(
-            grid=grid, values=values, errors=errors, units=units, status=status, fractions=fractions, model="truth"
-        )
+            grid=grid, values=values, errors=errors, units=units, status=status, fractions=fractions, model="truth",
+            history={"field": self.field, "extrapolated": {k: list(v) for k, v in self.extrapolated.items()}},
+        )  # fmt: skip
 
     def rois(self, grid: Grid, erode: bool = True) -> RoiMasks:
         """Return disjoint masks of pure voxels by region of interest.

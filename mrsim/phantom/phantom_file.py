@@ -119,9 +119,13 @@ class PhantomFile:
     spine: Spine | None = None
     materials: tuple[str, ...] = ()
     """Material sets of its tissues, where the literature disagrees."""
+    extrapolate: bool = False
+    """Allow field strengths beyond those at which its tissues are known."""
 
 
-def load_phantom(name: str, field: float = 3.0, grade: Grade = None, materials: tuple[str, ...] = ()) -> Phantom:
+def load_phantom(
+    name: str, field: float = 3.0, grade: Grade = None, materials: tuple[str, ...] = (), extrapolate: bool = False
+) -> Phantom:
     """Load a phantom by name or path.
 
     Parameters
@@ -135,14 +139,18 @@ def load_phantom(name: str, field: float = 3.0, grade: Grade = None, materials: 
         discs, or one each from the uppermost down; with fewer, the lowest discs take them and the others the first.
     materials : tuple of str
         Material sets on top of the file's own, e.g. ``("stiffness_falls",)``; see `material_sets`.
+    extrapolate : bool
+        True allows field strengths beyond those at which the tissues are known; `Phantom.extrapolated` then names
+        what was carried on.
     """
     path = resource(name, "phantoms", "phantom")
     content = structure(read_toml(path), PhantomFile, path)
+    extrapolate = extrapolate or content.extrapolate
     if not content.b1 > 0:
         raise _error(path, ("b1",), f"{content.b1:g} is not positive; 1 is the nominal transmit field")
     grades = grade_numbers(grade)
     if content.spine:
-        spine = _spine(content, content.spine, grades, path, field, (*content.materials, *materials))
+        spine = _spine(content, content.spine, grades, path, field, (*content.materials, *materials), extrapolate)
         return magnetised(spine, content.susceptibility) if content.susceptibility else spine
     if len(grades) > 1:
         raise InputError(f"{len(grades)} grades for '{path.stem}', which is not a spine; give one", key="grade")
@@ -160,7 +168,7 @@ def load_phantom(name: str, field: float = 3.0, grade: Grade = None, materials: 
         description=content.description,
         field=field,
         grade=number,
-        tissues=tissues_of(names, content.material, path, number, field, sets),
+        tissues=tissues_of(names, content.material, path, number, field, sets, extrapolate),
         regions=regions,
         rois_defined=rois,
         axis=content.extruded,
@@ -179,15 +187,16 @@ def grade_numbers(grade: Grade) -> tuple[int, ...]:
 
 
 def _spine(
-    content: PhantomFile, spine: Spine, grades: tuple[int, ...], path: Path, field: float, sets: tuple[str, ...]
-) -> Phantom:
+    content: PhantomFile, spine: Spine, grades: tuple[int, ...], path: Path, field: float, sets: tuple[str, ...],
+    extrapolate: bool,
+) -> Phantom:  # fmt: skip
     """Return a spine."""
     if content.shape or content.motion_segment or content.length is not None:
         raise _error(path, ("spine",), "stands beside shapes, a motion segment or a length; give one of them")
     made = spine_parts(spine, grades, path)
     regions, wanted = regions_of(made.pieces)
     tissues = tuple(
-        dataclasses.replace(tissue_of(name, content.material, path, grade, field, sets), name=full)
+        dataclasses.replace(tissue_of(name, content.material, path, grade, field, sets, extrapolate), name=full)
         for name, grade, full in wanted
     )
     check_sets(tissues, path, sets)

@@ -41,9 +41,10 @@ def tissues_of(
     grade: int | None,
     field: float,
     sets: tuple[str, ...],
+    extrapolate: bool,
 ) -> tuple[Tissue, ...]:
     """Return the tissues; a material set that none of them has is an error."""
-    tissues = tuple(tissue_of(name, materials, path, grade, field, sets) for name in names)
+    tissues = tuple(tissue_of(name, materials, path, grade, field, sets, extrapolate) for name in names)
     check_sets(tissues, path, sets)
     return tissues
 
@@ -62,8 +63,9 @@ def check_sets(tissues: tuple[Tissue, ...], path: Path, sets: tuple[str, ...]) -
 
 
 def tissue_of(
-    name: str, materials: dict[str, Material], path: Path, grade: int | None, field: float, sets: tuple[str, ...]
-) -> Tissue:
+    name: str, materials: dict[str, Material], path: Path, grade: int | None, field: float, sets: tuple[str, ...],
+    extrapolate: bool,
+) -> Tissue:  # fmt: skip
     """Return a material of the file, or else a tissue of ``phantoms/tissues`` or of a path."""
     if name in materials:
         return _ideal_tissue(name, materials[name], path)
@@ -71,7 +73,7 @@ def tissue_of(
     if name not in shipped and not name.endswith(".toml"):
         hint = did_you_mean(name, [*materials, *shipped])
         raise InputError(f"unknown tissue or material '{name}'{hint}", key="tissue", file=path)
-    return load_tissue(name, grade, field, sets)
+    return load_tissue(name, grade, field, sets, extrapolate)
 
 
 def _ideal_tissue(name: str, material: Material, path: Path) -> Tissue:

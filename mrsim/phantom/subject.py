@@ -25,8 +25,9 @@ FOLLOWS = {"t1": ("t1",), "t2": ("t2", "t2_star"), "pd": ("pd",)}
 
 
 def subject_phantom(
-    subject: Subject, name: str, field: float, level: str | None = None, breathing: bool = False
-) -> Phantom:
+    subject: Subject, name: str, field: float, level: str | None = None, breathing: bool = False,
+    extrapolate: bool = False,
+) -> Phantom:  # fmt: skip
     """Return a phantom as a subject has it.
 
     Parameters
@@ -41,8 +42,10 @@ def subject_phantom(
         Whose grade a phantom of one disc has; the subject's index level by default. Spines have all grades.
     breathing : bool
         True moves everything along y with the breath.
+    extrapolate : bool
+        True allows field strengths beyond those at which the tissues are known.
     """
-    phantom = load_phantom(name, field, _grades(subject, name, level))
+    phantom = load_phantom(name, field, _grades(subject, name, level), extrapolate=extrapolate)
     b0 = subject.traits.get("b0", 0.0) * nucleus("1H").gamma_bar * field
     if not isinstance(phantom.offset, float) or not isinstance(phantom.b1, float):
         raise InputError(

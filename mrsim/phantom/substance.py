@@ -31,15 +31,15 @@ class Substance:
     description: str
     facts: dict[str, Fact]
 
-    def property(self, name: str, field: float = 3.0) -> Property:
+    def property(self, name: str, field: float = 3.0, extrapolate: bool = False) -> Property:
         """Return one value at a field strength, T."""
         if name not in self.facts:
             raise InputError(f"{self.name} has no property '{name}'{did_you_mean(name, list(self.facts))}")
-        return at_field(self.name, name, self.facts[name], field)
+        return at_field(self.name, name, self.facts[name], field, extrapolate)
 
-    def known(self, field: float) -> dict[str, Property]:
+    def known(self, field: float, extrapolate: bool = False) -> dict[str, Property]:
         """Return everything that is known at a field strength, T."""
-        return {name: self.property(name, field) for name in known_at(self.facts, field)}
+        return {name: self.property(name, field, extrapolate) for name in known_at(self.facts, field, extrapolate)}
 
 
 def load_substance(name: str) -> Substance:

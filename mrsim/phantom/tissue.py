@@ -16,11 +16,10 @@ from ..core.errors import InputError, did_you_mean
 from ..core.nuclei import WATER_PPM
 from ..core.toml import available, resource
 from .exchange import ExchangePool
+from .field_laws import EXTRAPOLATED
+from .other_fields import at_other_field
 from .tissue_facts import RELAXATION, Fact, Property, at_field, known_at, read_fact
 from .tissue_file import GRADES, FatTable, FractionEntry, TimeEntry, TissueFile, WaterTable, read_tissue_file
-
-COMPUTED = "computed from a law for the field strength"
-"""Provenance of values that no table holds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +67,8 @@ class Tissue:
     """Material sets that were chosen."""
     all_sets: tuple[str, ...] = ()
     """Material sets that could be chosen."""
+    extrapolate: bool = False
+    """True gives values beyond the known field strengths, whose provenance then says so."""
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the properties that the tissue has."""
@@ -79,7 +80,10 @@ class Tissue:
         """Return one property at a field strength, T, refusing fields that the tissue does not know."""
         if name in self.facts or name in self.replaced:
             name_of_set = f" in the material sets {', '.join(self.sets)}" if name in self.replaced else ""
-            return at_field(self.name, name + name_of_set, self.replaced.get(name) or self.facts[name], field)
+            return at_field(self.name, name + name_of_set, self.replaced.get(name) or self.facts[name], field,
+                            self.extrapolate)  # fmt: skip
+        if name == "t2_star" and "t2" in self.replaced:
+            return self._following(field)
         if name not in self.names():
             known = (*self.names(), *self.facts)
             raise InputError(f"{self.name} has no property '{name}'{did_you_mean(name, known)}")
@@ -93,7 +97,15 @@ class Tissue:
             return Property(
                 value=entry.value[index], unit=unit, sd=entry.spread[index], source=source, provenance=provenance
             )
-        return self._computed(name, entry, field)
+        return at_other_field(self, name, entry, field)
+
+    def _following(self, field: float) -> Property:
+        """Return T2* where a material set replaces T2 alone: the dephasing 1/T2* - 1/T2 stays that of the file."""
+        own = replace(self, replaced={})
+        t2, old = own.property("t2", field).value, own.property("t2_star", field)
+        value = 1 / (1 / self.property("t2", field).value + 1 / old.value - 1 / t2)
+        source = f"dephasing of {1e3 * old.value:.4g} ms beside T2 of {1e3 * t2:.4g} ms ({old.source})"
+        return replace(old, value=value, sd=old.sd * value / old.value, source=source)
 
     def properties(self, field: float) -> dict[str, Property]:
         """Return what the signal of a simple image needs, at a field strength, T."""
@@ -101,7 +113,9 @@ class Tissue:
 
     def known(self, field: float) -> dict[str, Property]:
         """Return everything that is known at a field strength, T; facts of other fields are left out."""
-        return self.properties(field) | {name: self.property(name, field) for name in known_at(self.facts, field)}
+        return self.properties(field) | {
+            name: self.property(name, field) for name in known_at(self.facts, field, self.extrapolate)
+        }
 
     def pools(self, field: float) -> tuple[Pool, ...]:
         """Return the pools of spins at a field strength, T; together they have the tissue's proton density."""
@@ -135,6 +149,11 @@ class Tissue:
         t1, t2, t2_star = (self.property(prefix + key, field).value for key in ("t1", "t2", "t2_star"))
         dephasing = 1 / t2_star - 1 / t2
         t2_prime = 1 / dephasing if dephasing > 1e-12 / t2 else math.inf
+        if t2 > 2 * t1 * (1 + 1e-9) or dephasing < -1e-6 / t2:
+            raise InputError(
+                f"{self.name}: at {field:g} T, {name} would have T1 {1e3 * t1:.4g}, T2 {1e3 * t2:.4g} and T2* "
+                f"{1e3 * t2_star:.4g} ms, but physics asks for T2* <= T2 <= 2 T1; choose another field or other values"
+            )
         return Pool(name=name, pd=pd, t1=t1, t2=t2, t2_prime=t2_prime, shift=shift)
 
     def _index(self, entry: TimeEntry | FractionEntry, field: float) -> int | None:
@@ -145,26 +164,14 @@ class Tissue:
         near = [i for i, b in enumerate(self.fields) if math.isclose(b, field, rel_tol=1e-9)]
         return near[0] if near else None
 
-    def _computed(self, name: str, entry: TimeEntry | FractionEntry, field: float) -> Property:
-        """Return a property from the file's law for the field strength."""
-        law = entry.law if isinstance(entry, TimeEntry) else None
-        known = ", ".join(f"{b:g}" for b in self.fields)
-        if law is None or not law.valid[0] <= field <= law.valid[1]:
-            span = f"between {law.valid[0]:g} and {law.valid[1]:g} T" if law else f"only at {known} T"
-            raise InputError(f"{self.name}: {name} at {field:g} T is unknown; it is known {span}; choose such a field")
-        prefix = "fat_" if name.startswith("fat_") else ""
-        reference = self.property(name, law.reference)
-
-        def t2(b: float) -> float:
-            return self.property(f"{prefix}t2", b).value
-
-        value = law.at(field, reference.value, t2)
-        source = f"{law.kind} law from the value at {law.reference:g} T ({reference.source}); {law.source}"
-        sd = reference.sd * value / reference.value
-        return Property(value=value, unit="s", sd=sd, source=source, provenance=COMPUTED)
+    def extrapolated(self, field: float) -> tuple[str, ...]:
+        """Return the names of what lies beyond the known field strengths, T."""
+        return tuple(name for name, entry in self.known(field).items() if entry.provenance == EXTRAPOLATED)
 
 
-def load_tissue(name: str, grade: int | str | None = None, field: float = 3.0, sets: tuple[str, ...] = ()) -> Tissue:
+def load_tissue(
+    name: str, grade: int | str | None = None, field: float = 3.0, sets: tuple[str, ...] = (), extrapolate: bool = False
+) -> Tissue:
     """Load a tissue by name or path, and make sure that it is known at a field strength.
 
     Parameters
@@ -178,6 +185,8 @@ def load_tissue(name: str, grade: int | str | None = None, field: float = 3.0, s
     sets : tuple of str
         Material sets to choose, e.g. ``("stiffness_falls",)``; later ones win, and names that the tissue does not
         have are left to other tissues.
+    extrapolate : bool
+        True allows fields beyond those that the file knows; the values' provenance says so.
     """
     path = resource(name, "phantoms/tissues", "tissue")
     content = read_tissue_file(path)
@@ -204,6 +213,7 @@ def load_tissue(name: str, grade: int | str | None = None, field: float = 3.0, s
         replaced=replaced,
         sets=chosen,
         all_sets=tuple(content.set),
+        extrapolate=extrapolate,
     )
     tissue.pools(field)
     return tissue

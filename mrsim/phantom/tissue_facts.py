@@ -15,7 +15,7 @@ from pydantic import BeforeValidator
 
 from ..core.errors import InputError, did_you_mean
 from ..core.units import UNITS, Quantity, parse_quantity, si_unit
-from .field_laws import STRICT
+from .field_laws import EXTRAPOLATED, INTERPOLATED, STRICT, between
 
 Fields = Annotated[tuple[float, ...], Quantity("magnetic field")]
 Provenance = Literal[
@@ -187,9 +187,17 @@ def read_fact(name: str, entry: FactEntry, replaceable: bool = False) -> Fact:
     return Fact(values=values, spreads=spreads or (0.0,) * wanted, unit=next(iter(UNITS[dimension])), entry=entry)
 
 
-def known_at(facts: dict[str, Fact], field: float) -> list[str]:
-    """Return the names of the facts that hold at a field strength, T."""
-    return [name for name, fact in facts.items() if _place(fact, field) is not None]
+def known_at(facts: dict[str, Fact], field: float, extrapolate: bool = False) -> list[str]:
+    """Return the names of the facts that are known at a field strength, T."""
+    return [name for name, fact in facts.items() if _known(fact, field, extrapolate)]
+
+
+def _known(fact: Fact, field: float, extrapolate: bool) -> bool:
+    """Return True where a fact is listed, lies between two listed fields, or may be carried on beyond them."""
+    listed = fact.entry.field
+    if _place(fact, field) is not None:
+        return True
+    return len(listed) > 1 and (extrapolate or min(listed) < field < max(listed))
 
 
 def _place(fact: Fact, field: float) -> int | None:
@@ -199,17 +207,19 @@ def _place(fact: Fact, field: float) -> int | None:
     return next((i for i, b in enumerate(fact.entry.field) if math.isclose(b, field, rel_tol=1e-9)), None)
 
 
-def at_field(owner: str, name: str, fact: Fact, field: float) -> Property:
-    """Return a fact of a tissue or substance at a field strength, T, refusing fields that it does not list."""
+def at_field(owner: str, name: str, fact: Fact, field: float, extrapolate: bool = False) -> Property:
+    """Return a fact of a tissue or substance at a field strength, T, refusing fields of which it says nothing."""
     entry, index = fact.entry, _place(fact, field)
-    if index is None:
+    if not _known(fact, field, extrapolate):
         known = ", ".join(f"{b:g}" for b in entry.field)
         raise InputError(f"{owner}: {name} is known at {known} T only, not at {field:g} T")
+    value, sd, provenance = 0.0, 0.0, str(entry.provenance)
+    if index is None:
+        inside = min(entry.field) < field < max(entry.field)
+        value, sd = (between(entry.field, several, field) for several in (fact.values, fact.spreads))
+        provenance = INTERPOLATED if inside else EXTRAPOLATED
+    else:
+        value, sd = fact.values[index], fact.spreads[index]
     return Property(
-        value=fact.values[index],
-        unit=fact.unit,
-        sd=fact.spreads[index],
-        source=entry.source,
-        provenance=entry.provenance,
-        condition=entry.condition,
+        value=value, unit=fact.unit, sd=sd, source=entry.source, provenance=provenance, condition=entry.condition
     )

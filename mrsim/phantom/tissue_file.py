@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ from ..core.errors import InputError
 from ..core.toml import line_of, read_toml, structure
 from ..core.units import ChemicalShift, ChemicalShifts, Fraction, Fractions, Rate, Time, Times
 from .exchange import ExchangePool
-from .field_laws import STRICT, FieldLaw
+from .field_laws import STRICT, FieldLaws
 from .tissue_facts import FactEntry, Fields, MaterialSet, Provenance, read_fact
 
 GRADES = ("I", "II", "III", "IV", "V")
@@ -35,8 +36,8 @@ class TimeEntry:
     """One for all values, or one each."""
     provenance: tuple[Provenance, ...]
     """One for all values, or one each."""
-    law: FieldLaw | None = None
-    """How to get other field strengths; none: they are refused."""
+    law: FieldLaws = ()
+    """How to get other field strengths; none: only those between tabulated ones are known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,7 +151,17 @@ class TissueFile:
 
 
 def read_tissue_file(path: Path) -> TissueFile:
-    """Return the checked content of a tissue file."""
+    """Return the checked content of a tissue file; a file that has not changed is read once."""
+    try:
+        state = path.stat()
+    except OSError:
+        return _read(path, 0, 0)
+    return _read(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, changed: int, size: int) -> TissueFile:
+    """Return the content of a file that was `changed` then, ns, and has that size."""
     content = structure(read_toml(path), TissueFile, path)
     _check_layout(content, path)
     if any(not b > 0 for b in content.field):
@@ -239,8 +250,9 @@ def _check_entry(entry: TimeEntry | FractionEntry, fields: int, path: Path, keys
         )
     if isinstance(entry, FractionEntry) and any(v > 1.5 for v in entry.value):
         _refuse(path, (*keys, "value"), f"{max(entry.value):g} is too large; water has 1")
-    if isinstance(entry, TimeEntry) and entry.law and len(entry.law.valid) != 2:
-        _refuse(path, (*keys, "law", "valid"), "needs the lowest and the highest field, e.g. '1.5 7 T'")
+    for law in entry.law if isinstance(entry, TimeEntry) else ():
+        if len(law.valid) != 2 or not 0 < law.valid[0] < law.valid[1]:
+            _refuse(path, (*keys, "law", "valid"), "needs the lowest and the highest field, e.g. '1.5 7 T'")
 
 
 def _check_fat(fat: FatTable, water: WaterTable | None, content: TissueFile, path: Path) -> None:

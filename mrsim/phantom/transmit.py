@@ -33,6 +33,11 @@ TORSO = ((1.5, 70.0, 0.60), (3.0, 63.0, 0.72), (7.0, 58.0, 0.78))
 (doi:10.1088/0031-9155/41/11/003) and expert defaults."""
 
 
+MUSCLE = ((50.0, 7.234e-12, 0.1), (7000.0, 353.678e-9, 0.1), (1.2e6, 318.31e-6, 0.1), (2.5e7, 2.274e-3, 0.0))
+"""Dispersions of muscle: strength, relaxation time, s, and spread, with 4.0 at infinite frequency and 0.2 S/m at zero
+(Gabriel 1996, doi:10.1088/0031-9155/41/11/003)."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dielectric:
     """A conducting dielectric at one frequency."""
@@ -57,20 +62,47 @@ class Dielectric:
         return 2 * math.pi / self.wave_number.real
 
 
-def torso_dielectric(b0: float, species: str = "1H") -> Dielectric:
-    """Return the torso's mean dielectric at a field, T: linear in log B0 between 1.5, 3 and 7 T, refused beyond."""
+def torso_dielectric(b0: float, species: str = "1H", extrapolate: bool = False) -> Dielectric:
+    """Return the torso's mean dielectric at a field, T: linear in log B0 between 1.5, 3 and 7 T, refused beyond.
+
+    With `extrapolate` the torso goes on beyond them as muscle does, times what it differs from muscle at the end.
+    """
     fields, permittivity, conductivity = zip(*TORSO, strict=True)
-    if not fields[0] <= b0 <= fields[-1]:
-        raise InputError(
-            f"the torso's dielectric is known from {fields[0]:g} to {fields[-1]:g} T, not at {b0:g} T; give a map"
+    frequency = abs(nucleus(species).gamma_bar) * b0
+    if not known_torso(b0):
+        if not extrapolate:
+            raise InputError(
+                f"the torso's dielectric is known from {fields[0]:g} to {fields[-1]:g} T, not at {b0:g} T; give a map, "
+                "or allow extrapolation (--extrapolate)", key="transmit",
+            )  # fmt: skip
+        end = 0 if b0 < fields[0] else -1
+        here, there = muscle(frequency), muscle(frequency / b0 * fields[end])
+        return Dielectric(
+            permittivity=permittivity[end] * here.permittivity / there.permittivity,
+            conductivity=conductivity[end] * here.conductivity / there.conductivity,
+            frequency=frequency,
         )
     at = math.log(b0)
     known = np.log(fields)
     return Dielectric(
         permittivity=float(np.interp(at, known, permittivity)),
         conductivity=float(np.interp(at, known, conductivity)),
-        frequency=abs(nucleus(species).gamma_bar) * b0,
+        frequency=frequency,
     )
+
+
+def known_torso(b0: float) -> bool:
+    """Return True where the torso's dielectric is known, at a field in T."""
+    return TORSO[0][0] <= b0 <= TORSO[-1][0]
+
+
+def muscle(frequency: float) -> Dielectric:
+    """Return muscle as four Cole-Cole dispersions, eps = 4 + sum d / (1 + (i w t)^(1-a)) + 0.2 S/m / (i w eps0)."""
+    omega = 2 * math.pi * frequency
+    spectrum = 4.0 + sum(d / (1 + (1j * omega * t) ** (1 - a)) for d, t, a in MUSCLE)
+    spectrum += 0.2 / (1j * omega * VACUUM_PERMITTIVITY)
+    conductivity = -spectrum.imag * omega * VACUUM_PERMITTIVITY
+    return Dielectric(permittivity=spectrum.real, conductivity=conductivity, frequency=frequency)
 
 
 def cylinder_b1(radius: NDArray[np.float64], dielectric: Dielectric) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from ..phantom.offset_map import ACROSS, Surroundings, SusceptibilityTable, fiel
 from ..phantom.phantom import Phantom
 from ..phantom.receive import receive_coils
 from ..phantom.shim import shim
-from ..phantom.transmit import body_coil, torso_dielectric
+from ..phantom.transmit import body_coil, known_torso, torso_dielectric
 from ..sequence.scanner import Scanner
 from .request import RunRequest
 
@@ -43,7 +43,7 @@ def in_fields(phantom: Phantom, scanner: Scanner, request: RunRequest) -> Phanto
         phantom = replace(phantom, offset=shim(phantom.offset, _filled(phantom, phantom.offset), order).left)
     elif request.shim is not None:
         raise InputError("has no map of off-resonance to act on; add --susceptibility or --offset-map", key="--shim")
-    return _transmitted(phantom, scanner, request.transmit or scanner.transmit)
+    return _transmitted(phantom, scanner, request.transmit or scanner.transmit, request.extrapolate)
 
 
 def coils_of(phantom: Phantom, scanner: Scanner, request: RunRequest) -> Coils | None:
@@ -64,12 +64,14 @@ def read_field(name: str, key: str) -> FieldMap:
     return found[0]
 
 
-def _transmitted(phantom: Phantom, scanner: Scanner, name: str) -> Phantom:
+def _transmitted(phantom: Phantom, scanner: Scanner, name: str, extrapolate: bool) -> Phantom:
     if name == "uniform":
         return phantom
     if name == "body":
-        medium = torso_dielectric(scanner.b0, scanner.nucleus)
+        medium = torso_dielectric(scanner.b0, scanner.nucleus, extrapolate)
         b1 = body_coil(field_grid(phantom, STEP, ACROSS), medium, TORSO_AXIS, (0.0, 0.0))
+        if not known_torso(scanner.b0):
+            phantom = replace(phantom, history=phantom.history | {"dielectric": "extrapolated"})
     else:
         b1 = read_field(name, "transmit")
     if isinstance(phantom.b1, FieldMap):

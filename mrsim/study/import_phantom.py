@@ -46,7 +46,9 @@ class VoxelTable:
     """Values closer than this, relative, become one tissue."""
 
 
-def open_phantom(name: str, field: float, grade: Grade = None, materials: tuple[str, ...] = ()) -> Phantom:
+def open_phantom(
+    name: str, field: float, grade: Grade = None, materials: tuple[str, ...] = (), extrapolate: bool = False
+) -> Phantom:
     """Return a phantom by name or path, from a file of mrsim or of another program."""
     path = Path(name)
     if name.endswith(".phantom"):
@@ -56,16 +58,17 @@ def open_phantom(name: str, field: float, grade: Grade = None, materials: tuple[
     found = resource(name, "phantoms", "phantom")
     table = read_toml(found)
     if "voxels" not in table:
-        return load_phantom(name, field=field, grade=grade, materials=materials)
+        return load_phantom(name, field, grade, materials, extrapolate)
     voxels = structure(table["voxels"], VoxelTable, found, ("voxels",))
-    extra = [key for key in table if key not in ("description", "voxels")]
+    extra = [key for key in table if key not in ("description", "voxels", "extrapolate")]
     if extra:
         raise InputError("has no place beside [voxels]", key=extra[0], file=found)
     numbers = grade_numbers(grade)
     if len(numbers) > 1:
         raise InputError(f"{len(numbers)} grades for voxels; give one", key="grade", file=found)
     one = numbers[0] if numbers else None
-    made = _labelled(voxels, found, field, one, materials) if voxels.labels else _mapped(voxels, found, field)
+    allowed = extrapolate or table.get("extrapolate") is True
+    made = _labelled(voxels, found, field, one, materials, allowed) if voxels.labels else _mapped(voxels, found, field)
     return _known_file(replace(made, description=str(table.get("description", made.description)), grade=one), found)
 
 
@@ -99,7 +102,7 @@ def spin_table(spins: Spins, grid: Grid) -> SpinTable:
 
 
 def _labelled(
-    table: VoxelTable, path: Path, field: float, grade: int | None, materials: tuple[str, ...]
+    table: VoxelTable, path: Path, field: float, grade: int | None, materials: tuple[str, ...], extrapolate: bool
 ) -> VoxelPhantom:
     values, grid = read_volume(path.parent / table.labels)
     found = np.unique(values)
@@ -120,7 +123,7 @@ def _labelled(
     labels = np.full(grid.shape, -1, dtype=np.int64)
     for label in found[found != 0]:
         labels[values == label] = names.index(wanted[int(label)])
-    tissues = tuple(load_tissue(name, grade, field, materials) for name in names)
+    tissues = tuple(load_tissue(name, grade, field, materials, extrapolate) for name in names)
     return voxel_phantom(path.stem, labels, grid, tissues, field)
 
 

@@ -42,6 +42,8 @@ class RunRequest:
     """Pfirrmann grade, 1 to 5; of a spine several, the lowest disc last."""
     materials: tuple[str, ...] = ()
     """Material sets of the tissues, where the literature disagrees."""
+    extrapolate: bool = False
+    """Allow a field strength beyond those at which tissues are known; the result says of what."""
     b1: float | None = None
     """Transmit field relative to the nominal one; None: the phantom's."""
     offset: float | None = None

@@ -49,6 +49,8 @@ class RunTable:
     fit: str | None = None
     given: dict[str, str] = field(default_factory=dict)
     """Options of the fit, e.g. ``b1 = "brain-b1"``: a number, a file with a map, or a protocol that measures it."""
+    extrapolate: bool = False
+    """Allow a field strength beyond those at which tissues are known."""
     imperfections: Imperfections | None = None
     """Of the scanner, instead of those in its own file."""
 
@@ -90,10 +92,9 @@ def prepare(request: RunRequest) -> Prepared:
     path, description, defaults, build = _read(request)
     scanner = _machine(choose_scanner(request.field, request.scanner, defaults.scanner), defaults, request)
     grade = request.grade if request.grade is not None else defaults.grade
-    phantom = open_phantom(
-        request.phantom or defaults.phantom, field=scanner.b0, grade=grade, materials=request.materials
-    )
-    phantom = in_fields(phantom, scanner, request)
+    allowed = request.extrapolate or defaults.extrapolate
+    phantom = open_phantom(request.phantom or defaults.phantom, scanner.b0, grade, request.materials, allowed)
+    phantom = in_fields(phantom, scanner, replace(request, extrapolate=allowed))
     phantom = replace(
         phantom,
         b1=phantom.b1 if request.b1 is None else request.b1,
@@ -116,6 +117,7 @@ def prepare(request: RunRequest) -> Prepared:
         phantom=request.phantom or defaults.phantom,
         field=scanner.b0,
         grade=grade,
+        extrapolate=allowed,
         model=model,
         given=given,
     )
@@ -176,8 +178,20 @@ def _raw(prepared: Prepared, engine: Bloch | Pathways, progress: Progress | None
     coils = coils_of(prepared.phantom, prepared.sequence.scanner, prepared.request)
     threads = prepared.request.threads
     raw = simulate(timeline, prepared.phantom, engine, threads=threads, progress=report, coils=coils)
-    notes = prepared.sequence.notes
-    return replace(raw, history=raw.history | {"warnings": (*raw.history["warnings"], *notes)}) if notes else raw
+    guessed = prepared.phantom.extrapolated
+    notes = (*prepared.sequence.notes, *extrapolation_notes(prepared.phantom))
+    stamp = {"extrapolated": {name: list(what) for name, what in guessed.items()}} if guessed else {}
+    return replace(raw, history=raw.history | stamp | {"warnings": (*raw.history["warnings"], *notes)})
+
+
+def extrapolation_notes(phantom: Phantom) -> tuple[str, ...]:
+    """Return a warning that names the tissues whose relaxation is extrapolated to the phantom's field; else none."""
+    guessed = phantom.extrapolated
+    used = {t.name: [what for what in guessed.get(t.name, ()) if what in t.names()] for t in phantom.tissues}
+    named = [f"{name} ({', '.join(what)})" for name, what in used.items() if what]
+    if "dielectric" in phantom.history:
+        named.append("the torso's dielectric")
+    return (f"extrapolated to {phantom.field:g} T, beyond what is known: {'; '.join(named)}",) if named else ()
 
 
 def run(request: RunRequest, progress: Progress | None = None) -> RunResult:

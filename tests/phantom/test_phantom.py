@@ -267,5 +267,18 @@ def test_unknown_phantom_suggests_the_nearest(tmp_path, monkeypatch):
 
 
 def test_field_outside_a_tissue_is_refused_by_the_phantom():
-    with pytest.raises(InputError, match=r"paraspinal_muscle: t1 at 5 T is unknown; it is known only at 1\.5, 3, 7 T"):
-        load_phantom("lumbar-disc", 5.0)
+    with pytest.raises(InputError, match=r"t1 at 9\.4 T is unknown; it is known between .* and 7 T.*--extrapolate"):
+        load_phantom("lumbar-disc", 9.4)
+
+
+def test_phantom_beyond_the_known_fields_says_what_was_extrapolated(tmp_path):
+    phantom = load_phantom("lumbar-disc", 0.55, extrapolate=True)
+    assert "t1" in phantom.extrapolated["nucleus_pulposus"]
+    assert "paraspinal_muscle" not in {name for name, what in phantom.extrapolated.items() if "t1" in what}
+    assert load_phantom("lumbar-disc", 2.0).extrapolated == {}
+    file = tmp_path / "allowed.toml"
+    text = available("phantoms")["lumbar-disc"].read_text(encoding="utf-8")
+    file.write_text("extrapolate = true\n" + text, encoding="utf-8")
+    assert load_phantom(str(file), 0.55).extrapolated == phantom.extrapolated
+    grid = Grid(shape=(1, 4, 4), spacing=(1e-3, 1e-3, 1e-3))
+    assert "nucleus_pulposus" in phantom.truth(grid).history["extrapolated"]

@@ -9,11 +9,11 @@ import pytest
 from mrsim.core.errors import InputError
 from mrsim.core.toml import available
 from mrsim.phantom import load_tissue
-from mrsim.phantom.tissue import COMPUTED
+from mrsim.phantom.field_laws import COMPUTED, EXTRAPOLATED, INTERPOLATED
 from mrsim.phantom.tissue_file import GRADES, read_tissue_file
 
 TISSUES = tuple(available("phantoms/tissues"))
-THREE_TESLA_ONLY = {"spinal_nerve_root", "brain_lacune", "brain_perivascular_space"}
+THREE_TESLA_TABLE = {"spinal_nerve_root", "brain_lacune", "brain_perivascular_space"}
 GRADED = {"nucleus_pulposus", "annulus_fibrosus_inner", "annulus_fibrosus_outer"}
 PROVENANCE = {
     "printed in a source document",
@@ -52,7 +52,7 @@ provenance = ["compiled default"]
 
 
 def test_shipped_tissues_are_the_ones_promised():
-    assert set(TISSUES) >= GRADED | THREE_TESLA_ONLY | {
+    assert set(TISSUES) >= GRADED | THREE_TESLA_TABLE | {
         "cartilage_endplate", "vertebral_bone_marrow", "csf", "paraspinal_muscle", "epidural_fat",
         "subcutaneous_fat", "cortical_bone", "ligament",
     }  # fmt: skip
@@ -60,11 +60,7 @@ def test_shipped_tissues_are_the_ones_promised():
 
 @pytest.mark.parametrize("field", [1.5, 3.0, 7.0])
 @pytest.mark.parametrize("name", TISSUES)
-def test_shipped_tissue_loads_or_is_refused_clearly(name, field):
-    if name in THREE_TESLA_ONLY and field != 3.0:
-        with pytest.raises(InputError, match=rf"{name}.*{field:g} T.*only at 3 T"):
-            load_tissue(name, field=field)
-        return
+def test_shipped_tissue_is_known_at_the_clinical_fields(name, field):
     for grade in range(1, 6) if name in GRADED else [None]:
         for pool in load_tissue(name, grade, field).pools(field):
             assert 0 < pool.t2 <= 2 * pool.t1
@@ -111,10 +107,82 @@ def test_field_laws_pass_through_the_tabulated_values(name, field):
             assert law.value == pytest.approx(table.value, rel=1e-3), (grade, key)
 
 
-@pytest.mark.parametrize(("name", "field"), [("csf", 5.0), ("nucleus_pulposus", 0.5), ("nucleus_pulposus", 9.4)])
+@pytest.mark.parametrize(("name", "field"), [("csf", 0.1), ("nucleus_pulposus", 0.5), ("nucleus_pulposus", 9.4)])
 def test_unknown_field_is_refused_with_tissue_field_and_range(name, field):
     with pytest.raises(InputError, match=rf"{name}: t1 at {field:g} T is unknown; it is known"):
         load_tissue(name, field=field)
+
+
+@pytest.mark.parametrize("name", TISSUES)
+def test_values_between_tabulated_fields_meet_the_tables_and_do_not_jump(name):
+    """A law may miss the table at its other end by rounding; interpolation meets it exactly."""
+    for grade in (1, 5) if name in GRADED else [None]:
+        tissue = load_tissue(name, grade)
+        for key in tissue.names():
+            for field in tissue.fields:
+                table = tissue.property(key, field).value
+                for side in (1 - 1e-7, 1 + 1e-7):
+                    if 1.5 <= field * side <= 7.0:
+                        assert tissue.property(key, field * side).value == pytest.approx(table, rel=2e-3), (key, field)
+
+
+def test_interpolation_is_a_line_in_the_logarithms():
+    """Muscle T1 1130 ms at 1.5 T and 1420 ms at 3 T: 1267 ms at 2.1213 T, their geometric mean at the mean field."""
+    found = load_tissue("paraspinal_muscle", field=2.0).property("t1", math.sqrt(1.5 * 3.0))
+    assert found.value == pytest.approx(math.sqrt(1.130 * 1.420), rel=1e-12)
+    assert found.provenance == INTERPOLATED
+
+
+def test_low_field_laws_of_fat_and_muscle_need_no_permission():
+    """Bottomley's exponents: T1 of muscle and fat at 0.55 T from those at 1.5 T; T2 stays."""
+    muscle = load_tissue("paraspinal_muscle", field=0.55)
+    assert muscle.property("t1", 0.55).value == pytest.approx(1.130 * (0.55 / 1.5) ** 0.4203, rel=1e-12)
+    assert muscle.property("t2", 0.55).value == pytest.approx(35.3e-3, rel=1e-12)
+    fat = load_tissue("subcutaneous_fat", field=0.55).property("fat_t1", 0.55)
+    assert (fat.value, fat.provenance) == (pytest.approx(0.288 * (0.55 / 1.5) ** 0.1743, rel=1e-12), COMPUTED)
+
+
+@pytest.mark.parametrize("field", [0.05, 0.2, 0.55, 1.0, 9.4, 11.7])
+@pytest.mark.parametrize("name", TISSUES)
+def test_extrapolated_values_are_possible_and_say_what_they_are(name, field):
+    for grade in (1, 5) if name in GRADED else [None]:
+        tissue = load_tissue(name, grade, field, extrapolate=True)
+        for pool in tissue.pools(field):
+            assert 0 < pool.t2 <= 2 * pool.t1
+            assert pool.t2_prime > 0
+        stamped = tissue.extrapolated(field)
+        assert stamped == tuple(k for k, v in tissue.known(field).items() if v.provenance == EXTRAPOLATED)
+        if field > 7:
+            assert stamped
+            longest = load_tissue(name, grade, 7.0)
+            assert all(a.t1 >= b.t1 for a, b in zip(tissue.pools(field), longest.pools(7.0), strict=True))
+
+
+def test_dephasing_goes_on_in_proportion_to_the_field():
+    """R2' of the calcified endplate at 14 T is twice that at 7 T; R2 goes on along its line from 3 to 7 T."""
+    tissue = load_tissue("cartilage_endplate_calcified", field=14.0, extrapolate=True)
+    pools = {b: tissue.pools(b)[0] for b in (3.0, 7.0, 14.0)}
+    assert pools[7.0].t2_prime == pytest.approx(2 * pools[14.0].t2_prime, rel=1e-9)
+    slope = (1 / pools[7.0].t2 - 1 / pools[3.0].t2) / 4
+    assert 1 / pools[14.0].t2 == pytest.approx(1 / pools[7.0].t2 + 7 * slope, rel=1e-12)
+
+
+def test_one_tabulated_field_without_a_law_allows_no_extrapolation(tmp_path):
+    file = tmp_path / "single.toml"
+    single = MINIMAL.replace("1.5 3 T", "3 T").replace("800 1000", "1000").replace("50 50 ms", "50 ms")
+    file.write_text(single.replace("60 50", "50").replace("40 30", "30").replace("5 5 ms", "5 ms"))
+    with pytest.raises(InputError, match=r"only at 3 T.*allow extrapolation"):
+        load_tissue(str(file), field=1.5)
+    with pytest.raises(InputError, match=r"t1 is known at 3 T alone.*add a law"):
+        load_tissue(str(file), field=1.5, extrapolate=True)
+
+
+def test_extrapolation_that_physics_forbids_is_refused(tmp_path):
+    file = tmp_path / "steep.toml"
+    file.write_text(MINIMAL.replace("800 1000 ms", "400 1000 ms").replace("60 50 ms", "700 690 ms"))
+    load_tissue(str(file), field=1.5)
+    with pytest.raises(InputError, match=r"at 0.2 T, water would have T1 .* T2 700 .*2 T1"):
+        load_tissue(str(file), field=0.2, extrapolate=True)
 
 
 @pytest.mark.parametrize("field", [0.0, -3.0, math.nan, math.inf])

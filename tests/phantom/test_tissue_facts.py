@@ -133,6 +133,13 @@ def test_every_material_set_loads_in_every_tissue_that_has_it():
             assert len(words) >= 10
 
 
+def test_a_set_that_replaces_t2_alone_keeps_the_dephasing():
+    """SyMRI's T2 of 101.9 ms at 1.5 T lies below the T2* of grade I; 1/T2* - 1/T2 is kept, so T2* stays below T2."""
+    plain, other = (load_tissue("nucleus_pulposus", 1, 1.5, sets).pools(1.5)[0] for sets in ((), ("synthetic_mri",)))
+    assert other.t2 == pytest.approx(101.9e-3)
+    assert other.t2_prime == pytest.approx(plain.t2_prime, rel=1e-9)
+
+
 @pytest.mark.parametrize("name", SUBSTANCES)
 def test_substance_loads_with_sources(name):
     substance = load_substance(name)
