@@ -22,6 +22,7 @@ from .contents import Region
 from .field_laws import STRICT
 from .motion_segment import MotionSegment, Part, segment_regions, segment_rois
 from .offset_map import SusceptibilityTable, magnetised
+from .overlaps import crossing_pairs
 from .phantom import Phantom, Roi
 from .phantom_tissues import Material, check_sets, tissue_of, tissues_of
 from .shapes import Box, Ellipse, Polygon, Shape
@@ -44,6 +45,8 @@ class ShapeEntry:
     """A material of this file or a tissue of ``phantoms/tissues``."""
     length: Length | None = None
     """Along the extrusion, centred on the origin; None: endless."""
+    overlaps: bool = False
+    """True: it is meant to cover parts of shapes before it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,6 +163,7 @@ def load_phantom(
             raise _error(path, ("length",), f"{content.length:g} m is not positive")
         whole = (-content.length / 2, content.length / 2)
         parts = [(n, t, s, whole if np.all(np.isinf(span)) else span) for n, t, s, span in parts]
+    _check_overlaps(content, parts, path)
     sets = (*content.materials, *materials)
     names = tuple(dict.fromkeys(tissue for _, tissue, _, _ in parts))
     regions = tuple(Region(name=n, tissue=names.index(t), shape=s, span=span) for n, t, s, span in parts)
@@ -227,6 +231,25 @@ def _parts(content: PhantomFile, grade: int | None, path: Path) -> tuple[list[Pa
         return parts, segment_rois(content.motion_segment, number), number
     parts = [_read_shape(key, table, path) for key, table in content.shape.items()]
     return parts, tuple(Roi(name=key, regions=(key,)) for key, *_ in parts), None
+
+
+def _check_overlaps(content: PhantomFile, parts: list[Part], path: Path) -> None:
+    """Refuse shapes that cross earlier ones without saying so, and shapes of which nothing is left."""
+    if not content.shape:
+        return
+    solids = [Region(name=n, tissue=0, shape=shape, span=span).solid(content.extruded) for n, _, shape, span in parts]
+    for i, j, how in crossing_pairs(solids):
+        earlier, later = parts[i][0], parts[j][0]
+        if how == "hides":
+            words = (
+                f"lies wholly under '{later}', which is painted after it: nothing of it is left; put it after '{later}'"
+            )
+            raise _error(path, ("shape", earlier), words)
+        if content.shape[later].get("overlaps") is not True:
+            words = (
+                f"crosses '{earlier}'; move one of them, or write overlaps = true if it is meant to cover part of it"
+            )
+            raise _error(path, ("shape", later), words)
 
 
 def _error(path: Path, keys: tuple[str, ...], problem: str) -> InputError:

@@ -29,6 +29,8 @@ class SolidEntry:
     """x (right), y (anterior), z (superior)."""
     turn: Turn = STILL
     """About x, then y, then z."""
+    overlaps: bool = False
+    """True: it is meant to cover parts of shapes before it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

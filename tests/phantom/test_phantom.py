@@ -282,3 +282,36 @@ def test_phantom_beyond_the_known_fields_says_what_was_extrapolated(tmp_path):
     assert load_phantom(str(file), 0.55).extrapolated == phantom.extrapolated
     grid = Grid(shape=(1, 4, 4), spacing=(1e-3, 1e-3, 1e-3))
     assert "nucleus_pulposus" in phantom.truth(grid).history["extrapolated"]
+
+
+TWO = """description = "two"
+[shape.{first}]
+kind = "ellipse"
+tissue = "csf"
+centre = "0 0 mm"
+semi_axes = "{a} {a} mm"
+[shape.{second}]
+kind = "ellipse"
+tissue = "ligament"
+centre = "{y} 0 mm"
+semi_axes = "10 10 mm"
+{more}
+"""
+
+
+@pytest.mark.parametrize(("a", "y", "more"), [(20, 0, ""), (20, 30, ""), (20, 25, "overlaps = true"), (20, 31, "")])
+def test_shapes_inside_beside_or_meant_to_cross_are_allowed(tmp_path, a, y, more):
+    path = tmp_path / "two.toml"
+    path.write_text(TWO.format(first="one", second="other", a=a, y=y, more=more))
+    assert len(load_phantom(str(path)).regions) == 2
+
+
+def test_shapes_that_cross_or_hide_are_refused(tmp_path):
+    path = tmp_path / "two.toml"
+    path.write_text(TWO.format(first="one", second="other", a=20, y=29, more=""))
+    with pytest.raises(InputError, match=r"shape\.other: crosses 'one'.*overlaps = true") as problem:
+        load_phantom(str(path))
+    assert problem.value.line == 7
+    path.write_text(TWO.format(first="one", second="other", a=5, y=0, more=""))
+    with pytest.raises(InputError, match=r"shape\.one: lies wholly under 'other'"):
+        load_phantom(str(path))

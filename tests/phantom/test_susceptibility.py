@@ -186,7 +186,7 @@ def test_shim_refuses_orders_and_regions_that_cannot_be():
 
 @pytest.mark.parametrize(("parts", "limit"), [(1, 0.026), (2, 0.0085)])
 def test_offset_of_a_ball_is_the_mean_of_a_dipole_over_each_voxel_surface_counted(tmp_path, parts, limit):
-    """Against the closed form averaged over each voxel by 6^3 points, no voxel left out; the reference errs by 0.6 %."""
+    """Against the closed form averaged over each voxel by 6^3 points, all voxels counted; that errs by 0.6 % itself."""
     path = tmp_path / "ball.toml"
     path.write_text(
         'description = "a ball"\n[shape.ball]\nkind = "ellipsoid"\ntissue = "matter"\nsemi_axes = "8 8 8 mm"\n'
