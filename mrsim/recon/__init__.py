@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..core.unwrap import unwrap, unwrap_echoes
 from .dispatch import reconstruct
-from .methods import Combine, CompressedSensing, Grappa, Method, Sense, SliceGrappa, Smash, Subspace
+from .methods import Combine, CompressedSensing, Grappa, Method, Sense, SliceGrappa, Smash, Steps, Subspace
+from .windows import Window
 
 __all__ = [
     "Combine",
@@ -14,7 +15,9 @@ __all__ = [
     "Sense",
     "SliceGrappa",
     "Smash",
+    "Steps",
     "Subspace",
+    "Window",
     "reconstruct",
     "unwrap",
     "unwrap_echoes",

@@ -1,4 +1,4 @@
-"""The verb `reconstruct`: which method makes images of an acquisition."""
+"""The verb `reconstruct`: which method makes images of an acquisition, and what comes before and after it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from ..core.acquisition import Acquisition
 from ..core.errors import InputError
 from ..core.images import Images
 from .cartesian import reconstruct_cartesian
+from .ghost import straightened
 from .kspace import check_finite
-from .methods import Combine, CompressedSensing, Grappa, Method, Sense, SliceGrappa, Smash, Subspace
+from .many_coils import Ready, make_ready
+from .methods import Combine, CompressedSensing, Grappa, Method, Sense, SliceGrappa, Smash, Steps, Subspace
 from .nonuniform import reconstruct_nonuniform
 from .parallel import (
     default_method,
@@ -19,11 +21,15 @@ from .parallel import (
     reconstruct_sense,
     reconstruct_smash,
 )
+from .repetitions import separated
 from .series import reconstruct_bands, reconstruct_sparse, reconstruct_subspace
+from .windows import filtered, interpolated
+
+Progress = Callable[[int, int], None]
 
 
 def reconstruct(
-    raw: Acquisition, method: Method | None = None, progress: Callable[[int, int], None] | None = None
+    raw: Acquisition, method: Method | None = None, progress: Progress | None = None, *, steps: Steps | None = None
 ) -> Images:
     """Reconstruct an acquisition: Cartesian by its labels, any other from its nominal k.
 
@@ -31,12 +37,15 @@ def reconstruct(
     ----------
     raw : Acquisition
         Imaging readouts with the labels ``line``, ``contrast`` and, where there are several, ``slice`` or
-        ``partition``, and ``average``; without ``line`` and ``partition`` where k comes from the trajectory.
+        ``partition``, and ``average``; without ``line`` and ``partition`` where k comes from the trajectory. Every
+        repetition, phase and set is an image of its own.
     method : Method, optional
         What to do with many coils and missing lines. By default the Fourier transform of one coil; many coils are
         combined with maps from the middle of k-space, and unfolded by SENSE where lines are missing.
     progress : callable, optional
         Called with the parts done and all of them.
+    steps : Steps, optional
+        What comes before and after the method: ghosts of echo-planar lines, partial Fourier, window, zero filling.
 
     Returns
     -------
@@ -44,19 +53,15 @@ def reconstruct(
         Complex images (contrast, z, y, x) with their noise, and the method's parameters in `encoding`.
     """
     check_finite(raw)
-    raw = with_measured_noise(raw)
-    coils = raw.imaging.data.shape[1]
-    if raw.encoding.k_from == "trajectory":
-        if coils != 1 or method is not None:
-            raise InputError(
-                f"{coils} coils off the Cartesian raster: only one coil by the adjoint can be reconstructed"
-            )
-        return reconstruct_nonuniform(raw)
-    if method is None:
-        if coils == 1:
-            return reconstruct_cartesian(raw)
-        method = default_method(raw)
-    return _run(raw, method, progress)
+    asked = steps or Steps()
+    lines = straightened(separated(with_measured_noise(raw)), asked.ghost)
+    if lines.encoding.k_from == "trajectory":
+        images = _off_raster(lines, method)
+    else:
+        ready = make_ready(lines, asked.partial)
+        images = _run(ready, method, raw.encoding.k_from == "trajectory", progress)
+    images = images if asked.window is None else filtered(images, asked.window)
+    return images if asked.size is None else interpolated(images, asked.size)
 
 
 def with_measured_noise(raw: Acquisition) -> Acquisition:
@@ -71,19 +76,30 @@ def with_measured_noise(raw: Acquisition) -> Acquisition:
     return replace(raw, noise_density=measured, history=raw.history | {"noise_samples": samples})
 
 
-def _run(raw: Acquisition, method: Method, progress: Callable[[int, int], None] | None) -> Images:
+def _off_raster(raw: Acquisition, method: Method | None) -> Images:
+    coils = raw.imaging.data.shape[1]
+    if coils != 1 or method is not None:
+        raise InputError(f"{coils} coils off the Cartesian raster: only one coil by the adjoint can be reconstructed")
+    return reconstruct_nonuniform(raw)
+
+
+def _run(ready: Ready, method: Method | None, may_fold: bool, progress: Progress | None) -> Images:
+    if method is None:
+        if ready.raster.data.shape[1] == 1:
+            return reconstruct_cartesian(ready, folded=may_fold)
+        method = default_method(ready)
     match method:
         case Combine():
-            return reconstruct_combined(raw, method, progress)
+            return reconstruct_combined(ready, method, progress)
         case Sense():
-            return reconstruct_sense(raw, method, progress)
+            return reconstruct_sense(ready, method, progress)
         case Grappa():
-            return reconstruct_grappa(raw, method, progress)
+            return reconstruct_grappa(ready, method, progress)
         case Smash():
-            return reconstruct_smash(raw, method, progress)
+            return reconstruct_smash(ready, method, progress)
         case SliceGrappa():
-            return reconstruct_bands(raw, method, progress)
+            return reconstruct_bands(ready, method, progress)
         case CompressedSensing():
-            return reconstruct_sparse(raw, method, progress)
+            return reconstruct_sparse(ready, method, progress)
         case Subspace():
-            return reconstruct_subspace(raw, method, progress)
+            return reconstruct_subspace(ready, method, progress)

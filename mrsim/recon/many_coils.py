@@ -18,6 +18,7 @@ from ..core.images import Images
 from .coil_maps import estimate_maps
 from .combine import mix, whitening
 from .kspace import Raster, calibration_lines, check_finite, nominal, sort_lines
+from .partial_fourier import complete, covered, noise_share
 
 Array = NDArray[np.complex128]
 
@@ -35,6 +36,8 @@ class Ready:
     """Noise of a whitened sample after averaging, m^3; 0 where it is unknown."""
     warnings: tuple[str, ...]
     """Stated in the images' history."""
+    partial: str = "pocs"
+    """What fills the end of k-space that a partial Fourier acquisition leaves out; see `partial_fourier`."""
 
     @property
     def volume(self) -> bool:
@@ -64,6 +67,26 @@ class Ready:
             raise InputError("the contrasts acquire different lines; use Subspace, or acquire the same lines in all")
         return np.asarray(there[0])
 
+    def pattern(self, block: slice) -> NDArray[np.bool_]:
+        """Return the (z, y) lines of a block as if the ends that were left out had been scanned like the rest."""
+        masks = [extended(there, *self.stretches(c)) for c, there in enumerate(self.raster.count[:, block] > 0)]
+        if any((mask != masks[0]).any() for mask in masks):
+            raise InputError("the contrasts acquire different lines; use Subspace, or acquire the same lines in all")
+        return masks[0]
+
+    def stretches(self, contrast: int) -> tuple[slice, slice]:
+        """Return what was covered along z and y: all, but for an end that partial Fourier leaves out."""
+        there = self.raster.count[contrast] > 0
+        y = covered(there.any(axis=0))
+        return covered(there.any(axis=1)) if self.volume else slice(0, len(there)), y
+
+    def covered(self) -> NDArray[np.bool_]:
+        """Return the (contrast, z, y) lines within what was covered."""
+        result = np.zeros(self.raster.count.shape, dtype=bool)
+        for contrast in range(len(result)):
+            result[(contrast, *self.stretches(contrast))] = True
+        return result
+
     def calibration(self) -> tuple[Array, tuple[slice, slice]]:
         """Return the whitened (coil, z, y, x) calibration lines and their place along z and y."""
         source = self.raster
@@ -87,7 +110,7 @@ class Ready:
             yield estimate_maps(lines[:, block], own, estimate)
 
     def images(self, data: Array, noise: NDArray[np.float64], method: str, **facts: Any) -> Images:
-        """Return the Images of (contrast, z, y, x) orthonormal data, m^3.
+        """Return the Images of (contrast, z, y, x) orthonormal data, m^3, partial Fourier completed.
 
         Parameters
         ----------
@@ -101,7 +124,13 @@ class Ready:
             What else to note; `warnings` go to the history.
         """
         warnings = (*self.raw.history.get("warnings", ()), *self.warnings, *facts.pop("warnings", ()))
-        notes = {"reconstruction": method, "averages": self.raster.averages, **facts}
+        notes = {"reconstruction": method, "averages": self.raster.averages, "kind": self.raw.encoding.kind, **facts}
+        if facts.pop("fills_ends", False):
+            notes.pop("fills_ends")
+        else:
+            data, noise, filled = self._completed(data, noise)
+            notes |= {"partial_fourier_method": self.partial} if filled else {}
+        noise = noise * self.raw.encoding.sheet.get("read_noise", 1.0)
         return Images(
             data=data / self.scale,
             grid=self.raw.encoding.grid,
@@ -112,8 +141,41 @@ class Ready:
             history={**self.raw.history, "warnings": warnings} if warnings else self.raw.history,
         )
 
+    def _completed(self, data: Array, noise: NDArray[np.float64]) -> tuple[Array, NDArray[np.float64], bool]:
+        """Fill the ends of k-space that were left out, contrast by contrast."""
+        shares = np.ones((len(data), 1, 1, 1))
+        result = data
+        for contrast in range(len(data)):
+            ends = zip((-3, -2), self.stretches(contrast), strict=True)
+            missing = [(a, s) for a, s in ends if s.stop - s.start < data.shape[a]]
+            if len(missing) == 2 and self.partial == "homodyne":
+                raise InputError("homodyne fills one axis, two were left out; use pocs", key="partial_fourier")
+            for axis, stretch in missing:
+                result = data.copy() if result is data else result
+                result[contrast] = complete(result[contrast], axis, stretch, self.partial)
+                shares[contrast] *= noise_share(data.shape[axis], stretch, self.partial)
+        filled = result is not data
+        return result, noise * shares if filled else noise, filled
 
-def make_ready(raw: Acquisition) -> Ready:
+
+def extended(mask: NDArray[np.bool_], z: slice, y: slice) -> NDArray[np.bool_]:
+    """Return a (z, y) mask that goes on outside the stretches as it does inside."""
+    result = mask.copy()
+    for row in result[z]:
+        there = np.flatnonzero(row)
+        if len(there) > 1 and y.stop - y.start < len(row):
+            outside = np.ones(len(row), dtype=bool)
+            outside[y] = False
+            row |= outside & ((np.arange(len(row)) - there[0]) % int(np.diff(there).max()) == 0)
+    inside = result[z]
+    if len(inside) < len(result):
+        period = next((p for p in range(1, len(inside)) if (inside[p:] == inside[:-p]).all()), len(inside))
+        for index in (*range(z.start), *range(z.stop, len(result))):
+            result[index] = inside[(index - z.start) % period]
+    return result
+
+
+def make_ready(raw: Acquisition, partial: str = "pocs") -> Ready:
     """Sort and whiten; unknown noise (a covariance of zeros) leaves the coils as they are, with a warning."""
     check_finite(raw)
     coils = raw.imaging.data.shape[1]
@@ -127,4 +189,4 @@ def make_ready(raw: Acquisition) -> Ready:
     white = Raster(data=mix(whitener, raster.data, axis=1), count=raster.count)
     warnings = () if density > 0 else ("the noise of the coils is unknown: they are weighted equally, sigma is zero",)
     sigma = float(np.sqrt(density / raw.encoding.dwell / white.averages))
-    return Ready(raw=raw, raster=white, whitener=whitener, sigma=sigma, warnings=warnings)
+    return Ready(raw=raw, raster=white, whitener=whitener, sigma=sigma, warnings=warnings, partial=partial)

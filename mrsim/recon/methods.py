@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .windows import Window
+
 Maps = NDArray[np.complex128]
 
 
@@ -104,3 +106,17 @@ class Subspace:
 
 
 Method = Combine | Sense | Grappa | Smash | SliceGrappa | CompressedSensing | Subspace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Steps:
+    """What comes before and after a method."""
+
+    ghost: str = "auto"
+    """Phase of echo-planar lines: ``"navigator"``, ``"entropy"``, ``"none"``, or what there is; see `ghost`."""
+    partial: str = "pocs"
+    """The end of k-space that was left out: ``"pocs"``, ``"homodyne"`` or ``"zero-fill"``; see `partial_fourier`."""
+    window: Window | None = None
+    """Multiplies k-space of the image; see `windows`."""
+    size: tuple[int, ...] | None = None
+    """(y, x) or (z, y, x) voxels of a finer raster, by zeros around k-space."""

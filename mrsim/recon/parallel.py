@@ -7,16 +7,15 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.acquisition import Acquisition
 from ..core.errors import InputError
 from ..core.images import Images
 from .combine import adaptive_maps, matched, matched_noise, sum_of_squares
 from .convolution import combined_weights
 from .g_factor import replica_noise
 from .grappa import combine, grappa_kernels, grappa_noise
-from .kspace import sort_lines, to_image
+from .kspace import to_image
 from .lattice import Lattice, find_lattice
-from .many_coils import Ready, make_ready
+from .many_coils import Ready
 from .methods import Combine, Grappa, Sense, Smash
 from .sense import iterate, unfolding
 from .smash import composite_sensitivity, harmonics, smash
@@ -26,12 +25,12 @@ Array = NDArray[np.complex128]
 Progress = Callable[[int, int], None]
 
 
-def reconstruct_combined(raw: Acquisition, method: Combine, progress: Progress | None = None) -> Images:
+def reconstruct_combined(ready: Ready, method: Combine, progress: Progress | None = None) -> Images:
     """Return the images of fully sampled k-space."""
-    ready = make_ready(raw)
-    if np.any(ready.raster.count == 0):
-        holes = int(np.count_nonzero(ready.raster.count == 0))
-        c, z, y = (int(v[0]) for v in np.nonzero(ready.raster.count == 0))
+    empty = ready.covered() & (ready.raster.count == 0)
+    if empty.any():
+        holes = int(np.count_nonzero(empty))
+        c, z, y = (int(v[0]) for v in np.nonzero(empty))
         raise InputError(
             f"k-space has {holes} lines that were never acquired, the first is contrast {c}, z {z}, line {y}; acquire "
             "them or use Sense, Grappa or CompressedSensing"
@@ -39,8 +38,8 @@ def reconstruct_combined(raw: Acquisition, method: Combine, progress: Progress |
     if method.kind not in ("matched", "adaptive", "sos"):
         raise InputError(f"unknown combination '{method.kind}'; known: matched, adaptive, sos", key="kind")
     contrasts, coils = ready.raster.data.shape[:2]
-    data = np.zeros((contrasts, *raw.encoding.grid.shape), dtype=np.complex128)
-    noise = np.ones((1, *raw.encoding.grid.shape))
+    data = np.zeros((contrasts, *ready.raw.encoding.grid.shape), dtype=np.complex128)
+    noise = np.ones((1, *ready.raw.encoding.grid.shape))
     maps = ready.maps(method.maps, method.estimate) if method.kind == "matched" else None
     for done, block in enumerate(ready.blocks()):
         images = to_image(ready.raster.data[:, :, block], AXES)
@@ -55,18 +54,17 @@ def reconstruct_combined(raw: Acquisition, method: Combine, progress: Progress |
     return ready.images(data, noise, f"{method.kind} combination", acceleration=1.0, **facts)
 
 
-def reconstruct_sense(raw: Acquisition, method: Sense, progress: Progress | None = None) -> Images:
+def reconstruct_sense(ready: Ready, method: Sense, progress: Progress | None = None) -> Images:
     """Return the images by SENSE: in closed form on a lattice, else by conjugate gradients."""
-    ready = make_ready(raw)
-    shape = raw.encoding.grid.shape
+    shape = ready.raw.encoding.grid.shape
     data = np.zeros((len(ready.raster.data), *shape), dtype=np.complex128)
     noise, g = np.ones((1, *shape)), np.ones((1, *shape))
-    acceleration, notes = 1.0, set[str]()
+    acceleration, notes, regular = 1.0, set[str](), True
     for done, (block, maps) in enumerate(zip(ready.blocks(), ready.maps(method.maps, method.estimate), strict=True)):
-        mask = ready.same_mask(block)
-        lattice = find_lattice(mask)
-        acceleration = mask.size / np.count_nonzero(mask)
-        if lattice is None or lattice.acceleration == 1 < acceleration:
+        lattice = find_lattice(ready.pattern(block))
+        if lattice is None or lattice.acceleration == 1 < ready.pattern(block).mean() ** -1:
+            regular, mask = False, ready.same_mask(block)
+            acceleration = mask.size / np.count_nonzero(mask)
             data[:, block], noise[0, block] = _iterated(ready, block, mask, maps, method)
             full = matched_noise(maps, 1.0)
             g[0, block] = noise[0, block] / full / np.sqrt(acceleration)
@@ -74,10 +72,11 @@ def reconstruct_sense(raw: Acquisition, method: Sense, progress: Progress | None
             solved = unfolding(maps, lattice, method.regularisation)
             data[:, block] = [solved.apply(one[:, block], lattice) for one in ready.raster.data]
             noise[0, block], g[0, block] = solved.noise, solved.g
-            notes |= _lattice_note(lattice, mask)
+            notes |= _lattice_note(lattice, ready, block)
             acceleration = float(lattice.acceleration)
         _tell(progress, done, ready)
     facts = {"g_factor": g, "acceleration": acceleration, "regularisation": method.regularisation}
+    facts |= {} if regular else {"fills_ends": True}
     return ready.images(data, noise, "SENSE", warnings=tuple(sorted(notes)), **facts, **_maps_fact(method.maps))
 
 
@@ -92,38 +91,35 @@ def _iterated(
     return data, np.where(np.any(maps != 0, axis=0), noise, 1.0)
 
 
-def reconstruct_grappa(raw: Acquisition, method: Grappa, progress: Progress | None = None) -> Images:
+def reconstruct_grappa(ready: Ready, method: Grappa, progress: Progress | None = None) -> Images:
     """Return the images by GRAPPA and the matched combination."""
-    ready = make_ready(raw)
-    shape = raw.encoding.grid.shape
+    shape = ready.raw.encoding.grid.shape
     data = np.zeros((len(ready.raster.data), *shape), dtype=np.complex128)
     noise, g = np.ones((1, *shape)), np.ones((1, *shape))
     lines, (z, y) = ready.calibration()
     acceleration, notes = 1.0, set[str]()
     for done, (block, maps) in enumerate(zip(ready.blocks(), ready.maps(method.maps, method.estimate), strict=True)):
-        mask = ready.same_mask(block)
-        lattice = _need_lattice(mask, "GRAPPA")
+        lattice = _need_lattice(ready.pattern(block), "GRAPPA")
         box = lines[:, z, y] if ready.volume else lines[:, block, y]
         kernels = grappa_kernels(box, lattice, method.neighbours, method.samples, method.regularisation)
         weights = combined_weights(kernels, maps)
         data[:, block] = [combine(one[:, block], lattice, weights) for one in ready.raster.data]
         noise[0, block], g[0, block] = grappa_noise(weights, maps, lattice)
-        acceleration, notes = float(lattice.acceleration), notes | _lattice_note(lattice, mask)
+        acceleration, notes = float(lattice.acceleration), notes | _lattice_note(lattice, ready, block)
         _tell(progress, done, ready)
     facts = {"g_factor": g, "acceleration": acceleration, "regularisation": method.regularisation}
     return ready.images(data, noise, "GRAPPA", warnings=tuple(sorted(notes)), **facts, **_maps_fact(method.maps))
 
 
-def reconstruct_smash(raw: Acquisition, method: Smash, progress: Progress | None = None) -> Images:
+def reconstruct_smash(ready: Ready, method: Smash, progress: Progress | None = None) -> Images:
     """Return the images by SMASH, slice by slice."""
-    ready = make_ready(raw)
     if ready.volume:
         raise InputError("SMASH makes lines of slices; for an encoded volume use Sense or Grappa")
-    shape = raw.encoding.grid.shape
+    shape = ready.raw.encoding.grid.shape
     data = np.zeros((len(ready.raster.data), *shape), dtype=np.complex128)
     noise, worst, acceleration = np.ones((1, *shape)), 0.0, 1.0
     for done, (block, maps) in enumerate(zip(ready.blocks(), ready.maps(method.maps, method.estimate), strict=True)):
-        lattice = _need_lattice(ready.same_mask(block), "SMASH")
+        lattice = _need_lattice(ready.pattern(block), "SMASH")
         whole = composite_sensitivity(maps[:, 0])
         found = harmonics(maps[:, 0], lattice.ry, whole)
         share = np.divide(1, whole, out=np.zeros_like(whole), where=whole != 0)
@@ -140,9 +136,9 @@ def reconstruct_smash(raw: Acquisition, method: Smash, progress: Progress | None
     return ready.images(data, noise, "SMASH", warnings=warnings, **facts, **_maps_fact(method.maps))
 
 
-def default_method(raw: Acquisition) -> Combine | Sense:
+def default_method(ready: Ready) -> Combine | Sense:
     """Return what suits the sampling of a scan of many coils: SENSE where lines are missing, else a combination."""
-    return Combine() if (sort_lines(raw).count > 0).all() else Sense()
+    return Sense() if (ready.covered() & (ready.raster.count == 0)).any() else Combine()
 
 
 def _need_lattice(mask: NDArray[np.bool_], name: str) -> Lattice:
@@ -155,8 +151,8 @@ def _need_lattice(mask: NDArray[np.bool_], name: str) -> Lattice:
     return lattice
 
 
-def _lattice_note(lattice: Lattice, mask: NDArray[np.bool_]) -> set[str]:
-    extra = int(np.count_nonzero(mask) - np.count_nonzero(lattice.mask))
+def _lattice_note(lattice: Lattice, ready: Ready, block: slice) -> set[str]:
+    extra = int(np.count_nonzero((ready.raster.count[0, block] > 0) & ~lattice.mask))
     return {f"{extra} lines beyond the regular lattice served the calibration alone"} if extra else set()
 
 

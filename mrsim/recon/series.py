@@ -7,14 +7,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.acquisition import Acquisition
 from ..core.errors import InputError
 from ..core.images import Images
 from .combine import matched, matched_noise
 from .compressed_sensing import compressed_sensing, point_spread
 from .convolution import combined_weights
 from .g_factor import replica_noise
-from .many_coils import Ready, make_ready
+from .many_coils import Ready
 from .methods import CompressedSensing, SliceGrappa, Subspace
 from .simultaneous import leakage, move, separate, slice_kernels
 from .subspace import subspace_basis, subspace_images
@@ -23,12 +22,11 @@ Array = NDArray[np.complex128]
 Progress = Callable[[int, int], None]
 
 
-def reconstruct_bands(raw: Acquisition, method: SliceGrappa, progress: Progress | None = None) -> Images:
+def reconstruct_bands(ready: Ready, method: SliceGrappa, progress: Progress | None = None) -> Images:
     """Return the images of slices excited together."""
-    ready = make_ready(raw)
     contrasts, _, nz, ny, nx = ready.raster.data.shape
     groups = nz // method.bands
-    if nz % method.bands or ready.volume or "calibration" not in raw.groups:
+    if nz % method.bands or ready.volume or "calibration" not in ready.raw.groups:
         raise InputError(
             f"{nz} slices in bands of {method.bands}: needs whole groups of slices, two dimensions and a group "
             "'calibration' with every slice alone",
@@ -70,9 +68,8 @@ def _only(lines: Array, y: slice) -> Array:
     return result
 
 
-def reconstruct_sparse(raw: Acquisition, method: CompressedSensing, progress: Progress | None = None) -> Images:
+def reconstruct_sparse(ready: Ready, method: CompressedSensing, progress: Progress | None = None) -> Images:
     """Return the images by compressed sensing; their sigma is that of g = 1 without any denoising, as a scale."""
-    ready = make_ready(raw)
     contrasts, _, nz, ny, nx = ready.raster.data.shape
     data = np.zeros((contrasts, nz, ny, nx), dtype=np.complex128)
     noise = np.ones((contrasts, nz, ny, nx))
@@ -85,7 +82,7 @@ def reconstruct_sparse(raw: Acquisition, method: CompressedSensing, progress: Pr
                 raise InputError(f"no line was acquired of contrast {c}, z {block.start}")
             data[c, block] = compressed_sensing(
                 ready.raster.data[c][:, block], mask, maps, method.sparse, method.weight, method.iterations,
-                sigma=ready.sigma if raw.noisy else 0.0,
+                sigma=ready.sigma if ready.raw.noisy else 0.0,
                 progress=_inner(progress, done * contrasts + c, len(blocks) * contrasts),
             )  # fmt: skip
             noise[c, block] = matched_noise(maps, 1 / np.sqrt(share))
@@ -96,9 +93,8 @@ def reconstruct_sparse(raw: Acquisition, method: CompressedSensing, progress: Pr
     )  # fmt: skip
 
 
-def reconstruct_subspace(raw: Acquisition, method: Subspace, progress: Progress | None = None) -> Images:
+def reconstruct_subspace(ready: Ready, method: Subspace, progress: Progress | None = None) -> Images:
     """Return the images of a contrast series in a subspace; their noise by replicas."""
-    ready = make_ready(raw)
     contrasts, coils, nz, ny, nx = ready.raster.data.shape
     signals = _calibration_signals(ready) if method.dictionary is None else method.dictionary
     if signals.shape[1] != contrasts:

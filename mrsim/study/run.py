@@ -51,6 +51,8 @@ class RunTable:
     """Options of the fit, e.g. ``b1 = "brain-b1"``: a number, a file with a map, or a protocol that measures it."""
     extrapolate: bool = False
     """Allow a field strength beyond those at which tissues are known."""
+    receive: str | None = None
+    """Receive coils; a protocol that leaves out lines needs several."""
     imperfections: Imperfections | None = None
     """Of the scanner, instead of those in its own file."""
 
@@ -116,6 +118,7 @@ def prepare(request: RunRequest) -> Prepared:
         scanner=request.scanner or scanner.name,
         phantom=request.phantom or defaults.phantom,
         field=scanner.b0,
+        receive=request.receive or (None if request.engine.get("name") == "pathways" else defaults.receive),
         grade=grade,
         extrapolate=allowed,
         model=model,
@@ -205,6 +208,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         Called with (step, done, in all).
     """
     clock = _Clock(progress, {})
+    told = (lambda done, total: progress("reconstruct", done, total)) if progress else None
     with clock.step("build"):
         prepared = prepare(request)
     request = prepared.request
@@ -216,7 +220,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     with clock.step("reconstruct"):
         noise = "noise" not in request.without
         measured = add_noise(raw, rng=request.seed) if noise else raw
-        images = reconstruct(measured)
+        images = reconstruct(measured, progress=told)
     if "partial-volume" in request.without:
         with clock.step("unmix"):
             images = _unmixed(prepared, images, raw, truth)
@@ -236,10 +240,15 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         truth=truth,
         rois=rois,
         evaluation=evaluation,
-        warnings=(*raw.history["warnings"], *(maps.history.get("warnings", ()) if maps else ())),
+        warnings=_said(raw, images, maps),
         timings=clock.seconds,
         provenance=_provenance(prepared),
     )
+
+
+def _said(*steps: Acquisition | Images | Maps | None) -> tuple[str, ...]:
+    """Return what all steps warn of, each once."""
+    return tuple(dict.fromkeys(text for step in steps if step for text in step.history.get("warnings", ())))
 
 
 def _fitted(images: Images, request: RunRequest, progress: Progress | None) -> Maps | None:
