@@ -65,6 +65,19 @@ def entries(context: click.Context, parameter: click.Parameter, texts: tuple[str
     return changed
 
 
+def position(context: click.Context, parameter: click.Parameter, text: str) -> tuple[float, ...]:
+    """Return a place, m, from three lengths with a unit, e.g. ``"0 0 22 mm"``."""
+    from ..core.units import parse_quantity
+
+    try:
+        values = parse_quantity(text, "length")
+    except ValueError as problem:
+        raise click.BadParameter(f"{problem}; write for example '0 0 22 mm'", context, parameter) from None
+    if len(values) != 3:
+        raise click.BadParameter(f"'{text}' has {len(values)} values; give x, y and z", context, parameter)
+    return values
+
+
 def positive(context: click.Context, parameter: click.Parameter, number: float | None) -> float | None:
     """Return the number if it is positive and finite."""
     if number is not None and not (math.isfinite(number) and number > 0):

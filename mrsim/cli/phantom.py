@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
-from .options import grades, json_option, tesla
+from .options import grades, json_option, position, tesla
 from .output import write_json
+
+PLANES = ("sagittal", "coronal", "axial")
 
 
 @click.command("phantom")
@@ -18,25 +20,34 @@ from .output import write_json
     help="Pfirrmann grade, 1 to 5; of a spine one for all discs or a list, the lowest disc last.",
 )  # fmt: skip
 @click.option(
-    "--orientation", type=click.Choice(["sagittal", "coronal", "axial"]), default="sagittal", show_default=True,
+    "--orientation", type=click.Choice(["all", *PLANES]), default="all", show_default=True,
     help="Plane of the pictures.",
 )  # fmt: skip
 @click.option(
     "--property", "prop", metavar="PROPERTY", default="t2", show_default=True, help="Mapped beside the tissues."
+)
+@click.option(
+    "--at",
+    "place",
+    metavar='"X Y Z"',
+    default="0 0 0 mm",
+    show_default=True,
+    callback=position,
+    help="Point through which the pictures go: right, anterior, superior.",
 )
 @click.option("--material", "materials", multiple=True, metavar="SET", help="Material set; mrsim list materials.")
 @click.option("--extrapolate", is_flag=True, help="Allow a field strength beyond those at which tissues are known.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.png", help="Picture [default: NAME.png].")
 @json_option
 def command(
-    name: str, field: float, grade: int | tuple[int, ...] | None, orientation: str, prop: str,
+    name: str, field: float, grade: int | tuple[int, ...] | None, orientation: str, prop: str, place: tuple[float, ...],
     materials: tuple[str, ...], extrapolate: bool, out: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     r"""Draw phantom NAME: its tissues, a property, and its hard parts in space.
 
     \b
     mrsim phantom lumbar-spine --grade 1,2,3,4,5
-    mrsim phantom lumbar-spine --orientation axial --property shear_stiffness
+    mrsim phantom lumbar-spine --orientation axial --at "0 0 22 mm" --property shear_stiffness
     """
     from ..core.errors import StorageError
     from ..core.storage import replacing
@@ -50,7 +61,7 @@ def command(
     if not path.absolute().parent.is_dir():
         raise StorageError(f"{path}: the folder {path.parent} does not exist")
     phantom = load_phantom(name, field, grade, materials, extrapolate)
-    figure = phantom_figure(phantom, orientation, prop)
+    figure = phantom_figure(phantom, PLANES if orientation == "all" else (orientation,), prop, place)
     with replacing(path) as temporary:
         temporary.write_bytes(png(figure))
     if as_json:

@@ -20,7 +20,7 @@ from .solids import Solid
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
-CHUNK = 300_000
+CHUNK = 50_000
 """Pairs of cell and region that are evaluated together: bounds the memory."""
 COARSEST = 4
 """Halvings between the coarsest blocks and the cells."""

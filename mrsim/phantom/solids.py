@@ -106,9 +106,10 @@ class Block(Solid):
     def level(self, point: Array) -> Array:
         """Return the signed distance."""
         local = np.abs((point - np.asarray(self.centre)) @ rotation(self.turn))
-        over = local - (np.asarray(self.size) / 2 - self.rounding)
-        outside = np.linalg.norm(np.maximum(over, 0.0), axis=-1)
-        return np.asarray(outside + np.minimum(over.max(axis=-1), 0.0) - self.rounding)
+        x, y, z = (local[..., a] - (self.size[a] / 2 - self.rounding) for a in range(3))
+        deepest = np.maximum(np.maximum(x, y), z)
+        x, y, z = np.maximum(x, 0.0), np.maximum(y, 0.0), np.maximum(z, 0.0)
+        return np.asarray(np.sqrt(x * x + y * y + z * z) + np.minimum(deepest, 0.0) - self.rounding)
 
     def bounds(self) -> Array:
         """Return a box around the turned box."""

@@ -23,6 +23,8 @@ NUCLEUS_SHARE = (0.65, 0.62)
 LEVELS = tuple([f"C{i}" for i in range(1, 8)] + [f"T{i}" for i in range(1, 13)] + [f"L{i}" for i in range(1, 6)]
                + [f"S{i}" for i in range(1, 6)])  # fmt: skip
 """Vertebrae from the head down; a label ends in the number of its vertebra here, from 1."""
+RIM = 2e-3
+"""Rounding of the bodies' rims, m."""
 SACRUM = ((0.62, -0.14), (0.46, -0.2))
 """Of S2 and S3: size over that of S1, and wedge, rad."""
 
@@ -242,8 +244,8 @@ def body_limits(built: Stack, i: int, bone: float) -> list[Solid]:
 
 def _body_pieces(spine: Spine, built: Stack, i: int, body: Body) -> list[Piece]:
     plate, shell = spine.bony_endplate_thickness.value, spine.shell_thickness.value
-    whole = Common(solids=(body.wall, *body_limits(built, i, 0.0)), rounding=4e-3)
-    core = Common(solids=(replace(body.wall, inset=shell), *body_limits(built, i, plate)), rounding=4e-3)
+    whole = Common(solids=(body.wall, *body_limits(built, i, 0.0)), rounding=RIM)
+    core = Common(solids=(replace(body.wall, inset=shell), *body_limits(built, i, plate)), rounding=RIM)
     pieces = [Piece(name=f"cortical_bone_{body.name}", tissue="cortical_bone", solid=whole, code=2, level=body.name)]
     for number, word, side in ((i - 1, "upper", -1), (i, "lower", 1)):
         if 0 <= number < len(built.discs):
@@ -254,7 +256,16 @@ def _body_pieces(spine: Spine, built: Stack, i: int, body: Body) -> list[Piece]:
             code = 3 if side < 0 else 4
             pieces.append(Piece(name=name, tissue="vertebral_bony_endplate", solid=skin, code=code, level=body.name))
     marrow = Piece(name=f"marrow_{body.name}", tissue="vertebral_bone_marrow", solid=core, code=1, level=body.name)
-    return [*pieces, marrow]
+    vein = _basivertebral_vein(body)
+    return [*pieces, marrow, vein] if spine.surroundings != "none" and body.name[0] != "S" else [*pieces, marrow]
+
+
+def _basivertebral_vein(body: Body) -> Piece:
+    """Return the vein that enters a body at the middle of its posterior wall."""
+    size = body.height / 27e-3
+    axes = (7e-3 * size, 0.3 * body.depth, 1.6e-3 * size)
+    solid = Ellipsoid(centre=body.frame.world(0.0, -0.68 * body.depth, 0.0), semi_axes=axes, turn=body.frame.turn)
+    return Piece(name=f"basivertebral_vein_{body.name}", tissue="blood_venous", solid=solid, code=23, level=body.name)
 
 
 def _disc_pieces(disc: Disc) -> list[Piece]:

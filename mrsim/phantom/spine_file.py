@@ -20,6 +20,10 @@ FINDINGS = (
 """Kinds of finding."""
 
 
+ABOVE = "above"
+"""Of a conus that lies above the piece of spine."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LevelSize:
     """A length per vertebra or per disc, from the uppermost down."""
@@ -64,7 +68,7 @@ class Spine:
     surroundings: Literal["torso", "neck", "none"]
     """none: vertebrae and discs alone, as excised."""
     conus: str = ""
-    """Vertebra at whose lower end the cord ends in roots; empty: the cord runs through."""
+    """Vertebra at whose lower end the cord ends in roots; "above": roots alone; empty: the cord runs through."""
     seed: int = 1
     """Of the fat strands in muscle."""
     muscle_fat: float = 0.08
@@ -122,8 +126,8 @@ def check_spine(spine: Spine, path: Path) -> None:
             raise _error(path, (name, "value"), f"{min(values):g} (SI) is not positive; give a size above 0")
     if not 0 < spine.muscle_fat < 1:
         raise _error(path, ("muscle_fat",), f"{spine.muscle_fat:g} is not between 0 and 1")
-    if spine.conus and spine.conus not in spine.vertebrae:
-        raise _error(path, ("conus",), f"'{spine.conus}' is none of {', '.join(spine.vertebrae)}")
+    if spine.conus and spine.conus not in (*spine.vertebrae, ABOVE):
+        raise _error(path, ("conus",), f"'{spine.conus}' is none of {', '.join(spine.vertebrae)}, {ABOVE}")
     _check_fit(spine, path)
     for name, finding in spine.finding.items():
         if finding.kind not in FINDINGS:

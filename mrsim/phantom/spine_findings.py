@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .solid_fractions import Mix
+from .solid_fractions import Blur, Mix
 from .solids import Common, Ellipsoid, Solid, Union
-from .spine import Disc, Piece, Stack, body_limits
+from .spine import RIM, Disc, Piece, Stack, body_limits
 from .spine_file import Finding, Spine
 
 SIZES = {
@@ -23,18 +23,26 @@ MODIC: dict[str, tuple[str, float]] = {
     "III": ("cortical_bone", 0.6),
 }
 """Type -> what takes the place of marrow (fluid, fat, bone), and its share."""
+MODIC_EDGE = 4e-3
+"""Over which Modic change fades into the marrow, m."""
+CLEFT = 0.75
+"""Share of fibrous tissue in the middle of the intranuclear cleft."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Share(Mix):
-    """The same share everywhere."""
+class Fading(Mix):
+    """A share that fades out: `part` well inside a level set, less by a smooth ramp of `width` around its zero."""
 
     part: float
+    solid: Solid
+    width: float
+    """m."""
     into: str
 
     def share(self, point: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the part."""
-        return np.full(len(point), self.part)
+        """Return the part times the ramp."""
+        ramp = Blur(solid=self.solid, width=self.width, into=self.into)
+        return self.part * ramp.share(point)
 
 
 def add_findings(spine: Spine, built: Stack, pieces: list[Piece]) -> list[Piece]:
@@ -62,13 +70,18 @@ def _bulged(pieces: list[Piece], disc: Disc, size: float) -> list[Piece]:
 
 
 def _cleft(disc: Disc) -> Piece:
-    """Return the horizontal band in a nucleus of grade II."""
-    axes = (0.8 * disc.nucleus[0], 0.75 * disc.nucleus[1], 0.7e-3)
+    """Return the horizontal band in a nucleus of grade II: fibrous in part, and fading towards its edges."""
+    thick = 0.08 * disc.slab.height[0]
     centre = disc.frame.world(0.0, disc.offset, 0.0)
-    solid = Ellipsoid(centre=centre, semi_axes=axes, turn=disc.frame.turn)
+
+    def lens(scale: float) -> Ellipsoid:
+        axes = (scale * 0.46 * disc.nucleus[0], scale * 0.46 * disc.nucleus[1], scale * thick)
+        return Ellipsoid(centre=centre, semi_axes=axes, turn=disc.frame.turn)
+
+    mix = Fading(part=CLEFT, solid=lens(1.0), width=2 * thick, into=f"nucleus_pulposus_{disc.name}")
     return Piece(
-        name=f"intranuclear_cleft_{disc.name}", tissue="annulus_fibrosus_inner", solid=solid, code=15, level=disc.above,
-        grade=disc.grade,
+        name=f"intranuclear_cleft_{disc.name}", tissue="annulus_fibrosus_inner", solid=lens(2.0), code=15,
+        level=disc.above, grade=disc.grade, mix=mix,
     )  # fmt: skip
 
 
@@ -124,9 +137,10 @@ def _modic(name: str, finding: Finding, disc: Disc, size: float, i: int, spine: 
     body, plate = built.bodies[i], spine.bony_endplate_thickness.value
     near = replace(disc.slab, margin=disc.endplate + plate + size)
     wall = replace(body.wall, inset=spine.shell_thickness.value)
-    zone = Common(solids=(wall, *body_limits(built, i, plate), near), rounding=4e-3)
+    zone = Common(solids=(wall, *body_limits(built, i, plate), near), rounding=RIM)
+    inner = replace(near, margin=near.margin - MODIC_EDGE / 2)
     tissue, part = MODIC[finding.type]
     return Piece(
         name=f"{name}_{body.name}", tissue=tissue, solid=zone, code=76, level=body.name,
-        mix=Share(part=part, into=f"marrow_{body.name}"),
+        mix=Fading(part=part, solid=inner, width=MODIC_EDGE, into=f"marrow_{body.name}"),
     )  # fmt: skip

@@ -1,7 +1,4 @@
-"""What lies around the bodies: arches, canal with sac, cord and roots, ligaments, muscle, vessels, fat, outline.
-
-Roots have the tissue of white matter, because nerve roots are tabulated at 3 T only.
-"""
+"""What lies around the bodies: arches, canal with sac, cord and roots, ligaments, muscle, vessels, fat, outline."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ import numpy as np
 from .solid_fractions import Mix, Streaks
 from .solids import Block, Ellipsoid, Mirrored, Solid, Union
 from .spine import Body, Disc, Piece, Stack
-from .spine_file import Spine
+from .spine_file import ABOVE, Spine
 from .spine_shapes import Curve, Tube, curve_through
 
 MUSCLES = {
@@ -80,7 +77,7 @@ def _flesh(spine: Spine, back: Curve, span: tuple[float, float]) -> list[Piece]:
               mix=_streaks(spine.seed + 17, 0.45, 22e-3, "subcutaneous_fat")),
     ]  # fmt: skip
     if spine.surroundings == "torso":
-        around = Tube(curve=back, centre=(0.0, 30e-3), semi_axes=(62e-3, 42e-3), span=span)
+        around = Tube(curve=back, centre=(0.0, 24e-3), semi_axes=(60e-3, 36e-3), span=span)
         pieces.append(Piece(name="retroperitoneal_fat", tissue="subcutaneous_fat", solid=around, code=33))
     scale = 1.0 if spine.surroundings == "torso" else 0.55
     for number, (name, (centre, axes)) in enumerate(MUSCLES.items()):
@@ -179,7 +176,7 @@ def _canal(spine: Spine, built: Stack, back: Curve, span: tuple[float, float]) -
     sacral = [body.frame.z for body in built.bodies if body.name == "S2"]
     bottom = sacral[0] if sacral else span[0]
     end = span[0]
-    if spine.conus:
+    if spine.conus and spine.conus != ABOVE:
         body = next(body for body in built.bodies if body.name == spine.conus)
         end = body.frame.z - body.height / 2
 
@@ -193,15 +190,17 @@ def _canal(spine: Spine, built: Stack, back: Curve, span: tuple[float, float]) -
               solid=tube((0.0, middle), spine.sac_width.value, sac, bottom, 0.35 if sacral else 0.0)),
     ]  # fmt: skip
     if spine.conus:
-        pieces.append(Piece(name="cauda_equina", tissue="spinal_cord_wm", code=64,
+        pieces.append(Piece(name="cauda_equina", tissue="spinal_nerve_root", code=64,
                             solid=_cauda(spine, back, (bottom + 8e-3, span[1]))))  # fmt: skip
+    pieces.append(Piece(name="exiting_roots", tissue="spinal_nerve_root", solid=_exits(spine, built), code=65))
+    if spine.conus == ABOVE:
+        return pieces
     cord = (spine.cord_width.value, spine.cord_depth.value)
     taper = 0.55 if spine.conus else 0.0
     pieces += [
         Piece(name="cord_white_matter", tissue="spinal_cord_wm", solid=tube((0.0, middle), *cord, end, taper), code=62),
         Piece(name="cord_grey_matter", tissue="spinal_cord_gm", code=63,
               solid=tube((0.0, middle), 0.55 * cord[0], 0.35 * cord[1], end + 4e-3, taper)),
-        Piece(name="exiting_roots", tissue="spinal_cord_wm", solid=_exits(spine, built), code=65),
     ]  # fmt: skip
     return pieces
 

@@ -46,54 +46,85 @@ def view_grid(phantom: Phantom, orientation: str, centre: Sequence[float] = (0.0
     return Grid(shape=(slices, ny, nx), spacing=(step, step, step), centre=(place[0], place[1], place[2]), axes=axes)
 
 
-def phantom_figure(phantom: Phantom, orientation: str, name: str, centre: Sequence[float] = (0.0, 0.0, 0.0)) -> Figure:
-    """Return the figure: tissues, a property, and the view in space.
+def phantom_figure(
+    phantom: Phantom, orientations: Sequence[str], name: str, centre: Sequence[float] = (0.0, 0.0, 0.0)
+) -> Figure:
+    """Return the figure: tissues above, a property below, in every plane, and the view in space.
 
     Parameters
     ----------
     phantom : Phantom
         What to draw.
-    orientation : str
-        ``"sagittal"``, ``"coronal"`` or ``"axial"``.
+    orientations : sequence of str
+        ``"sagittal"``, ``"coronal"``, ``"axial"``: the planes, from left to right.
     name : str
-        Property of the second picture, e.g. ``"t2"``.
+        Property of the lower pictures, e.g. ``"t2"``.
     centre : (3,) sequence
-        Point of the slice in world axes, m.
+        Point of the slices in world axes, m.
     """
-    grid = view_grid(phantom, orientation, centre)
-    values, unit = property_map(phantom, grid, name)
-    factor, words = scale(unit)
-    known = factor * values[np.isfinite(values)]
+    grids = [view_grid(phantom, orientation, centre) for orientation in orientations]
+    maps = [property_map(phantom, grid, name) for grid in grids]
+    factor, words = scale(maps[0][1])
+    known = factor * np.concatenate([values[np.isfinite(values)] for values, _ in maps])
     signed = known.size > 0 and known.min() < 0
     window = Normalize(float(known.min()), float(known.max())) if signed else shared_window(known)
-    with styled(13.0, 6.2) as figure:
-        left, middle, right = figure.subplots(1, 3)
-        _tissues(figure, left, phantom, grid)
-        picture = draw_slice(middle, factor * values, grid, norm=window, colours=MAP_COLOURS)
-        middle.set_title(f"{label(name)} at {phantom.field:g} T")
-        bar = figure.colorbar(picture, ax=middle, shrink=0.8, pad=0.02)
+    colours = tissue_colours([tissue.name for tissue in phantom.tissues])
+    with styled(3.9 * len(grids) + 4.2, 9.4) as figure:
+        rows = figure.add_gridspec(2, len(grids) + 1)
+        present: set[int] = set()
+        for column, (grid, (values, _)) in enumerate(zip(grids, maps, strict=True)):
+            upper, lower = (figure.add_subplot(rows[row, column]) for row in (0, 1))
+            present |= _tissues(upper, phantom, grid, colours)
+            upper.set_title(f"{orientations[column]}: tissue that fills most")
+            picture = draw_slice(lower, factor * values, grid, norm=window, colours=MAP_COLOURS)
+            lower.set_title(f"{label(name)} at {phantom.field:g} T")
+            for axes in (upper, lower):
+                axes.set(xlabel="mm", ylabel="mm")
+        bar = figure.colorbar(picture, ax=lower, shrink=0.8, pad=0.02)
         bar.set_label(f"{label(name)}{f' / {words}' if words else ''}")
+        right = figure.add_subplot(rows[:, -1])
         right.imshow(surface(phantom), origin="lower", cmap="bone", vmin=0.0, vmax=1.0)
         right.set_axis_off()
         right.set_title("seen from the left and the front")
+        names = [tissue.name for tissue in phantom.tissues]
+        handles = [mpl.patches.Patch(color=colours[i], label=label(names[i])) for i in sorted(present)]
+        figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=7)
     return figure
 
 
-def _tissues(figure: Figure, axes: Axes, phantom: Phantom, grid: Grid) -> None:
-    """Draw which tissue fills most of each voxel, with a legend of those in the picture."""
-    fractions = phantom.fractions(grid)
-    parts = np.stack([*fractions.values()])
-    most = np.where(parts.sum(axis=0) > 0.5, parts.argmax(axis=0) + 1, 0)
-    present = [number for number in np.unique(most) if number > 0]
-    numbers = np.searchsorted(present, most).astype(float)
-    numbers[most == 0] = np.nan
-    colours = ListedColormap([mpl.colormaps["tab20"](i % 20) for i in range(max(len(present), 1))])
-    norm = BoundaryNorm(np.arange(len(present) + 1) - 0.5, max(len(present), 1))
-    draw_slice(axes, numbers, grid, norm=norm, colours=colours)
-    axes.set_title("tissue that fills most of each voxel")
-    names = [*fractions]
-    handles = [mpl.patches.Patch(color=colours(i), label=label(names[number - 1])) for i, number in enumerate(present)]
-    figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=7)
+FAMILIES = (
+    ("nucleus", "#2f6fd0"), ("annulus_fibrosus_inner", "#1fa187"), ("annulus", "#2c7a2c"),
+    ("cartilage", "#8e5bd0"), ("marrow", "#d9a25f"), ("bony_endplate", "#7a4a1e"), ("cortical", "#3b2a1a"),
+    ("herniation", "#e0479e"), ("csf", "#7fdcf5"), ("cord_wm", "#f2b6c6"), ("cord_gm", "#c06a86"),
+    ("nerve_root", "#ff7f50"), ("subcutaneous_fat", "#f7e27a"), ("fat", "#e6c229"), ("muscle", "#a8423f"),
+    ("ligament", "#9aa1a8"), ("blood_arterial", "#e3170d"), ("blood_venous", "#4b3fa8"),
+    ("white_matter_lesion", "#ff5ca8"), ("white_matter", "#e9e4d4"), ("grey_matter", "#9c8f86"),
+)  # fmt: skip
+"""Part of a tissue's name -> colour; the first that fits."""
+SHADES = {"I": 0.35, "II": 0.15, "III": 0.0, "IV": -0.25, "V": -0.5}
+"""How much lighter (towards white) or darker (towards black) a grade is drawn."""
+
+
+def tissue_colours(names: Sequence[str]) -> list[tuple[float, float, float]]:
+    """Return a colour per tissue: one per kind, the same in every figure, lighter or darker by grade."""
+    found = []
+    for number, name in enumerate(names):
+        kind, _, grade = name.rpartition("_")
+        shade = SHADES.get(grade, 0.0) if kind else 0.0
+        fitting = next((colour for part, colour in FAMILIES if part in name), None)
+        colour = np.array(mpl.colors.to_rgb(fitting if fitting is not None else mpl.colormaps["tab20"](number % 20)))
+        mixed = colour + shade * (1.0 - colour) if shade > 0 else colour * (1.0 + shade)
+        found.append((float(mixed[0]), float(mixed[1]), float(mixed[2])))
+    return found
+
+
+def _tissues(axes: Axes, phantom: Phantom, grid: Grid, colours: Sequence[tuple[float, float, float]]) -> set[int]:
+    """Draw which tissue fills most of each voxel; return those in the picture."""
+    parts = np.stack([*phantom.fractions(grid).values()])
+    most = np.where(parts.sum(axis=0) > 0.5, parts.argmax(axis=0).astype(float), np.nan)
+    norm = BoundaryNorm(np.arange(len(colours) + 1) - 0.5, len(colours))
+    draw_slice(axes, most, grid, norm=norm, colours=ListedColormap(list(colours)))
+    return {int(number) for number in np.unique(most[np.isfinite(most)])}
 
 
 def surface(phantom: Phantom) -> NDArray[np.float64]:
