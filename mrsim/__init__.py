@@ -35,6 +35,7 @@ _HOMES = {
     "add_noise": "simulate",
     "Physiology": "simulate",
     "reconstruct": "recon",
+    "phase_sensitive": "recon.phase_sensitive",
     "fit": "fit.fit",
     "crlb": "fit.crlb",
     "evaluate": "evaluate",

@@ -28,6 +28,8 @@ from .table import check_table
 NO_SIGNAL = 2.0
 """A voxel whose root mean square over the images is below this many standard deviations of the noise holds
 no signal: the magnitude of pure noise has 1.41."""
+DISTINCT = 3.0
+"""A fit with other signs counts as no worse while its residuals add less than this many standard deviations."""
 OUTSIDE, NOT_GIVEN = 6, 8
 """Status codes of voxels outside the mask, and of those for which a given map has no value."""
 
@@ -82,15 +84,15 @@ def fit(
     local = {name: value[inside] if np.ndim(value) else value for name, value in settings.items()}
     scan = Scan(contrast=contrast, options=local, sheet=images.encoding, grid=images.grid, inside=inside)
     values, signs = signed(model.data, contrast, series)
-    solution = best_of(
-        lambda sign: _solve(
-            model, scan, Series(
-                data=values * sign[:, None], weight=weight, floor=floor, spread=spread, likelihood=likelihood,
-                threads=threads,
-            ),
-        ),
-        signs,
-    )  # fmt: skip
+
+    def trial(sign: Array) -> Solution:
+        changed = Series(
+            data=values * sign[:, None], weight=weight, floor=floor, spread=spread, likelihood=likelihood,
+            threads=threads,
+        )  # fmt: skip
+        return _solve(model, scan, changed)
+
+    solution, margin = best_of(trial, signs)
     freedom = values.shape[0] * (2 if np.iscomplexobj(values) else 1) - solution.values.shape[0]
     residual = _residual_sigma(solution, freedom)
     status = np.where(wanted, NOT_GIVEN, OUTSIDE).astype(np.int8)
@@ -102,10 +104,22 @@ def fit(
         "likelihood": likelihood,
         "sigma": "residuals" if np.isnan(spread).all() else "images" if sigma is None else "given",
         **_summary(status, solution, residual / spread, weight),
+        **(_ambiguity(solution, margin, spread) if model.data == "polarity-restored" else {}),
     }
     errors = solution.unit_errors * np.where(np.isnan(spread), residual, spread)
     given = {name: value for name, value in settings.items() if np.ndim(value)}
     return _maps(model, images, inside, status, solution, errors, (residual / spread) ** 2, given, history)
+
+
+def _ambiguity(solution: Solution, margin: Array, spread: Array) -> dict[str, Any]:
+    """Return how many voxels another choice of signs fits as well, and a warning where there are any."""
+    fitted = np.isin(solution.status, USABLE)
+    noise = np.where(np.isnan(spread), 0.0, spread)
+    torn = fitted & (margin <= DISTINCT**2 * noise**2)
+    if not torn.any():
+        return {"ambiguous": 0}
+    said = f"{torn.sum()} of {fitted.sum()} voxels fit another choice of signs as well: their values may be far off"
+    return {"ambiguous": int(torn.sum()), "warnings": (said,)}
 
 
 def _check_likelihood(model: Description, likelihood: Likelihood, spread: Array) -> None:

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-DataKind = Literal["magnitude", "real", "phase-corrected", "polarity-restored", "complex"]
+DataKind = Literal["magnitude", "real", "phase-corrected", "phase-referenced", "polarity-restored", "complex"]
 """How complex images become the numbers that are fitted: their magnitude; their real part; their real
-part after the voxel's common phase is taken out; their magnitude with the sign chosen that fits best; as they are
-(methods only)."""
+part after the voxel's common phase is taken out; the same per echo time, with the image of the longest delay
+positive; their magnitude with the sign chosen that fits best; as they are (methods only)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

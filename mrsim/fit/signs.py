@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.errors import InputError
+from ..core.phase_sensitive import is_magnitude, phase_sensitive
 from .method import Solution
 from .model import DataKind
 
@@ -21,16 +23,27 @@ def signed(
     """Return the (n, voxel) data and the (candidate, n) signs to try on them.
 
     Phase-corrected data are known up to one sign. Magnitudes of a recovery have lost the sign of each image,
-    but the signal rises with the inversion time: only the number of negative images is unknown.
+    but the signal rises with the inversion time, or the delay after a saturation: only the number of negative ones is
+    unknown.
     """
     n = series.shape[0]
     if kind == "complex":
         return series, np.ones((1, n))
     if kind == "phase-corrected":
         return _phase_corrected(series), np.array([np.ones(n), -np.ones(n)])
+    if kind == "phase-referenced":
+        if is_magnitude(series):
+            raise InputError(
+                "the images are magnitudes, and their signs, which the model needs, are lost; give complex images, or "
+                "take the model's '-magnitude' twin, which tries the signs and says where they stay ambiguous"
+            )
+        return phase_sensitive(series, contrast["td"], contrast["te"]), np.ones((1, n))
     if kind == "polarity-restored":
-        rank = np.argsort(np.argsort(contrast["ti"], kind="stable"))
-        return np.abs(series), np.where(rank[None, :] < np.arange(n + 1)[:, None], -1.0, 1.0)
+        delay = contrast["ti" if "ti" in contrast else "td"]
+        times, rank = np.unique(delay, return_inverse=True)
+        # an inversion leaves any number of images negative; a saturation never the one of the longest delay
+        most = len(times) + 1 if "ti" in contrast else len(times)
+        return np.abs(series), np.where(rank[None, :] < np.arange(most)[:, None], -1.0, 1.0)
     return (np.real(series) if kind == "real" else np.abs(series)), np.ones((1, n))
 
 
@@ -44,14 +57,15 @@ def _phase_corrected(series: NDArray[np.complex128]) -> Array:
         return np.real(series * np.exp(-0.5j * np.angle(np.sum(series**2, axis=0))))
 
 
-def best_of(fit: Callable[[Array], Solution], signs: Array) -> Solution:
-    """Return per voxel the best of the fits with each of the (candidate, n) signs."""
-    best: Solution | None = None
-    for sign in signs:
-        trial = fit(sign)
-        best = trial if best is None else _better(best, trial)
-    assert best is not None
-    return best
+def best_of(fit: Callable[[Array], Solution], signs: Array) -> tuple[Solution, Array]:
+    """Return per voxel the best of the fits with each of the (candidate, n) signs, and what the second costs more."""
+    trials = [fit(sign) for sign in signs]
+    best = trials[0]
+    for trial in trials[1:]:
+        best = _better(best, trial)
+    costs = np.sort([np.where(np.isin(t.status, USABLE), t.cost, np.inf) for t in trials], axis=0)
+    with np.errstate(invalid="ignore"):
+        return best, costs[1] - costs[0] if len(trials) > 1 else np.full(best.cost.shape, np.inf)
 
 
 def _better(first: Solution, second: Solution) -> Solution:

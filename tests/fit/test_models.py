@@ -19,12 +19,15 @@ SHEET = {}
 
 def _example(model):
     """Return typical parameters and a contrast table that determines them."""
-    values = {"m0": 0.9, "pd": 0.8, "t1": 0.9, "t2": 0.08, "t2_star": 0.03, "offset": 0.05}
+    values = {"m0": 0.9, "pd": 0.8, "t1": 0.9, "t2": 0.08, "t2_star": 0.03, "offset": 0.05, "b1": 0.8}
     te = np.linspace(0.008, 0.128, 12)
     columns = {"te": te, "tr": np.full(12, 2.5)}
     names = {column.name for column in model.contrast}
     if "ti" in names:
         columns = {"ti": np.geomspace(0.05, 2.2, 12), "tr": np.full(12, 2.5), "te": np.full(12, 0.01)}
+    elif "td" in names:
+        columns = {"td": np.repeat([0.17, 0.67, 1.84, 3.84], 3), "te": np.tile([0.022, 0.055, 0.099], 4)}
+        columns |= {"tr": np.full(12, 4.0), "flip": np.full(12, np.pi / 2)}
     elif "flip" in names:
         columns = {"flip": np.radians(np.linspace(3, 40, 12)), "tr": np.full(12, 0.015)}
     elif "tr" in names:
