@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,16 @@ class Selection:
             return self.pulse
         turn = 2 * math.pi * frequency * self.pulse.centre / NS
         return replace(self.pulse, frequency=frequency, phase=math.fmod(self.pulse.phase - turn, 2 * math.pi))
+
+    def sheet(self, gamma_bar: float) -> dict[str, Any]:
+        """Return what a protocol sheet says of the pulse: samples in rad/s, times in s, gradient in Hz/m."""
+        pulse = self.pulse
+        return {
+            "signal": 2 * math.pi * gamma_bar * pulse.signal * np.exp(-1j * pulse.phase),
+            "dwell": pulse.dwell / NS,
+            "centre": pulse.centre / NS,
+            "gradient": self.per_metre,
+        }
 
     @property
     def duration(self) -> int:

@@ -9,16 +9,23 @@ from mrsim.fit.model import Model
 from mrsim.fit.models import MODELS, find_model
 from mrsim.fit.signal import jacobian, resolve_options, signal
 from mrsim.fit.solve import solve
+from mrsim.sequence.protocol import load_protocol
+from mrsim.sequence.scanner import Scanner
 
 T1, T2 = 1.0, 0.1
 SYMBOLIC = [model for model in MODELS if isinstance(model, Model)]
 WITH_SIGNAL = [model for model in MODELS if isinstance(model, Model) or model.signal is not None]
-SHEET = {}
+TRAIN = load_protocol("disc-t2-mese").build(Scanner.preset("3T")).encoding
+SHEET = TRAIN.sheet
 """Protocol sheet of the methods that read one."""
 
 
 def _example(model):
     """Return typical parameters and a contrast table that determines them."""
+    if "t2-epg" in model.name:
+        return {p.name: {"m0": 0.9, "t2": 0.08, "b1": 0.9}[p.name] for p in model.parameters}, {
+            name: TRAIN.contrast[name] for name in ("te", "tr")
+        }
     values = {"m0": 0.9, "pd": 0.8, "t1": 0.9, "t2": 0.08, "t2_star": 0.03, "offset": 0.05, "b1": 0.8}
     te = np.linspace(0.008, 0.128, 12)
     columns = {"te": te, "tr": np.full(12, 2.5)}
@@ -133,7 +140,10 @@ def test_model_without_noise_returns_its_parameters(model):
     # 200 random truths within a factor 3 of the example; the solver's last step is below 1e-8
     parameters, contrast = _example(model)
     rng = np.random.default_rng(3)
-    truth = {name: value * np.exp(rng.uniform(-0.55, 0.55, 200)) for name, value in parameters.items()}
+    width = {"b1": 0.3}
+    truth = {
+        name: value * np.exp(rng.uniform(-1, 1, 200) * width.get(name, 0.55)) for name, value in parameters.items()
+    }
     found = _solved(model, contrast, signal(model, truth, contrast, sheet=SHEET))
     assert (found.status == 0).all()
     for row, values in zip(found.values, truth.values(), strict=True):

@@ -14,6 +14,7 @@ from . import (
     spgr,
     spin_echo,
     spin_echo_simple,
+    t2_epg,
     t2_mono,
     t2_offset,
     t2star_mono,
@@ -31,6 +32,8 @@ MODELS: tuple[Model | Method, ...] = (
     despot1.METHOD,
     t2_mono.MODEL,
     t2_offset.MODEL,
+    t2_epg.METHOD,
+    t2_epg.GIVEN_B1,
     t2star_mono.MODEL,
     t2star_offset.MODEL,
 )

@@ -77,7 +77,7 @@ class InversionRecoverySpinEcho(Refocused):
                 blocks += turns.repetition(modules, longest_ti - ti)
         contrast = {"te": te / NS, "ti": [ti / NS for ti, _ in times], "tr": turns.tr / NS, "flip": self.flip}
         facts = {"te": te / NS, "ti": times[0][0] / NS, "tr": turns.tr / NS, **turns.facts()}
-        sheet = refocused_sheet(self, (self.refocusing_flip,), te / NS)
+        sheet = refocused_sheet(self, played, (self.refocusing_flip,), te / NS)
         sheet |= {"inversion_flip": self.inversion_flip, "inversion_width": self.inversion_width}
         return finished(self, played.plan, blocks, contrast, sheet, facts)
 

@@ -133,7 +133,7 @@ class MultiDynamicMultiEcho(Refocused):
         contrast = self._contrast(tr, spacing, slot.inner)
         first = self.effective_echoes[0] * spacing / NS
         facts: dict[str, float | str] = {"te": first, "echo_spacing": spacing / NS, "tr": tr / NS}
-        sheet = refocused_sheet(self, flips, spacing / NS)
+        sheet = refocused_sheet(self, played, flips, spacing / NS)
         sheet |= {"saturation_flip": self.saturation_flip, "effective_echoes": np.array(self.effective_echoes)}
         return finished(self, played.plan, blocks, contrast, sheet, {**facts, "slices": float(self.slices)})
 

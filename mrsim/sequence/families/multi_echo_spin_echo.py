@@ -61,5 +61,5 @@ class MultiEchoSpinEcho(Refocused):
         times = spacing / NS * np.arange(1, self.echoes + 1)
         contrast = {"te": times, "tr": turns.tr / NS, "flip": self.flip}
         facts = {"te": spacing / NS, "echo_spacing": spacing / NS, "tr": turns.tr / NS, **turns.facts()}
-        sheet = refocused_sheet(self, flips, spacing / NS)
+        sheet = refocused_sheet(self, played, flips, spacing / NS)
         return finished(self, played.plan, blocks, contrast, sheet, facts)

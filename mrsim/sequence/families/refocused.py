@@ -193,8 +193,9 @@ def _crusher_cycles(protocol: Refocused, echoes: int) -> list[float]:
     return [protocol.crusher_cycles * (-1) ** echo * (1 - echo / echoes) for echo in range(echoes)]
 
 
-def refocused_sheet(protocol: Refocused, flips: Sequence[float], echo_spacing: float) -> dict[str, Any]:
+def refocused_sheet(protocol: Refocused, played: Train, flips: Sequence[float], echo_spacing: float) -> dict[str, Any]:
     """Return the nominal facts of the pulses; refocusing flips in rad, echo_spacing in s."""
+    largest, gamma_bar = played.refocusing[int(np.argmax(np.abs(flips)))], played.plan.scanner.gamma_bar
     return {
         "excitation_flip": protocol.flip,
         "refocusing_flips": np.array(flips, dtype=np.float64),
@@ -204,4 +205,8 @@ def refocused_sheet(protocol: Refocused, flips: Sequence[float], echo_spacing: f
         "refocusing_width": protocol.refocusing_width,
         "crusher_cycles": protocol.crusher_cycles,
         "crusher_scheme": protocol.crusher_scheme,
+        "pulses": {
+            "excitation": played.excitation.sheet(gamma_bar),
+            "refocusing": largest.sheet(gamma_bar),
+        },
     }

@@ -48,5 +48,10 @@ class SpinEcho(Refocused):
         contrast = {"te": [te / NS for te, _ in times], "tr": turns.tr / NS, "flip": self.flip}
         facts = {"te": times[0][0] / NS, "tr": turns.tr / NS, **turns.facts()}
         return finished(
-            self, played.plan, blocks, contrast, refocused_sheet(self, (self.refocusing_flip,), times[0][0] / NS), facts
+            self,
+            played.plan,
+            blocks,
+            contrast,
+            refocused_sheet(self, played, (self.refocusing_flip,), times[0][0] / NS),
+            facts,
         )

@@ -104,7 +104,7 @@ class TurboSpinEcho(Refocused):
         te = (effective + 1) * spacing / NS
         contrast = {"te": te, "tr": turns.tr / NS, "flip": self.flip}
         facts = {"te": te, "echo_spacing": spacing / NS, "tr": turns.tr / NS, "shots": float(self.shots)}
-        sheet = refocused_sheet(self, flips, spacing / NS)
+        sheet = refocused_sheet(self, played, flips, spacing / NS)
         sheet |= {"ordering": self.ordering, "echo_of_line": _echo_of_line(table, self.matrix[1])}
         return finished(self, played.plan, blocks, contrast, sheet, {**facts, **turns.facts()})
 

@@ -1,0 +1,195 @@
+"""Signals without a closed form, known on a grid: compressed, interpolated, searched and refined.
+
+A method of this kind says which axes its grid has and what the signals at the nodes are. The signals, weighted like
+the images, are compressed to the singular vectors that hold all but `LOST` of them (McGivney 2014), and interpolated
+by splines of degree five in the logarithm of times and in B1 itself: the nodes are where the signal is exact, and
+between them its error falls with the sixth power of the spacing. Voxels then start at the nearest node and are refined
+by Gauss-Newton steps on the spline, so that the result knows no grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .method import NO_SIGNAL, Method, Scan, Series, Solution, start
+from .solve import over_chunks
+
+Array = NDArray[np.float64]
+LOST = 1e-9
+"""Largest share of a signal that the compressed basis leaves out."""
+ROUNDS = 60
+CLEAR = 9.0
+"""Difference of the costs of two minima, in variances of the noise, that decides between them."""
+NODES = 400
+"""Nodes among which a voxel's first guess is looked for, about."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Axis:
+    """One direction of the grid: a parameter that is fitted, or an option that the voxel knows."""
+
+    name: str
+    lower: float
+    upper: float
+    count: int
+    """Nodes; 6 or more."""
+    logarithmic: bool = True
+    split: float | None = None
+    """Value on both sides of which a fit may end in a minimum of its own: both are tried, and the lower side wins
+    where noise cannot tell them apart."""
+
+    def node(self, value: Any) -> Any:
+        """Return the (fractional) node of a value, SI."""
+        low, high = self._ends()
+        return (self.count - 1) * ((np.log(value) if self.logarithmic else value) - low) / (high - low)
+
+    def value(self, node: Any) -> Any:
+        """Return the value, SI, at a (fractional) node."""
+        low, high = self._ends()
+        x = low + (high - low) * np.asarray(node) / (self.count - 1)
+        return np.exp(x) if self.logarithmic else x
+
+    def slope(self, node: Any) -> Any:
+        """Return the change of the value per node."""
+        low, high = self._ends()
+        width = (high - low) / (self.count - 1)
+        return width * self.value(node) if self.logarithmic else np.full(np.shape(node), width)
+
+    def _ends(self) -> tuple[float, float]:
+        return (float(np.log(self.lower)), float(np.log(self.upper))) if self.logarithmic else (self.lower, self.upper)
+
+
+Atoms = Callable[[Scan, dict[str, Array]], Array]
+"""Returns the (n, atom) signals of unit m0 for (atom,) values of every axis."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Table:
+    """The compressed and interpolated signals of one scan."""
+
+    axes: tuple[Axis, ...]
+    coefficient: Array
+    """(node, node, node, component) of the splines."""
+    knots: Array
+    """(3, longest) in nodes."""
+    basis: Array
+    """(component, n), orthonormal; for images weighted by `root`."""
+    root: Array
+    """(n,) square roots of the images' weights."""
+    direction: Array
+    """(guess, component), unit."""
+    place: Array
+    """(guess, 3), nodes."""
+    branch: NDArray[np.int64]
+    """(guess,) 1 beyond an axis's split, else 0."""
+    stride: Array
+    """(3,) nodes between guesses."""
+
+    def signal(self, points: dict[str, Array]) -> Array:
+        """Return the interpolated (n, voxel) signal of unit m0."""
+        from ._kernels.tabulated import evaluate
+
+        u = np.zeros((3, np.size(next(iter(points.values())))))
+        for k, axis in enumerate(self.axes):
+            u[k] = axis.node(points[axis.name])
+        out = np.empty((u.shape[1], 5, self.coefficient.shape[-1]))
+        evaluate(self.coefficient, self.knots, u, out)
+        return np.asarray((out[:, 0] @ self.basis).T / self.root[:, None])
+
+
+def tabulate(atoms: Atoms, axes: tuple[Axis, ...], scan: Scan, weight: Array) -> Table:
+    """Return the table of a scan; weight : (n,) of the images."""
+    from scipy.interpolate import make_interp_spline
+
+    counts = [axis.count for axis in axes]
+    grid = np.meshgrid(*(axis.value(np.arange(axis.count)) for axis in axes), indexing="ij")
+    known = atoms(scan, {axis.name: part.ravel() for axis, part in zip(axes, grid, strict=True)})
+    root = np.sqrt(weight)
+    known = (known * root[:, None]).T
+    _, size, vectors = np.linalg.svd(known, full_matrices=False)
+    rank = max(1, int(np.sum(size > LOST * size[0])))
+    nodes = known @ vectors[:rank].T
+    values = nodes.reshape(*counts, *(1 for _ in range(3 - len(counts))), rank)
+    knots = np.zeros((3, max(counts) + 6))
+    for k, count in enumerate(counts):
+        spline = make_interp_spline(np.arange(count), np.moveaxis(values, k, 0), k=5)
+        knots[k, : count + 6], values = spline.t, np.moveaxis(spline.c, 0, k)
+    place, stride = _guesses(counts)
+    flat = np.ravel_multi_index(place.astype(int).T, tuple(counts + [1] * (3 - len(counts))))
+    chosen, branch = nodes[flat], np.zeros(len(flat), dtype=np.int64)
+    for k, axis in enumerate(axes):
+        if axis.split is not None:
+            branch = np.maximum(branch, axis.value(place[:, k]) > axis.split)
+    return Table(
+        axes=axes, coefficient=np.ascontiguousarray(values), knots=knots, basis=vectors[:rank], root=root,
+        direction=chosen / np.linalg.norm(chosen, axis=1, keepdims=True), place=place, branch=branch,
+        stride=stride,
+    )  # fmt: skip
+
+
+def _guesses(counts: list[int]) -> tuple[Array, Array]:
+    """Return the (guess, 3) nodes of the first guess, evenly thinned, and the (3,) distances between them."""
+    share = min(1.0, (NODES / np.prod(counts)) ** (1 / len(counts)))
+    strides = [max(1, round(1 / share)) for _ in counts] + [1] * (3 - len(counts))
+    lines = [np.arange(min(s // 2, c - 1), c, s, dtype=np.float64) for s, c in zip(strides, counts, strict=False)]
+    lines += [np.zeros(1)] * (3 - len(counts))
+    mesh = np.meshgrid(*lines, indexing="ij")
+    return np.stack([part.ravel() for part in mesh], axis=1), np.array(strides, dtype=np.float64)
+
+
+def solve(method: Method, table: Table, scan: Scan, series: Series) -> Solution:
+    """Fit all voxels; parameters of the method are the amplitude, first, and the free axes, in any order."""
+    from ._kernels import tabulated as kernel
+
+    solution, names = start(method, series), [p.name for p in method.parameters]
+    voxels = series.data.shape[1]
+    free = np.array([k for k, axis in enumerate(table.axes) if axis.name in names])
+    u, held = np.zeros((voxels, 3)), np.zeros(3)
+    for k, axis in enumerate(table.axes):
+        if k not in free:
+            held[k] = 0.5 * table.stride[k] + 1e-6
+            u[:, k] = np.clip(axis.node(np.broadcast_to(scan.options[axis.name], voxels)), 0, axis.count - 1)
+    top = np.array([axis.count - 1.0 for axis in table.axes] + [0.0] * (3 - len(table.axes)))
+    weighted = np.nan_to_num(series.data.T * table.root)
+    data = np.ascontiguousarray(weighted @ table.basis.T)
+    amplitude, errors, cost = np.full(voxels, np.nan), np.full((voxels, 4), np.nan), np.full(voxels, np.nan)
+    curved = next((k for k, axis in enumerate(table.axes) if axis.split is not None and k in free), -1)
+    # the floor is made of noise; without noise the cost is what the model leaves over, and a tenth of it is better
+    share = 1.0 if np.any(series.floor > 0) else 0.1
+    margin = np.where(series.floor > 0, CLEAR * np.nan_to_num(series.spread) ** 2, 0.0)
+    guesses = (table.direction, table.place, table.branch)
+    settings = (table.coefficient, table.knots, top, *guesses, held, free, curved, ROUNDS, margin, share)
+    results = (u, amplitude, errors, solution.status, cost, solution.rounds)
+    over_chunks(lambda a, b: kernel.solve(data, a, b, *settings, *results), 0, voxels, series.threads)
+    outside = np.sum(weighted**2, axis=1) - np.sum(data**2, axis=1)
+    solution.cost[:] = cost + np.maximum(outside, 0.0)
+    solution.values[0], solution.unit_errors[0] = amplitude, errors[:, 0]
+    for k in free:
+        axis, row = table.axes[k], names.index(table.axes[k].name)
+        solution.values[row] = axis.value(u[:, k])
+        solution.unit_errors[row] = errors[:, 1 + k] * axis.slope(u[:, k])
+    empty = solution.status == NO_SIGNAL
+    solution.values[:, empty] = np.nan
+    return solution
+
+
+def tabulated(atoms: Atoms, axes: Callable[[Scan], tuple[Axis, ...]], make: Callable[..., Method]) -> Method:
+    """Return the method of a tabulated signal; `make` takes what `Method` takes besides `solve` and `signal`."""
+    holder: list[Method] = []
+
+    def find(scan: Scan, series: Series) -> Solution:
+        return solve(holder[0], tabulate(atoms, axes(scan), scan, series.weight), scan, series)
+
+    def exact(scan: Scan, parameters: Any) -> Array:
+        points = {axis.name: parameters.get(axis.name, scan.options.get(axis.name)) for axis in axes(scan)}
+        voxels = np.size(parameters["m0"])
+        full = {name: np.broadcast_to(np.asarray(value, dtype=np.float64), voxels) for name, value in points.items()}
+        return np.asarray(parameters["m0"] * atoms(scan, full))
+
+    holder.append(make(solve=find, signal=exact))
+    return holder[0]
