@@ -7,7 +7,6 @@ thousandth of the smaller box may go unseen.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,27 +21,36 @@ FARTHEST = 1.0
 """Where endless shapes are looked at, m from the origin."""
 DEEP = 1e-5
 """Depth from which a point counts as inside, m: shapes may touch."""
+UNSURE = -2
+"""Mark of points too near to a boundary to tell."""
 
 
 def crossing_pairs(solids: Sequence[Solid]) -> list[tuple[int, int, str]]:
-    """Return (earlier, later, ``"crosses"`` or ``"hides"``) for the pairs of shapes that do so, in painter's order."""
+    """Return (earlier, later, ``"crosses"`` or ``"hides"``) for shapes that do so, in painter's order.
+
+    A shape crosses what it covers if that is more than one thing: two shapes, or a shape and the background. A shape
+    is hidden if later ones cover all of it.
+    """
     boxes = [np.clip(solid.bounds(), -FARTHEST, FARTHEST) for solid in solids]
-    points = [box[0] + _even_points() * (box[1] - box[0]) for box in boxes]
-    own = [solid.level(place) < -DEEP for solid, place in zip(solids, points, strict=True)]
     found = []
-    for i, j in itertools.combinations(range(len(solids)), 2):
-        low, high = np.maximum(boxes[i][0], boxes[j][0]), np.minimum(boxes[i][1], boxes[j][1])
-        if np.any(high - low <= DEEP):
-            continue
-        both = low + _even_points() * (high - low)
-        if not np.any((solids[i].level(both) < -DEEP) & (solids[j].level(both) < -DEEP)):
-            continue
-        earlier_stands_out = np.any(own[i] & (solids[j].level(points[i]) > DEEP))
-        later_stands_out = np.any(own[j] & (solids[i].level(points[j]) > DEEP))
-        if not earlier_stands_out:
-            found.append((i, j, "hides"))
-        elif later_stands_out:
-            found.append((i, j, "crosses"))
+    for j, (low, high) in enumerate(boxes):
+        point = low + _even_points() * (high - low)
+        point = point[solids[j].level(point) < -DEEP]
+        near = [i for i, (a, b) in enumerate(boxes) if i != j and np.all(np.minimum(b, high) > np.maximum(a, low))]
+        under, hidden = np.full(len(point), -1), np.zeros(len(point), dtype=bool)
+        last = -1
+        for i in near:
+            level = solids[i].level(point)
+            if i < j:
+                under = np.where(level < -DEEP, i, np.where(level < DEEP, UNSURE, under))
+            else:
+                hidden |= level < DEEP
+                last = i if np.any(level < -DEEP) else last
+        covered = np.unique(under[under != UNSURE])
+        if len(covered) > 1:
+            found.append((int(covered[-1]), j, "crosses"))
+        if len(point) and hidden.all():
+            found.append((j, last, "hides"))
     return found
 
 

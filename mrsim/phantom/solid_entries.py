@@ -1,4 +1,4 @@
-"""Solids in a phantom file: ``kind = "ellipsoid"``, ``"block"`` or ``"cylinder"`` in a ``[shape.<name>]`` table."""
+"""Solids in a phantom file: a ``[shape.<name>]`` of kind ``"ellipsoid"``, ``"block"``, ``"cylinder"`` or ``"folded"``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..core.errors import InputError
 from ..core.toml import line_of, structure
 from ..core.units import Fraction, Length, Quantity
 from .field_laws import STRICT
+from .folds import Folded
 from .solids import Block, Cylinder, Ellipsoid, Solid
 
 Triple = Annotated[tuple[float, ...], Quantity("length")]
@@ -71,10 +72,30 @@ class CylinderEntry(SolidEntry):
         return Cylinder(centre=_three(self.centre), radius=self.radius, length=self.length, turn=_three(self.turn))
 
 
-SOLIDS: dict[str, type[EllipsoidEntry] | type[BlockEntry] | type[CylinderEntry]] = {
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoldedEntry(SolidEntry):
+    """A folded ellipsoid; it is not turned."""
+
+    semi_axes: Triple
+    depth: Length
+    width: Length
+    spacing: Length
+    fissure: Length
+    seed: int = 1
+
+    def solid(self) -> Solid:
+        """Return the level set."""
+        return Folded(
+            centre=_three(self.centre), semi_axes=_three(self.semi_axes), depth=self.depth, width=self.width,
+            spacing=self.spacing, fissure=self.fissure, seed=self.seed,
+        )  # fmt: skip
+
+
+SOLIDS: dict[str, type[EllipsoidEntry] | type[BlockEntry] | type[CylinderEntry] | type[FoldedEntry]] = {
     "ellipsoid": EllipsoidEntry,
     "block": BlockEntry,
     "cylinder": CylinderEntry,
+    "folded": FoldedEntry,
 }
 """Kinds of solid in a phantom file."""
 
@@ -89,7 +110,7 @@ def read_solid(name: str, table: dict[str, Any], path: Path) -> tuple[str, str, 
             raise _error(path, (*keys, key), f"has {len(value)} values; give three, for x, y and z")
         if key in ("semi_axes", "size") and hasattr(entry, key) and min(value) <= 0:
             raise _error(path, (*keys, key), f"{min(value) * 1e3:g} mm is not positive")
-    for key in ("radius", "length"):
+    for key in ("radius", "length", "depth", "width", "spacing", "fissure"):
         if getattr(entry, key, 1.0) <= 0:
             raise _error(path, (*keys, key), f"{getattr(entry, key) * 1e3:g} mm is not positive")
     if isinstance(entry, EllipsoidEntry) and entry.exponent < 1:

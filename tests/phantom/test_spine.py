@@ -230,3 +230,26 @@ def test_solid_of_a_file_that_cannot_be_is_refused(tmp_path):
         path.write_text(head + body + "\n", encoding="utf-8")
         with pytest.raises(InputError, match=words):
             load_phantom(str(path))
+
+
+def test_folded_level_never_rises_faster_than_the_point_moves():
+    brain = load_phantom("brain")
+    rng = np.random.default_rng(5)
+    for name in ("cortex", "white_matter"):
+        solid = next(region.shape for region in brain.regions if region.name == name)
+        point = rng.uniform(-0.09, 0.09, (40_000, 3))
+        step = rng.normal(size=point.shape)
+        step *= 1e-5 / np.linalg.norm(step, axis=1, keepdims=True)
+        assert np.abs(solid.level(point + step) - solid.level(point)).max() <= 1e-5
+
+
+def test_brain_has_a_cortex_about_as_thick_everywhere_and_more_fluid_in_folds_than_an_egg():
+    """Grey and white matter fill the skull's ellipsoid but for the fluid; the cortex of folds is a third to a half."""
+    brain = load_phantom("brain")
+    grid = Grid(shape=(24, 30, 24), spacing=(6e-3, 6e-3, 6e-3))
+    share = {name: float(part.sum()) for name, part in brain.fractions(grid).items()}
+    whole = 4 / 3 * np.pi * 68e-3 * 86e-3 * 64e-3 / 6e-3**3
+    assert sum(share.values()) == pytest.approx(whole, rel=0.03)  # the posterior fossa stands out a little
+    assert 0.25 < share["brain_grey_matter"] / whole < 0.5
+    assert 0.35 < share["brain_white_matter"] / whole < 0.6
+    assert 0.08 < share["csf"] / whole < 0.25
