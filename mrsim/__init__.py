@@ -34,6 +34,7 @@ _HOMES = {
     "Pathways": "simulate",
     "add_noise": "simulate",
     "Physiology": "simulate",
+    "predict_snr": "plan.snr",
     "reconstruct": "recon",
     "phase_sensitive": "recon.phase_sensitive",
     "fit": "fit.fit",

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cohort": ("cohort", "Draw the subjects of a virtual cohort."),
     "phantom": ("phantom", "Draw a phantom: tissues, a property, its hard parts in space."),
     "check": ("check", "Check a protocol against the limits of a scanner."),
+    "snr": ("snr", "Predict the SNR of every tissue, and where it comes from and goes."),
     "simulate": ("simulate", "Simulate a protocol and write its raw data."),
     "export": ("export", "Write a sequence for a scanner (Pulseq) or raw data for other programs (MRD)."),
     "fit": ("fit", "Fit a signal model to images or raw data in a file."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,9 +52,15 @@ def real_maps(timeline: Timeline, z: NDArray[np.float64], spin: Relaxation, dtyp
 def ideal_maps(
     pulses: tuple[Pulse, ...], timeline: Timeline, z: NDArray[np.float64], spin: Relaxation
 ) -> NDArray[np.float64]:
-    """Return the maps of instantaneous nominal flips at each pulse's centre, free precession around them."""
+    """Return the maps of instantaneous nominal flips at each pulse's centre, free precession around them.
+
+    A pulse off resonance without a slice gradient chooses a frequency and not a place: it keeps its real response.
+    """
     maps = np.zeros((len(pulses), 3, 4, len(z)))
     for p, pulse in enumerate(pulses):
+        if pulse.frequency and not pulse.gradient[:, 2].any():
+            maps[p] = real_maps(replace(timeline, pulses=(pulse,)), z, spin, np.float64)[0]
+            continue
         edges = np.concatenate([[0.0], np.cumsum(pulse.dt)])
         share = np.clip((pulse.centre - edges[:-1]) / pulse.dt, 0, 1) * pulse.dt
         before = timeline.gamma_bar * float(share @ pulse.gradient[:, 2])

@@ -56,6 +56,8 @@ class RunRequest:
     """Transmit field: ``"uniform"``, ``"body"``, or the path of a map."""
     receive: str | None = None
     """Receive coils, e.g. ``"spine-16"``."""
+    snr_exponent: str | float | None = None
+    """How SNR grows with the field: a law's name or an exponent; None: the scanner's."""
     offset_map: str | None = None
     """Path of a map of off-resonance, Hz, before the shim."""
     model: str | None = None

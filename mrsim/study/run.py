@@ -128,7 +128,9 @@ def prepare(request: RunRequest) -> Prepared:
 
 
 def _machine(scanner: Scanner, defaults: RunTable, request: RunRequest) -> Scanner:
-    """Return the scanner with the imperfections that the run is to have."""
+    """Return the scanner with the SNR law and the imperfections that the run is to have."""
+    if request.snr_exponent is not None:
+        scanner = replace(scanner, snr_exponent=request.snr_exponent)
     if "imperfections" in request.without:
         return replace(scanner, imperfections=Imperfections())
     return scanner if defaults.imperfections is None else replace(scanner, imperfections=defaults.imperfections)

@@ -1,0 +1,131 @@
+"""A block of one tissue, a voxel wide, in the middle of the field of view: what an engine needs to say what a voxel
+of a large region holds.
+
+The sample of its signal at k = 0 is the voxel's transverse magnetisation, with everything that happens inside a voxel
+and through the slice, and without what neighbours and the point spread add.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.acquisition import Acquisition
+from ..core.errors import InputError
+from ..core.grid import Grid
+from ..phantom.phantom import Phantom
+from ..phantom.spins import Spins
+from ..phantom.tissue import Tissue
+
+Array = NDArray[np.float64]
+NEAR = 1e-6
+"""Samples whose |k| exceeds the least by less than this share of the largest are all at the centre of k-space."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Probe(Phantom):
+    """A homogeneous block around the grid's centre, its sides along the grid's axes."""
+
+    size: tuple[float, float, float]
+    """Along grid x, y, z, m; the last may be infinite."""
+
+    def uniform_through(self, grid: Grid, thickness: float) -> bool:
+        """Return True: there is one layer, the block's own."""
+        return True
+
+    def extent(self, grid: Grid) -> Array:
+        """Return the (2, 3) corners, m from the grid's centre."""
+        half = np.array(self.size) / 2
+        return np.stack([-half, half])
+
+    def sample(self, grid: Grid) -> Spins:
+        """Return the spins of every cell that the block covers."""
+        parts = [_cover(grid, axis, self.size[axis]) for axis in range(3)]
+        part = (parts[2][:, None, None] * parts[1][None, :, None] * parts[0][None, None, :]).ravel()
+        cell = np.flatnonzero(part > 0)
+        z, y, x = np.unravel_index(cell, grid.shape)
+        position = np.stack([grid.coordinates(a)[i] for a, i in ((0, x), (1, y), (2, z))], axis=1)
+        count = len(cell)
+        return Spins(
+            position=position,
+            volume=part[cell] * grid.voxel_volume,
+            tissue=np.zeros(count, dtype=np.int32),
+            cell=cell.astype(np.int64),
+            offset=np.full(count, float(np.mean(self.offset) if isinstance(self.offset, float) else 0.0)),
+            b1=np.full(count, float(self.b1) if isinstance(self.b1, float | int) else 1.0),
+            pools=(self.tissues[0].pools(self.field),),
+            tissues=(self.tissues[0].name,),
+        )
+
+
+def _cover(grid: Grid, axis: int, size: float) -> Array:
+    """Return which share of each cell along an axis lies in the block."""
+    d, c = grid.spacing[axis], grid.coordinates(axis)
+    return np.asarray(np.clip(np.minimum(c + d / 2, size / 2) - np.maximum(c - d / 2, -size / 2), 0, None) / d)
+
+
+def probe_of(phantom: Phantom, tissue: Tissue, grid: Grid, kind: str) -> Probe:
+    """Return a voxel of one of a phantom's tissues, in its uniform fields.
+
+    Parameters
+    ----------
+    phantom : Phantom
+        Its off-resonance and transmit field count where they are one number; maps are taken as 0 Hz and 1.
+    tissue : Tissue
+    grid : Grid
+        The encoded one.
+    kind : str
+        `Encoding.kind`: across slices the block reaches as far as the phantom.
+    """
+    deep = 2 * float(np.abs(phantom.extent(grid)[:, 2]).max())
+    size = (*grid.spacing[:2], deep if kind == "2d" else grid.spacing[2])
+    return Probe(
+        name=tissue.name,
+        description="a voxel of one tissue",
+        field=phantom.field,
+        grade=phantom.grade,
+        tissues=(tissue,),
+        regions=(),
+        rois_defined=(),
+        offset=float(phantom.offset) if isinstance(phantom.offset, float | int) else 0.0,
+        b1=float(phantom.b1) if isinstance(phantom.b1, float | int) else 1.0,
+        size=size,
+    )
+
+
+def centre_signal(raw: Acquisition) -> NDArray[np.complex128]:
+    """Return the (contrast,) signal at k = 0 of the middle slice over the voxel's volume: proton density units.
+
+    Readouts that cross the centre again and again (averages, spokes) are averaged. Of a spectrum it is the root mean
+    square over the readout, which is what a matched filter makes of it.
+    """
+    group, encoding = raw.imaging, raw.encoding
+    contrasts = len(next(iter(encoding.contrast.values())))
+    which = group.labels.get("contrast", np.zeros(len(group.data), dtype=np.int64))
+    mine = middle_slice(raw)
+    result = np.zeros(contrasts, dtype=np.complex128)
+    for contrast in range(contrasts):
+        rows = np.flatnonzero(mine & (which == contrast))
+        if not len(rows):
+            raise InputError(f"no readout belongs to contrast {contrast} of the middle slice")
+        data = group.data[rows, 0] / encoding.grid.voxel_volume
+        if encoding.kind == "spectrum":
+            result[contrast] = np.sqrt(np.mean(np.abs(data.mean(axis=0)) ** 2))
+            continue
+        away = np.linalg.norm(group.k[rows][..., : 3 if encoding.kind == "3d" else 2], axis=2)
+        near = away.min(axis=1) <= away.min() + NEAR * away.max()
+        result[contrast] = np.mean(data[near, away[near].argmin(axis=1)])
+    return result
+
+
+def middle_slice(raw: Acquisition) -> NDArray[np.bool_]:
+    """Return which imaging readouts belong to the middle slice and the first repetition."""
+    labels, count = raw.imaging.labels, len(raw.imaging.data)
+    mine: NDArray[np.bool_] = np.ones(count, dtype=bool)
+    if "slice" in labels and raw.encoding.kind == "2d":
+        mine &= labels["slice"] == raw.encoding.grid.shape[0] // 2
+    if "repetition" in labels:
+        mine &= labels["repetition"] == 0
+    return mine

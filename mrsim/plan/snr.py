@@ -1,0 +1,214 @@
+"""The SNR of every tissue in every image, before anything is scanned, and where it goes.
+
+    SNR = reference x field x volume x sqrt(ADC time) x coils x reconstruction x proton density x weighting
+
+`reference` is the scanner's calibration at 3 T, `field` its law, `volume` that of a voxel in mm^3, `ADC time` what
+the imaging readouts of one image sample, in s. `coils` is what an array hears over one channel of the calibration,
+sqrt(s^H Psi^-1 s), and `reconstruction` what the reconstruction makes of the samples over the ideal, 1/g among it:
+both are read off the noise that the reconstruction of the same readouts states. The weighting is simulated, by the
+same engine as a scan, for one voxel of each tissue (`probe`); it is split into slice profile and T2' (by switching
+them off), decay exp(-TE/T2), and the rest: saturation, flip, preparation, pathways. The product of all factors is the
+SNR.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.acquisition import Acquisition
+from ..core.coils import Coils
+from ..core.errors import InputError
+from ..phantom.phantom import PURE, Phantom
+from ..phantom.tissue import Tissue
+from ..sequence.discretize import discretize
+from ..sequence.scanner import Scanner
+from ..sequence.sequence import Sequence
+from ..sequence.snr_law import field_factor
+from ..sequence.timeline import Timeline
+from ..simulate import Bloch, Pathways, simulate
+from .image_noise import ImageNoise, adc_time, image_noise
+from .probe import centre_signal, probe_of
+
+Engine = Bloch | Pathways
+Progress = Callable[[int, int], None]
+ACCURACY = 5e-3
+"""Discretisation error of the probe, over M0, unless an engine is given."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SnrRow:
+    """The SNR of one tissue in one image."""
+
+    tissue: str
+    image: int
+    contrast: dict[str, float]
+    """The image's row of the contrast table: ``te``, ``tr``, ... in SI units."""
+    signal: float
+    """Magnitude of the transverse magnetisation of a voxel, proton density units."""
+    sigma: float
+    """Standard deviation of one quadrature channel of the image's noise, proton density units."""
+    snr: float
+    """signal / sigma; of a spectrum the matched filter's."""
+    factors: dict[str, float]
+    """Whose product is `snr`, in the order of the chain."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SnrPrediction:
+    """The SNR of all tissues at one field strength."""
+
+    scanner: str
+    field: float
+    """T."""
+    law: str
+    """Of the field."""
+    scan_time: float
+    """Of the whole sequence, s."""
+    rows: tuple[SnrRow, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader must know."""
+
+    def per_root_second(self, row: SnrRow) -> float:
+        """Return a row's SNR over the root of the scan time, 1/sqrt(s): what is fair to compare between fields."""
+        return row.snr / math.sqrt(self.scan_time)
+
+
+def predict_snr(
+    sequence: Sequence,
+    phantom: Phantom,
+    engine: Engine | None = None,
+    *,
+    coils: Coils | None = None,
+    tissues: tuple[str, ...] = (),
+    repeats: int = 1,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> SnrPrediction:
+    """Return the SNR that a sequence gives each tissue of a phantom, with its budget.
+
+    Parameters
+    ----------
+    sequence : Sequence
+        Built for its scanner.
+    phantom : Phantom
+        At the scanner's field.
+    engine : Bloch or Pathways, optional
+    coils : Coils, optional
+        The receive array; one channel of the calibration by default.
+    tissues : tuple of str
+        Names of the tissues; all by default.
+    repeats : int
+        How often the sequence is played and averaged: what need not be simulated again.
+    threads : int, optional
+        Worker threads.
+    progress : callable, optional
+        Called with the tissues done and all of them.
+    """
+    if phantom.field != sequence.scanner.b0:
+        raise InputError(
+            f"the phantom is at {phantom.field:g} T, the scanner at {sequence.scanner.b0:g} T", key="field"
+        )
+    chosen = _chosen(phantom, tissues)
+    timeline, engine = discretize(sequence), engine or Bloch(accuracy=ACCURACY)
+    rows: list[SnrRow] = []
+    noise: ImageNoise | None = None
+    for done, tissue in enumerate(chosen):
+        raw, signals = _signals(timeline, phantom, tissue, engine, threads)
+        noise = noise or image_noise(raw, coils)
+        rows += _rows(sequence.scanner, phantom, tissue, signals, noise, raw, repeats)
+        if progress:
+            progress(done + 1, len(chosen))
+    law = sequence.scanner.snr_exponent
+    return SnrPrediction(
+        scanner=sequence.scanner.name,
+        field=sequence.scanner.b0,
+        law=law if isinstance(law, str) else str(law),
+        scan_time=sequence.duration * repeats,
+        rows=tuple(rows),
+        notes=(*(noise.notes if noise else ()), *_maps_note(phantom)),
+    )
+
+
+def _chosen(phantom: Phantom, names: tuple[str, ...]) -> list[Tissue]:
+    known = {tissue.name: tissue for tissue in phantom.tissues}
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"phantom '{phantom.name}' has no tissue '{name}'; it has {', '.join(known)}", key="tissue"
+            )
+    return [known[name] for name in names or known]
+
+
+def _maps_note(phantom: Phantom) -> tuple[str, ...]:
+    mapped = [name for name in ("offset", "b1") if not isinstance(getattr(phantom, name), float | int)]
+    said = f"maps of {' and '.join(mapped)} are left out: the probe is on resonance, at the nominal B1"
+    return (said,) if mapped else ()
+
+
+def _signals(
+    timeline: Timeline, phantom: Phantom, tissue: Tissue, engine: Engine, threads: int | None
+) -> tuple[Acquisition, dict[str, NDArray[np.complex128]]]:
+    """Return the raw data of the probe, and its signals as scanned, with nominal flips, and without T2' as well."""
+    probe = probe_of(phantom, tissue, timeline.encoding.grid, timeline.encoding.kind)
+
+    def scan(**changes: Any) -> Acquisition:
+        return simulate(timeline, probe, replace(engine, **changes), threads=threads)
+
+    raw = scan()
+    found = {"real": centre_signal(raw)}
+    nominal: dict[str, Any] = {"profile": "ideal"} if isinstance(engine, Pathways) else {"ideal_slice": True}
+    try:
+        found["nominal"] = centre_signal(scan(**nominal))
+        found["refocused"] = centre_signal(scan(**nominal, t2_prime=False))
+    except InputError as error:
+        if error.key not in ("ideal_slice", "slab"):
+            raise
+        found["nominal"], found["refocused"] = found["real"], centre_signal(scan(t2_prime=False))
+    return raw, found
+
+
+def _rows(
+    scanner: Scanner,
+    phantom: Phantom,
+    tissue: Tissue,
+    signals: dict[str, NDArray[np.complex128]],
+    noise: ImageNoise,
+    raw: Acquisition,
+    repeats: int,
+) -> list[SnrRow]:
+    grid, contrast = raw.encoding.grid, raw.encoding.contrast
+    pure = phantom.fractions(grid)[tissue.name] >= PURE
+    coils, recon = noise.factors(pure)
+    pools = tissue.pools(phantom.field)
+    density = sum(pool.pd for pool in pools)
+    rows = []
+    for image, seconds in enumerate(adc_time(raw)):
+        facts = {name: float(column[image]) for name, column in contrast.items()}
+        size, nominal, refocused = (float(abs(signals[name][image])) for name in ("real", "nominal", "refocused"))
+        te = facts.get("te", 0.0)
+        decay = sum(pool.pd * math.exp(-te / pool.t2) for pool in pools) / density
+        factors = {
+            "reference": scanner.snr_reference,
+            "field": field_factor(scanner.b0, scanner.snr_exponent),
+            "volume": grid.voxel_volume * 1e9,
+            "time": math.sqrt(seconds * repeats),
+            "coils": coils,
+            "reconstruction": float(recon[image]),
+            "proton density": density,
+            "T1, flip, preparation": refocused / (density * decay),
+            "T2": decay,
+            "T2'": nominal / refocused if refocused else 1.0,
+            "slice profile": size / nominal if nominal else 1.0,
+        }
+        snr = math.prod(factors.values())
+        sigma = size / snr if snr else math.nan
+        rows.append(
+            SnrRow(tissue=tissue.name, image=image, contrast=facts, signal=size, sigma=sigma, snr=snr, factors=factors)
+        )
+    return rows
