@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
+from ..core.phasors import RealType
 from ..sequence.timeline import Timeline
 from .classes import TissueClass
 from .cuda_scan import CudaScan, Launch
-from .steps import RealType, turn_series
+from .steps import turn_series
 
 BATCH = 1 << 18
 """Spins on the device at a time: a thousand blocks, enough to fill the largest device."""

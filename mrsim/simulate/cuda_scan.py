@@ -8,9 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.phasors import RealType
 from ..sequence.timeline import READOUT, RF, Timeline
 from .sampling import CONSTANT, SampleForms
-from .steps import RealType, TimeTable, pulse_table
+from .steps import TimeTable, pulse_table
 
 LAUNCH_SECONDS = 0.1
 """About how long a launch may last, so that progress shows and an interrupt is heard."""

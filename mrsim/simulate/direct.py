@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.phasors import RealType
 from ..sequence.timeline import RF, Timeline
 from .classes import TissueClass
 from .sampling import SampleForms
-from .steps import RealType, TimeTable, pulse_table, rotation_series, turn_series
+from .steps import TimeTable, pulse_table, rotation_series, turn_series
 
 CHUNK = 4096
 """Spins whose signal is summed together; the unit of parallel work, so that sums do not depend on threads."""

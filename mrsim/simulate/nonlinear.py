@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
+from ..core.phasors import RealType
 from ..sequence.imperfect.nonlinearity import felt_position
 from ..sequence.timeline import READOUT, RF, Timeline
 from .classes import TissueClass
-from .steps import RealType, TimeTable, pulse_table, rotation_series
+from .steps import TimeTable, pulse_table, rotation_series
 
 CHUNK = 1024
 """Spins whose signal is summed together; the unit of parallel work, so that sums do not depend on threads."""

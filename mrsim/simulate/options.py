@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.phasors import RealType
 from .option_checks import check_sampling
-from .steps import RealType
 
 Progress = Callable[[int, int], None]
 """Called with (spins done, spins in all)."""

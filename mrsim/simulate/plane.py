@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.phasors import RealType
 from ..phantom.spins import Spins
 from ..sequence.timeline import ReadoutTable
 from .classes import TissueClass
 from .program import Program
 from .sampling import CONSTANT, SampleForms
 from .slice_reuse import Response
-from .steps import RealType, turn_series
+from .steps import turn_series
 
 REACH = np.ones(3)
 """How far spins may lie when the form of a gradient is judged, m: farther than any."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.phasors import RealType
 from ..sequence.timeline import Pulse, Timeline
-from .steps import RealType, TimeTable, pulse_table, rotation_series
+from .steps import TimeTable, pulse_table, rotation_series
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

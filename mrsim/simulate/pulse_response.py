@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..core.phasors import RealType
 from ..sequence.timeline import Pulse
-from .steps import RealType, TimeTable, pulse_table, rotation_series
+from .steps import TimeTable, pulse_table, rotation_series
 
 
 def pulse_response(

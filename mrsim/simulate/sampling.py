@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .steps import RealType
+from ..core.phasors import RealType
 
 ANY, SMOOTH, CONSTANT = 0, 1, 2
 """Forms of a readout's gradient: one sine and cosine per sample; two recurrences; one recurrence."""

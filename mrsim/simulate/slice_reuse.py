@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.phasors import RealType
 from ..sequence.timeline import Timeline
 from .program import Program
 from .pulse_maps import Relaxation
-from .steps import RealType, divided
+from .steps import divided
 from .walker import Slab, walk_all
 
 STEADY = 1e-3

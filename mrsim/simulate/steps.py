@@ -9,10 +9,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.phasors import RealType
 from ..sequence.timeline import Pulse, Timeline
 
-RealType = type[np.float64] | type[np.float32]
-"""The floating-point type of a run."""
 MAX_HALF_ANGLE = 0.5
 """Largest half rotation angle per step, rad: there seven series terms are exact to 1e-15."""
 
@@ -24,15 +23,6 @@ def rotation_series(dtype: RealType) -> NDArray[np.floating]:
     return np.array(
         [(-1.0) ** n / factorial, 2 * (-1.0) ** n / [f * (2 * k + 1) for f, k in zip(factorial, n, strict=True)]]
     ).astype(dtype)
-
-
-def phasor_series(dtype: RealType) -> NDArray[np.floating]:
-    """Return (2, 12): eleven terms of cos(pi p) and sin(pi p)/p in p^2, the rounding number, and 1."""
-    n = np.arange(11)
-    even = np.array([math.pi ** (2 * k) / math.factorial(2 * k) for k in n]) * (-1.0) ** n
-    odd = np.array([math.pi ** (2 * k + 1) / math.factorial(2 * k + 1) for k in n]) * (-1.0) ** n
-    rounding = 1.5 * 2.0 ** np.finfo(dtype).nmant
-    return np.array([[*even, rounding], [*odd, 1.0]]).astype(dtype)
 
 
 def turn_series(dtype: RealType) -> NDArray[np.floating]:

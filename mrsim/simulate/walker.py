@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
+from ..core.phasors import RealType
 from ..sequence.timeline import Timeline
 from .program import Program
 from .pulse_maps import Relaxation, ideal_maps, real_maps
-from .steps import RealType
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

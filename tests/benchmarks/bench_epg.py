@@ -17,7 +17,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mrsim.simulate.pathways_trains import echo_train, unbalanced_train
+from mrsim.core.echo_trains import echo_train, unbalanced_train
 
 FLOORS = {
     "echo train single": 3e6,

@@ -8,11 +8,11 @@ import pytest
 from objects import Box, pool
 
 import mrsim as mr
+from mrsim.core.echo_trains import echo_train
 from mrsim.sequence.families.inversion_recovery_spin_echo import InversionRecoverySpinEcho
 from mrsim.sequence.families.spin_echo import SpinEcho
 from mrsim.sequence.families.turbo_spin_echo import TurboSpinEcho
 from mrsim.sequence.scanner import Scanner
-from mrsim.simulate.pathways_trains import echo_train
 
 SCANNER = Scanner.preset("3T")
 SMALL = {"fov": (0.016, 0.016), "pixel_bandwidth": 500.0}

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from reference import epg_cpmg, epg_spoiled
 
+from mrsim.core._kernels import epg
+from mrsim.core.echo_trains import TINY, _series, echo_train, unbalanced_train
 from mrsim.core.errors import InputError
-from mrsim.simulate._kernels import epg
-from mrsim.simulate.pathways_trains import TINY, _series, echo_train, unbalanced_train
 
 RNG = np.random.default_rng(11)
 T1, T2, B1 = RNG.uniform(0.3, 2.0, 70), RNG.uniform(0.02, 0.3, 70), RNG.uniform(0.6, 1.3, 70)

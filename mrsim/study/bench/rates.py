@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from ...core.echo_trains import echo_train, unbalanced_train
 from ...core.nuclei import PROTON
+from ...core.phasors import RealType
 from ...fit.models import t2_offset
 from ...fit.signal import signal
 from ...fit.solve import solve
 from ...sequence.timeline import Timeline
 from ...simulate.direct import direct_signal
-from ...simulate.pathways_trains import echo_train, unbalanced_train
-from ...simulate.steps import RealType
 from .clock import shortest
 from .scans import DWELL, SAMPLES, STEP, STEPS, bench_pulse, moments, own_spins, scan
 

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core.errors import InputError
-from .steps import RealType, phasor_series
+from .errors import InputError
+from .phasors import RealType, phasor_series
 
 CHUNK = 1024
 """Atoms per task."""
