@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "snr": ("snr", "Predict the SNR of every tissue, and where it comes from and goes."),
     "simulate": ("simulate", "Simulate a protocol and write its raw data."),
     "export": ("export", "Write a sequence for a scanner (Pulseq) or raw data for other programs (MRD)."),
+    "recon": ("recon", "Reconstruct the raw data in a file: ours, or another program's (MRD)."),
     "fit": ("fit", "Fit a signal model to images or raw data in a file."),
     "study": ("study", "Carry out a study with many replicates and judge what it claims."),
     "bench": ("bench", "Time the engines on this machine, beside a plain loop and other programs."),

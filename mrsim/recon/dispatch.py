@@ -23,7 +23,7 @@ from .parallel import (
 )
 from .repetitions import separated
 from .series import reconstruct_bands, reconstruct_sparse, reconstruct_subspace
-from .windows import filtered, interpolated
+from .windows import cropped, filtered, interpolated
 
 Progress = Callable[[int, int], None]
 
@@ -60,6 +60,8 @@ def reconstruct(
     else:
         ready = make_ready(lines, asked.partial)
         images = _run(ready, method, raw.encoding.k_from == "trajectory", progress)
+    if "recon_fov" in images.encoding:
+        images = cropped(images, images.encoding["recon_fov"])
     images = images if asked.window is None else filtered(images, asked.window)
     return images if asked.size is None else interpolated(images, asked.size)
 

@@ -43,9 +43,9 @@ class Lines:
 
 
 def is_parallel(raw: Acquisition) -> bool:
-    """Return whether every imaging readout runs along x on a line of the raster."""
+    """Return whether every imaging readout runs along x on a line of the raster; by labels: in both directions."""
     group, grid = raw.imaging, raw.encoding.grid
-    if raw.encoding.k_from != "trajectory" or group.k.shape[1] < 2:
+    if group.k.shape[1] < 2 or (raw.encoding.k_from == "labels" and not _both_ways(group)):
         return False
     place = _steps(group, grid, raw.encoding.kind)
     straight = np.ptp(place, axis=1).max(initial=0) < STRAIGHT
@@ -53,6 +53,15 @@ def is_parallel(raw: Acquisition) -> bool:
     inside = np.all((place[:, 0] > -0.5) & (place[:, 0] < np.array([grid.shape[1], _partitions(raw)]) - 0.5))
     sweep = np.ptp(group.k[:, :, 0], axis=1).min() * grid.spacing[0]
     return bool(straight and on_raster and inside and sweep > 0.5)
+
+
+def _both_ways(group: Readouts) -> bool:
+    """Return whether the lines of one image run forwards and backwards."""
+    if "reverse" not in group.labels:
+        return False
+    contrast = group.labels.get("contrast", np.zeros(len(group.data), dtype=np.int64))
+    reverse = group.labels["reverse"] != 0
+    return any(reverse[contrast == c].any() and not reverse[contrast == c].all() for c in np.unique(contrast))
 
 
 def _partitions(raw: Acquisition) -> int:

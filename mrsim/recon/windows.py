@@ -114,6 +114,34 @@ def interpolated(images: Images, shape: tuple[int, ...]) -> Images:
     return replace(images, data=data, grid=grid, sigma=_nearest(images.sigma, whole[1:]), encoding=notes)
 
 
+def cropped(images: Images, fov: NDArray[np.float64]) -> Images:
+    """Return the middle of images that were encoded with a larger field of view (oversampling) than is wanted.
+
+    Parameters
+    ----------
+    images : Images
+    fov : (3,) array
+        Wanted along x, y and, for encoded volumes, z, m. Axes that are not larger stay.
+    """
+    place: list[slice] = [slice(None)] * 4
+    spacing, counts = images.grid.spacing, images.grid.shape[::-1]
+    for axis in encoded_axes(images):
+        n, step = counts[-1 - axis], spacing[-1 - axis]
+        wanted = round(float(fov[-1 - axis]) / step)
+        if 0 < wanted < n:
+            place[axis] = slice(n // 2 - wanted // 2, n // 2 - wanted // 2 + wanted)
+    kept = tuple(place)
+    data = images.data[kept]
+    if data.shape == images.data.shape:
+        return images
+    part = tuple(s if m > 1 else slice(None) for s, m in zip(kept, images.sigma.shape, strict=True))
+    grid = replace(images.grid, shape=data.shape[1:])
+    notes = {**images.encoding}
+    if "g_factor" in notes:
+        notes["g_factor"] = notes["g_factor"][kept]
+    return replace(images, data=data, grid=grid, sigma=images.sigma[part], encoding=notes)
+
+
 def encoded_axes(images: Images) -> tuple[int, ...]:
     """Return the axes that k-space has."""
     return (-3, -2, -1) if images.encoding.get("kind") == "3d" else (-2, -1)

@@ -95,6 +95,8 @@ def _user_parameters(raw: Acquisition) -> Any:
         "mrsim_grid": _joined(np.concatenate([[*grid.shape], grid.spacing, grid.centre, grid.axes.ravel(), [grid.gap]]))
     }
     words |= {"mrsim_frequency": repr(float(encoding.frequency)), "mrsim_dwell": repr(float(encoding.dwell))}
+    if "effective_echo_spacing" in encoding.sheet:
+        words |= {"mrsim_effective_echo_spacing": repr(float(encoding.sheet["effective_echo_spacing"]))}
     return xsd.userParametersType(
         userParameterString=[xsd.userParameterStringType(name=key, value=text) for key, text in words.items()]
     )
@@ -109,3 +111,15 @@ def user_words(header: Any) -> dict[str, str]:
     parameters = header.userParameters
     strings = parameters.userParameterString if parameters is not None else []
     return {str(entry.name): str(entry.value) for entry in strings}
+
+
+def sheet_of(header: Any, words: dict[str, str]) -> dict[str, Any]:
+    """Return the field of view that images are to have, m (x, y, z), and an echo-planar train's spacing, s."""
+    sheet: dict[str, Any] = {"family": "mrd"}
+    space = header.encoding[0].reconSpace
+    if space is not None:
+        fov = np.array([space.fieldOfView_mm.x, space.fieldOfView_mm.y, space.fieldOfView_mm.z], dtype=np.float64)
+        sheet |= {"recon_fov": fov * 1e-3} if np.all(np.isfinite(fov)) and np.all(fov > 0) else {}
+    if "mrsim_effective_echo_spacing" in words:
+        sheet["effective_echo_spacing"] = float(words["mrsim_effective_echo_spacing"])
+    return sheet

@@ -17,9 +17,12 @@ from ...core.acquisition import Acquisition, Encoding, Readouts
 from ...core.errors import InputError, StorageError
 from ...core.grid import Grid
 from ...sequence.nominal import cartesian_k
-from .header import COUNTERS, SERIES, user_words
+from .header import COUNTERS, SERIES, sheet_of, user_words
+from .short_lines import padded
 from .write import FLAGS, LPS, REVERSE
 
+UNUSED = sum(1 << (flag - 1) for flag in (26, 27, 28, 29))
+"""MRD's flags of acquisitions that make no image: feedback, dummy scans, surface-coil correction."""
 LARGEST_HEADER = 10_000_000
 """Bytes of XML."""
 MOST_PER_BYTE = 1000
@@ -40,7 +43,7 @@ def read_mrd(path: Path | str) -> Acquisition:
     if bad:
         problem = f"acquisition {bad[0]}: {len(data[bad[0]])} numbers for {_size(heads[bad[0]])} complex samples"
         raise InputError(problem, file=path, key="dataset/data")
-    kept = (heads["flags"] & np.uint64(1 << 26)) == 0  # dummy scans
+    kept = (heads["flags"] & np.uint64(UNUSED)) == 0
     purposes = _purposes(heads, words)
     cartesian = header.encoding[0].trajectory.value in ("cartesian", "epi")
     cartesian = words.get("mrsim_k_from", "labels" if cartesian else "trajectory") == "labels"
@@ -182,7 +185,7 @@ class _Reader:
             contrast=self._contrast(contrasts),
             kind=self.words.get("mrsim_kind", "3d" if volume else "2d"),
             k_from="labels" if self.cartesian else "trajectory",
-            sheet={"family": "mrd"},
+            sheet=sheet_of(self.header, self.words),
         )
 
     def _own_grid(self) -> Grid | None:
@@ -241,6 +244,9 @@ class _Reader:
         kept = slice(pre, samples - post)
         data = flat.view(np.complex64).reshape(len(chosen), coils, samples)[:, :, kept].astype(np.complex128)
         labels = self._labels(heads, encoding)
+        cartesian = self.cartesian and name != "noise" and not heads["trajectory_dimensions"][0]
+        if cartesian and data.shape[2] < encoding.grid.shape[2]:
+            return padded(data, heads, labels, encoding, self.path)
         first = heads["user_float"][:, :1].astype(np.float64) * 1e-3
         t = first + np.arange(data.shape[2]) * heads["sample_time_us"][:, None].astype(np.float64) * 1e-6
         dwell = float(np.median(heads["sample_time_us"])) * 1e-6
