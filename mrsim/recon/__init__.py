@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.unwrap import unwrap, unwrap_echoes
 from .dispatch import reconstruct
-from .methods import Combine, CompressedSensing, Grappa, Method, Sense, SliceGrappa, Smash, Steps, Subspace
+from .methods import Combine, CompressedSensing, Grappa, Method, NonUniform, Sense, SliceGrappa, Smash, Steps, Subspace
 from .windows import Window
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "CompressedSensing",
     "Grappa",
     "Method",
+    "NonUniform",
     "Sense",
     "SliceGrappa",
     "Smash",

@@ -12,8 +12,8 @@ from .cartesian import reconstruct_cartesian
 from .ghost import straightened
 from .kspace import check_finite
 from .many_coils import Ready, make_ready
-from .methods import Combine, CompressedSensing, Grappa, Method, Sense, SliceGrappa, Smash, Steps, Subspace
-from .nonuniform import reconstruct_nonuniform
+from .methods import Combine, CompressedSensing, Grappa, Method, NonUniform, Sense, SliceGrappa, Smash, Steps, Subspace
+from .off_raster import reconstruct_off_raster
 from .parallel import (
     default_method,
     reconstruct_combined,
@@ -56,7 +56,7 @@ def reconstruct(
     asked = steps or Steps()
     lines = straightened(separated(with_measured_noise(raw)), asked.ghost)
     if lines.encoding.k_from == "trajectory":
-        images = _off_raster(lines, method)
+        images = _off_raster(lines, method, progress)
     else:
         ready = make_ready(lines, asked.partial)
         images = _run(ready, method, raw.encoding.k_from == "trajectory", progress)
@@ -78,11 +78,14 @@ def with_measured_noise(raw: Acquisition) -> Acquisition:
     return replace(raw, noise_density=measured, history=raw.history | {"noise_samples": samples})
 
 
-def _off_raster(raw: Acquisition, method: Method | None) -> Images:
-    coils = raw.imaging.data.shape[1]
-    if coils != 1 or method is not None:
-        raise InputError(f"{coils} coils off the Cartesian raster: only one coil by the adjoint can be reconstructed")
-    return reconstruct_nonuniform(raw)
+def _off_raster(raw: Acquisition, method: Method | None, progress: Progress | None) -> Images:
+    """Return images from k: by default one coil by the adjoint, several iteratively."""
+    if method is None:
+        method = NonUniform(kind="adjoint" if raw.imaging.data.shape[1] == 1 else "iterative")
+    if not isinstance(method, NonUniform):
+        name = type(method).__name__
+        raise InputError(f"{name} needs samples on the Cartesian raster; use NonUniform", key="method")
+    return reconstruct_off_raster(raw, method, progress)
 
 
 def _run(ready: Ready, method: Method | None, may_fold: bool, progress: Progress | None) -> Images:
@@ -105,3 +108,5 @@ def _run(ready: Ready, method: Method | None, may_fold: bool, progress: Progress
             return reconstruct_sparse(ready, method, progress)
         case Subspace():
             return reconstruct_subspace(ready, method, progress)
+        case NonUniform():
+            raise InputError("is for samples off the raster; these lie on it", key="method")

@@ -105,7 +105,24 @@ class Subspace:
     estimate: str = "espirit"
 
 
-Method = Combine | Sense | Grappa | Smash | SliceGrappa | CompressedSensing | Subspace
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class NonUniform:
+    """Samples off the raster: radial, spiral; see `off_raster`."""
+
+    kind: str = "iterative"
+    """``"adjoint"`` (density compensation, one transform) or ``"iterative"`` (conjugate gradients)."""
+    regularisation: float = 0.0
+    """lambda, relative to the operator's response to a uniform object; few iterations regularise, too."""
+    iterations: int = 12
+    field: NDArray[np.float64] | None = None
+    """(z, y, x) off-resonance, Hz, which is corrected in segments of time; None: not corrected."""
+    maps: Maps | None = None
+    estimate: str = "espirit"
+    replicas: int = 16
+    """For the noise of the iterative kind."""
+
+
+Method = Combine | Sense | Grappa | Smash | SliceGrappa | CompressedSensing | Subspace | NonUniform
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,10 +19,8 @@ from ...core.grid import Grid
 from ...sequence.nominal import cartesian_k
 from .header import COUNTERS, SERIES, sheet_of, user_words
 from .short_lines import padded
-from .write import FLAGS, LPS, REVERSE
+from .write import FLAGS, LPS, REVERSE, UNUSED
 
-UNUSED = sum(1 << (flag - 1) for flag in (26, 27, 28, 29))
-"""MRD's flags of acquisitions that make no image: feedback, dummy scans, surface-coil correction."""
 LARGEST_HEADER = 10_000_000
 """Bytes of XML."""
 MOST_PER_BYTE = 1000

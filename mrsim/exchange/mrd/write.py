@@ -18,6 +18,8 @@ LPS = np.diag([-1.0, -1.0, 1.0])
 FLAGS = {"noise": 19, "calibration": 20, "navigator": 23}
 """MRD's flag, counted from 1, of a group."""
 REVERSE, LAST = 22, 25
+UNUSED = sum(1 << (flag - 1) for flag in (26, 27, 28, 29))
+"""Flags of acquisitions that make no image: feedback, dummy scans, surface-coil correction."""
 LARGEST = 65535
 """MRD's counters and sample numbers have 16 bits."""
 
