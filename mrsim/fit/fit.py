@@ -93,7 +93,7 @@ def fit(
         return _solve(model, scan, changed)
 
     solution, margin = best_of(trial, signs)
-    freedom = values.shape[0] * (2 if np.iscomplexobj(values) else 1) - solution.values.shape[0]
+    freedom = values.shape[0] * (2 if np.iscomplexobj(values) else 1) - len(model.parameters)
     residual = _residual_sigma(solution, freedom)
     status = np.where(wanted, NOT_GIVEN, OUTSIDE).astype(np.int8)
     status[inside] = solution.status
@@ -106,6 +106,7 @@ def fit(
         **_summary(status, solution, residual / spread, weight),
         **(_ambiguity(solution, margin, spread) if model.data == "polarity-restored" else {}),
     }
+    history |= {"warnings": solution.warnings} if solution.warnings else {}
     errors = solution.unit_errors * np.where(np.isnan(spread), residual, spread)
     given = {name: value for name, value in settings.items() if np.ndim(value)}
     return _maps(model, images, inside, status, solution, errors, (residual / spread) ** 2, given, history)
@@ -241,12 +242,13 @@ def _maps(
         volume[inside] = np.where(usable, row, np.nan)
         return volume
 
-    index = {p.name: k for k, p in enumerate(model.parameters)}
+    found = (*model.parameters, *model.derived)
+    index = {p.name: k for k, p in enumerate(found)}
     return Maps(
         grid=images.grid,
         values={name: spread(solution.values[index[name]]) for name in model.map_names},
         errors={name: spread(errors[index[name]]) for name in model.map_names},
-        units={p.name: p.unit for p in model.parameters if p.name in model.map_names},
+        units={p.name: p.unit for p in found if p.name in model.map_names},
         status=status,
         chi2=spread(chi2),
         given=dict(given),

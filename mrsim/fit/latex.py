@@ -27,7 +27,7 @@ def equation(model: Description | str) -> str:
 def symbol_rows(model: Description | str) -> list[tuple[str, str, str, str]]:
     """Return (LaTeX symbol, name, unit, description) of everything in the equation, parameters first."""
     found = find_model(model) if isinstance(model, str) else model
-    groups = (found.parameters, found.contrast, found.options)
+    groups = (found.parameters, found.derived, found.contrast, found.options)
     return [(entry.symbol, entry.name, entry.unit, entry.description) for group in groups for entry in group]
 
 
@@ -35,6 +35,7 @@ def markdown(model: Description | str) -> str:
     """Return a section for the documentation: title, equation, symbols, bounds and reference."""
     found = find_model(model) if isinstance(model, str) else model
     bounds = {p.name: f"fitted, {p.lower:g} to {p.upper:g}" for p in found.parameters}
+    bounds |= {p.name: "from the fitted ones" for p in found.derived}
     bounds |= {c.name: "contrast table" for c in found.contrast}
     bounds |= {o.name: f"option{' or map' if o.varies else ''}, {o.default:g}" for o in found.options}
     rows = [f"| ${s}$ | `{n}` | {u or '1'} | {d} | {bounds[n]} |" for s, n, u, d in symbol_rows(found)]

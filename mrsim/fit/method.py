@@ -71,7 +71,7 @@ class Solution:
     """What a fit finds in each voxel."""
 
     values: Array
-    """(parameter, voxel), SI units."""
+    """(parameter, voxel), SI units; parameters, then what is derived from them."""
     unit_errors: Array
     """(parameter, voxel) standard error for noise of standard deviation 1 in an image of weight 1; NaN for a
     parameter on its bound, and throughout where the parameters cannot be separated."""
@@ -81,6 +81,8 @@ class Solution:
     """(voxel,) weighted sum of squared residuals; NaN where the method has none."""
     rounds: NDArray[np.int64]
     """(voxel,) evaluations of signal and Jacobian."""
+    warnings: tuple[str, ...] = ()
+    """What a reader of the maps must know."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -110,7 +112,7 @@ def start(method: Description, series: Series) -> Solution:
     status = np.zeros(voxels, dtype=np.int8)
     status[(power == 0) | (power < n * series.floor**2)] = NO_SIGNAL
     status[~np.isfinite(power)] = NOT_FINITE
-    shape = (len(method.parameters), voxels)
+    shape = (len(method.parameters) + len(method.derived), voxels)
     return Solution(
         values=np.full(shape, np.nan),
         unit_errors=np.full(shape, np.nan),

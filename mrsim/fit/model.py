@@ -86,11 +86,13 @@ class Description:
     """Parameters that become maps; all of them where empty."""
     constant: tuple[str, ...] = ()
     """Contrast columns that must not vary over the series, because the equation takes them as one value."""
+    derived: tuple[Parameter, ...] = ()
+    """What follows from the parameters and becomes a map as well (methods only); in a solution after them."""
 
     @property
     def map_names(self) -> tuple[str, ...]:
-        """Names of the parameters that become maps."""
-        return self.maps or tuple(p.name for p in self.parameters)
+        """Names of what becomes maps."""
+        return self.maps or tuple(p.name for p in (*self.parameters, *self.derived))
 
     @property
     def linear(self) -> tuple[str, ...]:

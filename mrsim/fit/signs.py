@@ -78,4 +78,5 @@ def _better(first: Solution, second: Solution) -> Solution:
         status=np.where(take, second.status, first.status),
         cost=np.where(take, second.cost, first.cost),
         rounds=first.rounds + second.rounds,
+        warnings=first.warnings,
     )

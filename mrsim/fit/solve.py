@@ -144,7 +144,8 @@ def _restored(solution: Solution, order: NDArray[np.int64]) -> Solution:
     """Return the solution with its voxels in their own order."""
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
-    return Solution(**{f.name: getattr(solution, f.name)[..., back] for f in fields(solution)})
+    arrays = {f.name: getattr(solution, f.name) for f in fields(solution) if f.name != "warnings"}
+    return Solution(**{name: values[..., back] for name, values in arrays.items()})
 
 
 def available_cores() -> int:

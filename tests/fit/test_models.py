@@ -16,7 +16,7 @@ T1, T2 = 1.0, 0.1
 SYMBOLIC = [model for model in MODELS if isinstance(model, Model)]
 WITH_SIGNAL = [model for model in MODELS if isinstance(model, Model) or model.signal is not None]
 TRAIN = load_protocol("disc-t2-mese").build(Scanner.preset("3T")).encoding
-SHEET = TRAIN.sheet
+SHEET = {**TRAIN.sheet, "frequency": 127.7e6}
 """Protocol sheet of the methods that read one."""
 
 
@@ -27,6 +27,7 @@ def _example(model):
             name: TRAIN.contrast[name] for name in ("te", "tr")
         }
     values = {"m0": 0.9, "pd": 0.8, "t1": 0.9, "t2": 0.08, "t2_star": 0.03, "offset": 0.05, "b1": 0.8}
+    values |= {"phase": 0.6, "off_resonance": 20.0, "pdff": 0.3, "r2_star": 40.0}
     te = np.linspace(0.008, 0.128, 12)
     columns = {"te": te, "tr": np.full(12, 2.5)}
     names = {column.name for column in model.contrast}
@@ -39,6 +40,8 @@ def _example(model):
         columns = {"flip": np.radians(np.linspace(3, 40, 12)), "tr": np.full(12, 0.015)}
     elif "tr" in names:
         columns = {"te": np.tile(te[::4], 4), "tr": np.repeat([0.4, 0.8, 1.6, 3.2], 3)}
+    if model.name.startswith("dixon"):
+        columns = {"te": 2.2e-3 + 1.6e-3 * np.arange(6), "tr": np.full(6, 0.03), "flip": np.full(6, 0.05)}
     return {p.name: values[p.name] for p in model.parameters}, {n: columns[n] for n in names}
 
 
@@ -146,7 +149,7 @@ def test_model_without_noise_returns_its_parameters(model):
     }
     found = _solved(model, contrast, signal(model, truth, contrast, sheet=SHEET))
     assert (found.status == 0).all()
-    for row, values in zip(found.values, truth.values(), strict=True):
+    for row, values in zip(found.values[: len(truth)], truth.values(), strict=True):
         assert row == pytest.approx(values, rel=1e-6)
 
 
@@ -167,7 +170,7 @@ def test_model_is_linear_and_homogeneous_where_it_says_so(model):
 def test_model_is_described(model):
     assert model.title
     assert model.reference
-    assert {p.unit for p in model.parameters} <= {"s", ""}
+    assert {p.unit for p in model.parameters} <= {"s", "", "Hz", "1/s", "rad"}
     assert all(p.lower < p.upper for p in model.parameters)
     assert set(model.constant) <= {column.name for column in model.contrast}
     text = equation(model)

@@ -6,7 +6,9 @@ from ...core.errors import InputError, did_you_mean
 from ..method import Method
 from ..model import Model
 from . import (
+    complex_decay,
     despot1,
+    dixon,
     inversion_recovery,
     inversion_recovery_magnitude,
     mdme,
@@ -17,8 +19,10 @@ from . import (
     t2_epg,
     t2_mono,
     t2_offset,
+    t2star_gradient,
     t2star_mono,
     t2star_offset,
+    t2star_rates,
 )
 
 MODELS: tuple[Model | Method, ...] = (
@@ -36,6 +40,13 @@ MODELS: tuple[Model | Method, ...] = (
     t2_epg.GIVEN_B1,
     t2star_mono.MODEL,
     t2star_offset.MODEL,
+    t2star_rates.LOG_LINEAR,
+    t2star_rates.ARLO,
+    t2star_gradient.METHOD,
+    complex_decay.T2STAR_COMPLEX,
+    complex_decay.FIELD_MAP,
+    *dixon.COMPLEX,
+    *dixon.MAGNITUDE,
 )
 """Every model and method that can be fitted by name."""
 
