@@ -41,7 +41,11 @@ class Subject:
     traits: dict[str, float]
     """By name, SI."""
     tissue_scores: dict[str, dict[str, float]]
-    """Tissue -> property -> how many standard deviations it lies from the mean, heterogeneity included."""
+    """Tissue -> property -> standard normal of its place among subjects."""
+    heterogeneity: float
+    """Factor on the spread of every tissue."""
+    read_grades: dict[str, int]
+    """What a reader says of every level."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -63,15 +67,14 @@ class Cohort:
         z = self.mixing @ rng.standard_normal(len(self.traits) + 1)
         index = self._index(rng)
         drawn = {name: value(self.content.trait[name], float(s)) for name, s in zip(self.traits, z, strict=False)}
+        grades = self._grades(rng, float(z[-1]), index)
+        scores = self._scores(rng)
+        tissues = self.content.tissues
         return Subject(
-            cohort=self.name,
-            seed=seed,
-            number=number,
-            grades=self._grades(rng, float(z[-1]), index),
-            index_level=index,
-            traits=drawn,
-            tissue_scores=self._scores(rng),
-        )
+            cohort=self.name, seed=seed, number=number, grades=grades, index_level=index, traits=drawn,
+            tissue_scores=scores, heterogeneity=tissues.heterogeneity if tissues else 1.0,
+            read_grades=self._read(rng, grades, index),
+        )  # fmt: skip
 
     def subjects(self, count: int, seed: int = 1, first: int = 0) -> Iterator[Subject]:
         """Draw subjects one after the other; none is kept."""
@@ -90,11 +93,23 @@ class Cohort:
         found = {}
         for level, z in zip(self.content.levels, own, strict=True):
             share = _normal(math.sqrt(rho) * shared + math.sqrt(1 - rho) * float(z))
-            table = self.content.grades_at.get(level, self.content.grades)
-            if self.content.index is not None and level == index:
-                table = self.content.index.grades
-            found[level] = 1 + _place(np.asarray(table), share)
+            found[level] = 1 + _place(np.asarray(self._shares(level, index)), share)
         return found
+
+    def _read(self, rng: np.random.Generator, grades: dict[str, int], index: str | None) -> dict[str, int]:
+        """Return the grades as a reader states them."""
+        missed, drawn = rng.random((2, len(grades)))
+        found = {}
+        for (level, grade), miss, at in zip(grades.items(), missed, drawn, strict=True):
+            new = 1 + _place(np.asarray(self._shares(level, index)), float(at))
+            found[level] = new if miss < self.content.misread else grade
+        return found
+
+    def _shares(self, level: str, index: str | None) -> tuple[float, ...]:
+        """Return the shares of the grades at a level of a subject who is in the cohort for level `index`."""
+        if self.content.index is not None and level == index:
+            return self.content.index.grades
+        return self.content.grades_at.get(level, self.content.grades)
 
     def _scores(self, rng: np.random.Generator) -> dict[str, dict[str, float]]:
         table = self.content.tissues
@@ -102,7 +117,7 @@ class Cohort:
             return {}
         parts = rng.standard_normal((len(table.names) + 1, len(PROPERTIES)))
         mixed = math.sqrt(table.shared) * parts[0] + math.sqrt(1 - table.shared) * parts[1:]
-        scores = table.heterogeneity * mixed @ self.tissue_mixing.T
+        scores = mixed @ self.tissue_mixing.T
         return {
             name: dict(zip(PROPERTIES, map(float, row), strict=True))
             for name, row in zip(table.names, scores, strict=True)
@@ -152,7 +167,8 @@ def value(trait: Trait, z: float) -> float:
 def plain_subject(subject: Subject) -> dict[str, Any]:
     """Return a subject as one flat row."""
     row: dict[str, Any] = {"subject": subject.number, "index_level": subject.index_level}
-    row |= {f"grade {level}": grade for level, grade in subject.grades.items()} | subject.traits
+    row |= {f"grade {level}": grade for level, grade in subject.grades.items()}
+    row |= {f"read {level}": grade for level, grade in subject.read_grades.items()} | subject.traits
     for tissue, scores in subject.tissue_scores.items():
         row |= {f"{tissue} {name} score": score for name, score in scores.items()}
     return row

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -37,9 +38,14 @@ class Trait:
 
     def si(self, name: str) -> float:
         """Return one of its numbers in SI; ages in years."""
-        text = str(getattr(self, name))
-        dimension = next((d for d, units in UNITS.items() if self.unit in units), "fraction")
-        return parse_quantity(text, dimension)[0]
+        return _si(str(getattr(self, name)), self.unit)
+
+
+@lru_cache(maxsize=1024)
+def _si(text: str, unit: str) -> float:
+    """Return a number in SI."""
+    dimension = next((d for d, units in UNITS.items() if unit in units), "fraction")
+    return parse_quantity(text, dimension)[0]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +100,8 @@ class CohortFile:
     grade_correlation: Fraction = 0.0
     """Of two levels' normals."""
     grade_source: str
+    misread: Fraction = 0.0
+    """Share of levels whose grade a reader draws from the cohort's shares instead of seeing it."""
     trait: dict[str, Trait] = dataclasses.field(default_factory=dict)
     correlation: tuple[Correlation, ...] = ()
     index: IndexLevel | None = None
@@ -111,6 +119,7 @@ def check_cohort(content: CohortFile, path: Path) -> None:
         _check_shares(content.index.levels, len(content.levels), ("index", "levels"), path)
         _check_shares(content.index.grades, 5, ("index", "grades"), path)
     _check_share(content.grade_correlation, ("grade_correlation",), path)
+    _check_share(content.misread, ("misread",), path)
     for name, trait in content.trait.items():
         _check_trait(name, trait, path)
     for entry in content.correlation:

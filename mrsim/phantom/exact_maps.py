@@ -41,8 +41,8 @@ def property_names(phantom: Phantom) -> tuple[str, ...]:
 def property_map(phantom: Phantom, grid: Grid, name: str) -> tuple[Array, str]:
     """Return the (z, y, x) map of a property and its SI unit.
 
-    A voxel has a value where tissues that have the property fill at least 0.99 of it: their mean by volume. It is
-    NaN elsewhere.
+    A voxel has a value where tissues that have the property fill at least 0.99 of it: their mean by volume, but for
+    ``"fat_fraction"``, which is that of the voxel's protons. It is NaN elsewhere.
 
     Parameters
     ----------
@@ -53,12 +53,12 @@ def property_map(phantom: Phantom, grid: Grid, name: str) -> tuple[Array, str]:
     name : str
         E.g. ``"t2"``, ``"md"``, ``"fa"``, ``"shear_stiffness"``, ``"susceptibility"``, ``"fat_fraction"``.
     """
+    if name == "fat_fraction":
+        return _fat_fraction_map(phantom, grid), ""
     values = np.full(len(phantom.tissues), np.nan)
     unit = None
     for number, tissue in enumerate(phantom.tissues):
-        if name == "fat_fraction":
-            values[number], unit = tissue.fat_fraction(phantom.field), ""
-        elif name in (known := tissue.known(phantom.field)):
+        if name in (known := tissue.known(phantom.field)):
             values[number], unit = known[name].value, known[name].unit
     if unit is None:
         known_names = property_names(phantom)
@@ -74,6 +74,27 @@ def property_map(phantom: Phantom, grid: Grid, name: str) -> tuple[Array, str]:
     total = np.bincount(cell[has], fraction[has] * values[tissue_of[has]], minlength=size)
     mean = np.where(held >= PURE, total / np.maximum(held, PURE), np.nan)
     return mean.reshape(grid.shape), unit
+
+
+def proton_densities(phantom: Phantom, grid: Grid) -> dict[str, Array]:
+    """Return the (z, y, x) proton density of water and of fat, relative to pure water: ``"water"``, ``"fat"``.
+
+    Every voxel has a value; mixed ones have that of all that they hold, empty ones 0.
+    """
+    found = {name: np.zeros(grid.shape) for name in ("water", "fat")}
+    fractions = phantom.fractions(grid)
+    for tissue in phantom.tissues:
+        for pool in tissue.pools(phantom.field):
+            found["fat" if pool.name.startswith("fat ") else "water"] += pool.pd * fractions[tissue.name]
+    return found
+
+
+def _fat_fraction_map(phantom: Phantom, grid: Grid) -> Array:
+    """Return fat protons over all protons where tissue fills at least 0.99 of a voxel, NaN elsewhere."""
+    density = proton_densities(phantom, grid)
+    filled = np.sum([*phantom.fractions(grid).values()], axis=0) >= PURE
+    total = density["water"] + density["fat"]
+    return np.asarray(np.where(filled, density["fat"] / np.where(filled, total, 1.0), np.nan))
 
 
 def fibre_directions(phantom: Phantom, grid: Grid) -> Array:

@@ -61,14 +61,14 @@ class Folded(Solid):
 
     def bounds(self) -> Array:
         """Return the ellipsoid's box."""
-        return np.asarray(self.centre) + np.outer([-1.0, 1.0], self.semi_axes)
+        return np.asarray(np.asarray(self.centre) + np.outer([-1.0, 1.0], self.semi_axes))
 
     def _waves(self) -> tuple[Array, Array]:
         """Return the (wave, 3) wave vectors, rad/m, half a wavelength from sulcus to sulcus, and the phases, rad."""
         rng = np.random.default_rng(self.seed)
         direction = rng.normal(size=(WAVES, 3))
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-        return direction * np.pi / self.spacing, rng.uniform(0.0, 2 * np.pi, WAVES)
+        return np.asarray(direction * np.pi / self.spacing), rng.uniform(0.0, 2 * np.pi, WAVES)
 
     def _slope(self) -> float:
         """Return 1 plus the steepest rise of the folds: that of a Gaussian is sqrt(2/e) over its width."""

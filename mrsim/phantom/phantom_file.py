@@ -11,13 +11,13 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from ..core.errors import InputError, did_you_mean
+from ..core.errors import InputError
 from ..core.toml import line_of, read_toml, resource, structure
-from ..core.units import Angle, Fraction, Frequency, Length, Quantity
+from ..core.units import Fraction, Frequency, Length
 from .contents import Region
 from .field_laws import STRICT
 from .motion_segment import MotionSegment, Part, segment_regions, segment_rois
@@ -25,81 +25,12 @@ from .offset_map import SusceptibilityTable, magnetised
 from .overlaps import crossing_pairs
 from .phantom import Phantom, Roi
 from .phantom_tissues import Material, check_sets, tissue_of, tissues_of
-from .shapes import Box, Ellipse, Polygon, Shape
-from .solid_entries import SOLIDS, read_solid
-from .spine_file import Spine
+from .shape_entries import read_shape
+from .spine_file import Spine, resized
 from .spine_phantom import regions_of, spine_parts
 from .tissue import grade_number
 
 Grade = int | str | Sequence[int | str] | None
-Pair = Annotated[tuple[float, ...], Quantity("length")]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShapeEntry:
-    """What all shapes have."""
-
-    __pydantic_config__ = STRICT
-    kind: str
-    tissue: str
-    """A material of this file or a tissue of ``phantoms/tissues``."""
-    length: Length | None = None
-    """Along the extrusion, centred on the origin; None: endless."""
-    overlaps: bool = False
-    """True: it is meant to cover parts of shapes before it."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EllipseEntry(ShapeEntry):
-    """An ellipse or superellipse."""
-
-    centre: Pair = (0.0, 0.0)
-    semi_axes: Pair
-    angle: Angle = 0.0
-    exponent: Fraction = 2.0
-
-    def shape(self) -> Shape:
-        """Return the level set."""
-        return Ellipse(
-            centre=_pair(self.centre), semi_axes=_pair(self.semi_axes), angle=self.angle, exponent=self.exponent
-        )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BoxEntry(ShapeEntry):
-    """A rectangle."""
-
-    centre: Pair = (0.0, 0.0)
-    size: Pair
-    angle: Angle = 0.0
-    rounding: Length = 0.0
-
-    def shape(self) -> Shape:
-        """Return the level set."""
-        return Box(centre=_pair(self.centre), size=_pair(self.size), angle=self.angle, rounding=self.rounding)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PolygonEntry(ShapeEntry):
-    """A polygon by its corners."""
-
-    first: Pair
-    """First coordinate of each corner."""
-    second: Pair
-    """Second coordinate of each corner."""
-    rounding: Length = 0.0
-
-    def shape(self) -> Shape:
-        """Return the level set."""
-        return Polygon(vertices=tuple(zip(self.first, self.second, strict=True)), rounding=self.rounding)
-
-
-SHAPES: dict[str, type[EllipseEntry] | type[BoxEntry] | type[PolygonEntry]] = {
-    "ellipse": EllipseEntry,
-    "box": BoxEntry,
-    "polygon": PolygonEntry,
-}
-"""Kinds of shape in a phantom file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,8 +58,9 @@ class PhantomFile:
 
 
 def load_phantom(
-    name: str, field: float = 3.0, grade: Grade = None, materials: tuple[str, ...] = (), extrapolate: bool = False
-) -> Phantom:
+    name: str, field: float = 3.0, grade: Grade = None, materials: tuple[str, ...] = (), extrapolate: bool = False,
+    sizes: tuple[float, float] = (1.0, 1.0),
+) -> Phantom:  # fmt: skip
     """Load a phantom by name or path.
 
     Parameters
@@ -145,6 +77,8 @@ def load_phantom(
     extrapolate : bool
         True allows field strengths beyond those at which the tissues are known; `Phantom.extrapolated` then names
         what was carried on.
+    sizes : (float, float)
+        Factors on all sizes, and on the heights of discs besides, of spines and motion segments.
     """
     path = resource(name, "phantoms", "phantom")
     content = structure(read_toml(path), PhantomFile, path)
@@ -152,6 +86,10 @@ def load_phantom(
     if not content.b1 > 0:
         raise _error(path, ("b1",), f"{content.b1:g} is not positive; 1 is the nominal transmit field")
     grades = grade_numbers(grade)
+    content = dataclasses.replace(
+        content, spine=content.spine and resized(content.spine, *sizes),
+        motion_segment=content.motion_segment and resized(content.motion_segment, *sizes),
+    )  # fmt: skip
     if content.spine:
         spine = _spine(content, content.spine, grades, path, field, (*content.materials, *materials), extrapolate)
         return magnetised(spine, content.susceptibility) if content.susceptibility else spine
@@ -229,7 +167,7 @@ def _parts(content: PhantomFile, grade: int | None, path: Path) -> tuple[list[Pa
         number = grade or content.motion_segment.grade
         parts = segment_regions(content.motion_segment, number, path)
         return parts, segment_rois(content.motion_segment, number), number
-    parts = [_read_shape(key, table, path) for key, table in content.shape.items()]
+    parts = [read_shape(key, table, path) for key, table in content.shape.items()]
     return parts, tuple(Roi(name=key, regions=(key,)) for key, *_ in parts), None
 
 
@@ -254,45 +192,3 @@ def _check_overlaps(content: PhantomFile, parts: list[Part], path: Path) -> None
 
 def _error(path: Path, keys: tuple[str, ...], problem: str) -> InputError:
     return InputError(problem, key=".".join(keys), file=path, line=line_of(path, keys))
-
-
-def _read_shape(name: str, table: dict[str, Any], path: Path) -> Part:
-    """Return name, tissue, level set and span of one shape."""
-    keys = ("shape", name)
-    kind = table.get("kind")
-    if kind in SOLIDS:
-        return (*read_solid(name, table, path), (-np.inf, np.inf))
-    if not isinstance(kind, str) or kind not in SHAPES:
-        known = [*SHAPES, *SOLIDS]
-        raise _error(path, (*keys, "kind"), f"unknown shape {kind!r}{did_you_mean(str(kind), known)}")
-    entry = structure(table, SHAPES[kind], path, keys)
-    for key in ("centre", "semi_axes", "size"):
-        value = getattr(entry, key, None)
-        if value is not None and len(value) != 2:
-            raise _error(path, (*keys, key), f"has {len(value)} values; give two, e.g. '10 5 mm'")
-        if value is not None and key != "centre" and min(value) <= 0:
-            raise _error(path, (*keys, key), f"{min(value) * 1e3:g} mm is not positive")
-    _check_shape(entry, path, keys)
-    half = np.inf if entry.length is None else entry.length / 2
-    return name, entry.tissue, entry.shape(), (-half, half)
-
-
-def _check_shape(entry: EllipseEntry | BoxEntry | PolygonEntry, path: Path, keys: tuple[str, ...]) -> None:
-    if entry.length is not None and entry.length <= 0:
-        raise _error(path, (*keys, "length"), f"{entry.length * 1e3:g} mm is not positive")
-    if isinstance(entry, EllipseEntry) and entry.exponent < 1:
-        raise _error(path, (*keys, "exponent"), f"{entry.exponent:g} is below 1, where the shape is no longer convex")
-    if isinstance(entry, BoxEntry) and not 0 <= entry.rounding <= min(entry.size) / 2:
-        limit = f"0 to {min(entry.size) / 2 * 1e3:g} mm, half the shorter side"
-        raise _error(path, (*keys, "rounding"), f"{entry.rounding * 1e3:g} mm is outside {limit}")
-    if isinstance(entry, PolygonEntry) and (len(entry.first) != len(entry.second) or len(entry.first) < 3):
-        counts = f"{len(entry.first)} and {len(entry.second)}"
-        raise _error(path, (*keys, "second"), f"{counts} coordinates; give first and second of at least three corners")
-    if isinstance(entry, PolygonEntry) and len(set(zip(entry.first, entry.second, strict=True))) < len(entry.first):
-        raise _error(path, (*keys, "first"), "names the same corner twice; list each corner once")
-    if isinstance(entry, PolygonEntry) and entry.rounding < 0:
-        raise _error(path, (*keys, "rounding"), f"{entry.rounding * 1e3:g} mm is negative")
-
-
-def _pair(values: tuple[float, ...]) -> tuple[float, float]:
-    return values[0], values[1]

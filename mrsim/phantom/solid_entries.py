@@ -1,4 +1,4 @@
-"""Solids in a phantom file: a ``[shape.<name>]`` of kind ``"ellipsoid"``, ``"block"``, ``"cylinder"`` or ``"folded"``."""
+"""Solids of a phantom file, a ``[shape.<name>]`` of kind ``ellipsoid``, ``block``, ``cylinder`` or ``folded``."""
 
 from __future__ import annotations
 

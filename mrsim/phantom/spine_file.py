@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from ..core.errors import InputError, did_you_mean
 from ..core.toml import line_of
 from ..core.units import Length, Lengths
 from .field_laws import STRICT
-from .motion_segment import GradedFraction, GradedSize, Size
+from .motion_segment import GradedFraction, GradedSize, MotionSegment, Size
 from .tissue_facts import Provenance
 
 FINDINGS = (
@@ -109,6 +109,24 @@ class Spine:
         """Names of the discs, e.g. ``"L4/5"``, ``"L5/S1"``."""
         pairs = zip(self.vertebrae[:-1], self.vertebrae[1:], strict=True)
         return tuple(f"{up}/{down[1:] if up[0] == down[0] else down}" for up, down in pairs)
+
+
+S = TypeVar("S", Spine, MotionSegment)
+
+
+def resized(sizes: S, body: float, heights: float) -> S:
+    """Return a spine or a motion segment with all lengths times `body`, and those of discs' heights times `heights`."""
+    if body == heights == 1.0:
+        return sizes
+    changed: dict[str, Any] = {}
+    for entry in dataclasses.fields(sizes):
+        size = getattr(sizes, entry.name)
+        factor = body * (heights if entry.name.startswith("disc_height") else 1.0)
+        if isinstance(size, Size):
+            changed[entry.name] = replace(size, value=factor * size.value)
+        elif isinstance(size, LevelSize | GradedSize):
+            changed[entry.name] = replace(size, value=tuple(factor * v for v in size.value))
+    return replace(sizes, **changed)
 
 
 def check_spine(spine: Spine, path: Path) -> None:

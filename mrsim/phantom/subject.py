@@ -1,7 +1,9 @@
 """A subject of a cohort as a phantom: tissues, transmit field, off-resonance and breathing of one person.
 
 A tissue's T1, T2 and proton density are its file's values times a lognormal factor of mean 1 whose spread is the
-file's, so that values stay positive and their mean over subjects is the file's. T2* follows T2: the subject's factor of
+file's times the cohort's heterogeneity, so that values stay positive and their mean over subjects is the file's. The
+traits `body_scale` and `height_scale` resize spines and motion segments: everything, and the heights of discs on top.
+T2* follows T2: the subject's factor of
 T2 stands for both. Facts without a spread do not vary.
 """
 
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 from ..core.errors import InputError
 from ..core.nuclei import nucleus
@@ -45,7 +48,8 @@ def subject_phantom(
     extrapolate : bool
         True allows field strengths beyond those at which the tissues are known.
     """
-    phantom = load_phantom(name, field, _grades(subject, name, level), extrapolate=extrapolate)
+    sizes = (subject.traits.get("body_scale", 1.0), subject.traits.get("height_scale", 1.0))
+    phantom = load_phantom(name, field, _grades(subject, name, level), extrapolate=extrapolate, sizes=sizes)
     b0 = subject.traits.get("b0", 0.0) * nucleus("1H").gamma_bar * field
     if not isinstance(phantom.offset, float) or not isinstance(phantom.b1, float):
         raise InputError(
@@ -74,7 +78,8 @@ def _grades(subject: Subject, name: str, level: str | None) -> int | tuple[int, 
 
 def subject_tissue(subject: Subject, tissue: Tissue, field: float) -> Tissue:
     """Return a tissue with the relaxation and proton density that a subject has, at one field strength, T."""
-    scores = subject.tissue_scores.get(tissue.name)
+    kind = Path(tissue.history["file"]).stem if "file" in tissue.history else tissue.name
+    scores = subject.tissue_scores.get(kind)
     if scores is None:
         return tissue
     replaced = dict(tissue.replaced)
@@ -82,7 +87,7 @@ def subject_tissue(subject: Subject, tissue: Tissue, field: float) -> Tissue:
         if drawn not in tissue.names():
             continue
         known = tissue.property(drawn, field)
-        factor = lognormal_factor(known.sd / known.value, score)
+        factor = lognormal_factor(subject.heterogeneity * known.sd / known.value, score)
         for name in FOLLOWS[drawn]:
             replaced[name] = _scaled(tissue, name, factor, subject, field)
     return replace(tissue, replaced=replaced)

@@ -27,6 +27,7 @@ SOLID_TISSUES = (
     "annulus",
     "nucleus",
     "herniation",
+    "brain_",
 )
 """Tissues of the view in space; every tissue where a phantom has none of them."""
 SIZE = 200
