@@ -15,7 +15,8 @@ from __future__ import annotations
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,26 +31,20 @@ from .object_cells import outside_field_of_view, sampling_grid
 from .options import Bloch, Progress
 from .pathways_classes import PathwayClass, pathway_classes
 from .pathways_options import Pathways
-from .pathways_sights import largest_change
 from .pathways_signal import Geometry, class_signal
 from .pathways_space import Waves
-from .pathways_steps import steps_of
+from .pathways_steps import Repetitions
 from .pathways_walk import Walk, walk
 from .receiver import acquisition, by_kind, check_readouts
+from .sub_slices import SubSlices
 from .walker import Slab
 
-FIRST_SUB_SLICES, MAX_SUB_SLICES = 192, 4096
+FIRST_SUB_SLICES, MAX_SUB_SLICES = 72, 2048
 """Sub-slices over the slab with which refinement begins, and where it stops."""
-FINER = 1.37
-"""By what the sub-slices are refined; far from a ratio of small numbers, at which aliases might agree."""
-
-
-class Resolved(NamedTuple):
-    """A class's walk, its sub-slices per layer, and the change of its signal when these were last refined."""
-
-    walk: Walk
-    per_layer: int
-    change: float
+FINER = 1.3
+"""By what the sub-slices are refined."""
+ROUGH = 20.0
+"""Accuracy, over the wanted one, of the walks that find out how many sub-slices a class needs."""
 
 
 class _Run:
@@ -57,42 +52,34 @@ class _Run:
 
     def __init__(self, timeline: Timeline, spins: Spins, cells: Grid, engine: Pathways) -> None:
         self.timeline, self.engine, self.cells, self.spins = timeline, engine, cells, spins
-        self.steps = steps_of(timeline)
+        self.repetitions = Repetitions(timeline)
         self.waves = Waves(timeline)
         self.slab = Slab(
             thickness=cells.spacing[2] * cells.shape[0], layers=cells.shape[0], ideal=engine.profile == "ideal"
         )
 
-    def walk(self, kind: PathwayClass, per_layer: int) -> Walk:
-        """Walk one class with `per_layer` sub-slices in each layer."""
-        return walk(self.timeline, self.steps, self.slab, per_layer, kind, self.engine.accuracy, self.engine.start)
+    def walk(self, kind: PathwayClass, per_layer: int, roughly: float = 1.0) -> Walk:
+        """Walk one class with `per_layer` sub-slices in each layer, to `roughly` times the accuracy."""
+        engine = replace(self.engine, accuracy=roughly * self.engine.accuracy)
+        return walk(self.timeline, self.repetitions, SubSlices(self.slab, per_layer), kind, engine)
 
     def geometry(self, members: NDArray[np.int64]) -> Geometry:
         """Return where one tissue lies."""
-        return Geometry(self.timeline, self.steps, self.spins, members, self.cells, self.waves)
+        return Geometry(self.timeline, self.repetitions, self.spins, members, self.cells, self.waves)
 
-    def resolve(self, kind: PathwayClass, first: int | None = None) -> Resolved:
-        """Walk a class with so many sub-slices that more of them change its signal no longer.
-
-        first : sub-slices per layer that are expected to do.
-        """
-        if self.slab.ideal:
-            return Resolved(self.walk(kind, 1), 1, 0.0)
-        layers, fixed = self.slab.layers, self.engine.sub_slices
-        finer = math.ceil(fixed / layers) if fixed else first or math.ceil(FIRST_SUB_SLICES / layers)
-        found = self.walk(kind, max(1, math.floor(finer / FINER)))
-        while True:
-            again = self.walk(kind, finer)
-            change = _largest_change(again, found)
-            if fixed or change <= self.engine.accuracy or finer * layers > MAX_SUB_SLICES:
-                return Resolved(again, finer, change)
-            finer, found = math.ceil(finer * FINER), again
-
-
-def _largest_change(a: Walk, b: Walk) -> float:
-    """Return the largest difference between the signals of two walks, over M0."""
-    pairs = np.unique(np.stack([a.sight, b.sight]), axis=1).T.tolist()
-    return max((largest_change(a.sights[i], b.sights[j]) for i, j in pairs), default=0.0)
+    def resolve(self, kind: PathwayClass) -> Walk:
+        """Walk a class with so many sub-slices that more of them would matter no longer."""
+        layers, fixed, wanted = self.slab.layers, self.engine.sub_slices, self.engine.accuracy
+        if self.slab.ideal or fixed:
+            return self.walk(kind, math.ceil((fixed or 1) / layers))
+        # how many do, few strong states tell
+        per_layer = math.ceil(FIRST_SUB_SLICES / layers)
+        for roughly in (ROUGH, 1.0):
+            while (
+                found := self.walk(kind, per_layer, roughly)
+            ).change > wanted and per_layer * layers < MAX_SUB_SLICES:
+                per_layer = math.ceil(per_layer * FINER)
+        return found
 
 
 def run_pathways(
@@ -122,7 +109,7 @@ def run_pathways(
         return signal
 
     signal = by_kind(timeline, signal_of)
-    facts |= {"engine": "pathways", "precision": "double", "profile": engine.profile, "classes": len(classes)}
+    facts |= {"engine": "pathways", "precision": engine.precision, "profile": engine.profile, "classes": len(classes)}
     facts["warnings"] = outside_field_of_view(timeline, phantom)
     return acquisition(timeline, signal[:, None], facts)
 
@@ -138,7 +125,7 @@ def _signal(
 
     def place(members: list[PathwayClass]) -> tuple[NDArray[np.complex128], float]:
         geometry = run.geometry(members[0].members)
-        walks = [resolved[kind.key(run.slab.ideal)].walk for kind in members]
+        walks = [resolved[kind.key(run.slab.ideal)] for kind in members]
         found = [class_signal(geometry, w, k, run.engine.accuracy) for w, k in zip(walks, members, strict=True)]
         return np.sum([signal for signal, _ in found], axis=0), max(bound for _, bound in found)
 
@@ -146,10 +133,7 @@ def _signal(
     bound = 0.0
     with ThreadPoolExecutor(workers) as pool:
         try:
-            # what decays fastest needs least work to find out how many sub-slices its pulses want
-            first = run.resolve(max(kinds.values(), key=lambda kind: kind.r2)).per_layer
-            found = pool.map(lambda kind: run.resolve(kind, first), kinds.values())
-            resolved = dict(zip(kinds, found, strict=True))
+            resolved = dict(zip(kinds, pool.map(run.resolve, kinds.values()), strict=True))
             for done, (signal, lost) in enumerate(pool.map(place, by_place.values()), 1):
                 total += signal
                 bound = max(bound, lost)
@@ -161,7 +145,7 @@ def _signal(
     every = resolved.values()
     return total, {
         "pruning_bound": float(bound),
-        "discretisation_error": max(r.change for r in every),
-        "sub_slices": max(r.per_layer for r in every) * (1 if run.slab.ideal else run.slab.layers),
-        "states": max(r.walk.largest for r in every),
+        "discretisation_error": 0.0 if run.slab.ideal else max(w.change for w in every),
+        "sub_slices": max(w.lanes for w in every),
+        "states": max(w.largest for w in every),
     }

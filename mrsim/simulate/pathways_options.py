@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from .option_checks import check_sampling
+from .steps import RealType
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,8 +18,8 @@ class Pathways:
     """Options of the Pathways engine."""
 
     accuracy: float = 1e-4
-    """Largest signal that dropping weak states may cost, over M0, and, for real profiles, the wanted change on
-    refining the sub-slices, over the signal of the whole object."""
+    """Largest signal that dropping weak states may cost and, for real profiles, that what the sub-slices resolve
+    last may make, over M0."""
     profile: str = "real"
     """``"real"``: the pulses' flips through the slice, by sub-slices; ``"ideal"``: the nominal flip in the nominal
     slice."""
@@ -32,6 +33,8 @@ class Pathways:
     direction and 9 otherwise."""
     subsamples: int = 4
     """Cells per voxel along each in-plane axis: they resolve the object's edges; dephasing within them is exact."""
+    precision: str = "double"
+    """``"double"`` or ``"single"``, of the states; the sums over the object are double."""
     t2_prime: bool = True
     """False switches reversible dephasing off."""
     chemical_shift: bool = True
@@ -48,9 +51,16 @@ class Pathways:
             raise InputError(f"'{self.profile}' is neither 'real' nor 'ideal'", key="profile")
         if self.start not in ("equilibrium", "steady"):
             raise InputError(f"'{self.start}' is neither 'equilibrium' nor 'steady'", key="start")
+        if self.precision not in ("double", "single"):
+            raise InputError(f"'{self.precision}' is neither 'double' nor 'single'", key="precision")
         check_sampling(self)
         for tissue, value in self.diffusion.items():
             _check_diffusion(np.asarray(value, dtype=np.float64), f"diffusion.{tissue}")
+
+    @property
+    def dtype(self) -> RealType:
+        """The floating-point type of the states."""
+        return np.float64 if self.precision == "double" else np.float32
 
 
 def _check_diffusion(value: NDArray[np.float64], key: str) -> None:

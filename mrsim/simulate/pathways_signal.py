@@ -14,7 +14,7 @@ from .pathways_classes import PathwayClass
 from .pathways_sights import Sight, least
 from .pathways_space import Transforms, Waves
 from .pathways_states import Complex
-from .pathways_steps import UNITS, Glance, Step
+from .pathways_steps import UNITS, Glance, Repetitions
 from .pathways_walk import Walk
 
 
@@ -24,7 +24,7 @@ class Geometry:
     def __init__(
         self,
         timeline: Timeline,
-        steps: list[list[Step]],
+        repetitions: Repetitions,
         spins: Spins,
         members: NDArray[np.int64],
         cells: Grid,
@@ -33,7 +33,7 @@ class Geometry:
         self.transforms = Transforms(spins, members, cells, waves)
         self.waves, self.cells = waves, cells
         self.shape = timeline.readouts.k.shape[:2]
-        self.glances: list[Glance] = [g for repetition in steps for step in repetition for g in step.glances]
+        self.glances = repetitions.glances()
         self.range = waves.range()
 
 

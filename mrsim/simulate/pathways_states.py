@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .pathways_pools import Pools
 from .pathways_steps import NEAR, UNITS, Path
+from .steps import RealType
 
 Complex = NDArray[np.complex128]
 MIXER = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], dtype=np.uint64)
@@ -34,20 +35,34 @@ class States:
         All sub-slices; those of one layer follow each other.
     layers : int
         Layers, over each of which signals are averaged.
+    share : (lane,) array, optional
+        Of its layer that each lane stands for; alike if not given.
+    dtype : type
+        Of the values.
     """
 
-    def __init__(self, pools: Pools, lanes: int, layers: int = 1) -> None:
-        self.pools, self.layers = pools, layers
+    def __init__(
+        self,
+        pools: Pools,
+        lanes: int,
+        layers: int = 1,
+        share: NDArray[np.float64] | None = None,
+        dtype: RealType = np.float64,
+    ) -> None:
+        self.pools, self.layers, self.dtype = pools, layers, dtype
+        self.share: NDArray[Any] = (np.full(lanes, layers / lanes) if share is None else share).astype(dtype)
         self.names = np.zeros((1, 4), dtype=np.int64)
         """(state, 4) moment on three axes and dephasing time in `UNITS`; 0 comes first."""
-        self.values = np.zeros((1, pools.count, 6, lanes))
+        self.values: NDArray[Any] = np.zeros((1, pools.count, 6, lanes), dtype)
         """(state, pool, 6, lane) real and imaginary F, conj F(-) and Z, over the class's M0."""
         self.values[0, :, 4] = pools.fraction[:, None]
         self.rows = np.zeros(1, dtype=np.int64)
         """(state,) of `values`, which may hold dropped states in between."""
+        self.sizes: NDArray[np.float64] = np.array([pools.fraction.sum()])
+        """(state,) right after a pulse: the largest contribution to the magnetisation of a layer."""
         self.bound = 0.0
 
-    def turn(self, maps: NDArray[np.float64], phase: float) -> None:
+    def turn(self, maps: NDArray[np.floating], phase: float) -> None:
         """Apply a pulse of an RF phase, rad: (pool, 3, 4, lane) real affine maps at phase 0."""
         from ._kernels import states as kernels
 
@@ -55,7 +70,10 @@ class States:
         axes = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
         turned = np.einsum("ij,pjkl->pikl", axes, maps)
         turned[:, :, :3] = np.einsum("pijl,kj->pikl", turned[:, :, :3], axes)
-        kernels.turn(self.values, np.ascontiguousarray(turned))
+        sizes: NDArray[Any] = np.zeros(len(self.values), self.dtype)
+        turned = np.ascontiguousarray(turned, dtype=self.dtype)
+        kernels.turn(self.values, turned, self.share, self.layers, self.dtype(0.5), sizes)
+        self.sizes = sizes[self.rows].astype(np.float64)
 
     def evolve(self, path: Path, diffusion: NDArray[np.float64] | None = None) -> None:
         """Relax, exchange, diffuse with a (3, 3) tensor, m^2/s, and dephase along a path."""
@@ -74,16 +92,16 @@ class States:
         found, slots = np.empty((3 * count + 1, 4), np.int64), np.zeros((3, count), np.int64)
         flips = np.zeros((2, count), np.bool_)
         total = int(kernels.destinations(self.names, path.key(), NEAR, MIXER, table, rows, found, slots, flips))
-        out = np.zeros((total, *self.values.shape[1:]))
-        matrices = evolution.parts()
+        out: NDArray[Any] = np.zeros((total, *self.values.shape[1:]), self.dtype)
+        matrices = (part.astype(self.dtype) for part in evolution.parts())
         move: Any = kernels.spread
-        move(self.values, self.rows, slots, flips, weight, *matrices, out)
+        move(self.values, self.rows, slots, flips, weight.astype(self.dtype), *matrices, out)
         self.names, self.values, self.rows = found[:total].copy(), out, np.arange(total)
         self.bound *= evolution.shrinks
 
     def prune(self, allowed: float) -> None:
-        """Drop the weakest states whose amplitudes sum up to no more than `allowed`, and add them to the bound."""
-        size = self.sizes()
+        """After a pulse, drop the weakest states whose amplitudes sum up to no more than `allowed`: into the bound."""
+        size = self.sizes.copy()
         size[0] = np.inf
         order = np.argsort(size, kind="stable")
         count = int(np.searchsorted(np.cumsum(size[order]), allowed, "right"))
@@ -91,15 +109,7 @@ class States:
             return
         keep = np.sort(order[count:])
         self.bound += float(size[order[:count]].sum())
-        self.names, self.rows = self.names[keep], self.rows[keep]
-
-    def sizes(self) -> NDArray[np.float64]:
-        """Return each state's largest contribution to the magnetisation of a layer."""
-        from ._kernels import states as kernels
-
-        out = np.empty(len(self.rows))
-        kernels.sizes(self.values, self.rows, self.layers, out)
-        return out
+        self.names, self.rows, self.sizes = self.names[keep], self.rows[keep], self.sizes[keep]
 
     def part(self, which: int) -> Complex:
         """Return F (0), conj F(-) (1) or Z (2) as (state, pool, lane)."""
@@ -115,19 +125,21 @@ class States:
 
     def distance(self, other: States) -> float:
         """Return the sum of the amplitudes by which two sets of states differ."""
+        from ._kernels import states as kernels
+
         slot = same_names(self.names, other.names)
-        difference = States(self.pools, self.values.shape[3], self.layers)
-        difference.values = np.zeros((slot.max() + 1, *self.values.shape[1:]))
-        difference.values[slot[: len(self.names)]] = self.values[self.rows]
-        difference.values[slot[len(self.names) :]] -= other.values[other.rows]
-        difference.rows = np.arange(len(difference.values))
-        return float(difference.sizes().sum())
+        held = np.full((2, int(slot.max()) + 1), -1)
+        held[0, slot[: len(self.names)]] = self.rows
+        held[1, slot[len(self.names) :]] = other.rows
+        gap: Any = kernels.apart
+        return float(gap(self.values, held[0], other.values, held[1], self.share, self.layers))
 
     def copy(self) -> States:
         """Return an independent copy."""
-        twin = States(self.pools, self.values.shape[3], self.layers)
+        twin = States(self.pools, self.values.shape[3], self.layers, self.share, self.dtype)
         # `evolve` makes new arrays, so that these keep what they hold
         twin.names, twin.values, twin.rows, twin.bound = self.names, self.values, self.rows, self.bound
+        twin.sizes = self.sizes
         return twin
 
 

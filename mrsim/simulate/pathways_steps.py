@@ -100,6 +100,33 @@ class Step:
         return alike and (not diffusing or bool(np.allclose(one, two, rtol=1e-9, atol=1e-12)))
 
 
+class Repetitions:
+    """The steps of every repetition of a scan, and which repetitions play the same."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self.steps = steps_of(timeline)
+        self._same: dict[bool, list[bool]] = {}
+
+    def same(self, diffusing: bool) -> list[bool]:
+        """Return, for every repetition but the first, whether it plays the same as the one before it."""
+        if diffusing not in self._same:
+            pairs = zip(self.steps[1:], self.steps[:-1], strict=True)
+            self._same[diffusing] = [alike(a, b, diffusing) for a, b in pairs]
+        return self._same[diffusing]
+
+    def glances(self) -> list[Glance]:
+        """Return all readouts."""
+        return [glance for repetition in self.steps for step in repetition for glance in step.glances]
+
+
+def alike(a: list[Step], b: list[Step], diffusing: bool, looking: bool = True) -> bool:
+    """Return True if two repetitions play the same and, if `looking`, have as many readouts."""
+    return len(a) == len(b) and all(
+        x.plays_like(y, diffusing) and (not looking or len(x.glances) == len(y.glances))
+        for x, y in zip(a, b, strict=True)
+    )
+
+
 def halves(pulse: Pulse, gamma_bar: float) -> tuple[Half, Half]:
     """Return the parts of a pulse before and after its centre."""
     edges = np.concatenate([[0.0], np.cumsum(pulse.dt)])

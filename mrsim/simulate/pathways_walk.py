@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from ..core.errors import InfeasibleError, InputError
 from ..sequence.timeline import Timeline
 from .pathways_classes import PathwayClass
+from .pathways_options import Pathways
 from .pathways_pools import saturation
 from .pathways_sights import Looker, Sight
 from .pathways_states import States
-from .pathways_steps import Step, halves
+from .pathways_steps import Repetitions, Step, alike, halves
 from .pulse_maps import Relaxation, ideal_maps, real_maps
-from .walker import Slab
+from .sub_slices import SubSlices
 
 SHARES = 16
 """The part of what may still be dropped that one pulse may drop is one in this many."""
@@ -33,18 +34,25 @@ class Walk:
     """(readout,)."""
     largest: int
     """Largest number of states carried."""
+    lanes: int
+    """Sub-slices."""
     unsettled: float
     """Largest possible error by repetitions that were not walked again, over M0."""
 
+    @property
+    def change(self) -> float:
+        """Estimated error of the signal by the sub-slices, over M0."""
+        return max((sight.change for sight in self.sights), default=0.0)
 
-def operators(timeline: Timeline, slab: Slab, z: NDArray[np.float64], kind: PathwayClass) -> NDArray[np.float64]:
+
+def operators(timeline: Timeline, places: SubSlices, kind: PathwayClass, ideal: bool) -> NDArray[np.float64]:
     """Return the pulses as (pulse, pool, 3, 4, lane) real affine maps, acting at their centres.
 
-    With an ideal slice there is one lane; otherwise one per sub-slice at `z`, m. A single pool's maps relax; pools
+    With an ideal slice there is one lane; otherwise one per sub-slice. A single pool's maps relax; pools
     that exchange relax between the pulses' centres.
     """
-    pools, lanes = kind.pools(), 1 if slab.ideal else len(z)
-    maps = np.zeros((len(timeline.pulses), pools.count, 3, 4, lanes))
+    pools = kind.pools()
+    maps = np.zeros((len(timeline.pulses), pools.count, 3, 4, len(places.z)))
     for p in range(pools.count):
         bound, offset = pools.bound[p], kind.offset + float(pools.offset[p])
         if bound is not None:
@@ -58,13 +66,13 @@ def operators(timeline: Timeline, slab: Slab, z: NDArray[np.float64], kind: Path
             offset=offset,
             b1=kind.b1,
         )
-        maps[:, p] = _free_pool(timeline, slab, z, spin)
+        maps[:, p] = _free_pool(timeline, places.z, spin, ideal)
     return maps
 
 
-def _free_pool(timeline: Timeline, slab: Slab, z: NDArray[np.float64], spin: Relaxation) -> NDArray[np.float64]:
-    if slab.ideal:
-        return ideal_maps(timeline.pulses, timeline, np.zeros(1), replace(spin, offset=0.0))
+def _free_pool(timeline: Timeline, z: NDArray[np.float64], spin: Relaxation, ideal: bool) -> NDArray[np.float64]:
+    if ideal:
+        return ideal_maps(timeline.pulses, timeline, z, replace(spin, offset=0.0))
     if any(np.any(pulse.gradient[:, :2]) for pulse in timeline.pulses):
         problem = "an in-plane gradient plays during an RF pulse; take the ideal profile or Bloch"
         raise InputError(problem, key="profile")
@@ -82,28 +90,19 @@ def _turns(cycles: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([[c, -s, zero], [s, c, zero], [zero, zero, zero + 1]])
 
 
-def walk(
-    timeline: Timeline,
-    steps: list[list[Step]],
-    slab: Slab,
-    per_layer: int,
-    kind: PathwayClass,
-    accuracy: float,
-    start: str,
-) -> Walk:
+def walk(timeline: Timeline, repetitions: Repetitions, places: SubSlices, kind: PathwayClass, engine: Pathways) -> Walk:
     """Carry a class through all repetitions; equal ones are not walked again once they change little.
 
     Of the accuracy a quarter is for states dropped on the way, a quarter for those left out of the readouts (half of
     it here), and half for repetitions that are not walked again.
     """
-    z = slab.positions(per_layer)
-    lanes = 1 if slab.ideal else len(z)
-    state = States(kind.pools(), lanes, 1 if slab.ideal else slab.layers)
-    looker = Looker(timeline, slab, z, kind.diffusion, accuracy / 8)
-    walker = _Walker(state, operators(timeline, slab, z, kind), kind.diffusion, looker, accuracy)
-    if start == "steady":
-        return walker.periodic(steps)
-    return walker.transient(steps)
+    state = States(kind.pools(), len(places.z), places.layers, places.share, engine.dtype)
+    looker = Looker(timeline, places, kind.diffusion, engine.accuracy / 8)
+    maps = operators(timeline, places, kind, engine.profile == "ideal")
+    walker = _Walker(state, maps, kind.diffusion, looker, engine.accuracy)
+    if engine.start == "steady":
+        return walker.periodic(repetitions.steps)
+    return walker.transient(repetitions)
 
 
 class _Walker:
@@ -146,12 +145,11 @@ class _Walker:
         shrinks = math.prod(self.state.pools.along(step.path).shrinks for step in repetition)
         return self.state.distance(before) * shrinks / max(1 - shrinks, 1e-12)
 
-    def transient(self, repetitions: list[list[Step]]) -> Walk:
+    def transient(self, repetitions: Repetitions) -> Walk:
         """Play all repetitions from equilibrium."""
         settled, first = False, 0
-        diffusing = self.diffusion is not None
-        same = [alike(a, b, diffusing) for a, b in zip(repetitions[1:], repetitions[:-1], strict=True)]
-        for number, repetition in enumerate(repetitions):
+        same = repetitions.same(self.diffusion is not None)
+        for number, repetition in enumerate(repetitions.steps):
             if not (settled and same[number - 1]):
                 first, settled = len(self.sights), False
                 if number < len(same) and same[number]:
@@ -193,12 +191,10 @@ class _Walker:
                 first += 1
 
     def _walk(self) -> Walk:
-        return Walk(sights=self.sights, sight=self.sight, largest=self.largest, unsettled=self.unsettled)
-
-
-def alike(a: list[Step], b: list[Step], diffusing: bool, looking: bool = True) -> bool:
-    """Return True if two repetitions play the same and, if `looking`, have as many readouts."""
-    return len(a) == len(b) and all(
-        x.plays_like(y, diffusing) and (not looking or len(x.glances) == len(y.glances))
-        for x, y in zip(a, b, strict=True)
-    )
+        return Walk(
+            sights=self.sights,
+            sight=self.sight,
+            largest=self.largest,
+            lanes=len(self.state.share),
+            unsettled=self.unsettled,
+        )

@@ -88,11 +88,13 @@ def spread(values, rows, slots, flips, weight, transverse, longitudinal, recover
                         b = -b
                     target = out[slots[part, s], p]
                     row = 2 if flips[part, s] else 0
-                    sign = -1.0 if flips[part, s] != (part == 1) else 1.0
+                    c, d = a, b
+                    if flips[part, s] != (part == 1):
+                        c, d = -a, -b
                     for l in range(lanes):
                         re, im = source[2 * part, l], source[2 * part + 1, l]
                         target[row, l] += a * re - b * im
-                        target[row + 1, l] += sign * (a * im + b * re)
+                        target[row + 1, l] += c * im + d * re
                 c = weight[2, s] * longitudinal[p, q]
                 target = out[slots[2, s], p]
                 for l in range(lanes):
@@ -106,80 +108,161 @@ def spread(values, rows, slots, flips, weight, transverse, longitudinal, recover
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
-def turn(values, maps):
-    """Apply a pulse in place; maps : (pool, 3, 4, lane) real affine maps of (Mx, My, Mz)."""
-    half = 0.5
+def turn(values, maps, share, layers, half, sizes):
+    """Apply a pulse in place, and write every state's largest contribution to a layer's magnetisation.
+
+    maps : (pool, 3, 4, lane) real affine maps of (Mx, My, Mz); share : (lane,) of its layer; half : 1/2;
+    sizes : (state,), summed over the pools, with the mean of the amplitudes bounded by their root mean square.
+    """
+    each = values.shape[3] // layers
+    one = half + half
+    four = one + one + one + one
     for s in range(values.shape[0]):
-        for p in range(values.shape[1]):
-            v, a = values[s, p], maps[p]
-            for l in range(values.shape[3]):
-                # F = X + iY and conj F(-) = X - iY, of complex X and Y
-                xr, xi = half * (v[0, l] + v[2, l]), half * (v[1, l] + v[3, l])
-                yr, yi = half * (v[1, l] - v[3, l]), half * (v[2, l] - v[0, l])
-                zr, zi = v[4, l], v[5, l]
-                xa = a[0, 0, l] * xr + a[0, 1, l] * yr + a[0, 2, l] * zr
-                xb = a[0, 0, l] * xi + a[0, 1, l] * yi + a[0, 2, l] * zi
-                ya = a[1, 0, l] * xr + a[1, 1, l] * yr + a[1, 2, l] * zr
-                yb = a[1, 0, l] * xi + a[1, 1, l] * yi + a[1, 2, l] * zi
-                v[4, l] = a[2, 0, l] * xr + a[2, 1, l] * yr + a[2, 2, l] * zr
-                v[5, l] = a[2, 0, l] * xi + a[2, 1, l] * yi + a[2, 2, l] * zi
-                v[0, l], v[1, l] = xa - yb, xb + ya
-                v[2, l], v[3, l] = xa + yb, xb - ya
-    for p in range(values.shape[1]):
-        v, a = values[0, p], maps[p]
-        for l in range(values.shape[3]):
-            v[0, l] += a[0, 3, l]
-            v[1, l] += a[1, 3, l]
-            v[2, l] += a[0, 3, l]
-            v[3, l] -= a[1, 3, l]
-            v[4, l] += a[2, 3, l]
+        add = one if s == 0 else one - one
+        largest = one - one
+        for layer in range(layers):
+            total = one - one
+            for p in range(values.shape[1]):
+                v, a = values[s, p], maps[p]
+                f, m, z = one - one, one - one, one - one
+                for l in range(layer * each, (layer + 1) * each):
+                    # F = X + iY and conj F(-) = X - iY, of complex X and Y
+                    xr, xi = half * (v[0, l] + v[2, l]), half * (v[1, l] + v[3, l])
+                    yr, yi = half * (v[1, l] - v[3, l]), half * (v[2, l] - v[0, l])
+                    zr, zi = v[4, l], v[5, l]
+                    xa = a[0, 0, l] * xr + a[0, 1, l] * yr + a[0, 2, l] * zr + add * a[0, 3, l]
+                    xb = a[0, 0, l] * xi + a[0, 1, l] * yi + a[0, 2, l] * zi
+                    ya = a[1, 0, l] * xr + a[1, 1, l] * yr + a[1, 2, l] * zr + add * a[1, 3, l]
+                    yb = a[1, 0, l] * xi + a[1, 1, l] * yi + a[1, 2, l] * zi
+                    za = a[2, 0, l] * xr + a[2, 1, l] * yr + a[2, 2, l] * zr + add * a[2, 3, l]
+                    zb = a[2, 0, l] * xi + a[2, 1, l] * yi + a[2, 2, l] * zi
+                    fr, fi, mr, mi = xa - yb, xb + ya, xa + yb, xb - ya
+                    v[0, l], v[1, l], v[2, l], v[3, l], v[4, l], v[5, l] = fr, fi, mr, mi, za, zb
+                    f += share[l] * (fr * fr + fi * fi)
+                    m += share[l] * (mr * mr + mi * mi)
+                    z += share[l] * (za * za + zb * zb)
+                both = math.sqrt(f) + math.sqrt(m)
+                total += math.sqrt(both * both + four * z)
+            largest = max(largest, total)
+        sizes[s] = largest
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
-def sizes(values, rows, layers, out):
-    """Write the largest contribution to a layer's magnetisation, summed over the pools, of the states in `rows`."""
-    lanes = values.shape[3]
-    each = lanes // layers
-    for s in range(rows.size):
+def apart(values, row, others, other, share, layers):
+    """Return the sum of the amplitudes by which two sets of states differ; row, other : (slot,), -1 where not held."""
+    each = values.shape[3] // layers
+    result = 0.0
+    for s in range(row.size):
+        i, j = row[s], other[s]
         largest = 0.0
         for layer in range(layers):
             total = 0.0
             for p in range(values.shape[1]):
-                v = values[rows[s], p]
-                for l in range(layer * each, (layer + 1) * each):
-                    f = math.sqrt(v[0, l] * v[0, l] + v[1, l] * v[1, l])
-                    m = math.sqrt(v[2, l] * v[2, l] + v[3, l] * v[3, l])
-                    z = 4 * (v[4, l] * v[4, l] + v[5, l] * v[5, l])
-                    total += math.sqrt((f + m) * (f + m) + z)
-            largest = max(largest, total / each)
-        out[s] = largest
+                part = np.zeros(3, values.dtype)
+                for c in range(6):
+                    square = part[0] - part[0]
+                    if i >= 0 and j >= 0:
+                        a, b = values[i, p, c], others[j, p, c]
+                        for l in range(layer * each, (layer + 1) * each):
+                            square += share[l] * (a[l] - b[l]) * (a[l] - b[l])
+                    else:
+                        a = values[i, p, c] if i >= 0 else others[j, p, c]
+                        for l in range(layer * each, (layer + 1) * each):
+                            square += share[l] * a[l] * a[l]
+                    part[c // 2] += square
+                both = math.sqrt(part[0]) + math.sqrt(part[1])
+                total += math.sqrt(both * both + 4 * part[2])
+            largest = max(largest, total)
+        result += largest
+    return result
+
+
+@njit(nogil=True, cache=True)
+def spherical_bessel(x, out):
+    """Write j_l(x) for l = 0, 1, ... into out: upwards where that is stable, downwards (Miller) elsewhere."""
+    count, v = out.size, abs(x)
+    if v < 1e-8:
+        out[:] = 0.0
+        out[0] = 1.0
+        if count > 1:
+            out[1] = x / 3
+        return
+    first, second = math.sin(v) / v, math.sin(v) / (v * v) - math.cos(v) / v
+    if v >= count:
+        for l in range(count):
+            out[l] = first
+            first, second = second, (2 * l + 3) / v * second - first
+    else:
+        after, now = 0.0, 1e-290
+        for l in range(count + 20, -1, -1):
+            if l < count:
+                out[l] = now
+            after, now = now, (2 * l + 1) / v * now - after
+            if abs(now) > 1e200:
+                after, now = after * 1e-250, now * 1e-250
+                for other in range(l, count):
+                    out[other] *= 1e-250
+        # j_0 and j_1 are never small together
+        scale = first / out[0] if count == 1 or abs(first) > abs(second) else second / out[1]
+        for l in range(count):
+            out[l] *= scale
+    if x < 0:
+        for l in range(1, count, 2):
+            out[l] = -out[l]
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
-def through(values, state, opposite, k, z, layers, out):
-    """Write the mean over each layer of transverse states, dephased along the slice.
+def through(values, state, opposite, k, width, polynomials, layers, out):
+    """Write the means over each layer of transverse states that dephase, seen from the layer's centre.
 
     state, opposite : (n,) row of `values`, and whether it is the state of the opposite name that is looked at;
-    k : (n, sample) moment along the slice, 1/m; z : (lane,) m, evenly spaced; out : (n, layer, pool, sample, 2).
+    k : (n, sample) moment along the slice, 1/m; width : of a panel, m; polynomials : (l, point) what they weigh the
+    points of a panel with; out : (n, layer, pool, sample, 4) real and imaginary parts of the mean, and of what the
+    highest polynomial contributes to it.
     """
-    lanes = values.shape[3]
-    each = lanes // layers
-    step = z[1] - z[0] if lanes > 1 else 0.0
+    order = polynomials.shape[0]
+    each = values.shape[3] // layers
+    panels = each // order
+    bessel, acc = np.empty(order), np.empty((2, order), values.dtype)
+    weight = np.empty((4, order), values.dtype)
+    turns = np.empty((2, panels), values.dtype)
     for i in range(state.size):
         row = 2 if opposite[i] else 0
-        sign = -1.0 if opposite[i] else 1.0
         for sample in range(k.shape[1]):
-            turn_c, turn_s = math.cos(2 * math.pi * k[i, sample] * step), math.sin(2 * math.pi * k[i, sample] * step)
+            spherical_bessel(math.pi * k[i, sample] * width, bessel)
+            weight[:] = 0
+            for l in range(order):
+                # (-i)^l
+                part, sign = (1, -1.0) if l % 2 else (0, 1.0)
+                factor = (sign if l % 4 < 2 else -sign) * bessel[l] / panels
+                for j in range(order):
+                    weight[part, j] += factor * polynomials[l, j]
+                    if l == order - 1:
+                        weight[2 + part, j] = factor * polynomials[l, j]
+            angle = 2 * math.pi * k[i, sample] * width
+            step_c, step_s = math.cos(angle), math.sin(angle)
+            c, s = math.cos(angle * (panels - 1) / 2), -math.sin(angle * (panels - 1) / 2)
+            for panel in range(panels):
+                turns[0, panel], turns[1, panel] = c, s
+                c, s = c * step_c - s * step_s, s * step_c + c * step_s
             for layer in range(layers):
-                first = layer * each
-                angle = 2 * math.pi * k[i, sample] * z[first]
-                start_c, start_s = math.cos(angle), math.sin(angle)
                 for p in range(values.shape[1]):
-                    c, s, re, im = start_c, start_s, 0.0, 0.0
-                    for l in range(first, first + each):
-                        a, b = values[state[i], p, row, l], sign * values[state[i], p, row + 1, l]
-                        re += a * c + b * s
-                        im += b * c - a * s
-                        c, s = c * turn_c - s * turn_s, s * turn_c + c * turn_s
-                    out[i, layer, p, sample, 0] = re / each
-                    out[i, layer, p, sample, 1] = im / each
+                    real, imag = values[state[i], p, row], values[state[i], p, row + 1]
+                    acc[:] = 0
+                    for panel in range(panels):
+                        first = layer * each + panel * order
+                        tc, ts = turns[0, panel], turns[1, panel]
+                        if opposite[i]:
+                            for j in range(order):
+                                acc[0, j] += real[first + j] * tc - imag[first + j] * ts
+                                acc[1, j] -= imag[first + j] * tc + real[first + j] * ts
+                        else:
+                            for j in range(order):
+                                acc[0, j] += real[first + j] * tc + imag[first + j] * ts
+                                acc[1, j] += imag[first + j] * tc - real[first + j] * ts
+                    for part in range(0, 4, 2):
+                        re, im = acc[0, 0] * 0, acc[0, 0] * 0
+                        for j in range(order):
+                            re += weight[part, j] * acc[0, j] - weight[part + 1, j] * acc[1, j]
+                            im += weight[part, j] * acc[1, j] + weight[part + 1, j] * acc[0, j]
+                        out[i, layer, p, sample, part], out[i, layer, p, sample, part + 1] = re, im
