@@ -161,6 +161,10 @@ engine_options = together(
         "imperfections.",
     ),
     click.option(
+        "--with", "including", multiple=True, metavar="EFFECT",
+        help="Take in an effect: mt, magnetisation transfer with the bound protons of the tissues' facts.",
+    ),
+    click.option(
         "--engine", type=click.Choice(["bloch", "pathways"]), default="bloch", show_default=True,
         help="Spins (bloch) or configuration states (pathways).",
     ),

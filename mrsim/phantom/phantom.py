@@ -220,7 +220,8 @@ def voxel_centres(grid: Grid) -> Array:
 
 def true_values(tissue: Tissue, field: float) -> dict[str, float]:
     """Return the scalar truths of a pure voxel: ``pd``, ``pdff``, and the times where there is one pool."""
-    pools = tissue.pools(field)
+    # T1 is what a measurement shows, which bound protons leave as it is
+    pools = dataclasses.replace(tissue, transfer=False).pools(field)
     values = {"pd": sum(pool.pd for pool in pools), "pdff": tissue.fat_fraction(field)}
     if len(pools) == 1:
         pool = pools[0]

@@ -20,6 +20,7 @@ from .field_laws import EXTRAPOLATED
 from .other_fields import at_other_field
 from .tissue_facts import RELAXATION, Fact, Property, at_field, known_at, read_fact
 from .tissue_file import GRADES, FatTable, FractionEntry, TimeEntry, TissueFile, WaterTable, read_tissue_file
+from .transfer import bound_pool, water_beside
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +58,8 @@ class Tissue:
     """Chemical shift of the water pool, a pure fraction."""
     exchange: tuple[ExchangePool, ...] = ()
     """Pools that exchange magnetisation with the water pool, the same at every field strength."""
+    transfer: bool = False
+    """True puts the bound protons of the facts beside water."""
     history: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Provenance of the file."""
     facts: dict[str, Fact] = dataclasses.field(default_factory=dict)
@@ -123,7 +126,9 @@ class Tissue:
         fat_volume = self._fat_volume(field)
         if self.water:
             pd = (1 - fat_volume) * self.property("pd", field).value
-            pools.append(replace(self._pool("water", "", pd, self.shift, field), exchange=self.exchange))
+            water = replace(self._pool("water", "", pd, self.shift, field), exchange=self.exchange)
+            bound = bound_pool(self, field) if self.transfer else None
+            pools.append(water if bound is None else water_beside(water, bound))
         if self.fat:
             spectrum = self.fat.spectrum
             total, pd = sum(spectrum.amplitude), fat_volume * self.property("fat_pd", field).value

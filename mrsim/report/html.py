@@ -96,6 +96,8 @@ def _header(result: ReportedRun) -> str:
         facts.append(("changed", ", ".join(f"{key} = {value}" for key, value in request.overrides.items())))
     if request.without:
         facts.append(("left out", ", ".join(request.without)))
+    if request.including:
+        facts.append(("taken in", ", ".join(request.including)))
     items = "".join(f"<div><dt>{plain(name)}</dt><dd>{plain(value)}</dd></div>" for name, value in facts)
     return (
         f"<header><h1>{plain(request.protocol)}</h1><p>{plain(result.description)}</p>"

@@ -43,6 +43,10 @@ class ReportedRequest(Protocol):
     def without(self) -> tuple[str, ...]:
         """Causes of error left out."""
 
+    @property
+    def including(self) -> tuple[str, ...]:
+        """Effects taken in that a run leaves out unless asked."""
+
 
 class ReportedRun(Protocol):
     """What came out."""

@@ -25,6 +25,7 @@ def _stored(file: Path) -> tuple[RunRequest, dict[str, str]]:
     wanted = dict(stored["request"])
     wanted["without"] = tuple(wanted["without"])
     wanted["materials"] = tuple(wanted.get("materials", ()))
+    wanted["including"] = tuple(wanted.get("including", ()))
     return RunRequest(**wanted), stored["files"]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.acquisition import Acquisition
+from ..core.errors import InputError, did_you_mean
 from ..core.evaluation import Evaluation
 from ..core.images import Images
 from ..core.maps import Maps
@@ -24,6 +25,8 @@ Progress = Callable[[str, int, int], None]
 CAUSES = ("noise", "slice-profile", "t2-prime", "chemical-shift", "partial-volume", "imperfections")
 """Causes of error that a run can leave out: `partial-volume` restricts the regions to voxels whose in-plane
 neighbours are pure too; `slice-profile` plays nominal flips in a nominal slice; `imperfections` a perfect scanner."""
+EFFECTS = ("mt",)
+"""Effects that a run leaves out unless asked: `mt`, magnetisation transfer with the tissues' bound protons."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +73,8 @@ class RunRequest:
     """Seed of the noise."""
     without: tuple[str, ...] = ()
     """Causes of error to leave out; see `CAUSES`."""
+    including: tuple[str, ...] = ()
+    """Effects to take in; see `EFFECTS`."""
     threads: int | None = None
     engine: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Which engine, by its name under "name" ("bloch", also where none stands, or "pathways"), and its options."""
@@ -98,3 +103,12 @@ class RunResult:
     """Seconds per step."""
     provenance: dict[str, Any]
     """Versions, seeds, the protocol's and phantom's text."""
+
+
+def check_effects(request: RunRequest) -> None:
+    """Raise an `InputError` unless every cause left out and every effect taken in is known."""
+    for key, asked, known in (("--without", request.without, CAUSES), ("--with", request.including, EFFECTS)):
+        unknown = [name for name in asked if name not in known]
+        if unknown:
+            what = "cause" if key == "--without" else "effect"
+            raise InputError(f"unknown {what} '{unknown[0]}'{did_you_mean(unknown[0], list(known))}", key=key)

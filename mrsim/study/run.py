@@ -24,6 +24,7 @@ from ..exchange.pulseq import read_placement, read_pulseq
 from ..fit.fit import fit
 from ..fit.models import find_model
 from ..phantom.phantom import Phantom
+from ..phantom.transfer import transfer_notes, with_transfer
 from ..recon import reconstruct
 from ..sequence.discretize import discretize
 from ..sequence.imperfect import Imperfections
@@ -34,7 +35,7 @@ from ..simulate import Bloch, Pathways, add_noise, simulate
 from .fields import coils_of, in_fields
 from .given import check_names, given_options
 from .import_phantom import open_phantom
-from .request import CAUSES, Progress, RunRequest, RunResult
+from .request import Progress, RunRequest, RunResult, check_effects
 
 ENGINE_NAMES: dict[str, type[Bloch | Pathways]] = {"bloch": Bloch, "pathways": Pathways}
 
@@ -88,14 +89,13 @@ class Prepared:
 
 def prepare(request: RunRequest) -> Prepared:
     """Read the files of a request, build the sequence and check it against the scanner."""
-    unknown = [cause for cause in request.without if cause not in CAUSES]
-    if unknown:
-        raise InputError(f"unknown cause '{unknown[0]}'{did_you_mean(unknown[0], list(CAUSES))}", key="--without")
+    check_effects(request)
     path, description, defaults, build = _read(request)
     scanner = _machine(choose_scanner(request.field, request.scanner, defaults.scanner), defaults, request)
     grade = request.grade if request.grade is not None else defaults.grade
     allowed = request.extrapolate or defaults.extrapolate
     phantom = open_phantom(request.phantom or defaults.phantom, scanner.b0, grade, request.materials, allowed)
+    phantom = with_transfer(phantom) if "mt" in request.including else phantom
     phantom = in_fields(phantom, scanner, replace(request, extrapolate=allowed))
     phantom = replace(
         phantom,
@@ -184,7 +184,7 @@ def _raw(prepared: Prepared, engine: Bloch | Pathways, progress: Progress | None
     threads = prepared.request.threads
     raw = simulate(timeline, prepared.phantom, engine, threads=threads, progress=report, coils=coils)
     guessed = prepared.phantom.extrapolated
-    notes = (*prepared.sequence.notes, *extrapolation_notes(prepared.phantom))
+    notes = (*prepared.sequence.notes, *extrapolation_notes(prepared.phantom), *transfer_notes(prepared.phantom))
     stamp = {"extrapolated": {name: list(what) for name, what in guessed.items()}} if guessed else {}
     return replace(raw, history=raw.history | stamp | {"warnings": (*raw.history["warnings"], *notes)})
 
