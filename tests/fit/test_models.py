@@ -17,7 +17,29 @@ SYMBOLIC = [model for model in MODELS if isinstance(model, Model)]
 WITH_SIGNAL = [model for model in MODELS if isinstance(model, Model) or model.signal is not None]
 TRAIN = load_protocol("disc-t2-mese").build(Scanner.preset("3T")).encoding
 SHEET = {**TRAIN.sheet, "frequency": 127.7e6}
-"""Protocol sheet of the methods that read one."""
+SHEETS = {
+    "mp2rage": {"echo_spacing": 0.006, "train_length": 100, "train_centre": 50},
+    "look-locker": {"echo_spacing": 0.1, "train_length": 24},
+    "spgr-epg": {"phase_increment": np.radians(117.0)},
+}
+"""Protocol sheets of the methods that read one; the multi-echo train's for all others."""
+REPETITION = np.arange(160)
+CONTRASTS = {
+    "mp2rage": {"ti": np.array([0.7, 2.5]), "flip": np.radians([4.0, 5.0]), "tr": np.full(2, 5.0)},
+    "look-locker": {"ti": 0.04 + 0.1 * np.arange(24), "flip": np.full(24, np.radians(6)), "tr": np.full(24, 6.0)},
+    "spgr-epg": {"flip": np.radians([3.0, 8.0, 15.0, 25.0]), "tr": np.full(4, 0.02)},
+    "mrf-fisp": {
+        "flip": np.radians(5 + 55 * np.sin(np.pi * (REPETITION % 80) / 80)), "te": np.full(160, 0.002),
+        "tr": 0.012 + 0.002 * np.sin(REPETITION / 7),
+    },
+    "mtsat": {"flip": np.radians([5.0, 15.0, 5.0]), "tr": np.array([0.025, 0.011, 0.025]), "mt": np.array([0.0, 0, 1])},
+    "mtr": {"mt": np.array([0.0, 1.0])},
+}  # fmt: skip
+CONTRASTS["mrf-fisp-b1"] = CONTRASTS["mrf-fisp"]
+
+
+def _sheet(model):
+    return SHEETS.get(model.name, SHEET)
 
 
 def _example(model):
@@ -28,6 +50,9 @@ def _example(model):
         }
     values = {"m0": 0.9, "pd": 0.8, "t1": 0.9, "t2": 0.08, "t2_star": 0.03, "offset": 0.05, "b1": 0.8}
     values |= {"phase": 0.6, "off_resonance": 20.0, "pdff": 0.3, "r2_star": 40.0}
+    values |= {"t1_rho": 0.07, "mtr": 0.3, "mt_saturation": 0.02}
+    if model.name in CONTRASTS:
+        return {p.name: values[p.name] for p in model.parameters}, CONTRASTS[model.name]
     te = np.linspace(0.008, 0.128, 12)
     columns = {"te": te, "tr": np.full(12, 2.5)}
     names = {column.name for column in model.contrast}
@@ -36,6 +61,10 @@ def _example(model):
     elif "td" in names:
         columns = {"td": np.repeat([0.17, 0.67, 1.84, 3.84], 3), "te": np.tile([0.022, 0.055, 0.099], 4)}
         columns |= {"tr": np.full(12, 4.0), "flip": np.full(12, np.pi / 2)}
+    elif "recovery" in names:
+        columns = {"recovery": np.geomspace(0.1, 4.0, 12)}
+    elif "tsl" in names:
+        columns = {"tsl": np.linspace(0.0, 0.1, 12)}
     elif "flip" in names:
         columns = {"flip": np.radians(np.linspace(3, 40, 12)), "tr": np.full(12, 0.015)}
     elif "tr" in names:
@@ -50,7 +79,7 @@ def _solved(model, contrast, series):
         return solve(model, contrast, series)
     n, voxels = series.shape
     blank = {"weight": np.ones(n), "floor": np.zeros(voxels), "spread": np.full(voxels, np.nan)}
-    scan = Scan(contrast=contrast, options=resolve_options(model, {}), sheet=SHEET)
+    scan = Scan(contrast=contrast, options=resolve_options(model, {}), sheet=_sheet(model))
     return model.solve(scan, Series(data=series, **blank))
 
 
@@ -118,11 +147,11 @@ def test_inversion_recovery_equals_the_steady_state_of_its_pulses(inversion):
 def test_model_jacobian_matches_finite_differences(model):
     # central differences with a step of 1e-6 of the value: truncation 1e-12, round-off 1e-10 relative
     parameters, contrast = _example(model)
-    exact = jacobian(model, parameters, contrast, sheet=SHEET)
+    exact = jacobian(model, parameters, contrast, sheet=_sheet(model))
     for k, (name, value) in enumerate(parameters.items()):
         step = 1e-6 * value
-        up = signal(model, parameters | {name: value + step}, contrast, sheet=SHEET)
-        down = signal(model, parameters | {name: value - step}, contrast, sheet=SHEET)
+        up = signal(model, parameters | {name: value + step}, contrast, sheet=_sheet(model))
+        down = signal(model, parameters | {name: value - step}, contrast, sheet=_sheet(model))
         difference = (up - down) / (2 * step)
         assert exact[k] == pytest.approx(difference, rel=1e-7, abs=1e-8 * np.abs(difference).max())
 
@@ -143,11 +172,11 @@ def test_model_without_noise_returns_its_parameters(model):
     # 200 random truths within a factor 3 of the example; the solver's last step is below 1e-8
     parameters, contrast = _example(model)
     rng = np.random.default_rng(3)
-    width = {"b1": 0.3}
+    width = {"b1": 0.3 if "epg" in model.name else 0.15}
     truth = {
         name: value * np.exp(rng.uniform(-1, 1, 200) * width.get(name, 0.55)) for name, value in parameters.items()
     }
-    found = _solved(model, contrast, signal(model, truth, contrast, sheet=SHEET))
+    found = _solved(model, contrast, signal(model, truth, contrast, sheet=_sheet(model)))
     assert (found.status == 0).all()
     for row, values in zip(found.values[: len(truth)], truth.values(), strict=True):
         assert row == pytest.approx(values, rel=1e-6)

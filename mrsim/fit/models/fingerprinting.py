@@ -1,0 +1,93 @@
+"""T1 and T2 from an unbalanced train of varying flips and repetition times after an inversion (FISP fingerprinting).
+
+One image per repetition, in the order of the train; flips, TR and TE come from the contrast table. Dictionary of
+extended phase graphs with one gradient order per repetition, compressed, matched by the largest inner product, then
+refined between its nodes; M0 follows by projection. B1 is given, as a number or a map, or fitted (`mrf-fisp-b1`).
+Slice profile and in-plane aliasing are not modelled: the latter acts like noise.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.echo_trains import unbalanced_train
+from ..method import Method, Scan
+from ..model import B1, FLIP, M0, T1, T2, TE, TR, Option, Parameter
+from ..solve import available_cores
+from ..tabulated import Axis, tabulated
+
+Array = NDArray[np.float64]
+INVERSION = Option(
+    name="efficiency", default=1.0, unit="", symbol=r"\eta", description="-Mz after over Mz before the inversion",
+    lower=-1.0, upper=1.0,
+)  # fmt: skip
+B1_FITTED = Parameter(
+    name="b1", unit="", symbol="b_1", description="true over nominal flip angle", lower=0.6, upper=1.3,
+    grid=(0.6, 1.3, 36),
+)  # fmt: skip
+
+
+FEW = 512
+"""Atoms up to which all orders are carried."""
+
+
+def axes(scan: Scan) -> tuple[Axis, ...]:
+    """Return the axes of the grid: T1, T2 and, where it is a map or fitted, B1."""
+    t1 = Axis(name="t1", lower=0.1, upper=5.0, count=40)
+    t2 = Axis(name="t2", lower=0.008, upper=2.5, count=36)
+    b1 = scan.options.get("b1")
+    if b1 is None:
+        return t1, t2, Axis(name="b1", lower=B1_FITTED.lower, upper=B1_FITTED.upper, count=36, logarithmic=False)
+    if np.ndim(b1) == 0:
+        return t1, t2
+    low, high = float(np.min(b1, initial=1.0)) - 0.01, float(np.max(b1, initial=1.0)) + 0.01
+    return t1, t2, Axis(name="b1", lower=low, upper=high, count=10, logarithmic=False)
+
+
+def atoms(scan: Scan, values: dict[str, Array]) -> Array:
+    """Return the (n, atom) signals, real: all RF phases are equal."""
+    b1 = values["b1"] if "b1" in values else scan.options["b1"]
+    train = unbalanced_train(
+        values["t1"], values["t2"], np.broadcast_to(b1, values["t1"].shape), flips=scan.contrast["flip"],
+        tr=scan.contrast["tr"], te=scan.contrast["te"], start=-scan.options["efficiency"],
+        tolerance=0.0 if values["t1"].size <= FEW else 1e-8,
+        threads=available_cores(),
+    )  # fmt: skip
+    return np.asarray(train.signal.T)
+
+
+FORMULA = r"S_n = M_0 \, \mathrm{EPG}_n[b_1 \alpha_{1 \ldots n}, T_{R, 1 \ldots n}; T_1, T_2] \, e^{-T_E / T_2}"
+REFERENCE = "Jiang et al. 2015, Magn Reson Med 74:1621; McGivney et al. 2014, IEEE Trans Med Imaging 33:2311"
+METHOD = tabulated(
+    atoms,
+    axes,
+    partial(
+        Method,
+        name="mrf-fisp",
+        title="T1 and T2 by unbalanced fingerprinting",
+        reference=REFERENCE,
+        parameters=(M0, T1, T2),
+        contrast=(FLIP, TR, TE),
+        options=(B1, INVERSION),
+        data="phase-corrected",
+        formula=FORMULA,
+    ),
+)
+WITH_B1 = tabulated(
+    atoms,
+    axes,
+    partial(
+        Method,
+        name="mrf-fisp-b1",
+        title="T1, T2 and B1 by unbalanced fingerprinting",
+        reference=REFERENCE,
+        parameters=(M0, T1, T2, B1_FITTED),
+        contrast=(FLIP, TR, TE),
+        options=(INVERSION,),
+        data="phase-corrected",
+        formula=FORMULA,
+    ),
+)
