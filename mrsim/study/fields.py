@@ -64,6 +64,16 @@ def read_field(name: str, key: str) -> FieldMap:
     return found[0]
 
 
+def extrapolation_notes(phantom: Phantom) -> tuple[str, ...]:
+    """Return a warning that names the tissues whose relaxation is extrapolated to the phantom's field; else none."""
+    guessed = phantom.extrapolated
+    used = {t.name: [what for what in guessed.get(t.name, ()) if what in t.names()] for t in phantom.tissues}
+    named = [f"{name} ({', '.join(what)})" for name, what in used.items() if what]
+    if "dielectric" in phantom.history:
+        named.append("the torso's dielectric")
+    return (f"extrapolated to {phantom.field:g} T, beyond what is known: {'; '.join(named)}",) if named else ()
+
+
 def _transmitted(phantom: Phantom, scanner: Scanner, name: str, extrapolate: bool) -> Phantom:
     if name == "uniform":
         return phantom

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,7 +17,6 @@ from ..core.errors import InfeasibleError, InputError, did_you_mean
 from ..core.images import Images
 from ..core.maps import Maps
 from ..core.toml import resource, structure
-from ..core.version import __version__
 from ..evaluate import evaluate
 from ..exchange.pulseq import read_placement, read_pulseq
 from ..fit.fit import fit
@@ -32,9 +30,10 @@ from ..sequence.protocol import read_protocol_file
 from ..sequence.scanner import Scanner, choose_scanner
 from ..sequence.sequence import Sequence
 from ..simulate import Bloch, Pathways, add_noise, simulate
-from .fields import coils_of, in_fields
+from .fields import coils_of, extrapolation_notes, in_fields
 from .given import check_names, given_options
 from .import_phantom import open_phantom
+from .provenance import provenance
 from .request import Progress, RunRequest, RunResult, check_effects
 
 ENGINE_NAMES: dict[str, type[Bloch | Pathways]] = {"bloch": Bloch, "pathways": Pathways}
@@ -189,16 +188,6 @@ def _raw(prepared: Prepared, engine: Bloch | Pathways, progress: Progress | None
     return replace(raw, history=raw.history | stamp | {"warnings": (*raw.history["warnings"], *notes)})
 
 
-def extrapolation_notes(phantom: Phantom) -> tuple[str, ...]:
-    """Return a warning that names the tissues whose relaxation is extrapolated to the phantom's field; else none."""
-    guessed = phantom.extrapolated
-    used = {t.name: [what for what in guessed.get(t.name, ()) if what in t.names()] for t in phantom.tissues}
-    named = [f"{name} ({', '.join(what)})" for name, what in used.items() if what]
-    if "dielectric" in phantom.history:
-        named.append("the torso's dielectric")
-    return (f"extrapolated to {phantom.field:g} T, beyond what is known: {'; '.join(named)}",) if named else ()
-
-
 def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     """Go down the whole road.
 
@@ -244,7 +233,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         evaluation=evaluation,
         warnings=_said(raw, images, maps),
         timings=clock.seconds,
-        provenance=_provenance(prepared),
+        provenance=provenance(prepared),
     )
 
 
@@ -279,41 +268,3 @@ def _unmixed(prepared: Prepared, images: Images, raw: Acquisition, truth: Maps) 
         alone = reconstruct(_raw(prepared, engine_of(prepared.request, only=(tissue,)), None))
         data[:, pure] = alone.data[:, pure] + noise[:, pure]
     return replace(images, data=data)
-
-
-def _provenance(prepared: Prepared) -> dict[str, Any]:
-    import numba
-    import scipy
-
-    wanted = asdict(prepared.request)
-    return {
-        "mrsim": __version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "numba": numba.__version__,
-        "machine": platform.machine(),
-        "request": wanted | {name: _stored_name(wanted[name]) for name in ("protocol", "scanner", "phantom")},
-        "files": {label: path.read_text(encoding="utf-8") for label, path in _files(prepared).items()},
-    }
-
-
-def _stored_name(name: str) -> str:
-    """Return the name under which a file given by name or path is stored."""
-    path = Path(name)
-    foreign = path.suffix in (".phantom", ".h5", ".hdf5")  # not text: it stays where it is
-    return str(path.resolve()) if foreign else path.name.removesuffix(".toml")
-
-
-def _files(prepared: Prepared) -> dict[str, Path]:
-    """Return every file that the run depends on, by the place where a shipped file of its kind lies."""
-    request, phantom = prepared.request, prepared.phantom
-    scanner = resource(str(request.scanner), "protocols/scanners", "scanner")
-    tissues = [Path(tissue.history["file"]) for tissue in phantom.tissues if "file" in tissue.history]
-    kinds = {
-        "protocols": [prepared.protocol_file],
-        "protocols/scanners": [scanner],
-        "phantoms": [path for path in [Path(phantom.history["file"])] if path.suffix == ".toml"],
-        "phantoms/tissues": tissues,
-    }
-    return {f"{folder}/{path.name}": path for folder, paths in kinds.items() for path in paths}
