@@ -41,6 +41,7 @@ RESULTS = Path("results")
 @seed_option
 @noise_free_option
 @engine_options
+@click.option("--budget", is_flag=True, help="Split the error by cause: run again with causes switched off.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR",
     help="Folder of the result [default: results/PROTOCOL-FIELD-GRADE-SEED].",
@@ -92,6 +93,7 @@ def run_summary(result: RunResult, folder: Path) -> dict[str, Any]:
         "grade": result.request.grade,
         "seed": result.request.seed,
         "rows": [asdict(row) for row in rows],
+        "budget": None if result.budget is None else asdict(result.budget),
         "warnings": list(result.warnings),
         "out": str(folder),
     }
@@ -99,6 +101,7 @@ def run_summary(result: RunResult, folder: Path) -> dict[str, Any]:
 
 def write_result(result: RunResult, page: Path) -> None:
     """Print the evaluation, the warnings and where the report lies."""
+    from ..report.budget import bias_table, spread_table
     from ..report.table import brief_evaluation_table, silent_regions
 
     if result.evaluation is not None and result.evaluation.rows:
@@ -107,6 +110,10 @@ def write_result(result: RunResult, page: Path) -> None:
             click.echo(line)
     else:
         click.echo("nothing to compare: no map was fitted, or no region has a voxel of one tissue alone")
+    if result.budget is not None:
+        write_tables(bias_table(result.budget), spread_table(result.budget))
+        for note in result.budget.notes:
+            click.echo(f"note: {note}")
     errors = numerical_errors(result.raw.history)
     if errors:
         click.echo(errors)

@@ -40,3 +40,32 @@ class Evaluation:
 
     rows: tuple[EvaluationRow, ...]
     history: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BudgetRow:
+    """The error of one parameter in one region, split by cause."""
+
+    region: str
+    parameter: str
+    unit: str
+    """SI unit of `truth`, `bias` and `sd`."""
+    truth: float
+    """Mean of the true values."""
+    bias: float
+    """With all causes."""
+    sd: float
+    """Spread over the region's voxels, with all causes."""
+    bias_by_cause: dict[str, float]
+    """Their sum is `bias`: causes, then ``model`` (what is left without any) and ``interaction``."""
+    variance_by_cause: dict[str, float]
+    """Their sum is `sd` squared; a cause that hides another one's spread is negative."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """The error of a run, split by cause."""
+
+    rows: tuple[BudgetRow, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader must know, e.g. which cause could not be switched off."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from .acquisition import Acquisition, Encoding, Readouts
 from .coils import Coils
-from .evaluation import Evaluation, EvaluationRow
+from .evaluation import Budget, BudgetRow, Evaluation, EvaluationRow
 from .field_map import FieldMap
 from .grid import Grid
 from .images import Images
@@ -31,6 +31,8 @@ NOUNS: dict[str, type[Any]] = {
     noun.__name__: noun
     for noun in (
         Acquisition,
+        Budget,
+        BudgetRow,
         Coils,
         Encoding,
         Evaluation,

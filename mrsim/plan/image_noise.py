@@ -19,7 +19,6 @@ from ..core.errors import InputError
 from ..phantom.phantom import voxel_centres
 from ..recon import reconstruct
 from ..recon.methods import Combine, Sense
-from ..recon.parallel import default_method
 from .probe import middle_slice
 
 Array = NDArray[np.float64]
@@ -88,8 +87,7 @@ def image_noise(raw: Acquisition, coils: Coils | None = None) -> ImageNoise:
         groups={name: replace(g, data=np.repeat(g.data, len(maps), axis=1)) for name, g in once.groups.items()},
         noise_density=coils.noise_density(float(np.real(raw.noise_density[0, 0]))),
     )
-    method = default_method(heard)
-    chosen = Sense(maps=maps) if isinstance(method, Sense) else Combine(maps=maps)
+    chosen = Sense(maps=maps) if _has_holes(heard) else Combine(maps=maps)
     sigma = np.broadcast_to(reconstruct(heard, chosen).sigma, (contrasts, *grid.shape))
     with np.errstate(divide="ignore", invalid="ignore"):
         left = np.where(gain > 0, ideal[:, None, None, None] / sigma / gain, 0.0)

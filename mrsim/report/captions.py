@@ -17,6 +17,7 @@ CAPTIONS = {
     "b-matrix": "From the gradients as they are played, cross terms included, at the centre of k-space; grid axes.",
     "images": "Magnitude in one window. Letters: anterior, posterior, superior, inferior, left, right.",
     "map": "Outlines: regions of interest. Pale: no value; the truth is scalar only where one tissue fills a voxel.",
+    "budget": "What goes when a cause is switched off; model: what stays without any; interaction: the rest.",
     "decay": "Points: mean of the region with the standard error from the noise. Lines: mean of the voxels' fits.",
 }
 """What each figure shows, by the first word of its name."""

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from ..core.version import __version__
 from ..plan.limits import limits
+from .budget import bias_table, budget_figure, spread_table
 from .captions import embedded, plain
 from .curves import roi_curves
 from .diagram import sequence_diagram
@@ -37,6 +38,9 @@ def figures(result: ReportedRun) -> dict[str, Figure]:
         for name in compared:
             made[f"map_{name}"] = map_comparison(result.maps, result.truth, name, result.rois)
         made["decay"] = roi_curves(result.images, result.maps, result.rois)
+    if result.budget is not None:
+        for name in dict.fromkeys(row.parameter for row in result.budget.rows):
+            made[f"budget_{name}"] = budget_figure(result.budget, name)
     return made
 
 
@@ -63,6 +67,7 @@ def html_report(result: ReportedRun, drawn: Mapping[str, bytes] | None = None) -
         _verdicts(result),
         *(embedded(name, drawn[name]) for name in maps),
         _evaluation(result),
+        *_budget(result, drawn),
         *(embedded(name, drawn[name]) for name in ("decay", "images", "sequence") if name in drawn),
         sequence_viewer(result.sequence),
         *(embedded(name, drawn[name]) for name in VIEWS if name in drawn),
@@ -147,6 +152,15 @@ def _evaluation(result: ReportedRun) -> str:
         "fit SE is what the fit claims for one voxel: compare it with SD."
     )
     return html_table(evaluation_table(result.evaluation)).replace("</section>", f"<p>{plain(note)}</p></section>")
+
+
+def _budget(result: ReportedRun, drawn: Mapping[str, bytes]) -> list[str]:
+    if result.budget is None:
+        return []
+    notes = "".join(f"<li>{plain(note)}</li>" for note in result.budget.notes)
+    pictures_of = [embedded(name, drawn[name]) for name in drawn if name.startswith("budget_")]
+    said = f"<ul>{notes}</ul>" if notes else ""
+    return [*pictures_of, html_table(bias_table(result.budget)), html_table(spread_table(result.budget)), said]
 
 
 def _numerical(result: ReportedRun) -> str:

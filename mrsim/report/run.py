@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.acquisition import Acquisition
-from ..core.evaluation import Evaluation
+from ..core.evaluation import Budget, Evaluation
 from ..core.images import Images
 from ..core.maps import Maps
 from ..phantom.phantom import Phantom
@@ -90,6 +90,10 @@ class ReportedRun(Protocol):
     @property
     def evaluation(self) -> Evaluation | None:
         """Maps against truth."""
+
+    @property
+    def budget(self) -> Budget | None:
+        """The error split by cause, where it was asked for."""
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..core.acquisition import Acquisition
 from ..core.errors import InputError, did_you_mean
-from ..core.evaluation import Evaluation
+from ..core.evaluation import Budget, Evaluation
 from ..core.images import Images
 from ..core.maps import Maps
 from ..phantom.phantom import Phantom
@@ -22,9 +22,12 @@ from ..sequence.sequence import Sequence
 Progress = Callable[[str, int, int], None]
 """Called with (what is going on, done, in all)."""
 
-CAUSES = ("noise", "slice-profile", "t2-prime", "chemical-shift", "partial-volume", "imperfections")
+CAUSES = (
+    "noise", "slice-profile", "t2-prime", "chemical-shift", "partial-volume", "imperfections", "b1", "off-resonance",
+)  # fmt: skip
 """Causes of error that a run can leave out: `partial-volume` restricts the regions to voxels whose in-plane
-neighbours are pure too; `slice-profile` plays nominal flips in a nominal slice; `imperfections` a perfect scanner."""
+neighbours are pure too; `slice-profile` plays nominal flips in a nominal slice; `imperfections` a perfect scanner;
+`b1` and `off-resonance` make the fields uniform."""
 EFFECTS = ("mt",)
 """Effects that a run leaves out unless asked: `mt`, magnetisation transfer with the tissues' bound protons."""
 
@@ -75,6 +78,8 @@ class RunRequest:
     """Causes of error to leave out; see `CAUSES`."""
     including: tuple[str, ...] = ()
     """Effects to take in; see `EFFECTS`."""
+    budget: bool = False
+    """Split the error by cause: the run is repeated with causes switched off."""
     threads: int | None = None
     engine: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Which engine, by its name under "name" ("bloch", also where none stands, or "pathways"), and its options."""
@@ -103,6 +108,8 @@ class RunResult:
     """Seconds per step."""
     provenance: dict[str, Any]
     """Versions, seeds, the protocol's and phantom's text."""
+    budget: Budget | None = None
+    """Where one was asked for."""
 
 
 def check_effects(request: RunRequest) -> None:

@@ -101,6 +101,9 @@ def prepare(request: RunRequest) -> Prepared:
         b1=phantom.b1 if request.b1 is None else request.b1,
         offset=phantom.offset if request.offset is None else request.offset,
     )
+    uniform = {"b1": {"b1": 1.0}, "off-resonance": {"offset": 0.0}}
+    for cause in request.without:
+        phantom = replace(phantom, **uniform.get(cause, {}))  # type: ignore[arg-type]
     sequence = build(scanner)
     violations = sequence.check()
     if (
@@ -170,13 +173,14 @@ def engine_of(request: RunRequest, **extra: Any) -> Bloch | Pathways:
 def simulate_only(request: RunRequest, progress: Progress | None = None) -> tuple[Sequence, Phantom, Acquisition]:
     """Go down the road as far as the raw data."""
     prepared = prepare(request)
-    raw = _raw(prepared, engine_of(prepared.request), progress)
+    raw = simulated(prepared, engine_of(prepared.request), progress)
     if "noise" not in request.without:
         raw = add_noise(raw, rng=request.seed)
     return prepared.sequence, prepared.phantom, raw
 
 
-def _raw(prepared: Prepared, engine: Bloch | Pathways, progress: Progress | None) -> Acquisition:
+def simulated(prepared: Prepared, engine: Bloch | Pathways, progress: Progress | None) -> Acquisition:
+    """Return the noise-free raw data of a prepared run."""
     report = (lambda done, total: progress("simulate", done, total)) if progress else None
     timeline = discretize(prepared.sequence)
     coils = coils_of(prepared.phantom, prepared.sequence.scanner, prepared.request)
@@ -207,7 +211,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     with clock.step("truth"):
         truth, rois = prepared.phantom.truth(grid), prepared.phantom.rois(grid)
     with clock.step("simulate"):
-        raw = _raw(prepared, engine_of(request), progress)
+        raw = simulated(prepared, engine_of(request), progress)
     with clock.step("reconstruct"):
         noise = "noise" not in request.without
         measured = add_noise(raw, rng=request.seed) if noise else raw
@@ -216,10 +220,10 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         with clock.step("unmix"):
             images = _unmixed(prepared, images, raw, truth)
     with clock.step("fit"):
-        maps = _fitted(images, request, progress)
+        maps = fitted(images, request, progress)
     thin = dict.fromkeys(rois.not_eroded, "not eroded: too thin")
     evaluation = evaluate(maps, truth, rois, thin) if maps else None
-    return RunResult(
+    result = RunResult(
         request=request,
         description=prepared.description,
         protocol_file=prepared.protocol_file,
@@ -235,6 +239,11 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         timings=clock.seconds,
         provenance=provenance(prepared),
     )
+    if not request.budget:
+        return result
+    from .budget import with_budget
+
+    return with_budget(result, progress)
 
 
 def _said(*steps: Acquisition | Images | Maps | None) -> tuple[str, ...]:
@@ -242,7 +251,7 @@ def _said(*steps: Acquisition | Images | Maps | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for step in steps if step for text in step.history.get("warnings", ())))
 
 
-def _fitted(images: Images, request: RunRequest, progress: Progress | None) -> Maps | None:
+def fitted(images: Images, request: RunRequest, progress: Progress | None) -> Maps | None:
     """Return the maps, with what the fit is given measured first."""
     if request.model is None:
         return None
@@ -265,6 +274,6 @@ def _unmixed(prepared: Prepared, images: Images, raw: Acquisition, truth: Maps) 
         pure: NDArray[np.bool_] = fraction >= 0.99
         if not pure.any():
             continue
-        alone = reconstruct(_raw(prepared, engine_of(prepared.request, only=(tissue,)), None))
+        alone = reconstruct(simulated(prepared, engine_of(prepared.request, only=(tissue,)), None))
         data[:, pure] = alone.data[:, pure] + noise[:, pure]
     return replace(images, data=data)
