@@ -6,7 +6,7 @@ lines whose mirror image in k = 0 was acquired, too.
     zero-fill   nothing is added: the point spread widens, noise is sqrt(f) of that of all lines
     homodyne    lines whose mirror is missing count twice; the image is the real part after exp(-i phi) (Noll 1991,
                 doi:10.1109/42.79473), put back under phi: exact for an image of no phase
-    pocs        lines that are missing are taken from the image projected on phi, again and again (Haacke 1991,
+    pocs        lines that are missing are taken from the image projected on phi, ten times (Haacke 1991,
                 doi:10.1016/0022-2364(91)90253-P); what was acquired stays
 
 Noise of what carries the signal, the part in phase, is sqrt(3 - 2 f) times that of all lines for homodyne and POCS: a
@@ -25,10 +25,8 @@ from .kspace import to_image, to_kspace
 
 Array = NDArray[np.complex128]
 KINDS = ("pocs", "homodyne", "zero-fill")
-ITERATIONS = 100
-"""Of POCS, at most."""
-CHANGE = 1e-6
-"""POCS ends when an iteration changes the image by less, relative."""
+ITERATIONS = 10
+"""Of POCS. By then its noise is that of the limit to 0.1 %; more of them fit the errors of phi at edges."""
 
 
 def covered(mask: NDArray[np.bool_]) -> slice:
@@ -122,9 +120,5 @@ def _pocs(images: Array, stretch: slice) -> Array:
     for _ in range(ITERATIONS):
         kspace = to_kspace((found * turn.conj()).real * turn, (-1,))
         kspace[..., stretch] = acquired[..., stretch]
-        new = to_image(kspace, (-1,))
-        change = float(np.linalg.norm(new - found))
-        found = new
-        if change <= CHANGE * float(np.linalg.norm(found)):
-            break
+        found = to_image(kspace, (-1,))
     return found

@@ -42,6 +42,7 @@ SHARED = {
     "averages": st.sampled_from([1, 2]),
     "max_slew": st.sampled_from([40.0, 70.0, 200.0, 500.0]),
     "dummies": st.sampled_from([0, 1, 3]),
+    "partial_fourier": st.sampled_from([1.0, 1.0, 0.75]),
 }
 REFOCUSED = {
     "flip": st.floats(0.3, math.pi / 2),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,13 @@ class Cartesian(Placed):
     """Encoded points, read x phase (x partition)."""
     pixel_bandwidth: Frequency = 250.0
     """Readout bandwidth per pixel, Hz."""
+    partial_fourier: float = 1.0
+    """Part of the lines that is covered, above 0.5; those at one end of k-space are left out."""
+
+    @property
+    def covered_lines(self) -> range:
+        """The lines that partial Fourier leaves, the last ones; in ascending order."""
+        return covered(self.matrix[1], self.partial_fourier)
 
     @property
     @abstractmethod
@@ -49,6 +57,18 @@ class Cartesian(Placed):
             count = ("two", "three")[axes - 2]
             raise InputError(f"is {self.matrix}; expected {count} numbers of 2 to 4096, {words}", key="matrix")
         positive("pixel_bandwidth", self.pixel_bandwidth)
+        check_share("partial_fourier", self.partial_fourier)
+
+
+def covered(lines: int, share: float) -> range:
+    """Return the last ones of `lines` lines, a share of them, rounded up."""
+    return range(lines - math.ceil(share * lines - 1e-9), lines)
+
+
+def check_share(key: str, share: float) -> None:
+    """Refuse a share of k-space without its middle."""
+    if not 0.5 < share <= 1.0:
+        raise InputError(f"is {share:g}; it must lie above 0.5 and at most 1", key=key)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

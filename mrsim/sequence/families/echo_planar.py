@@ -59,8 +59,6 @@ class EchoPlanar(Slice2D):
     """Every how many-th line is read."""
     calibration_lines: int = 0
     """Lines around the centre of k-space that are read completely before the images."""
-    partial_fourier: float = 1.0
-    """Part of the lines that is covered, above 0.5."""
     blips: Literal["up", "down", "both"] = "up"
     """Direction through k-space; ``"both"`` measures every image twice."""
     navigator_lines: int = 3
@@ -79,8 +77,6 @@ class EchoPlanar(Slice2D):
             at_least(key, getattr(self, key), 1)
         for key in ("calibration_lines", "navigator_lines", "spoiler_cycles"):
             at_least(key, getattr(self, key), 0)
-        if not 0.5 < self.partial_fourier <= 1.0:
-            raise InputError(f"is {self.partial_fourier:g}; it must lie above 0.5 and at most 1", key="partial_fourier")
         most = self.matrix[1] // 2
         if self.shots * self.acceleration > most:
             together = self.shots * self.acceleration
@@ -100,7 +96,7 @@ class EchoPlanar(Slice2D):
     def imaging_shots(self, polarity: int) -> tuple[Shot, ...]:
         """Return the trains of one image."""
         ny, step = self.matrix[1], self.acceleration
-        covered = math.ceil(self.partial_fourier * ny - 1e-9)
+        covered = len(self.covered_lines)
         least, beyond = (ny - covered, ny) if polarity > 0 else (0, covered)
         lines = [line for line in range(least, beyond) if (line - ny // 2) % step == 0]
         ordered = lines if polarity > 0 else lines[::-1]

@@ -56,6 +56,9 @@ class MPRage(Slab3D):
         Slab3D.__post_init__(self)
         if not self.ti or len(self.ti) != len(self.flip):
             raise InputError(f"has {len(self.flip)} values for {len(self.ti)} inversion times; use as many", key="flip")
+        if self.partial_fourier_slab != 1:
+            problem = f"is {self.partial_fourier_slab:g}; a train reads all partitions, use partial_fourier"
+            raise InputError(problem, key="partial_fourier_slab")
         if list(self.ti) != sorted(set(self.ti)) or self.ti[0] <= 0:
             raise InputError("must hold ascending positive times", key="ti")
         for angle in self.flip:
@@ -107,7 +110,7 @@ class MPRage(Slab3D):
 
     def shots(self) -> list[tuple[int, int]]:
         """Return (average, line) of every repetition; line -1 stands for a dummy."""
-        lines = [(average, line) for average in range(self.averages) for line in range(self.matrix[1])]
+        lines = [(average, line) for average in range(self.averages) for line in self.covered_lines]
         return [(0, -1)] * self.dummies + lines
 
     def _inversion(self, played: SteadyState) -> tuple[Block, ...]:

@@ -63,6 +63,9 @@ class RadialGradientEcho(Recalled):
             raise InputError(f"is {self.fov[0] * 1e3:g} x {self.fov[1] * 1e3:g} mm; use a square", key="fov")
         if self.matrix[0] != self.matrix[1]:
             raise InputError(f"is {self.matrix[0]} x {self.matrix[1]}; use a square", key="matrix")
+        if self.partial_fourier != 1:
+            problem = f"is {self.partial_fourier:g}; spokes have no lines to leave out, lower spokes instead"
+            raise InputError(problem, key="partial_fourier")
         if not self.flip:
             raise InputError("has no value", key="flip")
         for angle in self.flip:

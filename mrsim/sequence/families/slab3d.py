@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ...core.grid import Grid
 from ...core.units import Lengths
-from .cartesian import Cartesian
+from .cartesian import Cartesian, check_share, covered
 from .protocol import Placed, positive
 
 
@@ -21,12 +21,15 @@ class Slab3D(Cartesian):
     """Encoded points, read x phase x partition."""
     slab_fraction: float = 1.0
     """Width of the excited slab over the field of view along it; below 1 its edges do not fold in."""
+    partial_fourier_slab: float = 1.0
+    """Part of the partitions that is covered, above 0.5."""
 
     def __post_init__(self) -> None:
         """Refuse what no scanner could encode."""
         self.check_matrix(3, "read x phase x partition")
         Placed.__post_init__(self)
         positive("slab_fraction", self.slab_fraction)
+        check_share("partial_fourier_slab", self.partial_fourier_slab)
 
     @property
     def selected(self) -> float:
@@ -54,6 +57,6 @@ class Slab3D(Cartesian):
         for _ in range(self.dummies):
             yield 0, -1, -1
         for average in range(self.averages):
-            for partition in range(self.matrix[2]):
-                for line in range(self.matrix[1]):
+            for partition in covered(self.matrix[2], self.partial_fourier_slab):
+                for line in self.covered_lines:
                     yield average, partition, line

@@ -68,7 +68,7 @@ class TurboSpinEcho(Refocused):
     @property
     def shots(self) -> int:
         """Number of trains per image."""
-        return -(-self.matrix[1] // self.echo_train)
+        return -(-len(self.covered_lines) // self.echo_train)
 
     def lines(self) -> Iterator[tuple[int, int]]:
         """Yield (average, shot) in the order of acquisition; shot -1 stands for a dummy."""
@@ -110,20 +110,24 @@ class TurboSpinEcho(Refocused):
 
     def line_table(self, effective: int) -> NDArray[np.int64]:
         """Return the (shot, echo) line to read, -1 where there is none left, with the centre at echo `effective`."""
-        lines, shots, echoes = self.matrix[1], self.shots, self.echo_train
+        lines, shots, echoes = len(self.covered_lines), self.shots, self.echo_train
         table = np.full((shots, echoes), -1, dtype=np.int64)
-        rank = np.arange(lines)
+        rank, middle = np.arange(lines), self._central_rank()
         line, turn = rank, 0
         if self.ordering == "centric":
-            line = np.argsort(np.abs(rank - lines // 2), kind="stable")
+            line = np.argsort(np.abs(rank - middle), kind="stable")
         else:
-            turn = effective - lines // 2 // shots
-        table[rank % shots, (rank // shots + turn) % echoes] = line
+            turn = effective - middle // shots
+        table[rank % shots, (rank // shots + turn) % echoes] = self.covered_lines.start + line
         return table
+
+    def _central_rank(self) -> int:
+        """Return the number of the central line among those that are read."""
+        return self.matrix[1] // 2 - self.covered_lines.start
 
     def _effective(self, spacing: int) -> int:
         """Return the number, from 0, of the echo that reads the central line."""
-        fixed = {"linear": self.matrix[1] // 2 // self.shots, "centric": 0}.get(self.ordering)
+        fixed = {"linear": self._central_rank() // self.shots, "centric": 0}.get(self.ordering)
         if self.te == "minimum":
             return fixed or 0
         wanted = round(float(self.te) * NS)
