@@ -5,7 +5,8 @@
 (Lustig 2007, doi:10.1002/mrm.21391), T a wavelet transform by FISTA, whose raster moves from step to step so that no
 blocks are left (cycle spinning, Coifman and Donoho 1995), or the finite differences (total variation) by ADMM, sigpy's.
 lambda is relative: over the largest value of the image that the adjoint makes of the samples. By default it is a
-constant for what undersampling adds, or a share of the noise in the adjoint's image where that is more. The result is no linear function of the data: noise and resolution depend on the object.
+constant for what undersampling adds, or a share of the noise in the adjoint's image where that is more. The result is
+no linear function of the data: noise and resolution depend on the object.
 """
 
 from __future__ import annotations

@@ -48,6 +48,7 @@ FLIPS = st.lists(st.floats(0.05, 1.0), min_size=1, max_size=2).map(tuple)
 DRAWN = {
     RadialGradientEcho: COMMON
     | {
+        "partial_fourier": st.sampled_from([1.0, 1.0, 1.0, 0.75]),
         "fov": st.integers(40, 250).map(lambda v: (v * 1e-3, v * 1e-3)),
         "matrix": st.integers(8, 24).map(lambda n: (2 * n, 2 * n)),
         "slice_thickness": st.floats(2e-3, 10e-3),

@@ -41,11 +41,13 @@ COMMON = {
     "max_slew": st.sampled_from([40.0, 70.0, 200.0]),
     "averages": st.sampled_from([1, 2]),
     "dummies": st.sampled_from([0, 1, 3]),
+    "partial_fourier": st.sampled_from([1.0, 1.0, 0.75]),
 }
 SLAB = COMMON | {
     "fov": st.tuples(*[st.integers(40, 250)] * 3).map(lambda v: tuple(x * 1e-3 for x in v)),
     "matrix": st.tuples(st.integers(16, 32), st.integers(2, 5), st.integers(2, 5)),
     "slab_fraction": st.sampled_from([0.8, 1.0]),
+    "partial_fourier_slab": st.sampled_from([1.0, 1.0, 1.0, 0.75]),
 }
 SLICE = COMMON | {
     "fov": st.tuples(*[st.integers(40, 250)] * 2).map(lambda v: tuple(x * 1e-3 for x in v)),

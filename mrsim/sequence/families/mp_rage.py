@@ -57,7 +57,7 @@ class MPRage(Slab3D):
         if not self.ti or len(self.ti) != len(self.flip):
             raise InputError(f"has {len(self.flip)} values for {len(self.ti)} inversion times; use as many", key="flip")
         if self.partial_fourier_slab != 1:
-            problem = f"is {self.partial_fourier_slab:g}; a train reads all partitions, use partial_fourier"
+            problem = f"is {self.partial_fourier_slab:g}, must be 1: a train reads all partitions; use partial_fourier"
             raise InputError(problem, key="partial_fourier_slab")
         if list(self.ti) != sorted(set(self.ti)) or self.ti[0] <= 0:
             raise InputError("must hold ascending positive times", key="ti")

@@ -64,7 +64,7 @@ class RadialGradientEcho(Recalled):
         if self.matrix[0] != self.matrix[1]:
             raise InputError(f"is {self.matrix[0]} x {self.matrix[1]}; use a square", key="matrix")
         if self.partial_fourier != 1:
-            problem = f"is {self.partial_fourier:g}; spokes have no lines to leave out, lower spokes instead"
+            problem = f"is {self.partial_fourier:g}, must be 1: spokes have no lines to leave out; lower spokes instead"
             raise InputError(problem, key="partial_fourier")
         if not self.flip:
             raise InputError("has no value", key="flip")

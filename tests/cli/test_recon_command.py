@@ -1,0 +1,160 @@
+"""`mrsim recon`: images from files of ours and of other programs, and what it says to bad ones."""
+
+import json
+
+import ismrmrd
+import numpy as np
+import pytest
+
+from mrsim.cli import perform
+from mrsim.core.storage import load, save
+from tests.recon.scans import acquisition, covariance, disc, noisy, nrmse, scan
+
+N = 48
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Raw data of eight coils, every second line, with calibration."""
+    where = tmp_path_factory.mktemp("recon")
+    data, _ = scan(N, 8, fine=2)
+    mask = np.zeros((1, N), bool)
+    mask[0, ::2] = True
+    raw = noisy(acquisition(data[None, :, None], mask, middle=24, psi=1e-6 * covariance(8)), 1)
+    save(where / "raw.h5", raw=raw)
+    return where
+
+
+def called(capsys, *words):
+    code = perform(["recon", *map(str, words)])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.mark.parametrize(
+    ("method", "name"), [("auto", "SENSE"), ("grappa", "GRAPPA"), ("wavelet", "compressed sensing, wavelet")]
+)
+def test_methods_by_name_write_images(folder, capsys, method, name):
+    code, out, _ = called(capsys, folder / "raw.h5", "--method", method, "--out", folder / "o.h5", "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert told["reconstruction"] == name
+    assert told["acceleration"] == pytest.approx(2)
+    assert load(folder / "o.h5")["images"].data.shape == (1, 1, N, N)
+
+
+def test_steps_and_options_reach_the_reconstruction(folder, capsys):
+    words = ("--window", "tukey:0.3", "--size", "96x96", "--method", "sense", "--set", "regularisation=0.01")
+    code, out, _ = called(capsys, folder / "raw.h5", *words, "--out", folder / "o.h5")
+    assert code == 0
+    assert "96 x 96 x 1 voxels by SENSE" in out
+    images = load(folder / "o.h5")["images"]
+    assert images.encoding["regularisation"] == 0.01
+    assert images.encoding["window"] == "tukey"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--method", "sense", "--set", "regularization=1"), "did you mean 'regularisation'"),
+        (("--method", "sense", "--set", "regularisation=much"), "expected a number"),
+        (("--method", "slice-grappa"), "needs bands and shift"),
+        (("--window", "blackman"), "unknown window"),
+        (("--size", "96"), "is no size"),
+        (("--ghost", "phase"), "unknown correction"),
+        (("--method", "combine"), "never acquired"),
+        (("--method", "iterative"), "off the raster"),
+        (("--unwarp", "pair"), "same polarity"),
+        (("--set", "rank=3"), "belongs to a method"),
+    ],
+)
+def test_wrong_words_are_refused_by_what_is_wrong(folder, capsys, words, said):
+    code, _, err = called(capsys, folder / "raw.h5", *words, "--out", folder / "bad.h5")
+    assert code == 2
+    assert said in err
+    assert not (folder / "bad.h5").exists()
+
+
+def test_wrong_files_are_refused(folder, capsys):
+    (folder / "text.h5").write_text("no data")
+    assert "no HDF5 file" in called(capsys, folder / "text.h5", "--out", folder / "o.h5")[2]
+    assert "no such file" in called(capsys, folder / "none.h5", "--out", folder / "o.h5")[2]
+    assert "no raw data" in called(capsys, folder / "o.h5", "--out", folder / "p.h5")[2]
+
+
+def foreign(path, *, samples, oversampled, reverse=False, broken=None):
+    """A Cartesian file as another program writes it: oversampled along x, perhaps asymmetric or in both directions."""
+    xsd = ismrmrd.xsd
+    wide = 2 * N if oversampled else N
+    data = scan(N, 4, fine=2)[0]
+    y = np.fft.fftshift(np.fft.ifft(np.fft.ifftshift(data, axes=-1), axis=-1), axes=-1)
+    spread = np.zeros((4, N, wide), complex)
+    spread[..., wide // 2 - N // 2 : wide // 2 + N // 2] = y
+    k = np.fft.fftshift(np.fft.fft(np.fft.ifftshift(spread, axes=-1), axis=-1), axes=-1)
+
+    def space(n, fov):
+        size = xsd.matrixSizeType(x=n, y=N, z=1)
+        return xsd.encodingSpaceType(matrixSize=size, fieldOfView_mm=xsd.fieldOfViewMm(x=fov, y=200.0, z=5.0))
+
+    limits = xsd.encodingLimitsType(kspace_encoding_step_1=xsd.limitType(minimum=0, maximum=N - 1, center=N // 2))
+    header = xsd.ismrmrdHeader(
+        experimentalConditions=xsd.experimentalConditionsType(H1resonanceFrequency_Hz=63_870_000),
+        encoding=[
+            xsd.encodingType(
+                encodedSpace=space(wide, 200.0 * wide / N), reconSpace=space(N, 200.0), encodingLimits=limits,
+                trajectory=xsd.trajectoryType.CARTESIAN,
+            )
+        ],
+    )  # fmt: skip
+    rng, rows = np.random.default_rng(0), []
+    for kind in ("noise", *range(N), "feedback"):
+        line = k[:, kind, wide - samples :] if isinstance(kind, int) else rng.normal(size=(4, 30000, 2)) @ [1e-4, 1e-4j]
+        back = reverse and isinstance(kind, int) and kind % 2 == 1
+        a = ismrmrd.Acquisition.from_array(np.ascontiguousarray(line[:, ::-1] if back else line).astype(np.complex64))
+        centre = wide // 2 - (wide - samples)
+        a.center_sample = samples - 1 - centre if back else centre
+        a.sample_time_us = 10.0
+        if kind == "noise":
+            a.setFlag(ismrmrd.ACQ_IS_NOISE_MEASUREMENT)
+        elif kind == "feedback":
+            a.setFlag(ismrmrd.ACQ_IS_RTFEEDBACK_DATA)
+        else:
+            a.idx.kspace_encode_step_1 = kind
+            if back:
+                a.setFlag(ismrmrd.ACQ_IS_REVERSE)
+            if kind == broken:
+                a.data[0, 0] = np.nan
+        rows.append(a)
+    with ismrmrd.File(str(path), "w") as file:
+        file["dataset"].header = header
+        file["dataset"].acquisitions = rows
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"samples": 2 * N, "oversampled": True},
+        {"samples": N, "oversampled": False, "reverse": True},
+        {"samples": N - 8, "oversampled": False},
+        {"samples": N - 8, "oversampled": False, "reverse": True},
+    ],
+    ids=["oversampled", "reversed", "asymmetric", "both"],
+)
+def test_other_programs_lines_become_the_object(folder, capsys, change):
+    foreign(folder / "other.mrd", **change)
+    code, _, err = called(capsys, folder / "other.mrd", "--method", "sos", "--out", folder / "o.h5", "--ghost", "none")
+    assert code == 0, err
+    images = load(folder / "o.h5")["images"]
+    assert images.data.shape == (1, 1, N, N)
+    data = scan(N, 4, fine=2)[0]
+    whole = np.linalg.norm(np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(data, axes=(1, 2))), axes=(1, 2)), axis=0)
+    found = np.abs(images.data[0, 0])
+    found *= np.sum(found * whole) / np.sum(found**2)
+    assert nrmse(found, whole, disc(N) > 0) < (0.06 if change["samples"] < N else 5e-3)  # its edge missing; noise measured to 0.3 %
+
+
+def test_values_that_are_not_finite_are_named(folder, capsys):
+    foreign(folder / "other.mrd", samples=N, oversampled=False, broken=5)
+    code, _, err = called(capsys, folder / "other.mrd", "--out", folder / "bad.h5")
+    assert code == 2
+    assert "imaging readout 5, coil 0, sample 0" in err
