@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..core.unwrap import unwrap, unwrap_echoes
-from .dispatch import reconstruct, suited_method
+from .dispatch import reconstruct
 from .methods import Combine, CompressedSensing, Grappa, Method, NonUniform, Sense, SliceGrappa, Smash, Steps, Subspace
 from .windows import Window
 
@@ -20,7 +20,6 @@ __all__ = [
     "Subspace",
     "Window",
     "reconstruct",
-    "suited_method",
     "unwrap",
     "unwrap_echoes",
 ]

@@ -78,17 +78,10 @@ def with_measured_noise(raw: Acquisition) -> Acquisition:
     return replace(raw, noise_density=measured, history=raw.history | {"noise_samples": samples})
 
 
-def suited_method(raw: Acquisition) -> Method:
-    """Return what `reconstruct` does with a scan unless told otherwise."""
-    lines = straightened(separated(raw), "none")
-    if lines.encoding.k_from == "trajectory":
-        return NonUniform(kind="adjoint" if raw.imaging.data.shape[1] == 1 else "iterative")
-    return default_method(make_ready(lines))
-
-
 def _off_raster(raw: Acquisition, method: Method | None, progress: Progress | None) -> Images:
     """Return images from k: by default one coil by the adjoint, several iteratively."""
-    method = suited_method(raw) if method is None else method
+    if method is None:
+        method = NonUniform(kind="adjoint" if raw.imaging.data.shape[1] == 1 else "iterative")
     if not isinstance(method, NonUniform):
         name = type(method).__name__
         raise InputError(f"{name} needs samples on the Cartesian raster; use NonUniform", key="method")
