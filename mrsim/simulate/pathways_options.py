@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
+from ..core.phasors import RealType
 from .option_checks import check_sampling
-from .steps import RealType
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

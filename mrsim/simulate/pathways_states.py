@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.phasors import RealType
 from .pathways_pools import Pools
 from .pathways_steps import NEAR, UNITS, Path
-from .steps import RealType
 
 Complex = NDArray[np.complex128]
 MIXER = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], dtype=np.uint64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +33,16 @@ def turn_series(dtype: RealType) -> NDArray[np.floating]:
     and 5e-8 in single. Five Taylor terms each follow. The last row is the second with one term less in single
     precision: its error of 8e-7 is harmless where it is not multiplied from sample to sample.
     """
+    return _turn_series(dtype is np.float64).astype(dtype)
+
+
+@lru_cache(maxsize=2)
+def _turn_series(double: bool) -> NDArray[np.float64]:
+    """Return the series in double precision: runs ask for them at every readout."""
     from numpy.polynomial import Chebyshev, Polynomial
 
     series = np.zeros((5, 8))
-    lengths = (8, 8, 8) if dtype is np.float64 else (5, 5, 4)
+    lengths = (8, 8, 8) if double else (5, 5, 4)
     waves = (lambda u: np.cos(np.pi * np.sqrt(u)), lambda u: np.pi * np.sinc(np.sqrt(u)))
     for row, length, wave in zip((0, 1, 4), lengths, (*waves, waves[1]), strict=True):
         fit = Chebyshev.interpolate(wave, length - 1, domain=[0.0, 0.25])
@@ -43,7 +50,7 @@ def turn_series(dtype: RealType) -> NDArray[np.floating]:
     for k in range(5):
         series[2, k] = (-1) ** k * (2 * math.pi) ** (2 * k) / math.factorial(2 * k)
         series[3, k] = (-1) ** k * (2 * math.pi) ** (2 * k + 1) / math.factorial(2 * k + 1)
-    return series.astype(dtype)
+    return series
 
 
 @dataclass(slots=True, eq=False)
