@@ -22,6 +22,7 @@ from .field_map import FieldMap
 from .grid import Grid
 from .images import Images
 from .maps import Maps
+from .spectra import Spectra
 from .spin_state import SpinState
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ NOUNS: dict[str, type[Any]] = {
         Images,
         Maps,
         Readouts,
+        Spectra,
         SpinState,
     )
 }
@@ -52,6 +54,7 @@ UNITS: dict[str, dict[str, str]] = {
     "Encoding": {"frequency": "Hz", "dwell": "s"},
     "Grid": {"spacing": "m", "centre": "m", "axes": "1"},
     "Images": {"data": "1", "sigma": "1"},
+    "Spectra": {"data": "m^3", "dwell": "s", "frequency": "Hz", "sigma": "m^3", "reference_ppm": "ppm", "water": "m^3"},
     "Readouts": {"data": "m^3", "k": "1/m", "t": "s", "dwell": "s", "start": "s"},
 }
 """SI unit of each field of a noun; ``"1"`` is a pure number."""
@@ -143,7 +146,7 @@ def _write_noun(parent: h5py.Group, key: str, noun: Any, where: str) -> None:
 
 def _column_units(noun: Any, field: str) -> dict[str, str]:
     """Return the units of the entries of a noun's table, where it has one."""
-    if field == "contrast" and isinstance(noun, (Encoding, Images)):
+    if field == "contrast" and isinstance(noun, (Encoding, Images, Spectra)):
         return CONTRAST_UNITS
     if field in ("values", "errors") and isinstance(noun, Maps):
         return {name: unit or "1" for name, unit in noun.units.items()}

@@ -49,6 +49,8 @@ class Column:
     """The unit that an implausible value was probably written in, e.g. ``"ms"``."""
     zero: bool = False
     """Whether zero is allowed."""
+    signed: bool = False
+    """Whether values below zero are allowed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -50,7 +50,7 @@ def check_table(model: Description, contrast: Mapping[str, NDArray[np.float64]],
 def _check_column(column: Column, values: NDArray[np.float64], images: int) -> None:
     if values.shape != (images,):
         raise InputError(f"has shape {values.shape}; there are {images} images", key=column.name)
-    wrong = ~np.isfinite(values) | (values < 0.0) | ((values == 0.0) & (not column.zero))
+    wrong = ~np.isfinite(values) | ((values < 0.0) & (not column.signed)) | ((values == 0.0) & (not column.zero))
     if wrong.any():
         index = int(np.argmax(wrong))
         limit = "zero or more" if column.zero else "greater than zero"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..core.unwrap import unwrap, unwrap_echoes
 from .dispatch import reconstruct
 from .methods import Combine, CompressedSensing, Grappa, Method, NonUniform, Sense, SliceGrappa, Smash, Steps, Subspace
+from .spectroscopy import Spectroscopy
 from .windows import Window
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Sense",
     "SliceGrappa",
     "Smash",
+    "Spectroscopy",
     "Steps",
     "Subspace",
     "Window",

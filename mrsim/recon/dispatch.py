@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import overload
 
 from ..core.acquisition import Acquisition
 from ..core.errors import InputError
 from ..core.images import Images
+from ..core.spectra import Spectra
 from .cartesian import reconstruct_cartesian
 from .ghost import straightened
 from .kspace import check_finite
@@ -23,15 +25,28 @@ from .parallel import (
 )
 from .repetitions import separated
 from .series import reconstruct_bands, reconstruct_sparse, reconstruct_subspace
+from .spectroscopy import Spectroscopy, reconstruct_spectra
 from .windows import cropped, filtered, interpolated
 
 Progress = Callable[[int, int], None]
 
 
+@overload
+def reconstruct(
+    raw: Acquisition, method: Spectroscopy, progress: Progress | None = None, *, steps: Steps | None = None
+) -> Spectra: ...
+@overload
 def reconstruct(
     raw: Acquisition, method: Method | None = None, progress: Progress | None = None, *, steps: Steps | None = None
-) -> Images:
-    """Reconstruct an acquisition: Cartesian by its labels, any other from its nominal k.
+) -> Images: ...
+def reconstruct(
+    raw: Acquisition,
+    method: Method | Spectroscopy | None = None,
+    progress: Progress | None = None,
+    *,
+    steps: Steps | None = None,
+) -> Images | Spectra:
+    """Reconstruct an acquisition: Cartesian by its labels, any other from its nominal k, spectroscopy to spectra.
 
     Parameters
     ----------
@@ -50,9 +65,14 @@ def reconstruct(
     Returns
     -------
     Images
-        Complex images (contrast, z, y, x) with their noise, and the method's parameters in `encoding`.
+        Complex images (contrast, z, y, x) with their noise, and the method's parameters in `encoding`; of spectroscopy
+        (``encoding.kind`` is ``"spectrum"``) `Spectra`, with the settings of `Spectroscopy`.
     """
     check_finite(raw)
+    if raw.encoding.kind == "spectrum" or isinstance(method, Spectroscopy):
+        if raw.encoding.kind != "spectrum" or not isinstance(method, Spectroscopy | None):
+            raise InputError(f"{type(method).__name__} does not fit data of kind '{raw.encoding.kind}'", key="method")
+        return reconstruct_spectra(with_measured_noise(raw), method)
     asked = steps or Steps()
     lines = straightened(separated(with_measured_noise(raw)), asked.ghost)
     if lines.encoding.k_from == "trajectory":

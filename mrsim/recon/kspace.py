@@ -54,8 +54,8 @@ def check_finite(raw: Acquisition) -> None:
 
 
 def nominal(raw: Acquisition) -> dict[str, Any]:
-    """Return what the images' `encoding` says of the scan: the protocol sheet and the Larmor frequency, Hz."""
-    return {**raw.encoding.sheet, "frequency": raw.encoding.frequency}
+    """Return what the images' `encoding` says of the scan: the protocol sheet, Larmor frequency (Hz) and kind."""
+    return {**raw.encoding.sheet, "frequency": raw.encoding.frequency, "kind": raw.encoding.kind}
 
 
 def sort_lines(raw: Acquisition, name: str = "imaging") -> Raster:

@@ -16,7 +16,8 @@ T1, T2 = 1.0, 0.1
 SYMBOLIC = [model for model in MODELS if isinstance(model, Model)]
 WITH_SIGNAL = [model for model in MODELS if isinstance(model, Model) or model.signal is not None]
 TRAIN = load_protocol("disc-t2-mese").build(Scanner.preset("3T")).encoding
-SHEET = {**TRAIN.sheet, "frequency": 127.7e6}
+PULSE = {"off_resonant_pulse": 340.0 * np.hanning(400), "off_resonant_dwell": 20e-6}
+SHEET = {**TRAIN.sheet, "frequency": 127.7e6, **PULSE}
 SHEETS = {
     "mp2rage": {"echo_spacing": 0.006, "train_length": 100, "train_centre": 50},
     "look-locker": {"echo_spacing": 0.1, "train_length": 24},
@@ -71,6 +72,11 @@ def _example(model):
         columns = {"te": np.tile(te[::4], 4), "tr": np.repeat([0.4, 0.8, 1.6, 3.2], 3)}
     if model.name.startswith("dixon"):
         columns = {"te": 2.2e-3 + 1.6e-3 * np.arange(6), "tr": np.full(6, 0.03), "flip": np.full(6, 0.05)}
+    columns |= {
+        "b1-dam": {"flip": np.radians([50.0, 100.0]), "tr": np.full(2, 6.0)},
+        "b1-afi": {"tr": np.array([0.03, 0.15]), "flip": np.full(2, np.radians(60))},
+        "b1-bloch-siegert": {"offset": np.array([4000.0, -4000.0])},
+    }.get(model.name, {})
     return {p.name: values[p.name] for p in model.parameters}, {n: columns[n] for n in names}
 
 

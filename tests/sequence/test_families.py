@@ -85,6 +85,15 @@ OWN = {
         "echoes": st.integers(1, 6),
         "readout": st.sampled_from(["monopolar", "bipolar"]),
     },
+    "bloch-siegert": RECALLED
+    | {
+        "flip": st.floats(0.05, 1.5),
+        "te": SPACING,
+        "tr": TR,
+        "offset": st.sampled_from([2000.0, 4000.0]),
+        "pulse_duration": st.sampled_from([4e-3, 8e-3]),
+        "peak": st.sampled_from([5e-6, 8e-6, 20e-6]),
+    },
     "turbo-spin-echo": REFOCUSED
     | {
         "te": st.one_of(st.just("minimum"), st.just("minimum"), st.integers(5, 60).map(lambda n: n * 1e-3)),

@@ -15,6 +15,7 @@ from walk import between_pulses, played_k
 
 from mrsim.core.errors import InfeasibleError, InputError
 from mrsim.sequence.discretize import discretize
+from mrsim.sequence.families.actual_flip import ActualFlip
 from mrsim.sequence.families.balanced_ssfp import BalancedSSFP
 from mrsim.sequence.families.free_precession import FreePrecession
 from mrsim.sequence.families.look_locker import LookLocker
@@ -59,6 +60,9 @@ SLICE = COMMON | {
 }
 SPOILED = {"phase_increment": st.sampled_from([0.0, math.radians(117)]), "spoiler_cycles": st.floats(0.0, 6.0)}
 FAMILIES = {
+    ActualFlip: SLAB
+    | {"spoiler_cycles": st.floats(0.0, 3.0), "phase_increment": st.sampled_from([0.0, math.radians(32.5)])}
+    | {"flip": FLIP, "te": TE, "tr": TR, "tr_ratio": st.sampled_from([2, 5])},
     SpoiledGradientEcho3D: SLAB
     | SPOILED
     | {

@@ -6,6 +6,7 @@ from ...core.errors import InputError, did_you_mean
 from ..method import Method
 from ..model import Model
 from . import (
+    b1_maps,
     complex_decay,
     despot1,
     dixon,
@@ -62,6 +63,9 @@ MODELS: tuple[Model | Method, ...] = (
     complex_decay.FIELD_MAP,
     *dixon.COMPLEX,
     *dixon.MAGNITUDE,
+    b1_maps.DOUBLE_ANGLE,
+    b1_maps.ACTUAL_FLIP,
+    b1_maps.BLOCH_SIEGERT,
 )
 """Every model and method that can be fitted by name."""
 

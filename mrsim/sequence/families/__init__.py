@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from .actual_flip import ActualFlip
 from .balanced_ssfp import BalancedSSFP
+from .bloch_siegert import BlochSiegert
 from .diffusion_epi import DiffusionEpi
 from .free_precession import FreePrecession
 from .gradient_echo_epi import GradientEchoEpi
@@ -46,6 +48,8 @@ FAMILIES: tuple[type[Protocol], ...] = (
     SemiLaser,
     TurboSpinEcho,
     SpoiledGradientEcho3D,
+    ActualFlip,
+    BlochSiegert,
     BalancedSSFP,
     FreePrecession,
     MPRage,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .binomial import binomial
 from .bir4 import bir4
+from .fermi import fermi
 from .goia import goia
 from .gradient_pulse import GradientPulse
 from .hyperbolic_secant import hyperbolic_secant
@@ -31,6 +32,7 @@ __all__ = [
     "band_phases",
     "binomial",
     "bir4",
+    "fermi",
     "goia",
     "hard",
     "hyperbolic_secant",

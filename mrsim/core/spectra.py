@@ -1,0 +1,71 @@
+"""Spectra: free induction decays or echoes of voxels, ready for a fit, and how they look along the ppm axis.
+
+A signal at frequency f above the reference goes as exp(-i 2 pi f t), and the spectrum is its transform with
+exp(+i 2 pi f t): a higher chemical shift shows at a positive frequency without a conjugate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .grid import Grid
+from .nuclei import WATER_PPM
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Spectra:
+    """Time signals of one or more voxels."""
+
+    data: NDArray[np.complex128]
+    """(contrast, voxel, point) signals in time, proton-density-weighted volume, m^3."""
+    dwell: float
+    """Time between points, s; the first lies at the echo or at the excitation."""
+    frequency: float
+    """Larmor frequency, Hz."""
+    grid: Grid
+    """Where the voxels lie; the voxel axis is its (z, y, x), flat."""
+    contrast: dict[str, NDArray[np.float64]]
+    """Per spectrum, each (contrast,): ``te``, ``tr`` in s, ..."""
+    sigma: NDArray[np.float64]
+    """(contrast, 1, 1) noise of one quadrature channel of one point, m^3; calibrated even where `noisy` is False."""
+    reference_ppm: float = WATER_PPM
+    """Chemical shift at frequency zero, ppm."""
+    nucleus: str = "1H"
+    noisy: bool = True
+    water: NDArray[np.complex128] | None = None
+    """(contrast, voxel, point) water reference, processed alike; None where none was measured."""
+    encoding: dict[str, Any] = field(default_factory=dict)
+    """Nominal facts from the protocol sheet and the processing's own parameters."""
+    history: dict[str, Any] = field(default_factory=dict)
+    """Provenance."""
+
+    @property
+    def time(self) -> NDArray[np.float64]:
+        """(point,) s."""
+        return np.arange(self.data.shape[-1]) * self.dwell
+
+    def ppm(self, points: int | None = None) -> NDArray[np.float64]:
+        """Return the (point,) chemical shifts of a spectrum, ascending; `points` after zero filling."""
+        count = points or self.data.shape[-1]
+        offset = (np.arange(count) - count // 2) / (count * self.dwell)
+        return np.asarray(self.reference_ppm + 1e6 * offset / self.frequency)
+
+    def spectrum(self, points: int | None = None) -> NDArray[np.complex128]:
+        """Return the (contrast, voxel, point) spectra, m^3 s, over `ppm`; the first point counts half."""
+        return to_spectrum(self.data, self.dwell, points)
+
+
+def to_spectrum(signal: NDArray[np.complex128], dwell: float, points: int | None = None) -> NDArray[np.complex128]:
+    """Return the transform of (..., point) signals with exp(+i 2 pi f t), zero frequency at index n // 2.
+
+    The integral over time begins at t = 0 with half a step: without that a spectrum stands on a pedestal.
+    """
+    count = points or signal.shape[-1]
+    first = np.ones(signal.shape[-1])
+    first[0] = 0.5
+    spectrum = np.fft.ifft(signal * first, count, axis=-1) * count * dwell
+    return np.asarray(np.fft.fftshift(spectrum, axes=-1))
