@@ -46,7 +46,7 @@ class Spectra:
     @property
     def time(self) -> NDArray[np.float64]:
         """(point,) s."""
-        return np.arange(self.data.shape[-1]) * self.dwell
+        return np.asarray(np.arange(self.data.shape[-1]) * self.dwell, dtype=np.float64)
 
     def ppm(self, points: int | None = None) -> NDArray[np.float64]:
         """Return the (point,) chemical shifts of a spectrum, ascending; `points` after zero filling."""

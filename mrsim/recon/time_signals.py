@@ -17,7 +17,7 @@ from ..core.spectra import Spectra
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
-ROWS = 512
+ROWS = 384
 """Largest side of the Hankel matrix."""
 
 

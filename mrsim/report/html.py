@@ -9,6 +9,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from ..core.images import Images
+from ..core.spectra import Spectra
 from ..core.version import __version__
 from ..plan.limits import limits
 from .budget import bias_table, budget_figure, spread_table
@@ -21,6 +23,7 @@ from .page import STYLE_SHEET
 from .quantities import duration, label, number
 from .run import ReportedRun
 from .sequence_views import VIEWS, sequence_views
+from .spectra import spectra_figure
 from .style import png
 from .table import DISTINCT, Table, evaluation_table, margin_table, silent_regions, timing_table, tissue_table, verdict
 from .viewer import sequence_viewer
@@ -31,7 +34,7 @@ def figures(result: ReportedRun) -> dict[str, Figure]:
     made = {
         "sequence": sequence_diagram(result.sequence),
         **sequence_views(result.sequence),
-        "images": image_series(result.images),
+        **_measured(result.images),
     }
     if result.maps is not None:
         compared = [name for name in result.maps.values if name in result.truth.values]
@@ -42,6 +45,13 @@ def figures(result: ReportedRun) -> dict[str, Figure]:
         for name in dict.fromkeys(row.parameter for row in result.budget.rows):
             made[f"budget_{name}"] = budget_figure(result.budget, name)
     return made
+
+
+def _measured(images: Images | Spectra) -> dict[str, Figure]:
+    """Return the figure of what was measured."""
+    if isinstance(images, Spectra):
+        return {"spectra": spectra_figure(images)}
+    return {"images": image_series(images)}
 
 
 def pictures(result: ReportedRun) -> dict[str, bytes]:
@@ -68,7 +78,7 @@ def html_report(result: ReportedRun, drawn: Mapping[str, bytes] | None = None) -
         *(embedded(name, drawn[name]) for name in maps),
         _evaluation(result),
         *_budget(result, drawn),
-        *(embedded(name, drawn[name]) for name in ("decay", "images", "sequence") if name in drawn),
+        *(embedded(name, drawn[name]) for name in ("decay", "spectra", "images", "sequence") if name in drawn),
         sequence_viewer(result.sequence),
         *(embedded(name, drawn[name]) for name in VIEWS if name in drawn),
         '<div class="columns">',

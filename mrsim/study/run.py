@@ -217,6 +217,8 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         measured = add_noise(raw, rng=request.seed) if noise else raw
         images = reconstruct(measured, progress=told)
     if "partial-volume" in request.without:
+        if prepared.sequence.encoding.kind == "spectrum":
+            raise InputError("a spectrum has one voxel, from which nothing can be unmixed", key="--without")
         with clock.step("unmix"):
             images = _unmixed(prepared, images, raw, truth)
     with clock.step("fit"):

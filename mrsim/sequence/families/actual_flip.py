@@ -35,7 +35,7 @@ class ActualFlip(Slab3D):
 
     name: ClassVar[str] = "actual-flip"
 
-    excitation_duration: Time = 1e-3
+    excitation_duration: Time = 2e-3
     """Length of the excitation, s."""
     flip: Angle = 60.0 * math.pi / 180.0
     """Excitation flip angle, rad."""
