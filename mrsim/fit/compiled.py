@@ -37,13 +37,14 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mrsim"
 
 
-def kernels(model: Model, held: tuple[str, ...] = ()) -> Any:
+def kernels(model: Model, held: tuple[str, ...] = (), rician: bool = False) -> Any:
     """Return the model's compiled module, with `tabulate`, `evaluate` and `solve`.
 
-    Options named in `held` are values of the voxel, all others facts about the images.
+    Options named in `held` are values of the voxel, all others facts about the images. With `rician` the data are
+    magnitudes, and the noise is held before the options.
     """
     equation = Path(model.equation.__code__.co_filename)
-    path = cache_folder() / "kernels" / f"{equation.stem}_{fingerprint(model, held)}.py"
+    path = cache_folder() / "kernels" / f"{equation.stem}_{fingerprint(model, held, rician)}.py"
     key = str(path)
     if key not in _loaded:
         if _intact(path):
@@ -52,12 +53,12 @@ def kernels(model: Model, held: tuple[str, ...] = ()) -> Any:
             except Exception:  # numba's own cache files can be damaged in many ways; anew is always right
                 _discard(path)
         if key not in _loaded:
-            _write(model, held, path)
+            _write(model, held, path, rician)
             _loaded[key] = _load(path)
     return _loaded[key]
 
 
-def fingerprint(model: Model, held: tuple[str, ...] = ()) -> str:
+def fingerprint(model: Model, held: tuple[str, ...] = (), rician: bool = False) -> str:
     """Return the hash of everything that the model's kernels are made from."""
     import numba
 
@@ -66,7 +67,9 @@ def fingerprint(model: Model, held: tuple[str, ...] = ()) -> str:
     names = [[entry.name for entry in group] for group in (model.parameters, model.contrast, model.options)]
     equation = Path(model.equation.__code__.co_filename)
     files = [equation, Path(generate.__file__), generate.TEMPLATE]
-    digest = hashlib.sha256(repr((names, held, model.equation.__qualname__, numba.__version__, __version__)).encode())
+    digest = hashlib.sha256(
+        repr((names, held, rician, model.equation.__qualname__, numba.__version__, __version__)).encode()
+    )
     for file in files:
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:20]
@@ -81,11 +84,11 @@ def _intact(path: Path) -> bool:
     return seal.strip() == hashlib.sha256(text.encode()).hexdigest()
 
 
-def _write(model: Model, held: tuple[str, ...], path: Path) -> None:
+def _write(model: Model, held: tuple[str, ...], path: Path, rician: bool = False) -> None:
     """Write the generated module under its final name in one step."""
     from .generate import generate
 
-    text = generate(model, held) + "\n"
+    text = generate(model, held, rician) + "\n"
     sealed = f"{text}{_SEAL}{hashlib.sha256(text.encode()).hexdigest()}\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

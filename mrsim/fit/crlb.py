@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..core import magnitude
 from ..core.errors import InputError
+from .method import Likelihood
 from .model import Description
 from .models import find_model
-from .signal import Contrast, jacobian
+from .signal import Contrast, jacobian, signal
 
 SEPARABLE = 1e-12
 """Parameters whose scaled information matrix has a smaller reciprocal condition number cannot be told apart."""
@@ -29,13 +31,19 @@ def fisher(
     sigma: ArrayLike,
     *,
     sheet: Mapping[str, Any] | None = None,
+    likelihood: Likelihood = "gaussian",
     **options: float,
 ) -> NDArray[np.float64]:
     """Return the (parameter, parameter) Fisher information; arguments as in `crlb`."""
     noise = np.asarray(sigma, np.float64)
     if not (np.isfinite(noise) & (noise > 0)).all():
         raise InputError(f"is {noise}; it must be finite and greater than zero", key="sigma")
-    scaled = jacobian(model, parameters, contrast, sheet=sheet, **options) / noise
+    slope = jacobian(model, parameters, contrast, sheet=sheet, **options)
+    if likelihood == "rician":
+        clean = np.abs(signal(model, parameters, contrast, sheet=sheet, **options))
+        scaled = slope * np.sqrt(magnitude.information(clean, np.broadcast_to(noise, clean.shape)))
+    else:
+        scaled = slope / noise
     return np.asarray(np.real(scaled @ scaled.conj().T))
 
 
@@ -46,6 +54,7 @@ def crlb(
     sigma: ArrayLike,
     *,
     sheet: Mapping[str, Any] | None = None,
+    likelihood: Likelihood = "gaussian",
     **options: float,
 ) -> dict[str, float]:
     """Return the least standard deviation of each parameter.
@@ -61,6 +70,8 @@ def crlb(
         Standard deviation of the noise in each image, one quadrature channel, in units of the signal.
     sheet : mapping, optional
         `Images.encoding`, for methods that read the protocol sheet.
+    likelihood : str
+        ``"gaussian"``, or ``"rician"`` for magnitudes.
     **options : float
         The model's options.
 
@@ -70,7 +81,7 @@ def crlb(
         Per parameter, its unit; infinite for all where these images cannot tell the parameters apart.
     """
     found = find_model(model) if isinstance(model, str) else model
-    information = fisher(found, parameters, contrast, sigma, sheet=sheet, **options)
+    information = fisher(found, parameters, contrast, sigma, sheet=sheet, likelihood=likelihood, **options)
     names = [p.name for p in found.parameters]
     scale = np.sqrt(np.diag(information))
     if not (scale > 0).all():

@@ -21,6 +21,7 @@ from .given import given_values, plausible
 from .method import Likelihood, Method, Scan, Series, Solution
 from .model import Description, Model
 from .models import find_model
+from .rician import judged
 from .signs import USABLE, best_of, signed
 from .solve import Array, solve
 from .table import check_table
@@ -127,7 +128,10 @@ def _check_likelihood(model: Description, likelihood: Likelihood, spread: Array)
     """Refuse a likelihood that the data do not have."""
     if likelihood not in ("gaussian", "rician"):
         raise InputError(f"'{likelihood}' is neither 'gaussian' nor 'rician'", key="likelihood")
-    allowed = model.likelihoods if isinstance(model, Method) else ("gaussian",)
+    symbolic = ("gaussian", "rician") if model.data == "magnitude" else ("gaussian",)
+    allowed = model.likelihoods if isinstance(model, Method) else symbolic
+    if likelihood == "rician" and not np.isfinite(spread).all():
+        raise InputError("the Rician likelihood needs the noise: images with sigma, or sigma", key="likelihood")
     if likelihood not in allowed:
         raise InputError(
             f"model '{model.name}' knows no {likelihood} likelihood, only {', '.join(allowed)}", key="likelihood"
@@ -139,10 +143,12 @@ def _solve(model: Description, scan: Scan, series: Series) -> Solution:
     if isinstance(model, Method):
         return model.solve(scan, series)
     assert isinstance(model, Model)
-    return solve(
+    rician = series.likelihood == "rician"
+    found = solve(
         model, scan.contrast, np.asarray(series.data), weight=series.weight, floor=series.floor,
-        threads=series.threads, **scan.options,
+        threads=series.threads, noise=series.spread if rician else None, **scan.options,
     )  # fmt: skip
+    return judged(model, scan, series, found) if rician else found
 
 
 def _selected(

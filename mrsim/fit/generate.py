@@ -90,22 +90,23 @@ def _printers() -> tuple[Any, Any]:
     return LanePrinter(), NumPyPrinter()
 
 
-def generate(model: Model, held: tuple[str, ...] = ()) -> str:
+def generate(model: Model, held: tuple[str, ...] = (), rician: bool = False) -> str:
     """Return the source text of the model's kernel module: the solver with the model's code in place.
 
-    Options named in `held` are values of the voxel, all others facts about the images.
+    Options named in `held` are values of the voxel, all others facts about the images. With `rician` the data are
+    magnitudes; what is held then begins with the noise of the voxel's data.
     """
     head, rest = TEMPLATE.read_text(encoding="utf-8").split(BEGIN)
     _, tail = rest.split(END)
-    return f"{head}{BEGIN}{_model_section(model, held)}\n\n{END}{tail}"
+    return f"{head}{BEGIN}{_model_section(model, held, rician)}\n\n{END}{tail}"
 
 
-def _model_section(model: Model, held: tuple[str, ...]) -> str:
-    from sympy import cse, diff, numbered_symbols
+def _model_section(model: Model, held: tuple[str, ...], rician: bool) -> str:
+    from sympy import Symbol, cse, diff, numbered_symbols
 
     symbols = model.symbols()
     parameters = [symbols[p.name] for p in model.parameters]
-    own = [*parameters, *(symbols[name] for name in held)]
+    own = [*parameters, *([Symbol("_noise", real=True)] if rician else []), *(symbols[name] for name in held)]
     expression = model.expression()
     split = Split(frozenset(own))
     wanted = [split.reduce(e) for e in (expression, *(diff(expression, p) for p in parameters))]
@@ -121,11 +122,13 @@ def _model_section(model: Model, held: tuple[str, ...]) -> str:
     )
     rows = [f"{symbol} = table[{k}, i]" for k, symbol in enumerate(split.rows.values())]
     values = [lane.doprint(e) for e in wanted]
-    sizes = f"PARAMETERS = {count}\nHELD = {len(held)}\nTEMPORARIES = {len(temporaries)}\n"
+    sizes = (
+        f"PARAMETERS = {count}\nRICIAN = {int(rician)}\nHELD = {len(own) - count}\nTEMPORARIES = {len(temporaries)}\n"
+    )
     parts = [
         sizes,
         _tabulate(model, split, held),
-        _accumulate(count, len(own) + len(temporaries), before, rows, inside, values),
+        _accumulate(count, len(own) + len(temporaries), before, rows, inside, values, rician),
         _evaluate(before, rows, inside, values),
     ]
     return "\n\n".join(parts)
@@ -151,12 +154,25 @@ def _tabulate(model: Model, split: Split, held: tuple[str, ...]) -> str:
     return "\n".join(lines).replace("numpy.", "np.")
 
 
-def _accumulate(count: int, cost: int, before: list[str], rows: list[str], inside: list[str], values: list[str]) -> str:
+def _accumulate(
+    count: int, cost: int, before: list[str], rows: list[str], inside: list[str], values: list[str], rician: bool
+) -> str:
     end = cost + 1 + count + count * (count + 1) // 2
     normal = [(a, b) for a in range(count) for b in range(a + 1)]
-    body = [*inside, f"_r = {values[0]} - series[i * LANES + lane]", "_t = _w * _r"]
+    residual = [f"_r = {values[0]} - series[i * LANES + lane]"]
+    added = "_t * _r"
+    if rician:
+        # half of -2 log L sigma^2 has the gradient of least squares against data times I1 / I0
+        residual = [
+            f"_s, _y = {values[0]}, series[i * LANES + lane]",
+            "_z = _w * _y * _s / (_noise * _noise)",
+            "_b, _g = bessel_ratio(_z)",
+            "_r = _s - _y * _b",
+        ]
+        added = "_w * (_s - _y) * (_s - _y) + 2.0 * _noise * _noise * _g"
+    body = [*inside, *residual, "_t = _w * _r"]
     body += [f"_j{k} = {value}" for k, value in enumerate(values[1:])]
-    body += [f"work[{cost} * LANES + lane] += _t * _r"]
+    body += [f"work[{cost} * LANES + lane] += {added}"]
     body += [f"work[{cost + 1 + k} * LANES + lane] += _t * _j{k}" for k in range(count)]
     body += [f"work[{cost + 1 + count + k} * LANES + lane] += _w * _j{a} * _j{b}" for k, (a, b) in enumerate(normal)]
     lines = [

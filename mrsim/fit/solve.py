@@ -50,6 +50,7 @@ def solve(
     weight: Array | None = None,
     floor: Array | None = None,
     threads: int | None = None,
+    noise: Array | None = None,
     **options: ArrayLike,
 ) -> Solution:
     """Fit every voxel of `series`.
@@ -67,6 +68,9 @@ def solve(
         Root mean square below which a voxel has no signal; 0 by default.
     threads : int, optional
         All available cores by default.
+    noise : (voxel,) array, optional
+        Standard deviation of one channel in an image of weight 1: the data are magnitudes, and the Rician likelihood
+        is made largest instead of the squares least. `cost` is then -2 log L sigma^2 up to a constant.
     **options : float or (voxel,) array
         The model's options; arrays for those that vary.
     """
@@ -77,7 +81,9 @@ def solve(
     floor = np.zeros(voxels) if floor is None else np.ascontiguousarray(floor, dtype=np.float64)
     local = np.array([np.broadcast_to(constants[name], voxels) for name in held]).reshape(len(held), voxels)
     order, parts = _alike(local, np.array([o.step for o in model.options if o.name in held]))
-    job = _Job(model, contrast, constants, held, weight, voxels)
+    job = _Job(model, contrast, constants, held, weight, voxels, noise is not None)
+    known = np.zeros((0, voxels)) if noise is None else np.asarray(noise, dtype=np.float64)[None]
+    local = np.concatenate([known, local])
     ordered = (a if order is None else np.ascontiguousarray(a[..., order]) for a in (series, local, floor))
     data, local, floor = (np.ascontiguousarray(a, dtype=np.float64) for a in ordered)
     for begin, end in parts:
@@ -90,10 +96,14 @@ class _Job:
 
     def __init__(
         self, model: Model, contrast: Contrast, constants: dict[str, Any], held: tuple[str, ...], weight: Array,
-        voxels: int,
+        voxels: int, rician: bool,
     ) -> None:  # fmt: skip
         self.model, self.contrast, self.constants, self.held, self.weight = model, contrast, constants, held, weight
-        self.kernel, self.table = kernels(model, held), tabulate(model, contrast, constants)
+        self.kernel, self.table, self.rician = (
+            kernels(model, held, rician),
+            tabulate(model, contrast, constants),
+            int(rician),
+        )
         count = len(model.parameters)
         self.lower, self.upper = (np.array([getattr(p, side) for p in model.parameters]) for side in ("lower", "upper"))
         self.linear, self.scale = np.array([float(p.grid is None) for p in model.parameters]), np.empty(voxels)
@@ -112,7 +122,7 @@ class _Job:
         if end == begin:
             return
         middle = {
-            name: np.array([o.step * np.round(local[k, begin] / o.step)])
+            name: np.array([o.step * np.round(local[k + self.rician, begin] / o.step)])
             for k, name in enumerate(self.held) for o in self.model.options if o.name == name
         }  # fmt: skip
         guess = _grid(self.model, self.contrast, self.weight, self.constants | middle)

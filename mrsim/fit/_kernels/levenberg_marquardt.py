@@ -56,8 +56,40 @@ def exponential(x):
     return p * np.int64(bits << np.int64(52)).view(np.float64)
 
 
+@njit(fastmath=FLAGS, error_model="numpy")
+def bessel_ratio(z):
+    """Return I1(z) / I0(z) and z - log I0(z).
+
+    The power series below 20, Hankel's asymptotic one above: both to 1e-15.
+    """
+    a = abs(z)
+    if a < 20.0:
+        # power series: all terms positive, nothing cancels
+        q, term, i0, i1, k = 0.25 * a * a, 1.0, 1.0, 1.0, 1.0
+        other = 1.0
+        while term > 1e-17 * i0:
+            term *= q / (k * k)
+            other *= q / (k * (k + 1.0))
+            i0 += term
+            i1 += other
+            k += 1.0
+        ratio, gap = 0.5 * a * i1 / i0, z - math.log(i0)
+    else:
+        # asymptotic series of exp(-a) sqrt(2 pi a) I_n
+        x, term0, term1, s0, s1 = 1.0 / (8.0 * a), 1.0, 1.0, 1.0, 1.0
+        for k in range(1, 16):
+            odd = (2.0 * k - 1.0) * (2.0 * k - 1.0)
+            term0 *= odd * x / k
+            term1 *= (odd - 4.0) * x / k
+            s0 += term0
+            s1 += term1
+        ratio, gap = s1 / s0, z - a + 0.5 * math.log(6.283185307179586 * a) - math.log(s0)
+    return (ratio if z >= 0.0 else -ratio), gap
+
+
 # === model ===
 PARAMETERS = 2
+RICIAN = 0
 HELD = 0
 TEMPORARIES = 0
 
@@ -237,7 +269,7 @@ def spread(lane, work, factor, step, size, linear, values, errors, voxel):
 def load(lane, voxel, series, size, linear, lower, upper, held, values, own, work):
     """Give the lane a voxel: its data and its linear parameters over `size`, its guess, its bounds, what is held."""
     for k in range(HELD):
-        work[(PARAMETERS + k) * LANES + lane] = held[k, voxel]
+        work[(PARAMETERS + k) * LANES + lane] = held[k, voxel] / (size if RICIAN > k else 1.0)
     for i in range(series.shape[0]):
         own[i * LANES + lane] = series[i, voxel] / size
     for k in range(PARAMETERS):
