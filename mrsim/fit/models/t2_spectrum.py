@@ -1,0 +1,127 @@
+"""The spectrum of T2 of a multi-echo spin echo by nonnegative least squares, and the fraction of its short part.
+
+Every voxel is a sum of echo trains with T2 on a logarithmic grid and the voxel's own B1; amplitudes are not negative,
+and a penalty on their squares keeps noise from splitting the spectrum into needles. How much penalty follows from the
+data: `regularisation` 0 lets the misfit rise by 2 % over the least one, 1 takes generalised cross-validation, 2 the
+corner of the L-curve, 3 none. Such a fit has no error bars of its own and is biased by its penalty. The short part is
+water of T2 below `cutoff` (40 ms: myelin water). B1 is that of the least misfit, or is
+given.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.errors import InputError
+from ..method import Method, Scan, Series, Solution, start
+from ..model import M0, T2, TE, TR, Option, Parameter
+from ..solve import over_chunks
+from . import t2_epg
+
+Array = NDArray[np.float64]
+NODES, LOW, HIGH = 40, 8e-3, 2.0
+"""Number and range, s, of the spectrum's T2."""
+B1_LEVELS = 31
+"""Values of B1 between the least and the largest for which trains are made."""
+TRIED = np.linspace(0.55, 1.05, 11)
+"""B1 at which the misfit is looked at."""
+RISE = 1.02
+PENALTIES = np.geomspace(1e-6, 1e1, 24)
+"""Over the mean square of the atoms."""
+FRACTION = Parameter(
+    name="mwf", unit="", symbol="f", description="share of the spectrum below the cut-off", lower=0.0, upper=1.0,
+    grid=(0.01, 0.5, 6),
+)  # fmt: skip
+CUTOFF = Option(
+    name="cutoff", default=0.04, unit="s", symbol="T_c", description="T2 below which water counts as short",
+    lower=LOW, upper=HIGH,
+)  # fmt: skip
+REGULARISATION = Option(
+    name="regularisation", default=0.0, unit="", symbol="k",
+    description="penalty by 0 misfit, 1 cross-validation, 2 L-curve, 3 none",
+    lower=0.0, upper=3.0,
+)  # fmt: skip
+GIVEN_B1 = Option(
+    name="b1", default=0.0, unit="", symbol="b_1", description="true over nominal flip angle; 0: fitted", varies=True,
+    lower=0.0, upper=1.5,
+)  # fmt: skip
+
+
+def spectra(scan: Scan, series: Series, b1: Array) -> tuple[Array, Array, Array, Array]:
+    """Return T2 nodes (node,), amplitudes (voxel, node), penalties and misfits (voxel,) for the voxels' B1."""
+    from .._kernels.nonnegative import spectra as kernel
+
+    nodes = np.geomspace(LOW, HIGH, NODES)
+    count = B1_LEVELS if np.ptp(b1) > 0 else 1
+    levels = np.linspace(b1.min(), b1.max(), count)
+    which = np.round((b1 - levels[0]) / (np.ptp(b1) / (count - 1) if count > 1 else 1.0)).astype(np.int64)
+    grid = {"t2": np.tile(nodes, count), "b1": np.repeat(levels, NODES)}
+    mean = Scan(contrast=scan.contrast, options={"t1": float(np.mean(scan.options["t1"]))}, sheet=scan.sheet)
+    root = np.sqrt(series.weight)
+    atoms = t2_epg.atoms(mean, grid).reshape(-1, count, NODES).swapaxes(0, 1) * root[:, None]
+    gram = np.einsum("bik,bil->bkl", atoms, atoms)
+    data = np.ascontiguousarray(np.asarray(series.data).T * root)
+    voxels = len(data)
+    out, penalty, cost = np.empty((voxels, NODES)), np.empty(voxels), np.empty(voxels)
+    ladder = PENALTIES * float(np.mean(np.einsum("bkk->bk", gram)))
+    settings = (np.ascontiguousarray(atoms), gram, int(scan.options["regularisation"]), which, RISE, ladder)
+    over_chunks(
+        lambda begin, end: kernel(data, begin, end, *settings, out, penalty, cost), 0, voxels, series.threads, chunk=128
+    )
+    return nodes, out, penalty, cost
+
+
+def solve(scan: Scan, series: Series) -> Solution:
+    """Return M0, the geometric mean of T2, and the share of the short part."""
+    if scan.options["regularisation"] not in (0, 1, 2, 3):
+        raise InputError(f"is {scan.options['regularisation']:g}; it must be 0, 1, 2 or 3", key="regularisation")
+    solution = start(METHOD, series)
+    voxels = np.flatnonzero(solution.status == 0)
+    part = Series(
+        data=series.data[:, voxels], weight=series.weight, floor=series.floor[voxels], spread=series.spread[voxels],
+        threads=series.threads,
+    )  # fmt: skip
+    own = {name: value if np.ndim(value) == 0 else value[voxels] for name, value in scan.options.items()}
+    inner = Scan(contrast=scan.contrast, options=own, sheet=scan.sheet)
+    nodes, amplitude, _, cost = spectra(inner, part, _b1(inner, part))
+    total = amplitude.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        solution.values[0, voxels] = total
+        solution.values[1, voxels] = np.exp(amplitude @ np.log(nodes) / total)
+        solution.values[2, voxels] = amplitude[:, nodes < scan.options["cutoff"]].sum(axis=1) / total
+    solution.cost[voxels], solution.rounds[voxels] = cost, 1
+    return solution
+
+
+def _b1(scan: Scan, series: Series) -> Array:
+    """Return the B1 of every voxel: given, or where the misfit of the spectrum without penalty is least.
+
+    A parabola through the least of a few values and its neighbours; B1 above the best flip is not looked for, since
+    it fits as well as one below.
+    """
+    given = np.broadcast_to(np.asarray(scan.options["b1"], dtype=np.float64), series.data.shape[1])
+    if np.all(given > 0):
+        return np.array(given)
+    plain = Scan(contrast=scan.contrast, options={**scan.options, "regularisation": 3.0}, sheet=scan.sheet)
+    rest = np.stack([spectra(plain, series, np.full(given.shape, level))[3] for level in TRIED])
+    at = np.clip(np.argmin(rest, axis=0), 1, len(TRIED) - 2)
+    below, middle, above = (np.take_along_axis(rest, at[None] + k, axis=0)[0] for k in (-1, 0, 1))
+    bend = below - 2 * middle + above
+    shift = np.where(bend > 0, 0.5 * (below - above) / np.where(bend > 0, bend, 1.0), 0.0)
+    return np.asarray(TRIED[at] + np.clip(shift, -1, 1) * (TRIED[1] - TRIED[0]))
+
+
+METHOD = Method(
+    name="t2-spectrum",
+    title="spectrum of T2 by nonnegative least squares: geometric mean, short fraction (MWF)",
+    reference="Whittall and MacKay 1989, J Magn Reson 84:134; Prasloski et al. 2012, Magn Reson Med 67:1803",
+    parameters=(M0, T2, FRACTION),
+    contrast=(TE, TR),
+    options=(GIVEN_B1, t2_epg.T1_GIVEN, CUTOFF, REGULARISATION),
+    constant=("tr",),
+    formula=r"\min_{x \ge 0} \left| \sum_j x_j \mathrm{EPG}(T_{2,j}, b_1) - S \right|^2 + \mu |x|^2,"
+    r"\quad f = \sum_{T_{2,j} < T_c} x_j / \sum_j x_j",
+    solve=solve,
+    images=8,
+)
