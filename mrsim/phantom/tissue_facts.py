@@ -92,6 +92,7 @@ FACTS: dict[str, tuple[str, str]] = {
     "j_coupling_2": ("frequency", "coupling constant of the second group"),
     "shift_per_kelvin": ("chemical shift", "change of the chemical shift with temperature"),
     "susceptibility_absolute": ("susceptibility", "magnetic susceptibility relative to the vacuum"),
+    "susceptibility_of_fat": ("susceptibility", "magnetic susceptibility of its fat"),
     "susceptibility_paramagnetic": ("susceptibility", "paramagnetic part of the susceptibility"),
     "susceptibility_diamagnetic": ("susceptibility", "diamagnetic part of the susceptibility"),
     "susceptibility_deoxygenation": ("susceptibility", "susceptibility that deoxygenation adds"),
