@@ -23,6 +23,8 @@ NUCLEUS_SHARE = (0.65, 0.62)
 LEVELS = tuple([f"C{i}" for i in range(1, 8)] + [f"T{i}" for i in range(1, 13)] + [f"L{i}" for i in range(1, 6)]
                + [f"S{i}" for i in range(1, 6)])  # fmt: skip
 """Vertebrae from the head down; a label ends in the number of its vertebra here, from 1."""
+TOP_SHARE = 0.25
+"""Of the lordosis, by which the uppermost vertebra leans back; the rest is the slope of the lowest one."""
 RIM = 2e-3
 """Rounding of the bodies' rims, m."""
 SACRUM = ((0.62, -0.14), (0.46, -0.2))
@@ -106,7 +108,7 @@ class Stack:
 def stack(spine: Spine, grades: tuple[int, ...]) -> Stack:
     """Return the bodies and discs in place, the middle of the stack at z = 0."""
     bodies, discs = [], []
-    frame = Frame(y=0.0, z=0.0, tilt=-0.35 * _lordosis(spine, grades))
+    frame = Frame(y=0.0, z=0.0, tilt=-TOP_SHARE * _lordosis(spine, grades))
     for i, name in enumerate(spine.vertebrae):
         frame, body = _body(spine, i, name, frame)
         bodies.append(body)
