@@ -33,3 +33,20 @@ class Images:
     """Nominal facts from the protocol sheet and the reconstruction's own parameters."""
     history: dict[str, Any] = field(default_factory=dict)
     """Provenance."""
+
+    @property
+    def channels(self) -> int:
+        """How many channels' squares the images are the root of: 1 for a complex image, whose magnitude is Rician.
+
+        With more the images are magnitudes already, of a noncentral chi distribution (`core.magnitude`).
+        """
+        return int(self.encoding.get("channels", 1))
+
+    @property
+    def independent(self) -> float:
+        """Which share of the voxels counts as independent when a large region is averaged.
+
+        Windows and zeros around k-space correlate neighbours: the mean of n voxels then has the standard deviation
+        sigma / sqrt(n independent).
+        """
+        return float(self.encoding.get("independent_voxels", 1.0))

@@ -85,6 +85,7 @@ def filtered(images: Images, window: Window) -> Images:
         blurred = np.fft.ifftn(np.fft.fftn(variance, axes=over) * np.fft.fftn(spread), axes=over).real
         sigma = np.sqrt(np.maximum(blurred, 0.0))
     notes = {**images.encoding, "window": window.name, "noise_correlation": "between neighbours: window"}
+    notes["independent_voxels"] = images.independent * float(np.mean(weight**2))
     return replace(images, data=data, sigma=sigma, encoding=notes)
 
 
@@ -110,6 +111,7 @@ def interpolated(images: Images, shape: tuple[int, ...]) -> Images:
     data = to_image(kspace, axes) * math.sqrt(math.prod(shape) / math.prod(old))
     grid = _finer(images.grid, whole[1:])
     notes = {**images.encoding, "noise_correlation": "between neighbours: zero filling"}
+    notes["independent_voxels"] = images.independent * math.prod(old) / math.prod(shape)
     notes |= {key: _nearest(notes[key], whole[1:]) for key in ("g_factor",) if key in notes}
     return replace(images, data=data, grid=grid, sigma=_nearest(images.sigma, whole[1:]), encoding=notes)
 

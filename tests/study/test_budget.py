@@ -37,7 +37,7 @@ tissue = "right"
 centre = "6.4 0 mm"
 size = "14.6 20 mm"
 """
-SMALL = {"matrix": "20 16", "fov": "40 32 mm", "echoes": "6", "dummies": "1"}
+SMALL = {"matrix": "20 16", "fov": "40 32 mm", "echoes": "5", "dummies": "1"}
 
 
 def row(bias, sd, region="a"):
@@ -77,7 +77,7 @@ def asked(tmp_path_factory):
     path.write_text(PHANTOM)
     return RunRequest(
         protocol="disc-t2-mese", phantom=str(path), overrides=SMALL, b1=0.9, seed=3,
-        engine={"name": "bloch", "accuracy": 3e-3, "subsamples": 3},
+        engine={"name": "bloch", "accuracy": 1e-2, "subsamples": 2},
     )  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def test_budget_switches_are_those_of_runs_without_a_cause(split, asked, cause):
     other = run(replace(asked, without=(cause,)))
     for line, before, after in zip(split.budget.rows, split.evaluation.rows, other.evaluation.rows, strict=True):
         # the scan is the sum of its tissues; they choose their sub-slices one by one
-        assert line.bias_by_cause[cause] == pytest.approx(before.bias - after.bias, abs=1e-3 * line.truth)
+        assert line.bias_by_cause[cause] == pytest.approx(before.bias - after.bias, abs=1e-2 * line.truth)
 
 
 def test_budget_shows_a_wrong_model_as_the_model(asked):
