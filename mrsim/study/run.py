@@ -217,8 +217,6 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         measured = add_noise(raw, rng=request.seed) if noise else raw
         images = reconstruct(measured, progress=told)
     if "partial-volume" in request.without:
-        if prepared.sequence.encoding.kind == "spectrum":
-            raise InputError("a spectrum has one voxel, from which nothing can be unmixed", key="--without")
         with clock.step("unmix"):
             images = _unmixed(prepared, images, raw, truth)
     with clock.step("fit"):
@@ -270,6 +268,8 @@ def _unmixed(prepared: Prepared, images: Images, raw: Acquisition, truth: Maps) 
     """Return images in which a pure voxel holds its own tissue's signal only: no partial volume, no ringing of
     its neighbours. The noise of `images` is kept.
     """
+    if raw.encoding.kind == "spectrum":
+        raise InputError("a spectrum has one voxel, from which nothing can be unmixed", key="--without")
     noise = images.data - reconstruct(raw).data
     data = images.data.copy()
     for tissue, fraction in truth.fractions.items():
