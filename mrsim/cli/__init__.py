@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "phantom": ("phantom", "Draw a phantom: tissues, a property, its hard parts in space."),
     "check": ("check", "Check a protocol against the limits of a scanner."),
     "snr": ("snr", "Predict the SNR of every tissue, and where it comes from and goes."),
+    "crlb": ("crlb", "Predict the least standard deviation of a protocol's maps, and what biases them."),
     "simulate": ("simulate", "Simulate a protocol and write its raw data."),
     "export": ("export", "Write a sequence for a scanner (Pulseq) or raw data for other programs (MRD)."),
     "recon": ("recon", "Reconstruct the raw data in a file: ours, or another program's (MRD)."),

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 @click.command("export")
 @click.argument("source", metavar="SEQUENCE_OR_RESULT")
-@click.option("--to", "kind", type=click.Choice(["seq", "mrd"]), required=True, help="seq: Pulseq; mrd: ISMRMRD.")
+@click.option("--to", "kind", type=click.Choice(["seq", "mrd", "bids"]), required=True,
+    help="seq: Pulseq; mrd: ISMRMRD; bids: a folder of NIfTI files and sidecars.",
+)  # fmt: skip
 @field_option
 @scanner_option
 @set_option
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
     help="Version of the Pulseq format; 1.5.1 keeps rotations as an extension.",
 )  # fmt: skip
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", help="The file to write [default: SOURCE.KIND]."
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The file or, for bids, folder to write [default: SOURCE.KIND].",
 )
 @json_option
 def command(
@@ -37,14 +42,17 @@ def command(
     """Write SEQUENCE_OR_RESULT in another program's format.
 
     With --to seq it is a protocol's name, a protocol file or a Pulseq file; with --to mrd a file of mrsim with raw
-    data, such as a run's result.h5 or the output of 'mrsim simulate'.
+    data, such as a run's result.h5 or the output of 'mrsim simulate'; with --to bids one with images or raw data.
     """
     target = out if out is not None else Path(f"{Path(source).stem}.{kind}")
-    check_file_writable(target)
+    if kind != "bids":
+        check_file_writable(target)
     if kind == "seq":
         facts = _write_seq(source, target, version, built_sequence(source, field, scanner, overrides)[1])
-    else:
+    elif kind == "mrd":
         facts = _write_mrd(source, target)
+    else:
+        facts = _write_bids(source, target)
     if as_json:
         write_json({"source": source, "to": kind, "out": str(target), **facts})
         return
@@ -80,3 +88,18 @@ def _write_mrd(source: str, target: Path) -> dict[str, Any]:
     write_mrd(found[0], target, Path(source).stem)
     readouts, coils, samples = found[0].imaging.data.shape
     return {"readouts": readouts, "coils": coils, "samples": samples}
+
+
+def _write_bids(source: str, target: Path) -> dict[str, Any]:
+    """Write the images of a file of mrsim, and the maps fitted to them, as a BIDS data set."""
+    from ..core.maps import Maps
+    from ..core.storage import load
+    from ..exchange.bids import write_bids
+    from .fit import images_of
+
+    contents = load(Path(source))
+    fitted = [value for value in contents.values() if isinstance(value, Maps) and value.model != "truth"]
+    request = (contents.get("provenance") or {}).get("request", {})
+    facts = {"MagneticFieldStrength": request["field"]} if request.get("field") else {}
+    made = write_bids(target, images_of(Path(source), contents), fitted[0] if fitted else None, facts=facts)
+    return {"NIfTI files": len(made)}

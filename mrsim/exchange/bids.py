@@ -1,0 +1,155 @@
+"""Images and maps as a BIDS data set: NIfTI files with sidecars, times in seconds, angles in degrees.
+
+Raw images have the suffix of their kind of series (MESE, MEGRE, IRT1, VFA, MP2RAGE, TB1DAM, TB1AFI) and one file per
+image and part; series that BIDS has no name for (MDME, T1rho, Look-Locker, ...) go with the derivatives, under
+``desc-``. Maps are derivatives: T1map, T2map, T2starmap, R1map, M0map, PDmap, TB1map, MTRmap, MTsat, MWFmap, all others
+under ``desc-NAME`` with the suffix ``map``. BIDS 1.9, appendix on quantitative MRI.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import InputError
+from ..core.images import Images
+from ..core.maps import Maps
+from ..core.version import __version__
+from .nifti import write_volume
+
+VERSION = "1.9.0"
+SERIES = {
+    "multi-echo-spin-echo": ("MESE", "echo"),
+    "multi-echo-gradient-echo": ("MEGRE", "echo"),
+    "inversion-recovery-spin-echo": ("IRT1", "inv"),
+    "spoiled-gradient-echo": ("VFA", "flip"),
+    "spoiled-gradient-echo-3d": ("VFA", "flip"),
+    "mp-rage": ("MP2RAGE", "inv"),
+    "double-angle": ("TB1DAM", "flip"),
+    "actual-flip-angle": ("TB1AFI", "acq"),
+}
+"""Family -> suffix of its images, and the entity that numbers them."""
+MAPS = {
+    "t1": "T1map", "t2": "T2map", "t2_star": "T2starmap", "r1": "R1map", "r2": "R2map", "r2_star": "R2starmap",
+    "m0": "M0map", "pd": "PDmap", "b1": "TB1map", "mtr": "MTRmap", "mt_saturation": "MTsat", "mwf": "MWFmap",
+}  # fmt: skip
+"""Parameter -> suffix of its map."""
+COLUMNS = {"te": ("EchoTime", 1.0), "tr": ("RepetitionTimeExcitation", 1.0), "ti": ("InversionTime", 1.0)}
+COLUMNS |= {"flip": ("FlipAngle", 180 / np.pi), "tsl": ("SpinLockTime", 1.0)}
+"""Contrast column -> field of the sidecar and its factor."""
+
+
+def write_bids(
+    folder: Path, images: Images, maps: Maps | None = None, subject: str = "01", facts: Mapping[str, Any] | None = None
+) -> list[Path]:
+    """Write a data set; return its NIfTI files.
+
+    Parameters
+    ----------
+    folder : path
+        New, or empty.
+    images : Images
+    maps : Maps, optional
+        Fitted to them.
+    subject : str
+        Letters and digits.
+    facts : mapping, optional
+        More for the images' sidecars, e.g. ``MagneticFieldStrength``.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9]+", subject):
+        raise InputError(f"'{subject}' must be letters and digits", key="subject")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError("exists and is not an empty folder", file=folder)
+    derived = folder / "derivatives" / "mrsim"
+    _describe(folder, "raw", {})
+    made = _write_images(folder, derived, images, subject, dict(facts or {}))
+    if maps is not None:
+        _describe(derived, "derivative", {"GeneratedBy": [{"Name": "mrsim", "Version": __version__}]})
+        sources = [f"bids::{path.relative_to(folder)}" for path in made]
+        made += _write_maps(derived / f"sub-{subject}" / "anat", maps, images, f"sub-{subject}", sources)
+    return made
+
+
+def _describe(folder: Path, kind: str, more: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"Name": "simulated by mrsim", "BIDSVersion": VERSION, "DatasetType": kind, **more}
+    (folder / "dataset_description.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _write_images(folder: Path, derived: Path, images: Images, subject: str, facts: dict[str, Any]) -> list[Path]:
+    family, made = str(images.encoding.get("family", "images")), []
+    known = family in SERIES and len(images.data) > 1
+    suffix, entity = SERIES.get(family, ("images", "echo"))
+    kind = "fmap" if suffix.startswith("TB1") else "anat"
+    place = (folder if known else derived) / f"sub-{subject}" / kind
+    place.mkdir(parents=True, exist_ok=True)
+    label = "" if known else f"_desc-{_word(family)}"
+    both = suffix in ("MP2RAGE", "IRT1", "MEGRE")  # whose phase the fits need
+    for number, data in enumerate(images.data, 1):
+        index = f"tr{number}" if entity == "acq" else str(number)
+        side = _sidecar(images, number - 1) | facts
+        parts = {"mag": np.abs(data), "phase": np.angle(data)} if both else {"": np.abs(data)}
+        for part, values in parts.items():
+            tag = f"_part-{part}" if part else ""
+            name = f"sub-{subject}_{entity}-{index}{tag}{label}_{suffix}"
+            units = {"Units": "rad"} if part == "phase" else {}
+            made.append(_save(place / name, values, images, side | units))
+    return made
+
+
+def _sidecar(images: Images, index: int) -> dict[str, Any]:
+    side: dict[str, Any] = {"Manufacturer": "mrsim", "SliceThickness": 1e3 * images.grid.thickness}
+    for column, (name, factor) in COLUMNS.items():
+        if column in images.contrast:
+            side[name] = float(images.contrast[column][index]) * factor
+    if "echo_spacing" in images.encoding and images.encoding.get("family") == "mp-rage":
+        side |= {
+            "RepetitionTimePreparation": side.pop("RepetitionTimeExcitation"),
+            "RepetitionTimeExcitation": float(images.encoding["echo_spacing"]),
+            "NumberShots": int(images.encoding["train_length"]),
+        }
+    return side
+
+
+def _write_maps(place: Path, maps: Maps, images: Images, head: str, sources: list[str]) -> list[Path]:
+    place.mkdir(parents=True, exist_ok=True)
+    values, units = dict(maps.values), dict(maps.units)
+    if "t1" in values and "r1" not in values:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values["r1"], units["r1"] = 1 / values["t1"], "1/s"
+    side: dict[str, Any] = {
+        "EstimationAlgorithm": f"mrsim {__version__}: {maps.model}", "Sources": sources, "SkullStripped": False,
+    }  # fmt: skip
+    side |= {
+        COLUMNS[c][0]: (COLUMNS[c][1] * np.asarray(v)).tolist() for c, v in images.contrast.items() if c in COLUMNS
+    }
+    made = []
+    for name, volume in values.items():
+        suffix, label = MAPS.get(name, "map"), "" if name in MAPS else f"_desc-{_word(name)}"
+        made.append(
+            _save(place / f"{head}{label}_{suffix}", volume, maps, side | {"Units": units[name] or "arbitrary"})
+        )
+        if name in maps.errors:
+            error = side | {"Units": units[name] or "arbitrary", "Description": "standard error"}
+            made.append(_save(place / f"{head}_desc-{_word(name)}StandardError_map", maps.errors[name], maps, error))
+    return made
+
+
+def _save(stem: Path, values: NDArray[Any], owner: Images | Maps, side: Mapping[str, Any]) -> Path:
+    path = stem.with_name(f"{stem.name}.nii.gz")
+    write_volume(path, values, replace(owner.grid, gap=0.0))
+    stem.with_name(f"{stem.name}.json").write_text(json.dumps(dict(side), indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def _word(name: str) -> str:
+    """Return a name as a BIDS label: letters and digits only."""
+    first, *rest = re.split(r"[^A-Za-z0-9]+", name)
+    return first + "".join(part.capitalize() for part in rest)

@@ -1,0 +1,73 @@
+"""BIDS data sets: names, sidecars, numbers, and where they refuse."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mrsim.core.errors import InputError
+from mrsim.core.grid import Grid
+from mrsim.core.images import Images
+from mrsim.core.maps import Maps
+from mrsim.exchange.bids import write_bids
+from mrsim.exchange.nifti import read_volume
+
+GRID = Grid(shape=(2, 3, 4), spacing=(1e-3, 1e-3, 5e-3), gap=1e-3)
+
+
+def _images(family, **contrast):
+    n = len(next(iter(contrast.values())))
+    data = np.exp(1j * np.arange(n * 24).reshape(n, *GRID.shape) / 50)
+    return Images(
+        data=data, grid=GRID, contrast={k: np.asarray(v, float) for k, v in contrast.items()}, sigma=np.ones(1),
+        encoding={"family": family},
+    )  # fmt: skip
+
+
+def _maps():
+    t1 = np.linspace(0.5, 2, 24).reshape(GRID.shape)
+    values = {"t1": t1, "off_resonance": 10 * t1}
+    return Maps(
+        grid=GRID, values=values, errors={"t1": 0.01 * t1}, units={"t1": "s", "off_resonance": "Hz"}, model="spgr",
+        status=np.zeros(GRID.shape, np.int8),
+    )  # fmt: skip
+
+
+def test_bids_names_and_sidecars_of_a_multi_echo_series(tmp_path):
+    made = write_bids(tmp_path / "set", _images("multi-echo-spin-echo", te=[0.01, 0.02], tr=[1.5, 1.5]))
+    names = [str(path.relative_to(tmp_path / "set")) for path in made]
+    assert names == [f"sub-01/anat/sub-01_echo-{n}_MESE.nii.gz" for n in (1, 2)]
+    side = json.loads((tmp_path / "set/sub-01/anat/sub-01_echo-2_MESE.json").read_text())
+    assert side["EchoTime"] == pytest.approx(0.02)
+    assert side["SliceThickness"] == pytest.approx(4.0)  # mm: without the gap
+    assert json.loads((tmp_path / "set/dataset_description.json").read_text())["DatasetType"] == "raw"
+
+
+def test_bids_maps_are_derivatives_with_their_sources(tmp_path):
+    write_bids(
+        tmp_path / "set", _images("spoiled-gradient-echo-3d", flip=np.radians([2, 10]), tr=[0.01, 0.01]), _maps()
+    )
+    place = tmp_path / "set/derivatives/mrsim/sub-01/anat"
+    for name in ("T1map", "R1map", "desc-t1StandardError_map", "desc-offResonance_map"):
+        assert (place / f"sub-01_{name}.nii.gz").exists()
+    side = json.loads((place / "sub-01_T1map.json").read_text())
+    assert side["Units"] == "s"
+    assert side["Sources"][0] == "bids::sub-01/anat/sub-01_flip-1_VFA.nii.gz"
+    assert side["SkullStripped"] is False
+    assert side["FlipAngle"] == pytest.approx([2, 10])
+    assert "spgr" in side["EstimationAlgorithm"]
+    values, grid = read_volume(place / "sub-01_T1map.nii.gz")
+    assert values == pytest.approx(_maps().values["t1"])
+    assert grid.spacing == pytest.approx(GRID.spacing)
+
+
+def test_bids_series_without_a_name_are_described(tmp_path):
+    made = write_bids(tmp_path / "set", _images("look-locker", ti=[0.1, 0.2]))
+    assert made[0].name == "sub-01_echo-1_desc-lookLocker_images.nii.gz"
+    assert "derivatives" in made[0].parts
+
+
+def test_bids_writes_into_no_folder_that_holds_something(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="not an empty folder"):
+        write_bids(tmp_path, _images("look-locker", ti=[0.1, 0.2]))
