@@ -74,6 +74,11 @@ class _Clock:
         if self.progress:
             self.progress(name, 1, 1)
 
+    def within(self, name: str) -> Callable[[int, int], None] | None:
+        """Return the callback of a step that tells how far it is."""
+        report = self.progress
+        return None if report is None else lambda done, total: report(name, done, total)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Prepared:
@@ -203,7 +208,6 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         Called with (step, done, in all).
     """
     clock = _Clock(progress, {})
-    told = (lambda done, total: progress("reconstruct", done, total)) if progress else None
     with clock.step("build"):
         prepared = prepare(request)
     request = prepared.request
@@ -213,9 +217,8 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     with clock.step("simulate"):
         raw = simulated(prepared, engine_of(request), progress)
     with clock.step("reconstruct"):
-        noise = "noise" not in request.without
-        measured = add_noise(raw, rng=request.seed) if noise else raw
-        images = reconstruct(measured, progress=told)
+        measured = raw if "noise" in request.without else add_noise(raw, rng=request.seed)
+        images = reconstruct(measured, progress=clock.within("reconstruct"))
     if "partial-volume" in request.without:
         with clock.step("unmix"):
             images = _unmixed(prepared, images, raw, truth)
