@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ...core.errors import InputError, did_you_mean
 from ..experiment import Experiment
-from . import fit_scatter
+from . import fast_imaging, fit_scatter
 
-EXPERIMENTS: tuple[Experiment, ...] = (fit_scatter.EXPERIMENT,)
+EXPERIMENTS: tuple[Experiment, ...] = (fit_scatter.EXPERIMENT, fast_imaging.EXPERIMENT)
 """Every experiment that a study file can name."""
 
 
