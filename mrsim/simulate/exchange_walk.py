@@ -75,8 +75,8 @@ class _Walk:
     steps: dict[int, list[tuple[Any, ...]]]
     """By pulse with gradients: the kernel's tables, one per run of equal steps."""
     forms: SampleForms
-    free: dict[int, tuple[NDArray[np.complex128], NDArray[np.float64]]]
-    """By duration, ns: the maps of transverse (complex) and longitudinal magnetisation with its recovery."""
+    free: dict[int, tuple[NDArray[np.float64], ...]]
+    """By duration, ns: transverse (2, liquid, liquid) and longitudinal (pool, pool) maps, and the recovery (pool,)."""
 
     @classmethod
     def of(cls, timeline: Timeline, kind: TissueClass, reach: NDArray[np.float64]) -> _Walk:
@@ -99,7 +99,7 @@ class _Walk:
                 if not plain[i]
             },
             forms=SampleForms.of(timeline.readouts.moment, reach, np.float64),
-            free={int(t): free_maps(system, t * 1e-9) for t in np.unique(timeline.duration[still])},
+            free={int(t): _parts(*free_maps(system, t * 1e-9)) for t in np.unique(timeline.duration[still])},
         )
 
 
@@ -109,6 +109,14 @@ def free_maps(system: ExchangeSystem, seconds: float) -> tuple[NDArray[np.comple
     still = matrix_exponential(system.generator(0.0, 0.0, 0.0) * seconds)
     transverse = still[:n, :n] + 1j * still[n : 2 * n, :n]
     return transverse, still[2 * n : -1, 2 * n :]
+
+
+def _parts(
+    transverse: NDArray[np.complex128], longitudinal: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the maps of an interval as the kernel wants them."""
+    both = np.stack([transverse.real, transverse.imag])
+    return both, np.ascontiguousarray(longitudinal[:, :-1]), np.ascontiguousarray(longitudinal[:, -1])
 
 
 def _step_tables(
@@ -158,22 +166,23 @@ def _mixers(system: ExchangeSystem, seconds: float) -> tuple[NDArray[np.float64]
 
 def _carry(walk: _Walk, position: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.complex128]:
     """Carry one chunk of spins from equilibrium through the scan; return its (readout, sample) signal."""
+    from ._kernels.exchange import exchange_free
+
+    between: Any = exchange_free
     timeline, n = walk.timeline, walk.system.liquids
     state = np.repeat(walk.system.rest()[:, None], position.shape[1], axis=1)
+    series = turn_series(np.float64)[:2]
     signal = np.zeros(timeline.readouts.k.shape[:2], dtype=np.complex128)
     for s in range(len(timeline.kind)):
         event = int(timeline.event[s])
         if timeline.kind[s] == RF:
             state = _play(walk, state, event, float(timeline.phase[s]), position)
             continue
-        mxy = state[:n] + 1j * state[n : 2 * n]
         if timeline.kind[s] == READOUT:
-            signal[event] += _sample(walk, mxy, event, position, weight)
-        transverse, longitudinal = walk.free[int(timeline.duration[s])]
-        turns = timeline.moment[s] @ position + walk.offset * float(timeline.duration[s]) * 1e-9
-        mxy = (transverse @ mxy) * np.exp(-2j * np.pi * turns)
-        mz = longitudinal[:, :-1] @ state[2 * n :] + longitudinal[:, -1:]
-        state = np.concatenate([mxy.real, mxy.imag, mz])
+            signal[event] += _sample(walk, state[:n] + 1j * state[n : 2 * n], event, position, weight)
+        turns = walk.offset * float(timeline.duration[s]) * 1e-9
+        parts = (state[:n], state[n : 2 * n], state[2 * n :])
+        between(*parts, position, timeline.moment[s], turns, *walk.free[int(timeline.duration[s])], series)
     return signal
 
 

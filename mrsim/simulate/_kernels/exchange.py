@@ -1,4 +1,4 @@
-"""Bloch-McConnell kernel: RF with gradients on pools that exchange.
+"""Bloch-McConnell kernels: RF with gradients on pools that exchange, and intervals without RF.
 
 Symmetric splitting: relaxation and exchange over half a step, rotation of every liquid pool about its own field and
 saturation of semisolid ones, relaxation and exchange over half a step. Neighbouring halves are joined. Second order
@@ -84,3 +84,42 @@ def exchange_steps(x, y, z, position, offset, b1, gradient, kept, half, whole, s
             mix(bx, half[0] if last else whole[0], none, w)
             mix(by, half[0] if last else whole[0], none, w)
             mix(bz, half[1] if last else whole[1], half[2] if last else whole[2], w)
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def exchange_free(x, y, z, position, moment, turns, transverse, longitudinal, recovery, series):
+    """Carry all spins of one class through an interval without RF, in place: exchange, relaxation, precession.
+
+    x, y : (liquid, n). z : (pool, n). position : (3, n) m. moment : (3,) 1/m. turns : off resonance of water, in
+    turns. transverse : (2, liquid, liquid) real and imaginary parts; longitudinal : (pool, pool); recovery : (pool,).
+    series : (2, 8), sqrt2 cos(pi p) and sqrt2 sin(pi p) / p in powers of p^2 for |p| <= 1/2, of `turn_series`.
+    """
+    liquids = x.shape[0]
+    c0, c1, c2, c3, c4, c5, c6, c7 = series[0]
+    s0, s1, s2, s3, s4, s5, s6, s7 = series[1]
+    new_x, new_y = np.empty((liquids, BLOCK), x.dtype), np.empty((liquids, BLOCK), x.dtype)
+    scratch = np.empty((z.shape[0], BLOCK), x.dtype)
+    c, s = np.empty(BLOCK, x.dtype), np.empty(BLOCK, x.dtype)
+    for begin in range(0, x.shape[1], BLOCK):
+        size = min(x.shape[1] - begin, BLOCK)
+        for i in range(size):
+            at = begin + i
+            turn = moment[0] * position[0, at] + moment[1] * position[1, at] + moment[2] * position[2, at] + turns
+            turn -= np.rint(turn)
+            u = turn * turn
+            wave = c0 + u * (c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * (c6 + u * c7))))))
+            short = s0 + u * (s1 + u * (s2 + u * (s3 + u * (s4 + u * (s5 + u * (s6 + u * s7))))))
+            c[i], s[i] = wave * wave - 1, wave * short * turn
+        for p in range(liquids):
+            for i in range(size):
+                new_x[p, i], new_y[p, i] = 0.0, 0.0
+            for q in range(liquids):
+                a, b = transverse[0, p, q], transverse[1, p, q]
+                for i in range(size):
+                    new_x[p, i] += a * x[q, begin + i] - b * y[q, begin + i]
+                    new_y[p, i] += a * y[q, begin + i] + b * x[q, begin + i]
+        for p in range(liquids):
+            for i in range(size):
+                x[p, begin + i] = new_x[p, i] * c[i] + new_y[p, i] * s[i]
+                y[p, begin + i] = new_y[p, i] * c[i] - new_x[p, i] * s[i]
+        mix(z[:, begin : begin + size], longitudinal, recovery, scratch[:, :size])
