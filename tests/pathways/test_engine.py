@@ -229,3 +229,31 @@ def test_unknown_tissues_and_in_plane_pulses_are_refused():
     timeline = Script().tr().rf(slanted).read().timeline()
     with pytest.raises(InputError, match="in-plane gradient plays during an RF pulse"):
         run_pathways(timeline, Box(), Pathways(subsamples=1, slab=1.0))
+
+
+def test_single_precision_costs_less_than_a_millionth_of_the_magnetisation():
+    box = Box(pools=(pool(0.9, 0.2),), offset=23.0)
+    errors = []
+    for timeline in (echo_train(np.deg2rad(120), 12, repetitions=2, tr=0.4), balanced(24)):
+        engine = replace(IDEAL, accuracy=1e-9)
+        double, single = (
+            run_pathways(timeline, box, replace(engine, precision=name)).imaging.data / VOXEL
+            for name in ("double", "single")
+        )
+        errors.append(np.abs(single - double).max())
+    assert 0 < max(errors) < 1e-6
+
+
+def test_stated_error_is_no_less_than_the_true_one_and_falls_with_the_points():
+    box = Box(pools=(pool(0.6, 0.15),), offset=17.0, b1=0.93)
+    engine = Pathways(subsamples=1, slab=2.0, accuracy=1e-9)
+    exact = run_pathways(selective(), box, replace(engine, sub_slices=320)).imaging.data
+    largest = np.abs(exact).max()
+    true, stated = [], []
+    for count in (40, 64, 96):
+        run = run_pathways(selective(), box, replace(engine, sub_slices=count))
+        # the signal's share of the largest sample against the engine's share of M0, which is more
+        true.append(np.abs(run.imaging.data - exact).max() / largest)
+        stated.append(run.history["discretisation_error"] / 0.2)
+    assert all(t <= s for t, s in zip(true, stated, strict=True))
+    assert true[0] > 10 * true[2]
