@@ -1,5 +1,7 @@
 """Fields reach a run from the phantom's file, the scanner's file and the request."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from mrsim.core.grid import Grid
 from mrsim.core.storage import save
 from mrsim.core.toml import available
 from mrsim.exchange.nifti import write_volume
-from mrsim.study.fields import coils_of
+from mrsim.study.fields import coils_of, extrapolation_notes
 from mrsim.study.request import RunRequest
 from mrsim.study.run import prepare, simulate_only
 
@@ -85,3 +87,21 @@ def test_a_phantom_file_switches_its_susceptibility_on(tmp_path):
 def test_a_shim_without_a_map_is_refused():
     with pytest.raises(InputError, match="no map of off-resonance"):
         prepare(request(shim=1))
+
+
+def test_run_beyond_the_known_fields_needs_permission_and_says_so(tmp_path):
+    """At 0.55 T muscle has laws of its own; what else is carried on is named in a warning."""
+    text = available("protocols/scanners")["1.5T"].read_text(encoding="utf-8")
+    low = tmp_path / "low.toml"
+    low.write_text(re.sub(r"(?m)^b0 = .*", 'b0 = "0.55 T"', text), encoding="utf-8")
+    asked = RunRequest(protocol="disc-se", scanner=str(low))
+    with pytest.raises(InputError, match=r"at 0\.55 T is unknown.*--extrapolate"):
+        prepare(asked)
+    made = prepare(replace(asked, extrapolate=True))
+    (note,) = extrapolation_notes(made.phantom)
+    assert note.startswith("extrapolated to 0.55 T")
+    assert "nucleus_pulposus (t1, t2, t2_star)" in note
+    assert "paraspinal_muscle" not in note
+    assert made.request.extrapolate
+    body = prepare(replace(asked, extrapolate=True, transmit="body"))
+    assert "the torso's dielectric" in extrapolation_notes(body.phantom)[0]
