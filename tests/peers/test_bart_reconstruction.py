@@ -13,8 +13,10 @@ import pytest
 from mrsim.recon import Grappa, Sense, reconstruct
 from mrsim.recon.coil_maps import estimate_maps
 from mrsim.recon.compressed_sensing import compressed_sensing, variable_density
-from mrsim.recon.kspace import to_image
+from mrsim.recon.kspace import to_image, to_kspace
 from mrsim.recon.lattice import Lattice
+from mrsim.recon.nonuniform import forward
+from mrsim.recon.partial_fourier import complete
 from mrsim.recon.sense import unfolding
 from tests.recon.scans import acquisition, axis, disc, nrmse, scan
 
@@ -106,3 +108,33 @@ def test_sense_and_grappa_from_one_scan_agree_with_barts_maps(bart, samples):
     maps = bart("ecalib -m 1 -r 24 -k 6 -c 0", data).astype(complex)
     images = [reconstruct(raw, method).data[0, 0] for method in (Sense(maps=maps), Grappa(maps=maps))]
     assert nrmse(images[1], images[0], disc(N) > 0) < 0.03
+
+
+def test_bart_homodyne_equals_ours_on_the_same_lines(bart):
+    """bart weighs with a ramp by default, -I with steps as ours; its phase is that of the symmetric lines, as ours."""
+    y, x = np.meshgrid(np.arange(N) - N // 2, np.arange(N) - N // 2, indexing="ij")
+    image = disc(N) * np.exp(1j * (0.4 + 0.02 * y - 0.015 * x))
+    k = to_kspace(image[None], AXES)
+    k[:, : N // 4] = 0
+    theirs = bart("homodyne -I 1 0.75", k[None])[0]
+    keep = slice(N // 4, N)
+    ours = complete(to_image(k, AXES), -2, keep, "homodyne")
+    where = disc(N) > 0
+    errors = [nrmse(np.abs(found)[0], np.abs(image), where) for found in (ours, theirs)]
+    zero_filled = nrmse(np.abs(to_image(k, AXES))[0], np.abs(image), where)
+    assert errors[0] < 0.7 * zero_filled
+    assert errors[0] < 1.2 * errors[1]
+    assert nrmse(np.abs(ours[0]), np.abs(theirs[0]), where) < sum(errors)
+
+
+def test_bart_nufft_equals_ours_on_the_same_spokes(bart, samples):
+    data, _ = samples
+    image = to_image(data[:1], AXES)[0, 0]
+    angle = np.pi * np.arange(40) / 40
+    radius = np.arange(N) - N // 2 + 0.0
+    k = np.stack([np.outer(np.cos(angle), radius), np.outer(np.sin(angle), radius)], axis=-1)
+    trajectory = np.zeros((40, N, 3))
+    trajectory[..., :2] = k
+    theirs = bart("nufft", trajectory, image[None, None])
+    ours = forward(k.reshape(-1, 2) / N, image).reshape(40, N) / N
+    assert nrmse(theirs.reshape(40, N), ours) < 2e-3  # single precision and bart's gridding kernel
