@@ -1,7 +1,8 @@
 """VX-10, fast imaging: one simulated dish of tubes through eight coils, by every method; g of a spine array.
 
 The engine receives with loops by Biot and Savart; the reconstruction knows only raw data. Lines are dropped after the
-scan, so that all methods see the same noise. The figures of one run stand in docs/physics/parallel-imaging.md.
+scan, so that all methods see the same noise. The study on a disc and a brain is
+protocols/studies/vx10-fast-imaging.toml.
 """
 
 from dataclasses import replace
@@ -103,8 +104,7 @@ def test_fast_imaging_orders_the_methods_as_they_are_known(scan):
     assert found["Grappa 2"] < 1.1 * found["Sense 2"], listed
     assert found["Sense 2"] < found["Smash 2"], listed
     assert found["tv 4"] <= 0.5 * found["zero-filled 4"], listed  # studies VX-10
-    # sigpy's wavelets are not shifted from step to step and leave blocks: half of zero filling is the edge
-    assert found["tv 4"] < found["wavelet 4"] < 0.6 * found["zero-filled 4"], listed
+    assert found["tv 4"] < found["wavelet 4"] <= 0.5 * found["zero-filled 4"], listed
 
 
 def spine_array_g(acceleration, rows=8, columns=2, n=96):
