@@ -39,6 +39,7 @@ _HOMES = {
     "phase_sensitive": "recon.phase_sensitive",
     "fit": "fit.fit",
     "crlb": "fit.crlb",
+    "synthesize": "fit.synthetic",
     "evaluate": "evaluate",
     "RunRequest": "study.request",
     "run": "study.run",

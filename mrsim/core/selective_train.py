@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .errors import InputError
+
 Array = NDArray[np.float64]
 PLACES = 48
 """Places across the slice."""
@@ -76,18 +78,21 @@ class SelectiveTrain:
     """Time between two excitations of the slice, s."""
     thickness: float
     """Nominal slice thickness, m: the sum over places is over this."""
+    saturation: SelectivePulse | None = None
+    """Before the excitation, by the delays that `echoes` is given."""
 
     @classmethod
     def from_sheet(cls, sheet: Mapping[str, Any], tr: float) -> SelectiveTrain:
         """Return the train of a protocol sheet (`Images.encoding`)."""
-        flips = np.asarray(sheet["refocusing_flips"], dtype=np.float64)
+        flips, pulses = np.asarray(sheet["refocusing_flips"], dtype=np.float64), sheet["pulses"]
         return cls(
-            excitation=SelectivePulse.from_sheet(sheet["pulses"]["excitation"]),
-            refocusing=SelectivePulse.from_sheet(sheet["pulses"]["refocusing"]),
+            excitation=SelectivePulse.from_sheet(pulses["excitation"]),
+            refocusing=SelectivePulse.from_sheet(pulses["refocusing"]),
             shares=flips / flips.max(),
             spacing=float(sheet["echo_spacing"]),
             tr=tr,
             thickness=float(sheet["slice_thickness"]),
+            saturation=SelectivePulse.from_sheet(pulses["saturation"]) if "saturation" in pulses else None,
         )
 
     def places(self) -> tuple[Array, Array]:
@@ -99,10 +104,11 @@ class SelectiveTrain:
         return nodes * half, weights * half / self.thickness
 
     def echoes(
-        self, t1: ArrayLike, t2: ArrayLike, b1: ArrayLike, spread: Spread | None = None
+        self, t1: ArrayLike, t2: ArrayLike, b1: ArrayLike, spread: Spread | None = None, delays: ArrayLike | None = None
     ) -> NDArray[np.complex128]:
         """Return the (atom, echo) echoes over M0 of atoms (t1, t2, b1), s and relative; B1 scales all pulses.
 
+        With `delays`, s, from the centre of the saturation to that of the excitation: (atom, delay, echo).
         `spread(work, count)` may share `work(start, stop)` among threads.
         """
         from ._kernels.selective_train import play
@@ -118,11 +124,12 @@ class SelectiveTrain:
         after = 2 * math.pi * self.excitation.gradient * (self.excitation.duration - self.excitation.centre) * places
         transverse = (turned[..., 0, 2] + 1j * turned[..., 1, 2]) * np.exp(1j * after)
         phase = math.pi * self.refocusing.gradient * self.refocusing.duration * places
-        out = np.empty((len(r1), len(which)), dtype=np.complex128)
+        since, left = self._saturated(places, levels, delays)
+        out = np.empty((len(r1), len(since), len(which)), dtype=np.complex128)
         settings = (
             *(np.ascontiguousarray(r) for r in (r1, r2)), rotation.reshape(shape), exposure.reshape(shape), phase,
             self.refocusing.duration, transverse, np.ascontiguousarray(turned[..., 2, 2]), index.ravel(), which.ravel(),
-            self.spacing, self.tr, weights, out,
+            self.spacing, self.tr, left, since, weights, out,
         )  # fmt: skip
 
         def work(start: int, stop: int) -> None:
@@ -132,7 +139,21 @@ class SelectiveTrain:
             work(0, len(r1))
         else:
             spread(work, len(r1))
-        return out
+        return out[:, 0] if delays is None else out
+
+    def _saturated(self, places: Array, levels: Array, delays: ArrayLike | None) -> tuple[Array, Array]:
+        """Return the delays, s, and the (B1, place) share of magnetisation that the saturation leaves."""
+        if delays is None:
+            return np.zeros(1), np.ones((len(levels), len(places)))
+        if self.saturation is None:
+            raise InputError("the protocol sheet has no saturation pulse, so there are no delays after it", key="td")
+        since = np.atleast_1d(np.asarray(delays, dtype=np.float64))
+        longest = self.tr - len(self.shares) * self.spacing
+        if since.max() > longest:
+            raise InputError(
+                f"{since.max():g} s after a saturation is beyond the {longest:g} s between trains", key="td"
+            )
+        return since, np.ascontiguousarray(self.saturation.matrices(places, levels)[0][..., 2, 2])
 
 
 Spread = Callable[[Callable[[int, int], None], int], None]

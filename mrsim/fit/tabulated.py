@@ -9,6 +9,8 @@ by Gauss-Newton steps on the spline, so that the result knows no grid.
 
 from __future__ import annotations
 
+import hashlib
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -178,18 +180,32 @@ def solve(method: Method, table: Table, scan: Scan, series: Series) -> Solution:
     return solution
 
 
+def _fingerprint(scan: Scan, weight: Array) -> bytes:
+    """Return what changes with everything that a table depends on."""
+    facts = (sorted(scan.contrast.items()), sorted(scan.options.items()), sorted(scan.sheet.items()), weight)
+    return hashlib.sha256(pickle.dumps(facts)).digest()
+
+
 def tabulated(atoms: Atoms, axes: Callable[[Scan], tuple[Axis, ...]], make: Callable[..., Method]) -> Method:
     """Return the method of a tabulated signal; `make` takes what `Method` takes besides `solve` and `signal`."""
     holder: list[Method] = []
+    last: dict[bytes, Table] = {}  # the tables of a series of equal scans are one table
 
     def find(scan: Scan, series: Series) -> Solution:
-        return solve(holder[0], tabulate(atoms, axes(scan), scan, series.weight), scan, series)
+        known = _fingerprint(scan, series.weight)
+        table = last.get(known)
+        if table is None:
+            table = tabulate(atoms, axes(scan), scan, series.weight)
+            last.clear()
+            last[known] = table
+        return solve(holder[0], table, scan, series)
 
     def exact(scan: Scan, parameters: Any) -> Array:
         points = {axis.name: parameters.get(axis.name, scan.options.get(axis.name)) for axis in axes(scan)}
-        voxels = np.size(parameters["m0"])
+        size = parameters[holder[0].parameters[0].name]
+        voxels = np.size(size)
         full = {name: np.broadcast_to(np.asarray(value, dtype=np.float64), voxels) for name, value in points.items()}
-        return np.asarray(parameters["m0"] * atoms(scan, full))
+        return np.asarray(size * atoms(scan, full))
 
     holder.append(make(solve=find, signal=exact))
     return holder[0]

@@ -19,6 +19,7 @@ CAPTIONS = {
     "images": "Magnitude in one window. Letters: anterior, posterior, superior, inferior, left, right.",
     "map": "Outlines: regions of interest. Pale: no value; the truth is scalar only where one tissue fills a voxel.",
     "budget": "What goes when a cause is switched off; model: what stays without any; interaction: the rest.",
+    "synthetic": "From the fitted maps, never scanned; ideal pulses. PSIR keeps its sign: grey is zero.",
     "decay": "Points: mean of the region with the standard error from the noise. Lines: mean of the voxels' fits.",
 }
 """What each figure shows, by the first word of its name."""

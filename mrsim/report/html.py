@@ -25,8 +25,12 @@ from .run import ReportedRun
 from .sequence_views import VIEWS, sequence_views
 from .spectra import spectra_figure
 from .style import png
+from .synthetic import can_synthesize, six_contrasts
 from .table import DISTINCT, Table, evaluation_table, margin_table, silent_regions, timing_table, tissue_table, verdict
 from .viewer import sequence_viewer
+
+SHOWN_AFTER = ("synthetic", "decay", "spectra", "images", "sequence")
+"""Figures below the evaluation, in this order."""
 
 
 def figures(result: ReportedRun) -> dict[str, Figure]:
@@ -40,6 +44,8 @@ def figures(result: ReportedRun) -> dict[str, Figure]:
         compared = [name for name in result.maps.values if name in result.truth.values]
         for name in compared:
             made[f"map_{name}"] = map_comparison(result.maps, result.truth, name, result.rois)
+        if can_synthesize(result.maps):
+            made["synthetic"] = six_contrasts(result.maps)
         made["decay"] = roi_curves(result.images, result.maps, result.rois)
     if result.budget is not None:
         for name in dict.fromkeys(row.parameter for row in result.budget.rows):
@@ -78,7 +84,7 @@ def html_report(result: ReportedRun, drawn: Mapping[str, bytes] | None = None) -
         *(embedded(name, drawn[name]) for name in maps),
         _evaluation(result),
         *_budget(result, drawn),
-        *(embedded(name, drawn[name]) for name in ("decay", "spectra", "images", "sequence") if name in drawn),
+        *(embedded(name, drawn[name]) for name in SHOWN_AFTER if name in drawn),
         sequence_viewer(result.sequence),
         *(embedded(name, drawn[name]) for name in VIEWS if name in drawn),
         '<div class="columns">',

@@ -99,7 +99,7 @@ def run_study(
         for arm in study.arms
     }
     report("measure", 0, 1)
-    measures = tuple(study.experiment.measure(outcomes))
+    measures = tuple(m for kind, part in by_experiment(study, outcomes) for m in kind.measure(part))
     verdicts = judge(study.claims, measures)
     store.finish(
         held,
@@ -111,6 +111,15 @@ def run_study(
     return StudyResult(
         study=study, outcomes=outcomes, measures=measures, verdicts=verdicts, seconds=perf_counter() - start, made=made
     )
+
+
+def by_experiment(study: Study, outcomes: dict[str, Outcome]) -> list[tuple[Experiment, dict[str, Outcome]]]:
+    """Return every experiment of a study with the outcomes of its own arms."""
+    kinds = {arm.experiment.name: arm.experiment for arm in study.arms}
+    return [
+        (kind, {arm.name: outcomes[arm.name] for arm in study.arms if arm.experiment.name == name})
+        for name, kind in kinds.items()
+    ]
 
 
 def stream(seed: int, name: str, replicate: int) -> np.random.Generator:
@@ -147,7 +156,7 @@ def _filled(
         for name in names[arm.name]:
             found = store.get(name)
             if found is None:
-                task = Task(experiment=study.experiment, settings=arm.settings, seed=study.content.seed,
+                task = Task(experiment=arm.experiment, settings=arm.settings, seed=study.content.seed,
                             stream=arm.stream, name=name)  # fmt: skip
                 tasks.append(task)
             else:

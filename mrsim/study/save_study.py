@@ -11,7 +11,7 @@ from ..core.storage import replacing
 from ..report.study_page import study_page
 from ..report.table import Table
 from .claims import Verdict
-from .run_study import StudyResult
+from .run_study import StudyResult, by_experiment
 
 SIGNIFICANT = 4
 """Digits of a measured value."""
@@ -19,8 +19,9 @@ SIGNIFICANT = 4
 
 def save_study(result: StudyResult, folder: Path) -> Path:
     """Write claims.json, the figures and report.html to the study's folder; return the path of the page."""
-    experiment = result.study.experiment
-    drawn = experiment.draw(result.outcomes, result.measures) if experiment.draw else {}
+    drawn: dict[str, bytes] = {}
+    for kind, outcomes in by_experiment(result.study, result.outcomes):
+        drawn |= kind.draw(outcomes, result.measures) if kind.draw else {}
     for name, picture in drawn.items():
         _write(folder / f"{name}.png", picture)
     text = json.dumps(summary(result), ensure_ascii=False, indent=2, allow_nan=False)

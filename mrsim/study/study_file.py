@@ -36,6 +36,8 @@ class ArmTable:
     """An arm of a study as its file writes it."""
 
     name: str
+    experiment: str = ""
+    """Another than the study's: then the study's settings are not its own."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Instead of the study's."""
     grid: dict[str, list[Any]] = field(default_factory=dict)
@@ -69,6 +71,7 @@ class Arm:
     """One set of conditions, ready to be repeated."""
 
     name: str
+    experiment: Experiment
     settings: Any
     count: int
     """Replicates."""
@@ -91,7 +94,6 @@ class Study:
     mode: str
     file: Path
     content: StudyFile
-    experiment: Experiment
     arms: tuple[Arm, ...]
     claims: tuple[Claim, ...]
 
@@ -100,12 +102,11 @@ def load_study(name: str, mode: str = "full") -> Study:
     """Return a study by its shipped name or the beginning of it, e.g. ``"vx1"``, or by the path of its file."""
     path = resource(_full_name(name), FOLDER, "study")
     content = structure(read_toml(path), StudyFile, path)
-    experiment = find_experiment(content.experiment)
     claims = tuple(claim for claim in content.claim if mode in claim.modes)
     for claim in content.claim:
         claim.interval()
     arms = tuple(
-        _arm(content, experiment, table, name, chosen, mode, path)
+        _arm(content, table, name, chosen, mode, path)
         for table in (content.arm or (ArmTable(name="all"),))
         for name, chosen in _grid(table)
     )
@@ -113,7 +114,7 @@ def load_study(name: str, mode: str = "full") -> Study:
     twice = next((n for n in names if names.count(n) > 1), None)
     if twice is not None:
         raise InputError(f"two arms are called '{twice}'", key="arm", file=path)
-    return Study(name=path.stem, mode=mode, file=path, content=content, experiment=experiment, arms=arms, claims=claims)
+    return Study(name=path.stem, mode=mode, file=path, content=content, arms=arms, claims=claims)
 
 
 def _full_name(name: str) -> str:
@@ -137,11 +138,11 @@ def _grid(table: ArmTable) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _arm(
-    content: StudyFile, experiment: Experiment, table: ArmTable, name: str, chosen: Mapping[str, Any], mode: str,
-    path: Path,
+    content: StudyFile, table: ArmTable, name: str, chosen: Mapping[str, Any], mode: str, path: Path
 ) -> Arm:  # fmt: skip
-    fast = content.fast if mode == "fast" else {}
-    given = {**content.settings, **fast, **table.settings, **chosen}
+    experiment = find_experiment(table.experiment or content.experiment)
+    shared = {**content.settings, **(content.fast if mode == "fast" else {})} if not table.experiment else {}
+    given = {**shared, **table.settings, **chosen}
     replicates = table.replicates or content.replicates
     count = replicates.fast if mode == "fast" else replicates.full
     if count < 1 or replicates.chunk < 1:
@@ -152,6 +153,6 @@ def _arm(
     facts = (experiment.name, asdict(settings), content.seed, stream, replicates.chunk, __version__)
     said = json.dumps(facts, sort_keys=True, default=str)
     return Arm(
-        name=name, settings=settings, count=count, chunk=replicates.chunk, stream=stream,
+        name=name, experiment=experiment, settings=settings, count=count, chunk=replicates.chunk, stream=stream,
         fingerprint=hashlib.sha256(said.encode()).hexdigest(),
     )  # fmt: skip

@@ -17,7 +17,9 @@ SYMBOLIC = [model for model in MODELS if isinstance(model, Model)]
 WITH_SIGNAL = [model for model in MODELS if isinstance(model, Model) or model.signal is not None]
 TRAIN = load_protocol("disc-t2-mese").build(Scanner.preset("3T")).encoding
 PULSE = {"off_resonant_pulse": 340.0 * np.hanning(400), "off_resonant_dwell": 20e-6}
-SHEET = {**TRAIN.sheet, "frequency": 127.7e6, **PULSE}
+EXCITATION = TRAIN.sheet["pulses"]["excitation"]
+PULSES = {**TRAIN.sheet["pulses"], "saturation": {**EXCITATION, "signal": EXCITATION["signal"] * 4 / 3}}
+SHEET = {**TRAIN.sheet, "frequency": 127.7e6, **PULSE, "pulses": PULSES}
 SHEETS = {
     "mp2rage": {"echo_spacing": 0.006, "train_length": 100, "train_centre": 50},
     "look-locker": {"echo_spacing": 0.1, "train_length": 24},
@@ -60,7 +62,8 @@ def _example(model):
     if "ti" in names:
         columns = {"ti": np.geomspace(0.05, 2.2, 12), "tr": np.full(12, 2.5), "te": np.full(12, 0.01)}
     elif "td" in names:
-        columns = {"td": np.repeat([0.17, 0.67, 1.84, 3.84], 3), "te": np.tile([0.022, 0.055, 0.099], 4)}
+        echoes = np.array([0.022, 0.055, 0.099]) if model.name != "mdme-epg" else TRAIN.contrast["te"][[0, 2, 5]]
+        columns = {"td": np.repeat([0.17, 0.67, 1.84, 3.6], 3), "te": np.tile(echoes, 4)}
         columns |= {"tr": np.full(12, 4.0), "flip": np.full(12, np.pi / 2)}
     elif "recovery" in names:
         columns = {"recovery": np.geomspace(0.1, 4.0, 12)}

@@ -125,7 +125,7 @@ def test_defaults_play_on_every_preset(field):
     [
         ({"shifts": (0, 12)}, "use numbers from 0 to 11"),
         ({"effective_echoes": (2, 4)}, "use 6 to 10"),
-        ({"tr": 4.00001}, "cannot be shared evenly by 12 slices; use 4000.08 ms"),
+        ({"tr": 4.00001}, "cannot be shared evenly by 12 slots; use 4000.08 ms"),
         ({"tr": 0.504}, "shortest feasible"),
     ],
 )

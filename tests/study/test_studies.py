@@ -213,7 +213,7 @@ def test_experiment_that_forgets_the_replicate_axis_is_a_defect(tmp_path):
     from dataclasses import replace
 
     with pytest.raises(ValueError, match="without one row per replicate"):
-        run_study(replace(study, experiment=scalar), tmp_path / "out")
+        run_study(replace(study, arms=(replace(study.arms[0], experiment=scalar),)), tmp_path / "out")
 
 
 def test_every_shipped_study_loads():

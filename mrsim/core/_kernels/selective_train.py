@@ -114,13 +114,16 @@ def stored(t, which, first, back, e1, e2, pulse, fp, fm, z):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def play(
-    start, stop, r1, r2, rotation, exposure, phase, duration, transverse, kept, excited, which, spacing, tr, weight, out
+    start, stop, r1, r2, rotation, exposure, phase, duration, transverse, kept, excited, which, spacing, tr, saturated,
+    delays, weight, out
 ):  # fmt: skip
-    """Write the echoes of atoms start..stop, (atom, echo) complex over M0.
+    """Write the echoes of atoms start..stop, (atom, delay, echo) complex over M0.
 
     r1, r2 : (atom,), 1/s; rotation, exposure : (atom's B1, flip, place, 3, 3) of the refocusing pulses, with
     `phase` (place,) and `duration`; transverse, kept : (B1, place) what the excitation makes of unit longitudinal
-    magnetisation; excited : (atom,) index of B1; which : (echo,) index of the flip; weight : (place,) of the sum.
+    magnetisation; excited : (atom,) index of B1; which : (echo,) index of the flip; saturated : (B1, place) what a
+    saturation leaves of it, `delays` (delay,) before the excitation; weight : (place,) of the sum. A saturation that
+    leaves all is none.
     """
     n, places, flips = which.size, phase.size, rotation.shape[1]
     fp, fm, z = np.zeros(n + 3, np.complex128), np.zeros(n + 3, np.complex128), np.zeros(n + 3, np.complex128)
@@ -129,7 +132,6 @@ def play(
     for atom in range(start, stop):
         b = excited[atom]
         e1, e2 = math.exp(-free * r1[atom]), math.exp(-free * r2[atom])
-        rest = math.exp(-(tr - n * spacing) * r1[atom])
         pulse = math.exp(-0.5 * duration * r1[atom])
         out[atom] = 0.0
         for p in range(places):
@@ -138,6 +140,11 @@ def play(
             echoes(t, which, transverse[b, p], e1, e2, fp, fm, z, heard)
             lasting = stored(t, which, kept[b, p], 0.0, e1, e2, pulse, fp, fm, z)
             regained = stored(t, which, 0.0, 1.0, e1, e2, pulse, fp, fm, z)
-            mz = (1.0 + (regained - 1.0) * rest) / (1.0 - lasting * rest)
-            for echo in range(n):
-                out[atom, echo] += mz * weight[p] * heard[echo]
+            for d in range(delays.size):
+                # (1 - ...): what lacks of equilibrium decays, over the rest of TR, the saturation and the delay
+                rest = math.exp(-(tr - n * spacing - delays[d]) * r1[atom])
+                left = saturated[b, p] * math.exp(-delays[d] * r1[atom])
+                new = 1.0 - math.exp(-delays[d] * r1[atom]) + left * (1.0 - rest + rest * regained)
+                mz = new / (1.0 - left * rest * lasting)
+                for echo in range(n):
+                    out[atom, d, echo] += mz * weight[p] * heard[echo]

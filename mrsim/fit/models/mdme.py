@@ -25,8 +25,8 @@ B1_FITTED = Parameter(
     unit="",
     symbol="b_1",
     description="true over nominal flip angle",
-    lower=0.3,
-    upper=1.5,  # there the saturation turns by 180 deg and folds back
+    lower=0.4,
+    upper=1.45,  # at 1.5 the saturation turns by 180 deg and folds back
     grid=(0.5, 1.4, 8),
 )
 SATURATION = Option(

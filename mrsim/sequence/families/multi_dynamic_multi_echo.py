@@ -1,9 +1,10 @@
 """Multi-dynamic multi-echo (MDME, QRAPMASTER; Warntjes 2008, doi:10.1002/mrm.21635): T1, T2, PD and B1 at once.
 
-The repetition time is shared evenly by the slices. In its slot each slice is excited and read by a train of spin
-echoes, right after another slice has been saturated: with the shift k the slice whose turn comes k slots later. So
+The repetition time is shared evenly by the slices, or by more slots than there are slices. In its slot each slice is
+excited and read by a train of spin echoes, right after another slice has been saturated: with the shift k the slice
+whose turn comes k slots later. So
 
-    delay from saturation to excitation = k tr / slices + d,
+    delay from saturation to excitation = k tr / slots + d,
 
 where d is what lies between the two pulses of one slot. One dynamic per shift samples the recovery; within a train
 the echoes are dealt to several images, each with an effective echo time of its own.
@@ -40,6 +41,8 @@ class MultiDynamicMultiEcho(Refocused):
 
     slices: int = 12
     """Number of parallel slices: they share the repetition time, all of them in one concatenation."""
+    slots: int = 0
+    """Slots that share the repetition time; those beyond the slices stay empty. 0: as many as slices."""
     shifts: tuple[int, ...] = (1, 2, 5, 11)
     """Slots from the saturation of a slice to its excitation, one per dynamic."""
     saturation_flip: Angle = 2 * np.pi / 3
@@ -73,8 +76,12 @@ class MultiDynamicMultiEcho(Refocused):
         at_least("echo_train", self.echo_train, 1)
         for angle in self.refocusing_flip_at.values():
             flip_angle("refocusing_flip_at", angle)
-        if not self.shifts or min(self.shifts) < 0 or max(self.shifts) >= self.slices:
-            problem = f"is {self.shifts}; use numbers from 0 to {self.slices - 1}, below the number of slices"
+        if self.slots and self.slots < self.slices:
+            raise InputError(f"is {self.slots}; {self.slices} slices need as many slots, or 0", key="slots")
+        if not self.shifts or min(self.shifts) < 0 or max(self.shifts) >= self.shared_by:
+            problem = (
+                f"is {self.shifts}; use numbers from 0 to {self.shared_by - 1}, below the number of slices or slots"
+            )
             raise InputError(problem, key="shifts")
         images = len(self.effective_echoes)
         if images == 0 or self.echo_train % images:
@@ -87,6 +94,11 @@ class MultiDynamicMultiEcho(Refocused):
             if not image * share < echo <= (image + 1) * share:
                 problem = f"is {echo} for image {image + 1}; use {image * share + 1} to {(image + 1) * share}"
                 raise InputError(problem, key="effective_echoes")
+
+    @property
+    def shared_by(self) -> int:
+        """Slots of a repetition."""
+        return self.slots or self.slices
 
     @property
     def share(self) -> int:
@@ -124,17 +136,18 @@ class MultiDynamicMultiEcho(Refocused):
         slot = _Slot(protocol=self, played=played, saturation=_saturation(self, played), waits=(waits[0], waits[1]))
         content = {**slot.content(), "the echo train": self.echo_train * spacing, **played.tail()}
         need = limits.up(sum(content.values()))
-        tr, _ = solve("tr", self.tr, ({"all slices": need * self.slices},), limits, "take fewer slices or echoes")
-        if tr % (limits.raster * self.slices):
-            step = limits.raster * self.slices
-            problem = f"{text(tr)} cannot be shared evenly by {self.slices} slices; use {text(-(-tr // step) * step)}"
+        tr, _ = solve("tr", self.tr, ({"all slices": need * self.shared_by},), limits, "take fewer slices or echoes")
+        step = limits.raster * self.shared_by
+        if tr % step:
+            problem = f"{text(tr)} cannot be shared evenly by {self.shared_by} slots; use {text(-(-tr // step) * step)}"
             raise InputError(problem, key="tr")
-        blocks = slot.scan(tr // self.slices, sum(content.values()))
+        blocks = slot.scan(tr // self.shared_by, sum(content.values()))
         contrast = self._contrast(tr, spacing, slot.inner)
         first = self.effective_echoes[0] * spacing / NS
         facts: dict[str, float | str] = {"te": first, "echo_spacing": spacing / NS, "tr": tr / NS}
         sheet = refocused_sheet(self, played, flips, spacing / NS)
         sheet |= {"saturation_flip": self.saturation_flip, "effective_echoes": np.array(self.effective_echoes)}
+        sheet["pulses"] |= {"saturation": slot.saturation.sheet(scanner.gamma_bar)}
         return finished(self, played.plan, blocks, contrast, sheet, {**facts, "slices": float(self.slices)})
 
     def _contrast(self, tr: int, spacing: int, inner: int) -> dict[str, Any]:
@@ -142,7 +155,7 @@ class MultiDynamicMultiEcho(Refocused):
         pairs = [(k, echo) for k in self.shifts for echo in self.effective_echoes]
         return {
             "te": [echo * spacing / NS for _, echo in pairs],
-            "td": [(k * (tr // self.slices) + inner) / NS for k, _ in pairs],
+            "td": [(k * (tr // self.shared_by) + inner) / NS for k, _ in pairs],
             "tr": tr / NS,
             "flip": self.flip,
         }
@@ -179,10 +192,12 @@ class _Slot:
         cycles = self.protocol.saturation_spoiler_cycles
         return trapezoid(self.played.plan.limits, cycles * self.played.plan.crossings) if cycles else None
 
-    def blocks(self, turn: int, shift: int, average: int, shot: int, dynamic: int) -> list[Block]:
-        """Return the slot of the slice that is `turn`-th in the order."""
-        protocol, order = self.protocol, self.protocol.order()
-        spoiled = protocol.position(order[(turn + shift) % protocol.slices])
+    def blocks(self, turn: int, shift: int, read: list[Block]) -> list[Block]:
+        """Return the slot of the slice that is `turn`-th in the order, with its train `read`."""
+        later = (turn + shift) % self.protocol.shared_by
+        if later >= self.protocol.slices:
+            return [*wait(sum(self.content().values())), *read]
+        spoiled = self.protocol.position(self.protocol.order()[later])
         saturate = Block(
             duration=self.saturation.duration,
             rf=self.saturation.at(spoiled),
@@ -191,6 +206,11 @@ class _Slot:
         )
         lobe = self._spoiler()
         spoil = (Block(duration=longest(lobe), gz=lobe, name="spoil saturation"),) if lobe else ()
+        return [saturate, *spoil, *read]
+
+    def train(self, turn: int, average: int, shot: int, dynamic: int) -> list[Block]:
+        """Return the train of the slice that is `turn`-th in the order."""
+        protocol, order = self.protocol, self.protocol.order()
         lines = protocol.line_table()[shot].tolist() if shot >= 0 else [-1] * protocol.echo_train
         images = len(protocol.effective_echoes)
         common = {"average": average, "slice": order[turn], "repetition": 0}
@@ -198,8 +218,7 @@ class _Slot:
             {**common, "contrast": dynamic * images + echo // protocol.share, "echo": echo}
             for echo in range(protocol.echo_train)
         ]
-        read = self.played.blocks(lines, labels, self.waits, protocol.position(order[turn]))
-        return [saturate, *spoil, *read]
+        return self.played.blocks(lines, labels, self.waits, protocol.position(order[turn]))
 
     def scan(self, slot: int, content: int) -> list[Block]:
         """Return all dynamics; `slot` and what is played in it in ns."""
@@ -208,10 +227,12 @@ class _Slot:
                 f"a slot of {text(slot)} is shorter than its {text(content)}; raise tr or lower slices"
             )
         blocks: list[Block] = []
-        for dynamic, shift in enumerate(self.protocol.shifts):
-            for average, shot in self.protocol.lines():
+        protocol, quiet = self.protocol, [*wait(content - sum(self.content().values()))]
+        for dynamic, shift in enumerate(protocol.shifts):
+            for average, shot in protocol.lines():
                 repetition: list[Block] = []
-                for turn in range(self.protocol.slices):
-                    repetition += [*self.blocks(turn, shift, average, shot, dynamic), *wait(slot - content)]
+                for turn in range(protocol.shared_by):
+                    read = self.train(turn, average, shot, dynamic) if turn < protocol.slices else quiet
+                    repetition += [*self.blocks(turn, shift, read), *wait(slot - content)]
                 blocks += starting(repetition)
         return blocks

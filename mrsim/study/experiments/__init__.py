@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from ...core.errors import InputError, did_you_mean
 from ..experiment import Experiment
-from . import fast_imaging, fit_scatter
+from . import fast_imaging, fit_scatter, grade_ladder, relaxometry_pair, segmentation
 
-EXPERIMENTS: tuple[Experiment, ...] = (fit_scatter.EXPERIMENT, fast_imaging.EXPERIMENT)
+EXPERIMENTS: tuple[Experiment, ...] = (
+    fit_scatter.EXPERIMENT,
+    fast_imaging.EXPERIMENT,
+    grade_ladder.EXPERIMENT,
+    relaxometry_pair.EXPERIMENT,
+    segmentation.EXPERIMENT,
+)
 """Every experiment that a study file can name."""
 
 

@@ -1,0 +1,80 @@
+"""MDME with the pulses that are played: T1, T2, PD and B1 by extended phase graphs through the slice profiles.
+
+Like `mdme`, but every place of the slice has its own saturation, excitation and refocusing, from the waveforms and
+gradients of the protocol sheet; stimulated echoes bring longitudinal magnetisation into the train, the train disturbs
+the recovery, and the repetition is in the steady state of all that. What is not modelled: off-resonance, the slices
+in between, the transient of the first repetitions, magnetisation transfer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.errors import InputError
+from ...core.selective_train import SelectiveTrain
+from ..method import Method, Scan
+from ..model import PD, T1, T2, TE, TR
+from ..solve import over_chunks
+from ..tabulated import Axis, tabulated
+from .mdme import B1_FITTED, TD
+
+AXES = (
+    Axis(name="t1", lower=0.1, upper=8.0, count=22),
+    Axis(name="t2", lower=0.01, upper=3.0, count=24),
+    Axis(name="b1", lower=B1_FITTED.lower, upper=B1_FITTED.upper, count=56, logarithmic=False),
+)
+WITHIN = 1e-3
+"""An echo time may be off a multiple of the echo spacing by this share of the spacing."""
+
+
+def axes(scan: Scan) -> tuple[Axis, ...]:
+    """Return the axes of the grid."""
+    return AXES
+
+
+def atoms(scan: Scan, values: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the (n, atom) signed signals."""
+    for name in ("pulses", "refocusing_flips", "echo_spacing", "slice_thickness"):
+        scan.fact(name, METHOD.name)
+    train = SelectiveTrain.from_sheet(scan.sheet, scan.column("tr"))
+    delays, which = np.unique(scan.contrast["td"], return_inverse=True)
+    number = scan.contrast["te"] / train.spacing - 1
+    echo = np.round(number).astype(int)
+    if np.any(np.abs(number - echo) > WITHIN) or echo.min() < 0 or echo.max() >= len(train.shares):
+        raise InputError(
+            f"the echo times {np.round(1e3 * scan.contrast['te'], 3).tolist()} ms are no echoes of a train of "
+            f"{len(train.shares)} echoes {1e3 * train.spacing:g} ms apart",
+            key="te",
+        )
+    heard = train.echoes(values["t1"], values["t2"], values["b1"], _shared, delays)
+    # one phase per echo, that of the images with the longest delay, which are positive
+    last = heard[:, -1:, :]
+    return np.asarray(np.real(heard * np.conj(last / np.abs(last))).transpose(1, 2, 0)[which, echo])
+
+
+def _shared(work: Callable[[int, int], None], count: int) -> None:
+    over_chunks(work, 0, count, None, chunk=64)
+
+
+METHOD = tabulated(
+    atoms,
+    axes,
+    partial(
+        Method,
+        name="mdme-epg",
+        title="MDME (synthetic MRI): T1, T2, PD and B1, with stimulated echoes and slice profiles",
+        reference="Warntjes et al. 2008, doi:10.1002/mrm.21635; Hennig 1988, J Magn Reson 78:397",
+        parameters=(PD, T1, T2, B1_FITTED),
+        contrast=(TD, TE, TR),
+        constant=("tr",),
+        data="phase-referenced",
+        formula=(
+            r"S = \rho \int \mathrm{EPG}[\theta(z, b_1), \alpha_\mathrm{ex}(z, b_1), \alpha_\mathrm{ref}(z, b_1);"
+            r" T_D, T_E, T_R, T_1, T_2] \, \mathrm{d}z"
+        ),
+    ),
+)
