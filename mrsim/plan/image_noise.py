@@ -73,7 +73,8 @@ def image_noise(raw: Acquisition, coils: Coils | None = None) -> ImageNoise:
             note = "one coil cannot unfold undersampled k-space: SNR as with g = 1; name an array (--receive)"
             return ImageNoise(coils=flat, reconstruction=np.ones((contrasts, *grid.shape)), notes=(note,))
         try:
-            sigma = np.broadcast_to(reconstruct(once).sigma, (contrasts, *grid.shape))
+            images = reconstruct(once)
+            sigma = np.broadcast_to(images.sigma, (contrasts, *grid.shape)) / _gain(once)
         except InputError as error:
             note = f"reconstruction taken as ideal (g = 1): {error.problem}"
             return ImageNoise(coils=flat, reconstruction=np.ones((contrasts, *grid.shape)), notes=(note,))
@@ -92,6 +93,23 @@ def image_noise(raw: Acquisition, coils: Coils | None = None) -> ImageNoise:
     with np.errstate(divide="ignore", invalid="ignore"):
         left = np.where(gain > 0, ideal[:, None, None, None] / sigma / gain, 0.0)
     return ImageNoise(coils=gain, reconstruction=left)
+
+
+def _gain(raw: Acquisition) -> float:
+    """Return what the reconstruction makes of a uniform region of proton density 1: 1 but for weights off the raster.
+
+    A block over half of the field of view, whose k-space is known, is reconstructed from the same samples.
+    """
+    if raw.encoding.k_from != "trajectory":
+        return 1.0
+    grid, axes = raw.encoding.grid, 3 if raw.encoding.kind == "3d" else 2
+    size = 0.5 * np.array(grid.shape[::-1][:axes]) * np.array(grid.spacing[:axes])
+    block = np.prod(size * np.sinc(raw.imaging.k[..., :axes] * size), axis=-1)
+    block = block * (1.0 if axes == 3 else grid.thickness)
+    group = replace(raw.imaging, data=block[:, None].astype(np.complex128))
+    image = np.abs(reconstruct(replace(raw, groups={"imaging": group})).data[0])
+    middle = tuple(slice(n // 2 - n // 8, n // 2 + n // 8 + 1) for n in grid.shape)
+    return float(np.mean(image[middle]))
 
 
 def _has_holes(raw: Acquisition) -> bool:

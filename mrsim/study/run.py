@@ -242,8 +242,11 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         timings=clock.seconds,
         provenance=provenance(prepared),
     )
-    if not request.budget:
-        return result
+    return _split(result, progress) if request.budget else result
+
+
+def _split(result: RunResult, progress: Progress | None) -> RunResult:
+    """Return the run with its error budget, whose runs need all of this module."""
     from .budget import with_budget
 
     return with_budget(result, progress)
