@@ -259,7 +259,7 @@ def _body_pieces(spine: Spine, built: Stack, i: int, body: Body) -> list[Piece]:
             pieces.append(Piece(name=name, tissue="vertebral_bony_endplate", solid=skin, code=code, level=body.name))
     marrow = Piece(name=f"marrow_{body.name}", tissue="vertebral_bone_marrow", solid=core, code=1, level=body.name)
     vein = _basivertebral_vein(body)
-    return [*pieces, marrow, vein] if spine.surroundings != "none" and body.name[0] != "S" else [*pieces, marrow]
+    return [*pieces, marrow, vein] if not spine.excised and body.name[0] != "S" else [*pieces, marrow]
 
 
 def _basivertebral_vein(body: Body) -> Piece:

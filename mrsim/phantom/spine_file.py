@@ -65,8 +65,8 @@ class Spine:
     """From the uppermost down; S1 brings the sacrum with it."""
     grade: Literal[1, 2, 3, 4, 5]
     """Default Pfirrmann grade of every disc."""
-    surroundings: Literal["torso", "neck", "none"]
-    """none: vertebrae and discs alone, as excised."""
+    surroundings: Literal["torso", "neck", "none", "discs"]
+    """none: vertebrae and discs alone, as excised; discs: without the vertebrae."""
     conus: str = ""
     """Vertebra at whose lower end the cord ends in roots; "above": roots alone; empty: the cord runs through."""
     seed: int = 1
@@ -103,6 +103,11 @@ class Spine:
     subcutaneous_fat: Size
     finding: dict[str, Finding] = dataclasses.field(default_factory=dict)
     """By any name."""
+
+    @property
+    def excised(self) -> bool:
+        """Return True where nothing lies around the column."""
+        return self.surroundings in ("none", "discs")
 
     @property
     def discs(self) -> tuple[str, ...]:

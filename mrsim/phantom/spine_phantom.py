@@ -18,6 +18,8 @@ from .spine_surroundings import surrounding_pieces
 from .spine_truth import disc_measures, spine_lamellae, spine_rois
 from .tissue_file import GRADES
 
+OF_DISCS = (11, 12, 13, 14, 15, 70, 71, 73, 74)
+"""Kinds of structure that belong to discs and their endplates."""
 OTHERS = ("csf", "cord_white_matter", "multifidus", "erector_spinae", "psoas", "subcutaneous_fat")
 """Regions of interest beside discs and bodies."""
 
@@ -40,12 +42,14 @@ def spine_parts(spine: Spine, grades: tuple[int, ...], path: Path) -> SpineParts
     full = disc_grades(spine, grades)
     built = stack(spine, full)
     pieces = add_findings(spine, built, [*surrounding_pieces(spine, built), *column_pieces(spine, built)])
-    if spine.surroundings != "none":
+    if spine.surroundings == "discs":
+        pieces = [piece for piece in pieces if piece.code in OF_DISCS]
+    if not spine.excised:
         pieces = [_within(piece, spine.height.value / 2) for piece in pieces]
     names = {piece.name for piece in pieces}
     return SpineParts(
         pieces=tuple(pieces),
-        rois=spine_rois(built, tuple(name for name in OTHERS if name in names)),
+        rois=tuple(roi for roi in spine_rois(built, OTHERS) if names.intersection(roi.regions)),
         lamellae=spine_lamellae(spine, built),
         measures=disc_measures(spine, built),
         grades=full,

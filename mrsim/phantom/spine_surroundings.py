@@ -24,7 +24,7 @@ def surrounding_pieces(spine: Spine, built: Stack) -> list[Piece]:
     half = spine.height.value / 2
     span = (-half, half)
     pieces: list[Piece] = []
-    if spine.surroundings != "none":
+    if not spine.excised:
         pieces += _flesh(spine, back, span)
         pieces += _vessels(spine, front, span)
         pieces += _behind(spine, back, span)
@@ -36,7 +36,7 @@ def surrounding_pieces(spine: Spine, built: Stack) -> list[Piece]:
 
 def _length(spine: Spine, built: Stack, span: tuple[float, float]) -> tuple[float, float]:
     """Return how far the longitudinal ligaments reach along z."""
-    if spine.surroundings != "none":
+    if not spine.excised:
         return span
     first, last = built.bodies[0], built.bodies[-1]
     return last.frame.z - 0.3 * last.height, first.frame.z + 0.3 * first.height

@@ -253,3 +253,17 @@ def test_brain_has_a_cortex_about_as_thick_everywhere_and_more_fluid_in_folds_th
     assert 0.25 < share["brain_grey_matter"] / whole < 0.5
     assert 0.35 < share["brain_white_matter"] / whole < 0.6
     assert 0.08 < share["csf"] / whole < 0.25
+
+
+def test_single_disc_has_no_bone_and_the_volume_of_its_slab():
+    disc = load_phantom("single-disc", grade=2)
+    kinds = {tissue.name for tissue in disc.tissues}
+    assert kinds == {"cartilage_endplate", "annulus_fibrosus_outer", "annulus_fibrosus_inner", "nucleus_pulposus"}
+    grid = Grid(shape=(24, 48, 64), spacing=(1e-3, 1e-3, 1e-3))
+    filled = sum(part.sum() for part in disc.fractions(grid).values()) * grid.voxel_volume
+    measured = disc.history["discs"]["L4/5"]
+    depth, width = 36e-3, 52e-3
+    assert 0.7 * depth * width * measured["height_middle"] < filled < 1.1 * depth * width * measured["height_anterior"]
+    masks = disc.rois(grid)
+    assert masks["nucleus_pulposus_L4/5"].any()
+    assert not any(name.startswith(("marrow", "csf")) for name in masks)
