@@ -12,8 +12,9 @@ from typing import Any
 INTRODUCTION = """\
 # Signal models
 
-Every model below is one symbolic expression in `mrsim/fit/models/`. From it come the compiled value and
-Jacobian of the fit, the standard errors, the Cramér–Rao bound, and this page.
+Every entry below is one file in `mrsim/fit/models/`. A model is one symbolic expression, from which come the compiled
+value and Jacobian of the fit, the standard errors, the Cramér–Rao bound, and this page; a method brings arithmetic of
+its own. {doc}`relaxometry` says what the groups assume.
 """
 
 
