@@ -119,7 +119,9 @@ def others(voxels):
     known = {
         "t2-mono": ({"te": np.arange(1, 11) * 0.01}, {"t2": (0.03, 0.15)}),
         "inversion-recovery": (
-            {"ti": np.array([0.05, 0.3, 0.7, 1.3, 2.6]), "tr": np.full(5, 4.0), "te": np.full(5, 0.015)}, {"t1": (0.5, 2)}),
+            {"ti": np.array([0.05, 0.3, 0.7, 1.3, 2.6]), "tr": np.full(5, 4.0), "te": np.full(5, 0.015)},
+            {"t1": (0.5, 2)},
+        ),
         "spgr": ({"flip": np.radians([3.0, 8, 15, 25]), "tr": np.full(4, 0.015)}, {"t1": (0.5, 2)}),
     }  # fmt: skip
     for name, (contrast, ranges) in known.items():
