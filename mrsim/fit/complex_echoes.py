@@ -224,6 +224,15 @@ def first_offset(series: Complex, te: Array) -> Array:
     return np.asarray(-np.angle(step) / (2 * np.pi * float(np.diff(te).mean())))
 
 
+def first_decay(series: Complex, te: Array) -> Array:
+    """Return the (voxel,) rate from the energies of the early and the late half of the echoes, 1/s."""
+    half = len(te) // 2
+    early, late = (np.mean(np.abs(part) ** 2, axis=0) for part in (series[:half], series[-half:]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = np.log(early / late) / (2 * (te[-half:].mean() - te[:half].mean()))
+    return np.asarray(np.clip(np.nan_to_num(rate, nan=10.0, posinf=HIGHEST, neginf=0.0), 0.0, HIGHEST))
+
+
 def unaliased(offset: Array, held: NDArray[np.bool_], span: float) -> Array:
     """Return a (z, y, x) offset, Hz, without jumps by its period; NaN outside of `held`."""
     turns = np.where(held, offset, 0.0) * (2 * np.pi / span)

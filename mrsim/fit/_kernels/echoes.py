@@ -20,7 +20,7 @@ from numba import njit
 
 CONVERGED, NO_SIGNAL, LIMIT, AT_BOUND, NOT_FINITE, SINGULAR = 0, 1, 2, 3, 4, 5  # core.maps.STATUS
 FLAGS = {"contract"}
-STEP = 1e-10
+STEP = 1e-8  # Gauss-Newton steps shrink quadratically: what is left after such a one is below 1e-14
 PIVOT = 1e-13
 LEAST_DAMPING, MOST_DAMPING = 1e-12, 1e8
 DENSE = 1e-9  # a species whose share of the normal matrix is smaller cannot be told from the other
@@ -63,14 +63,13 @@ def amplitudes(series, v, te, basis, factor, weight, offset, decay, faster, out)
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS, error_model="numpy")
-def normal_equations(series, v, te, basis, factor, weight, p, free, prior, gradient, normal):
+def normal_equations(series, v, te, basis, factor, weight, p, free, prior, gradient, normal, re, im):
     """Write gradient and normal matrix at the parameters `p`; return the cost, with that of the prior."""
     kinds, n = basis.shape
     size = p.size
     column = v if factor.shape[1] > 1 else 0
     gradient[:], normal[:, :] = 0.0, 0.0
     cost = 0.0
-    re, im = np.empty(size), np.empty(size)
     for i in range(n):
         t, w = te[i], weight[i]
         turn = p[kinds] - 2.0 * math.pi * p[kinds + 1] * t
@@ -177,7 +176,7 @@ def fit_echoes(
     """
     kinds, size = basis.shape[0], values.shape[0]
     last = kinds + 2
-    p, trial, step = np.empty(size), np.empty(size), np.empty(size)
+    p, trial, step, re, im = np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size)
     gradient, normal, lower = np.empty(size), np.empty((size, size)), np.zeros((size, size))
     new_gradient, new_normal = np.empty(size), np.empty((size, size))
     for v in range(start, stop):
@@ -188,7 +187,7 @@ def fit_echoes(
         if free == 2:
             p[size - 1] = values[size - 1, v]
         amplitudes(series, v, te, basis, factor, weight, p[kinds + 1], p[last], p[size - 1] if free == 2 else 0.0, p)
-        best = normal_equations(series, v, te, basis, factor, weight, p, free, prior[v], gradient, normal)
+        best = normal_equations(series, v, te, basis, factor, weight, p, free, prior[v], gradient, normal, re, im)
         damping, finished, rounds, held = 1e-3, False, 0, -1
         while not finished and rounds < limit:
             rounds += 1
@@ -211,7 +210,7 @@ def fit_echoes(
                 unit = reach if a < kinds else 1.0
                 small = small and abs(trial[a] - p[a]) <= STEP * (abs(p[a]) + unit)
             now = normal_equations(
-                series, v, te, basis, factor, weight, trial, free, prior[v], new_gradient, new_normal
+                series, v, te, basis, factor, weight, trial, free, prior[v], new_gradient, new_normal, re, im
             )  # fmt: skip
             if now <= best:
                 p[:], gradient[:], normal[:, :] = trial, new_gradient, new_normal

@@ -23,6 +23,7 @@ from ..complex_echoes import (
     EchoSolution,
     alternation,
     equally_spaced,
+    first_decay,
     first_offset,
     period,
     search,
@@ -125,14 +126,16 @@ def _solver(name: str) -> Callable[[Scan, Series], Solution]:
     def solve(scan: Scan, series: Series) -> Solution:
         solution, (te, data, weight) = start(METHODS[name], series), ordered(scan, series)
         data = np.where(solution.status == 0, data, 0.0)
-        basis, zero = np.ones((1, len(te)), np.complex128), np.zeros(data.shape[1])
+        basis = np.ones((1, len(te)), np.complex128)
 
         def fit(turned: Complex) -> EchoSolution:
             if equally_spaced(te):
                 offset = first_offset(turned, te)
             else:
                 offset = search(turned, te, basis, weight, (0.0,), series.threads)[1][0]
-            return solve_echoes(turned, te, basis, offset, zero + 10.0, free=1, weight=weight, threads=series.threads)
+            return solve_echoes(
+                turned, te, basis, offset, first_decay(turned, te), free=1, weight=weight, threads=series.threads
+            )
 
         found, line = straightened(fit, scan, data, te, basis)
         _written(solution, found)
