@@ -29,6 +29,9 @@ def separated(raw: Acquisition) -> Acquisition:
         return raw
     values = np.stack([labels[name] for name in varying], axis=1)
     states, which = np.unique(values, axis=0, return_inverse=True)
+    contrast = labels.get("contrast", np.zeros(len(which.ravel()), dtype=np.int64))
+    if len(np.unique(np.stack([contrast, which.ravel()]), axis=1).T) == len(np.unique(contrast)):
+        return raw  # every contrast was measured in one state only: the contrasts tell them apart already
     return _numbered(raw, varying, states, which.ravel())
 
 
