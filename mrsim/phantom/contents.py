@@ -116,9 +116,11 @@ def _cut_solids(regions: Sequence[Region], axis: str, grid: Grid, subsamples: in
                 raise InputError(f"region '{region.name}' mixes into '{region.mix.into}', which does not exist")
             into = names.index(region.mix.into)
         painted.append(Painted(solid=region.solid(axis), mix=region.mix, into=into))
-    lattice = _lattice(grid, [0, 1, 2])
-    found = solid_contents(painted, lattice, (subsamples, subsamples, subsamples))
-    x, y, z = np.unravel_index(found.cell, lattice.counts)
+    # two layers are one cell: its sub-cells along z are the layers
+    pieces = 2 if grid.shape[0] % 2 == 0 and subsamples % 2 == 0 else 1
+    lattice = _joined(_lattice(grid, [0, 1, 2]), pieces)
+    found = solid_contents(painted, lattice, (subsamples, subsamples, subsamples), pieces)
+    x, y, z = np.unravel_index(found.cell, grid.shape[::-1])
     return np.ravel_multi_index((z, y, x), grid.shape).astype(np.int64), found.region, found.fraction
 
 
@@ -128,6 +130,13 @@ def _lattice(grid: Grid, frame: list[int]) -> Lattice:
     first = np.array([grid.coordinates(a)[0] for a in range(3)])
     counts = (grid.shape[2], grid.shape[1], grid.shape[0])
     return Lattice(origin=grid.to_world(first)[frame], steps=steps, counts=counts)
+
+
+def _joined(lattice: Lattice, layers: int) -> Lattice:
+    """Return the lattice with so many layers along the last axis joined to one."""
+    steps = lattice.steps * np.array([[1.0], [1.0], [layers]])
+    counts = (*lattice.counts[:2], lattice.counts[2] // layers)
+    return Lattice(origin=lattice.origin + (layers - 1) / 2 * lattice.steps[2], steps=steps, counts=counts)
 
 
 def _plane_level(shape: Shape) -> Any:

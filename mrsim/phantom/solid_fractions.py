@@ -110,8 +110,10 @@ class Contents:
     """(m,) share of the cell's volume."""
 
 
-def solid_contents(painted: Sequence[Painted], lattice: Lattice, subsamples: tuple[int, int, int]) -> Contents:
-    """Return the visible content of every cell.
+def solid_contents(
+    painted: Sequence[Painted], lattice: Lattice, subsamples: tuple[int, int, int], pieces: int = 1
+) -> Contents:
+    """Return the visible content of every cell, or of its pieces along the last axis.
 
     Parameters
     ----------
@@ -121,6 +123,8 @@ def solid_contents(painted: Sequence[Painted], lattice: Lattice, subsamples: tup
         The cells, in world axes.
     subsamples : (int, int, int)
         Sub-cells along each lattice axis in cells that boundaries cross, at least 2.
+    pieces : int
+        Equal pieces of a cell, each a whole number of sub-cells; the flat index is then in (n0, n1, n2 * pieces).
     """
     found: list[tuple[Integers, Integers, Array]] = []
     counts = np.array(lattice.counts)
@@ -138,7 +142,10 @@ def solid_contents(painted: Sequence[Painted], lattice: Lattice, subsamples: tup
             candidates = candidates[:, parent]
         block = extent
         places, candidates, covering = _settle(painted, lattice, places, block, candidates, found)
-    _cross(painted, lattice, places, candidates, covering, subsamples, found)
+    found = [tuple(np.repeat(entry, pieces) for entry in part) for part in found]  # type: ignore[misc]
+    for index, (cell, region, fraction) in enumerate(found):
+        found[index] = (cell * pieces + np.arange(len(cell)) % pieces, region, fraction)
+    _cross(painted, lattice, places, candidates, covering, (*subsamples, pieces), found)
     cell, region, fraction = (np.concatenate([entry[i] for entry in found]) for i in range(3))
     return Contents(cell=cell.astype(np.int64), region=region.astype(np.int64), fraction=fraction)
 
@@ -186,11 +193,12 @@ def _settle(
 
 def _cross(
     painted: Sequence[Painted], lattice: Lattice, places: Integers, candidates: NDArray[np.bool_],
-    covering: Integers, subsamples: tuple[int, int, int], found: list[tuple[Integers, Integers, Array]],
+    covering: Integers, cuts: tuple[int, int, int, int], found: list[tuple[Integers, Integers, Array]],
 ) -> None:  # fmt: skip
-    """Paint the sub-cells of cells that boundaries cross, in chunks of cells."""
+    """Paint the sub-cells of cells that boundaries cross, in chunks of cells; cuts: sub-cells by axis, and pieces."""
     if len(places) == 0:
         return
+    subsamples, pieces = cuts[:3], cuts[3]
     ends = np.cumsum(candidates.sum(axis=0))
     axes = [((np.arange(n) + 0.5) / n - 0.5) for n in subsamples]
     offsets = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3) @ lattice.steps
@@ -202,15 +210,17 @@ def _cross(
         some = slice(first, last)
         centre = lattice.origin + places[some] @ lattice.steps
         cell = np.ravel_multi_index(tuple(places[some].T), lattice.counts)
-        found.extend(_paint_cells(painted, cell, centre, offsets, candidates[:, some], covering[some], subsamples))
+        found.extend(
+            _paint_cells(painted, cell, centre, offsets, candidates[:, some], covering[some], subsamples, pieces)
+        )
         first = last
 
 
 def _paint_cells(
     painted: Sequence[Painted], cell: Integers, centre: Array, offsets: Array, candidates: NDArray[np.bool_],
-    covering: Integers, subsamples: tuple[int, int, int],
+    covering: Integers, subsamples: tuple[int, int, int], pieces: int,
 ) -> list[tuple[Integers, Integers, Array]]:  # fmt: skip
-    """Return the (cell, region, fraction) lists of some cells."""
+    """Return the (cell, region, fraction) lists of some cells' pieces."""
     from ._kernels.paint import paint
 
     row, backwards = np.nonzero(candidates[::-1].T)  # by cell, top region first
@@ -227,9 +237,12 @@ def _paint_cells(
         if mix is not None:
             share[mine] = mix.share_around(centre[row[mine]], offsets)
     most = int(np.diff(start).max()) + 1
-    filled, moved = np.zeros(len(row)), np.zeros(len(row))
+    filled, moved = np.zeros((len(row), pieces)), np.zeros((len(row), pieces))
     room = (np.empty((most, 4)), np.empty(most, dtype=np.int64), np.empty(most + 1), np.empty(3))
     paint(start, value, share, subsamples, *room, filled, moved)
     into = np.array([p.into for p in painted])[region]
-    seen, handed = filled > 0, moved > 0
-    return [(cell[row[seen]], region[seen], filled[seen]), (cell[row[handed]], into[handed], moved[handed])]
+    found = []
+    for number, volume in ((region, filled), (into, moved)):
+        pair, piece = np.nonzero(volume > 0)
+        found.append((cell[row[pair]] * pieces + piece, number[pair], volume[pair, piece]))
+    return found

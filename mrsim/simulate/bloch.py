@@ -8,8 +8,8 @@ place in the plane; otherwise every spin is carried through by itself. Both give
 
 from __future__ import annotations
 
-import math
 import os
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,18 +19,19 @@ from ..core.acquisition import Acquisition
 from ..core.coils import Coils
 from ..core.errors import InputError
 from ..phantom.phantom import Phantom
-from ..phantom.spins import Spins
 from ..sequence.timeline import Timeline
 from .by_class import by_class
+from .by_section import by_section
 from .by_spin import by_spin
-from .classes import ClassOptions, TissueClass, tissue_classes
 from .cuda import device_name, on_cuda
 from .in_plane import contrast_weights, in_plane_error
 from .job import Job
 from .object_cells import aliased_spoilers, outside_field_of_view, sampling_grid
 from .options import Bloch, Progress
-from .program import Program, program
 from .receiver import acquisition, check_readouts
+from .road import obstacle, plan_of
+from .sections import sections_of
+from .task import Task
 
 
 def run_bloch(
@@ -43,107 +44,83 @@ def run_bloch(
 ) -> Acquisition:
     """Simulate a scan of a phantom; return noise-free raw data, in m^3 of proton density 1."""
     check_readouts(timeline)
-    job, dephasing_error = job_of(timeline, phantom, engine, threads, progress, coils)
-    cells, spins = job.cells, job.spins
+    task = task_of(timeline, phantom, engine, threads, progress, coils)
+    slab = task.slab
+    alike = phantom.uniform_through(timeline.encoding.grid, slab.spacing[2] * slab.shape[0])
+    sections = sections_of(timeline, slab, engine, alike)
+    if len(sections) > 1 and engine.reuse and engine.device == "cpu":
+        found = by_section(task, sections, alike)
+        if not isinstance(found, str):
+            return _received(task, *found)
+    job, dephasing_error = job_of(task)
     signal, contrast, facts = _signal(job)
+    spacing = (*slab.spacing[:2], slab.spacing[2] * slab.shape[0] / facts["sub_slices"])
     warned = tuple(facts.pop(name) for name in ("field_warning",) if name in facts)
-    spacing = (*cells.spacing[:2], cells.spacing[2] * cells.shape[0] / facts["sub_slices"])
-    facts = {
-        "engine": "bloch",
-        "precision": engine.precision,
+    facts |= {
+        "warnings": (*aliased_spoilers(timeline, spacing), *warned),
         "device": device_name() if job.on_cuda else "cpu",
         "classes": len(job.classes),
         "t2_prime_error": dephasing_error,
-        "in_plane_error": in_plane_error(phantom, timeline.encoding.grid, cells, spins, contrast),
-        "warnings": (*outside_field_of_view(timeline, phantom), *aliased_spoilers(timeline, spacing), *warned),
-        **facts,
+        "in_plane_error": in_plane_error(phantom, timeline.encoding.grid, slab, job.spins, contrast),
     }
-    return acquisition(timeline, signal, facts, coils)
+    return _received(task, signal, facts)
 
 
-def job_of(
+def task_of(
     timeline: Timeline,
     phantom: Phantom,
     engine: Bloch,
     threads: int | None,
     progress: Progress | None,
     coils: Coils | None,
-) -> tuple[Job, float]:
-    """Return the simulation that is to be done and the error of its T2'."""
-    cells = sampling_grid(timeline, phantom, engine)
-    spins = phantom.sample(cells)
-    if len(spins.volume) == 0:
-        raise InputError(f"phantom '{phantom.name}' has no spins in the slice; move the slice or the phantom")
-    classes, dephasing_error = _classes(timeline, spins, engine)
-    job = Job(
+) -> Task:
+    """Return what is asked for, with the cells of the slab that it takes."""
+    return Task(
         timeline=timeline,
-        classes=classes,
-        spins=spins,
-        cells=cells,
+        phantom=phantom,
         engine=engine,
         workers=threads or os.cpu_count() or 1,
         progress=progress,
-        sensitivity=None if coils is None else coils.sensitivity(cells.to_world(spins.position)),
-        on_cuda=on_cuda(engine.device, obstacle(timeline, classes, bool(spins.motion))),
+        coils=coils,
+        slab=sampling_grid(timeline, phantom, engine),
     )
-    return job, dephasing_error
 
 
-def _classes(timeline: Timeline, spins: Spins, engine: Bloch) -> tuple[list[TissueClass], float]:
-    """Return the classes that the engine is asked to simulate and the error of their T2'."""
-    options = ClassOptions(
-        t2_prime_accuracy=engine.t2_prime_accuracy if engine.t2_prime else math.inf,
-        chemical_shift=engine.chemical_shift,
-    )
-    classes, error = tissue_classes(spins, timeline, options)
-    if engine.only:
-        classes = [kind for kind in classes if kind.tissue in engine.only]
-        if not classes:
-            raise InputError(
-                f"no spins of {', '.join(engine.only)} in the slice; tissues: {', '.join(spins.tissues)}", key="only"
-            )
-    return classes, error
+def _received(task: Task, signal: NDArray[np.complex128], facts: dict[str, Any]) -> Acquisition:
+    """Return what the receiver makes of the (readout, coil, sample) signal, with what the numerics were."""
+    history = {"engine": "bloch", "precision": task.engine.precision, "device": "cpu", **facts}
+    history["warnings"] = (*outside_field_of_view(task.timeline, task.phantom), *facts["warnings"])
+    return acquisition(task.timeline, signal, history, task.coils)
 
 
-def obstacle(timeline: Timeline, classes: list[TissueClass], moving: bool) -> str | None:
-    """Return what keeps the spins from travelling alone in linear fields at rest, or None."""
-    if timeline.spatial is not None:
-        return "fields are not linear in position"
-    if moving:
-        return "the object moves"
-    return "pools exchange magnetisation" if any(kind.exchange for kind in classes) else None
+def job_of(task: Task) -> tuple[Job, float]:
+    """Return the simulation of the whole slab at once and the error of its T2'."""
+    job, error = task.job(task.slab, 0.0)
+    if len(job.spins.volume) == 0:
+        raise InputError(f"phantom '{task.phantom.name}' has no spins in the slice; move the slice or the phantom")
+    if not job.classes:
+        raise _none_of(task.engine, job)
+    hindrance = obstacle(task.timeline, job.classes, bool(job.spins.motion))
+    return replace(job, on_cuda=on_cuda(task.engine.device, hindrance)), error
+
+
+def _none_of(engine: Bloch, job: Job) -> InputError:
+    listed = ", ".join(job.spins.tissues)
+    return InputError(f"no spins of {', '.join(engine.only)} in the slice; tissues: {listed}", key="only")
 
 
 def _signal(job: Job) -> tuple[NDArray[np.complex128], NDArray[np.complex128], dict[str, Any]]:
     """Return the (readout, coil, sample) signal, m^3, the (image, tissue) contrast, and what the numerics were."""
     cells, engine = job.cells, job.engine
     reach = (2 * float(np.abs(job.spins.position[:, :2]).max()), cells.spacing[2] * cells.shape[0])
-    plan = _plan(job, reach)
+    plan = plan_of(job, reach)
     if not isinstance(plan, str):
         signal, magnetisation, report = by_class(job, plan)
-        return signal, contrast_weights(job.timeline, magnetisation), {"reuse": "through the slice", **report}
+        contrast = contrast_weights(job.timeline, magnetisation.mean(axis=1))
+        return signal, contrast, {"reuse": "through the slice", **report}
     for key, asked in (("ideal_slice", engine.ideal_slice), ("start", engine.start == "steady")):
         if asked:
             raise InputError(f"needs reuse through the slice, but {plan}", key=key)
     signal, report = by_spin(job)
     pd = np.array([sum(pool.pd for pool in pools) for pools in job.spins.pools], dtype=np.complex128)
     return signal, pd[None], {"reuse": plan, **report}
-
-
-def _plan(job: Job, reach: tuple[float, float]) -> Program | str:
-    """Return how the slice is reused, or why it is not."""
-    if job.on_cuda:
-        return "on a graphics processor every spin travels by itself"
-    if not job.engine.reuse:
-        return "reuse is switched off"
-    exchanging = any(kind.exchange for kind in job.classes)
-    if job.spins.motion and (exchanging or job.timeline.spatial is not None):
-        what = "pools that exchange" if exchanging else "spins in fields that are not linear in position"
-        raise InputError(f"{what} cannot move; take them out, or the motion", key="motion")
-    if job.timeline.spatial is not None:
-        return "fields are not linear in position"
-    if exchanging:
-        return "pools exchange magnetisation"
-    if job.spins.motion:
-        return "the object moves"
-    return program(job.timeline, reach)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..phantom.spins import Spins
+from ..sequence.timeline import Timeline
 from .classes import TissueClass
 from .field_nodes import on_nodes
 from .job import Job
@@ -17,12 +19,13 @@ from .plane import Pencils, Windows, column_signal, pencil_signal, pencils_of, p
 from .program import Program
 from .pulse_maps import Relaxation
 from .receiver import window_kinds, windows_of
-from .slice_reuse import Resolution, Response, Scan, change, refine, respond
+from .slice_reuse import Resolution, Response, Scan, change, refine, respond, responses
 from .walker import Slab
 
 Key = tuple[float, float]
 """What classes share that need the same resolution: r1 and r2."""
-
+Known = tuple[Resolution, float]
+"""A resolution and the thickness of the layers that it divides, m."""
 
 Carriers = tuple[int, int]
 """What classes share that lie alike: the identities of their members and shares."""
@@ -36,28 +39,47 @@ def carriers(kind: TissueClass) -> Carriers:
 class _ClassRun:
     """The work for each class, with what the classes of one scan share."""
 
-    def __init__(self, job: Job, plan: Program) -> None:
+    def __init__(self, job: Job, plan: Program, known: dict[Key, Known], pencils: bool = True) -> None:
         self.job, self.plan, self.engine = job, plan, job.engine
         cells, engine = job.cells, job.engine
         slab = Slab(
             thickness=cells.spacing[2] * cells.shape[0],
             layers=cells.shape[0],
             ideal=engine.ideal_slice,
+            middle=job.middle,
             start=engine.start,
         )
-        self.scan = Scan(timeline=job.timeline, plan=plan, slab=slab, dtype=engine.dtype)
+        self.scan = Scan(timeline=job.timeline, plan=plan, slab=slab, dtype=engine.dtype, seen=_seen(job, plan))
         self.classes, self.field_facts = on_nodes(self.scan, job)
         self.keys: list[Key] = [(kind.r1, kind.r2) for kind in self.classes]
-        self.resolutions: dict[Key, Resolution] = {}
+        self.known = known
         self.kept: dict[int, Response] = {}
-        table = job.timeline.readouts
-        self.windows = [Windows.of(windows_of(table, rows), rows, plan) for rows in window_kinds(table)]
+        table, heard = job.timeline.readouts, plan.heard
+        kinds = [rows[np.isin(rows, heard)] for rows in window_kinds(table)]
+        self.windows = [Windows.of(windows_of(table, rows), rows, plan) for rows in kinds if len(rows)]
+        self.echo = _echo_orders(job, plan)
         self.pencils: dict[Carriers, Pencils] = {}
-        if all(pencils_suffice(part.table, plan) for part in self.windows):
+        if pencils and all(pencils_suffice(part.table, plan) for part in self.windows):
             for kind in self.classes:
                 if carriers(kind) not in self.pencils:
                     plane = plane_of(job.spins, kind.members, cells.shape, job.heard(kind))
                     self.pencils[carriers(kind)] = pencils_of(plan, plane)
+
+    @property
+    def fixed(self) -> int | None:
+        """The sub-slices per layer that the user asks for."""
+        if self.engine.sub_slices is None:
+            return None
+        return max(1, int(self.engine.sub_slices * self.job.share / self.scan.slab.layers + 1e-9))
+
+    def resolution(self, index: int) -> Resolution:
+        """Return the resolution of a class in the layers of this section."""
+        found, layer = self.known[self.keys[index]]
+        finer = self.job.cells.spacing[2] / layer
+        if abs(finer - 1) < 1e-9:
+            return found
+        counts = [math.ceil(n * finer - 1e-9) for n in (found.per_layer, found.compared)]
+        return replace(found, per_layer=counts[0], compared=counts[1])
 
     def relaxation(self, index: int) -> Relaxation:
         kind = self.classes[index]
@@ -70,11 +92,8 @@ class _ClassRun:
         """
         mine = [i for i, k in enumerate(self.keys) if k == key]
         leader = max(mine, key=lambda i: self.classes[i].pd)
-        fixed = self.engine.sub_slices
-        per_layer = None if fixed is None else max(1, fixed // self.scan.slab.layers)
-        found, response = refine(
-            self.scan, self.relaxation(leader), self.engine.accuracy, per_layer, self.engine.rf_step
-        )
+        fixed = self.fixed
+        found, response = refine(self.scan, self.relaxation(leader), self.engine.accuracy, fixed, self.engine.rf_step)
         farthest = {
             max(mine, key=lambda i: abs(self.classes[i].offset - self.classes[leader].offset)),
             min(mine, key=lambda i: self.classes[i].b1),
@@ -91,23 +110,18 @@ class _ClassRun:
         self.kept[leader] = response
         return found
 
-    def signal(self, index: int) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
-        """Return the (readout, coil, sample) signal of one class, m^3, and its (readout,) mean over the slab."""
-        kind, job = self.classes[index], self.job
+    def signal(self, index: int) -> tuple[list[NDArray[np.complex128]], NDArray[np.complex128]]:
+        """Return the (readout, coil, sample) signal of one class in the windows of each kind, m^3, and the
+        (layer, readout) magnetisation that the plane does not dephase at the centre of k-space.
+        """
+        kind = self.classes[index]
         response = self.kept.pop(index, None)
         if response is None:
-            response = respond(self.scan, self.relaxation(index), self.resolutions[self.keys[index]])
-        readouts, samples = job.timeline.readouts.t.shape
-        if len(self.windows) == 1:
-            signal = self._received(self.windows[0], kind, response)
-        else:
-            signal = np.zeros((readouts, job.coils, samples), dtype=np.complex128)
-            for part in self.windows:
-                found = self._received(part, kind, response)
-                signal[part.rows, :, : found.shape[2]] = found
-        still = np.flatnonzero(response.orders == 0)
-        mean = response.coefficients[..., still].sum(axis=-1).mean(axis=1)[response.row]
-        return signal, mean
+            response = respond(self.scan, self.relaxation(index), self.resolution(index))
+        column = {int(order): index for index, order in enumerate(response.orders)}
+        chosen = np.array([column.get(int(order), -1) for order in self.echo])
+        mean = response.coefficients[response.row, :, chosen].T * (chosen >= 0)
+        return [self._received(part, kind, response) for part in self.windows], mean
 
     def _received(self, part: Windows, kind: TissueClass, response: Response) -> NDArray[np.complex128]:
         """Return the (readout, coil, sample) signal of one class, m^3, in windows of one kind."""
@@ -115,6 +129,25 @@ class _ClassRun:
         if self.pencils:
             return pencil_signal(part, self.plan, self.pencils[carriers(kind)], response, kind, dtype)
         return column_signal(part, self.plan, job.spins, response, kind, job.heard(kind), job.cells.shape, dtype)
+
+
+def _seen(job: Job, plan: Program) -> int | None:
+    """Return the highest in-plane order that cells can show in a section; None for a slab that is one."""
+    winding = float(np.abs(plan.base).max())
+    if job.share == 1.0 or winding == 0.0:
+        return None
+    finest, largest = min(job.cells.spacing[:2]), float(np.abs(job.timeline.readouts.k[..., :2]).max())
+    return max(1, math.floor((0.5 / finest + largest) / winding))
+
+
+def _echo_orders(job: Job, plan: Program) -> NDArray[np.int64]:
+    """Return the (readout,) in-plane order that is rephased where each readout comes nearest to the k-space centre."""
+    table, squared = job.timeline.readouts, float(plan.base @ plan.base)
+    if squared == 0.0:
+        return np.zeros(len(table.dwell), dtype=np.int64)
+    nearest = np.argmin(np.abs(table.k[..., :2] @ plan.base), axis=1)
+    wound = plan.plane_moment + table.moment[np.arange(len(nearest)), nearest, :2]
+    return np.rint(wound @ plan.base / squared).astype(np.int64)
 
 
 def share_of(kind: TissueClass, spins: Spins) -> float:
@@ -128,38 +161,57 @@ def _tissue_volume(kind: TissueClass, spins: Spins) -> float:
     return float(spins.volume[spins.tissue == spins.tissues.index(kind.tissue)].sum())
 
 
-def by_class(job: Job, plan: Program) -> tuple[NDArray[np.complex128], NDArray[np.complex128], dict[str, Any]]:
+def by_class(
+    job: Job, plan: Program, known: dict[Key, Known] | None = None
+) -> tuple[NDArray[np.complex128], NDArray[np.complex128], dict[str, Any]]:
     """Return the (readout, coil, sample) signal, m^3, the contrast of the tissues, and what the numerics were.
 
-    The contrast is the (tissue, readout) transverse magnetisation that the plane does not dephase, per volume of
-    each tissue. The sums run over the classes in their order, so they do not depend on the number of workers.
+    The contrast is the (tissue, layer, readout) transverse magnetisation that the plane does not dephase, per volume
+    of each tissue. The sums run over the classes in their order, so they do not depend on the number of workers.
+
+    known : resolutions that other sections found, and receives those found here.
     """
-    run = _ClassRun(job, plan)
+    run = _ClassRun(job, plan, {} if known is None else known)
     classes = run.classes
     names = {name: index for index, name in enumerate(job.spins.tissues)}
     readouts, samples = job.timeline.readouts.t.shape
     total = np.zeros((readouts, job.coils, samples), dtype=np.complex128)
-    contrast = np.zeros((len(names), len(total)), dtype=np.complex128)
+    contrast = np.zeros((len(names), job.cells.shape[0], readouts), dtype=np.complex128)
     with ThreadPoolExecutor(job.workers) as pool:
         try:
-            distinct = sorted(set(run.keys))
-            run.resolutions = dict(zip(distinct, pool.map(run.resolve, distinct), strict=True))
-            sizes = [len(k.members) * run.resolutions[key].per_layer for k, key in zip(classes, run.keys, strict=True)]
-            counts = np.cumsum(sizes)
+            distinct = sorted(set(run.keys) - set(run.known))
+            for key, found in zip(distinct, pool.map(run.resolve, distinct), strict=True):
+                run.known[key] = (found, job.cells.spacing[2])
+            used = [run.resolution(index) for index in range(len(classes))]
+            counts = np.cumsum([len(k.members) * found.per_layer for k, found in zip(classes, used, strict=True)])
             for done, (signal, mean) in enumerate(pool.map(run.signal, range(len(classes)))):
-                total += signal
+                for part, heard in zip(run.windows, signal, strict=True):
+                    total[part.rows, :, : heard.shape[2]] += heard
                 contrast[names[classes[done].tissue]] += classes[done].pd * share_of(classes[done], job.spins) * mean
                 if job.progress:
                     job.progress(int(counts[done]), int(counts[-1]))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    found = list(run.resolutions.values())
     facts = {
-        "discretisation_error": max(r.error for r in found),
-        "rf_step_error": max(r.rf_error for r in found),
-        "rf_substeps": max(r.rf_split for r in found),
-        "sub_slices": max(r.per_layer for r in found) * run.scan.slab.layers,
+        "discretisation_error": max(r.error for r in used),
+        "rf_step_error": max(r.rf_error for r in used),
+        "rf_substeps": max(r.rf_split for r in used),
+        "sub_slices": max(r.per_layer for r in used) * run.scan.slab.layers,
         "spins": int(counts[-1]),
     }
     return total, contrast, facts | run.field_facts
+
+
+def far_error(job: Job, plan: Program, timeline: Timeline, whole: Program, known: dict[Key, Known]) -> float:
+    """Return what leaving out the pulses and readouts of far slices changes, over M0, for the class with most spins.
+
+    job, plan : a section with what plays there. timeline, whole : all that plays.
+    """
+    run = _ClassRun(job, plan, known, pencils=False)
+    held = [kind.pd * float(kind.volumes(job.spins.volume).sum()) for kind in run.classes]
+    leader = int(np.argmax(held))
+    scans = run.scan, replace(run.scan, timeline=timeline, plan=whole)
+    near, far = (responses(scan, run.relaxation(leader), run.resolution(leader)) for scan in scans)
+    near[np.setdiff1d(np.arange(len(near)), plan.heard)] = 0
+    return float(np.abs(near - far).sum(axis=2).mean(axis=1).max(initial=0.0))

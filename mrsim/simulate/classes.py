@@ -160,7 +160,11 @@ def _kinds(spins: Spins) -> list[tuple[int, NDArray[np.int64], float | None, flo
         mine = np.flatnonzero(spins.tissue == tissue)
         if len(mine) == 0:
             continue
-        levels, level = np.unique(np.stack([spins.offset[mine], spins.b1[mine]]), axis=1, return_inverse=True)
+        fields = np.stack([spins.offset[mine], spins.b1[mine]])
+        if np.all(fields == fields[:, :1]):
+            kinds.append((tissue, mine, float(fields[0, 0]), float(fields[1, 0])))
+            continue
+        levels, level = np.unique(fields, axis=1, return_inverse=True)
         if levels.shape[1] > MAX_LEVELS:
             kinds.append((tissue, mine, None, 1.0))
             continue

@@ -75,7 +75,7 @@ class _Search:
         self.ends = float((table.dwell * table.samples).max())
         engine, middle = job.engine, [(low + high) / 2 for low, high in self.ranges]
         spin = Relaxation(r1=kind.r1, r2=kind.r2, offset=kind.offset + middle[0], b1=middle[1])
-        fixed = None if engine.sub_slices is None else max(1, engine.sub_slices // scan.slab.layers)
+        fixed = None if engine.sub_slices is None else max(1, int(engine.sub_slices * job.share / scan.slab.layers))
         self.found, _ = refine(scan, spin, engine.accuracy, fixed, engine.rf_step)
         self.known: dict[Pair, NDArray[np.complex128]] = {}
 

@@ -1,4 +1,7 @@
-"""One simulation of the Bloch engine: everything that its two roads, by class and by spin, are given."""
+"""One simulation of the Bloch engine: everything that its two roads, by class and by spin, are given.
+
+The road by class takes a slab section by section, each with a job of its own.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,12 @@ class Job:
     progress: Progress | None
     sensitivity: NDArray[np.complex128] | None = None
     """(coil, spin) what each coil hears of each spin; None: one coil that hears all alike."""
+    silent: NDArray[np.bool_] | None = None
+    """(segment,) where pulses were left out because they act elsewhere; None: nowhere."""
+    middle: float = 0.0
+    """Where the middle of the cells lies along z from the encoded grid's origin, m."""
+    share: float = 1.0
+    """The cells' share of the thickness of the slab."""
     on_cuda: bool = False
     """True where the spins travel on a graphics processor."""
 

@@ -11,8 +11,10 @@ from ..core.grid import Grid
 from ..phantom.phantom import Phantom
 from ..sequence.timeline import FREE, Timeline
 from .options import Bloch
-from .slab import slab_thickness
+from .slab import selected_thickness, slab_thickness, slice_positions
 
+IN_SHAPES, IN_SOLIDS = 4, 2
+"""Cells per voxel along each in-plane axis, of plane shapes and of solids, whose cells cost more."""
 ALIASED = 0.02
 """Cycles from a whole number within which a moment counts as winding whole cycles from spin to spin."""
 
@@ -20,20 +22,34 @@ ALIASED = 0.02
 def sampling_grid(timeline: Timeline, phantom: Phantom, engine: Bloch) -> Grid:
     """Return the fine grid of cells on which the object becomes spins: all of the object, not only the FOV."""
     encoded = timeline.encoding.grid
-    dx, dy, dz = encoded.spacing
+    dx, dy, _ = encoded.spacing
     lower, upper = phantom.extent(encoded)
-    fine = (dx / engine.subsamples, dy / engine.subsamples)
+    subsamples = engine.subsamples or (IN_SOLIDS if varies(phantom) else IN_SHAPES)
+    fine = (dx / subsamples, dy / subsamples)
     reach = np.maximum(np.abs(lower), np.abs(upper))
     if not np.all(np.isfinite(reach[:2])):
         raise InputError(
             f"phantom '{phantom.name}' is endless in the image plane; give its file a length, e.g. length = \"50 mm\""
         )
     nx, ny = (2 * math.ceil(reach[a] / fine[a]) + 1 for a in range(2))
-    thickness = dz if engine.ideal_slice else slab_thickness(timeline, (lower[2], upper[2]), engine)
-    # an ideal slice weighs all of its thickness alike, and a cell of solids holds what lies anywhere in it
-    alike = phantom.uniform_through(encoded, thickness) or (engine.ideal_slice and phantom.solid)
-    layers = engine.layers or (1 if alike else 9)
+    stack = slice_positions(timeline)
+    if engine.ideal_slice:
+        thickness = selected_thickness(timeline) + 2 * float(np.abs(stack).max())
+    else:
+        thickness = slab_thickness(timeline, (lower[2], upper[2]), engine)
+    if engine.layers or phantom.uniform_through(encoded, thickness):
+        layers = engine.layers or 1
+    elif timeline.encoding.kind == "3d":
+        layers = 2 * encoded.shape[0] + 1
+    else:
+        # an ideal slice weighs all of its thickness alike, and a cell of solids holds what lies anywhere in it
+        layers = (1 if engine.ideal_slice and phantom.solid else 9) * (2 * (len(stack) // 2) + 1)
     return Grid(shape=(layers, ny, nx), spacing=(*fine, thickness / layers), centre=encoded.centre, axes=encoded.axes)
+
+
+def varies(phantom: Phantom) -> bool:
+    """Return True if the object has regions that vary along all three axes."""
+    return bool(getattr(phantom, "solid", False))
 
 
 def outside_field_of_view(timeline: Timeline, phantom: Phantom) -> tuple[str, ...]:

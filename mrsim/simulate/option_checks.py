@@ -23,6 +23,3 @@ def check_sampling(engine: Any) -> None:
         value = getattr(engine, key, None)
         if value is not None and value < 1:
             raise InputError(f"{value} must be at least 1", key=key)
-    layers = getattr(engine, "layers", None)
-    if layers is not None and layers % 2 == 0:
-        raise InputError(f"{layers} must be odd, so that a layer lies at the slice's centre", key="layers")

@@ -21,16 +21,16 @@ class Bloch:
 
     accuracy: float = 1e-3
     """Wanted discretisation error through the slice, over M0; the sub-slices are refined until it holds."""
-    subsamples: int = 4
-    """Spins per voxel along each in-plane axis."""
+    subsamples: int | None = None
+    """Spins per voxel along each in-plane axis; None takes 4, and 2 of objects with solids in them."""
     sub_slices: int | None = None
     """Sub-slices over the slab; None refines them to `accuracy`."""
     slab: float | None = None
     """Simulated stretch of the slice direction, in slice thicknesses; None takes what the pulses excite to `accuracy`,
     or the whole object where they select no slice."""
     layers: int | None = None
-    """Layers of the object through the slab; None takes 1 for an object that does not vary along the slice
-    direction and 9 otherwise."""
+    """Layers of the object through the slab, or through each slice of a stack; None takes 1 for an object that does not
+    vary along the slice direction, and otherwise as many as make their error no larger than that of the plane."""
     rf_step: float | None = None
     """Longest RF step, s; None divides the scanner's RF steps until their error is a quarter of `accuracy`."""
     precision: str = "double"

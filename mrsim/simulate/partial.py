@@ -18,12 +18,13 @@ from ..core.errors import InputError
 from ..core.spin_state import SpinState
 from ..phantom.phantom import Phantom
 from ..sequence.timeline import Timeline
-from .bloch import job_of, obstacle
+from .bloch import job_of, task_of
 from .by_spin import Spread, spread_spins
 from .direct import direct_signal
 from .job import Job
 from .options import Bloch
 from .receiver import acquisition, by_kind, check_readouts
+from .road import obstacle
 
 
 def simulate_part(
@@ -64,7 +65,7 @@ def simulate_part(
     """
     check_readouts(timeline)
     chosen = replace(engine or Bloch(), reuse=False)
-    job, _ = job_of(timeline, phantom, chosen, threads, None, coils)
+    job, _ = job_of(task_of(timeline, phantom, chosen, threads, None, coils))
     reason = obstacle(timeline, job.classes, bool(job.spins.motion)) or ("spins are on a GPU" if job.on_cuda else None)
     if reason:
         raise InputError(f"the state of a scan cannot be kept where {reason}", key="start")

@@ -25,6 +25,12 @@ REACH = np.ones(3)
 """How far spins may lie when the form of a gradient is judged, m: farther than any."""
 SHARED = 32
 """Sums per course of the moment from which one matrix of phasors serves all; it takes sines and cosines anew."""
+MAX_LENGTH = 65536
+"""Longest FFT along a readout."""
+DRIFT = 1e-11
+"""Phase, turns, by which samples and places may fall off the lattice of an FFT."""
+SHORT = 4096
+"""Products of places and samples up to which a matrix of phasors is as quick as an FFT."""
 TOGETHER = 64
 """Readouts whose sums are one matrix product: their weights in eight coils stay in the second-level cache."""
 
@@ -111,10 +117,19 @@ class Pencils:
 
 def pencils_of(plan: Program, plane: Plane) -> Pencils:
     """Sum a tissue, in each coil, along y under every phase-encoding moment of the scan."""
-    steps, step_of = np.unique(plan.plane_moment[:, 1], return_inverse=True)
+    steps, step = np.unique(plan.plane_moment[plan.heard, 1], return_inverse=True)
+    step_of = np.zeros(len(plan.plane_moment), dtype=np.int64)
+    step_of[plan.heard] = step.ravel()
     phase = np.exp(-2j * np.pi * np.outer(steps, plane.y))
-    value = [np.einsum("ky,lyx->klx", phase, coil, optimize=True) for coil in plane.density]
-    return Pencils(x=plane.x, value=np.stack(value, axis=1), step=step_of)
+    coils, layers, _, nx = plane.density.shape
+    value = np.empty((len(steps), coils, layers, nx), dtype=np.complex128)
+    for coil, layer in np.ndindex(coils, layers):
+        density = plane.density[coil, layer]
+        if np.isrealobj(density):  # two real products cost half of a complex one
+            value[:, coil, layer].real, value[:, coil, layer].imag = phase.real @ density, phase.imag @ density
+        else:
+            value[:, coil, layer] = phase @ density
+    return Pencils(x=plane.x, value=value, step=step_of)
 
 
 def pencil_signal(
@@ -139,19 +154,55 @@ def pencil_signal(
     for index, model in enumerate(first):
         mine = np.flatnonzero(course.ravel() == index)
         k = windows.plane_moment[model, 0] + table.moment[model, :, 0]
-        phasors = np.exp(-2j * np.pi * np.outer(pencils.x, k)) * course_of_time
-        phasors = phasors.astype(np.result_type(dtype, np.complex64))
+        waves = _Waves(pencils.x, k, course_of_time, np.result_type(dtype, np.complex64))
         for some in np.split(mine, range(TOGETHER, len(mine), TOGETHER)):
-            weight = _pencil_weight(windows.rows[some], pencils, shape, response)
-            signal[some] = weight.astype(phasors.dtype) @ phasors
+            signal[some] = waves.sampled(_pencil_weight(windows.rows[some], pencils, shape, response))
     return signal
+
+
+class _Waves:
+    """The sum over x at every sample of a readout: by FFT where samples and places lie on lattices that match."""
+
+    def __init__(
+        self, x: NDArray[np.float64], k: NDArray[np.float64], course: NDArray[np.complex128], dtype: np.dtype[Any]
+    ) -> None:
+        self.dtype = dtype
+        step = (k[-1] - k[0]) / max(len(k) - 1, 1)
+        cycles = abs(step) * (x[-1] - x[0]) / max(len(x) - 1, 1)
+        self.length = round(1 / cycles) if len(x) > 1 and cycles * MAX_LENGTH > 1 else 0
+        drift = abs(cycles * self.length - 1) * len(x) * len(k) / max(self.length, 1)
+        if self.length and drift < DRIFT and len(x) * len(k) > SHORT:
+            # exp(-i 2 pi k_s x_i) = exp(-i 2 pi k_s x_0) exp(-i 2 pi k_0 (x_i - x_0)) exp(-+i 2 pi s i / length)
+            self.before = np.exp(-2j * np.pi * k[0] * (x - x[0])).astype(dtype)
+            self.after = (np.exp(-2j * np.pi * k * x[0]) * course).astype(dtype)
+            self.index = (np.sign(step) * np.arange(len(k))).astype(np.int64) % self.length
+        else:
+            self.length = 0
+            self.phasors = (np.exp(-2j * np.pi * np.outer(x, k)) * course).astype(dtype)
+
+    def sampled(self, weight: NDArray[np.complex128]) -> NDArray[Any]:
+        """Return the (readout, coil, sample) sums of (readout, coil, x) weights."""
+        from scipy.fft import fft
+
+        if not self.length:
+            return np.asarray(weight.astype(self.dtype) @ self.phasors)
+        turned = weight.astype(self.dtype) * self.before
+        if turned.shape[-1] > self.length:  # what lies a whole period away adds up
+            room = np.zeros((*turned.shape[:-1], -(-turned.shape[-1] // self.length) * self.length), self.dtype)
+            room[..., : turned.shape[-1]] = turned
+            turned = room.reshape(*turned.shape[:-1], -1, self.length).sum(axis=-2)
+        return np.asarray(fft(turned, n=self.length, axis=-1, overwrite_x=True)[..., self.index] * self.after)
 
 
 def _pencil_weight(
     rows: NDArray[np.int64], pencils: Pencils, shape: NDArray[np.complex128], response: Response
 ) -> NDArray[np.complex128]:
     """Return the (readout, coil, nx) magnetisation of the readouts `rows` at their start, m^3."""
-    return np.asarray(np.sum(pencils.value[pencils.step[rows]] * shape[response.row[rows], None], axis=2))
+    from ._kernels.plane import weigh
+
+    out = np.zeros((len(rows), pencils.value.shape[1], len(pencils.x)), dtype=np.complex128)
+    weigh(pencils.value, pencils.step[rows], shape, response.row[rows], out)
+    return out
 
 
 def _constant(

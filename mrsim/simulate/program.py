@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from ..sequence.timeline import READOUT, RF, Timeline
 
-MAX_ORDER = 64
+MAX_ORDER = 1024
 """Largest in-plane multiple of q between two pulses that still counts as commensurable."""
 SAME = 1e-6
 """Moments that differ by less than this many cycles over the object are the same."""
+SPOILED = 100.0
+"""Turns over the slab from which transverse magnetisation does not come back."""
 
 INTERVAL, PULSE, SAMPLE = 0, 1, 2
 """Kinds of operation."""
@@ -40,10 +42,22 @@ class Program:
     """(interval, 2): duration s, through-slice moment 1/m."""
     samples: NDArray[np.float64]
     """(sample, 2): time since the last pulse s, through-slice moment since then 1/m."""
+    spoiled: NDArray[np.bool_]
+    """(interval,): True where what is transverse is wound up beyond return."""
     plane_moment: NDArray[np.float64]
     """(readout, 2): in-plane moment from the last pulse to the window's start, 1/m."""
     base: NDArray[np.float64]
     """(2,): q, 1/m; zero if the plane does not matter between pulses."""
+
+    @property
+    def heard(self) -> NDArray[np.int64]:
+        """The rows of the readouts that are sampled."""
+        return np.concatenate(self.readouts).astype(np.int64)
+
+    @property
+    def played(self) -> list[int]:
+        """The pulses that are played."""
+        return sorted({int(i) for ops in self.operations for i in ops[ops[:, 0] == PULSE, 1]})
 
     def same_as_before(self, repetition: int) -> bool:
         """Return True if a repetition plays exactly what the one before it played."""
@@ -82,11 +96,11 @@ class _Rows:
     """Distinct (time, moment) pairs, compared at the resolution that matters."""
 
     reach: float
-    keys: dict[tuple[int, int], int]
+    keys: dict[tuple[int, int, bool], int]
     values: list[tuple[float, float]]
 
-    def row(self, nanoseconds: int, moment: float) -> int:
-        key = (nanoseconds, round(moment * self.reach / SAME))
+    def row(self, nanoseconds: int, moment: float, spoiled: bool = False) -> int:
+        key = (nanoseconds, round(moment * self.reach / SAME), spoiled)
         if key not in self.keys:
             self.keys[key] = len(self.values)
             self.values.append((nanoseconds * 1e-9, moment))
@@ -104,7 +118,7 @@ def why_not(timeline: Timeline) -> str | None:
     return None
 
 
-def program(timeline: Timeline, reach: tuple[float, float]) -> Program | str:
+def program(timeline: Timeline, reach: tuple[float, float], silent: NDArray[np.bool_] | None = None) -> Program | str:
     """Break a timeline into repetitions, or say why it cannot be done.
 
     Parameters
@@ -113,12 +127,15 @@ def program(timeline: Timeline, reach: tuple[float, float]) -> Program | str:
         The scan.
     reach : (float, float)
         Extent of the object in the plane and of the slab, m: sets when two moments are the same.
+    silent : (segment,) array, optional
+        Where pulses were left out because they act elsewhere. What is transverse meanwhile is taken to be spoiled if
+        the interval winds it by `SPOILED` turns over the slab.
     """
     reason = why_not(timeline)
     if reason:
         return reason
     plane_reach, slab_reach = reach
-    reader = _Reader(timeline, slab_reach)
+    reader = _Reader(timeline, slab_reach, np.zeros(len(timeline.kind), dtype=bool) if silent is None else silent)
     starts = [*timeline.tr_start.tolist(), len(timeline.kind)]
     for first, last in itertools.pairwise(starts):
         reader.read(first, last)
@@ -133,6 +150,7 @@ def program(timeline: Timeline, reach: tuple[float, float]) -> Program | str:
         phases=tuple(np.array(p) for p in reader.phases),
         readouts=tuple(np.array(r, dtype=np.int64) for r in reader.readouts),
         intervals=np.array(reader.intervals.values).reshape(-1, 2),
+        spoiled=np.array([spoiled for *_, spoiled in reader.intervals.keys], dtype=bool),
         samples=np.array(reader.samples.values).reshape(-1, 2),
         plane_moment=reader.plane_moment,
         base=base,
@@ -142,8 +160,9 @@ def program(timeline: Timeline, reach: tuple[float, float]) -> Program | str:
 class _Reader:
     """Reads segments one repetition after another, carrying time and moment since the last pulse along."""
 
-    def __init__(self, timeline: Timeline, slab_reach: float) -> None:
-        self.timeline = timeline
+    def __init__(self, timeline: Timeline, slab_reach: float, silent: NDArray[np.bool_]) -> None:
+        self.timeline, self.silent, self.slab_reach = timeline, silent, slab_reach
+        self.interrupted = False
         self.intervals, self.samples = _Rows(slab_reach, {}, []), _Rows(slab_reach, {}, [])
         self.operations: list[list[tuple[int, int, int]]] = []
         self.phases: list[list[float]] = []
@@ -162,17 +181,19 @@ class _Reader:
             if self.timeline.kind[s] == RF:
                 self._pulse(s)
                 continue
+            self.interrupted |= bool(self.silent[s])
             if self.timeline.kind[s] == READOUT:
                 self._sample(int(self.timeline.event[s]))
             self.elapsed += int(self.timeline.duration[s])
             self.moment = self.moment + self.timeline.moment[s]
 
     def _pulse(self, segment: int) -> None:
-        interval = self.intervals.row(self.elapsed, self.moment[2])
+        spoiled = self.interrupted and abs(self.moment[2]) * self.slab_reach > SPOILED
+        interval = self.intervals.row(self.elapsed, self.moment[2], spoiled)
         self.operations[-1] += [(INTERVAL, interval, len(self.totals)), (PULSE, int(self.timeline.event[segment]), 0)]
         self.phases[-1] += [0.0, float(self.timeline.phase[segment])]
         self.totals.append(self.moment[:2])
-        self.elapsed, self.moment = 0, np.zeros(3)
+        self.elapsed, self.moment, self.interrupted = 0, np.zeros(3), False
 
     def _sample(self, row: int) -> None:
         self.plane_moment[row] = self.moment[:2]

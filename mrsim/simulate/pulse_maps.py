@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,8 +23,10 @@ class Relaxation:
     b1: float
 
 
-def real_maps(timeline: Timeline, z: NDArray[np.float64], spin: Relaxation, dtype: RealType) -> NDArray[np.floating]:
-    """Return (pulse, 3, 4, z): the affine map of every distinct pulse at every sub-slice."""
+def real_maps(
+    timeline: Timeline, z: NDArray[np.float64], spin: Relaxation, dtype: RealType, played: Sequence[int] | None = None
+) -> NDArray[np.floating]:
+    """Return (pulse, 3, 4, z): the affine map at every sub-slice of every distinct pulse, or of those played."""
     from ._kernels import bloch as kernels
 
     times = TimeTable()
@@ -33,7 +36,7 @@ def real_maps(timeline: Timeline, z: NDArray[np.float64], spin: Relaxation, dtyp
     position = np.zeros((3, len(z)), dtype)
     position[2] = z
     maps = np.zeros((len(timeline.pulses), 3, 4, len(z)), dtype)
-    for p in range(len(timeline.pulses)):
+    for p in range(len(timeline.pulses)) if played is None else played:
         runs = table.runs[table.pulse_run[p] : table.pulse_run[p + 1]]
         kernels.propagators(
             position,

@@ -1,15 +1,16 @@
-"""How much of the slice direction a scan must be simulated over.
+"""How much of the slice direction a scan must be simulated over, and which pulses act on a stretch of it.
 
-Selective pulses excite little outside the slice, but how little depends on the pulse: a short one of time-bandwidth
+Selective pulses excite little outside their slice, but how little depends on the pulse: a short one of time-bandwidth
 1 needs several slice thicknesses. Pulses that do not select need the whole object.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.errors import InputError
-from ..sequence.timeline import Timeline
+from ..sequence.timeline import Pulse, Timeline
 from .options import Bloch
 from .pulse_response import pulse_response
 
@@ -19,48 +20,86 @@ FLAT = 0.1
 """A pulse that still excites this share of its largest transverse magnetisation there selects no slice."""
 FAINT = 3.0
 """Excited magnetisation that may stay outside, over the wanted accuracy; its phase winds, so it adds up to less."""
+PLACES = 41
+"""Places of a stretch at which it is judged what pulses do there."""
+
+
+def slice_positions(timeline: Timeline) -> NDArray[np.float64]:
+    """Return where the slices of a stack lie along z, m; 0 for a slab that is encoded in three dimensions."""
+    return np.zeros(1) if timeline.encoding.kind == "3d" else timeline.encoding.grid.coordinates(2)
+
+
+def selected_thickness(timeline: Timeline) -> float:
+    """Return the thickness of what one excitation selects, m: a slice, or all partitions of a slab."""
+    grid = timeline.encoding.grid
+    return grid.spacing[2] * grid.shape[0] if timeline.encoding.kind == "3d" else grid.thickness
+
+
+def nominal_position(pulse: Pulse, gamma_bar: float) -> float | None:
+    """Return where along z a pulse is on resonance under its gradient, m; None if it selects no place."""
+    edges = np.cumsum(pulse.dt)
+    slope = gamma_bar * float(pulse.gradient[min(int(np.searchsorted(edges, pulse.centre)), len(edges) - 1), 2])
+    return None if slope == 0 else pulse.frequency / slope
 
 
 def slab_thickness(timeline: Timeline, object_ends: tuple[float, float], engine: Bloch) -> float:
-    """Return the thickness of the simulated slab, m, centred on the slice.
+    """Return the thickness of the simulated slab, m, centred on the grid's origin.
 
     Parameters
     ----------
     timeline : Timeline
         The scan.
     object_ends : (float, float)
-        Where the object starts and ends along the slice direction, m from the slice's centre; may be infinite.
+        Where the object starts and ends along the slice direction, m from the grid's origin; may be infinite.
     engine : Bloch
-        `slab` fixes the thickness, in slice thicknesses; otherwise it follows from `accuracy`.
+        `slab` fixes the thickness, in slice thicknesses around every slice; otherwise it follows from `accuracy`.
     """
-    slice_thickness = timeline.encoding.grid.spacing[2]
+    selected, farthest = selected_thickness(timeline), float(np.abs(slice_positions(timeline)).max())
     if engine.slab is not None:
-        return engine.slab * slice_thickness
+        return engine.slab * selected + 2 * farthest
     needed = 2.0 * max(abs(object_ends[0]), abs(object_ends[1]))
-    excited = _excited_thickness(timeline, slice_thickness, FAINT * engine.accuracy)
+    excited = _excited_thickness(timeline, selected, FAINT * engine.accuracy)
     if not np.isfinite(min(needed, excited)):
         raise InputError(
             "the pulses select no slice and the phantom is endless across it: give the phantom's file a length, "
             "or fix the simulated slab",
             key="slab",
         )
-    return float(min(needed, excited))
+    return float(min(needed, max(excited, selected + 2 * farthest)))
 
 
-def _excited_thickness(timeline: Timeline, slice_thickness: float, faint: float) -> float:
-    """Return the thickness outside which no pulse but a refocusing one excites more than `faint` of M0."""
-    z = slice_thickness * np.linspace(0, WIDEST / 2, 481)
-    place = np.stack([0 * z, 0 * z, z], axis=-1)
-    reach = slice_thickness
+def _excited_thickness(timeline: Timeline, selected: float, faint: float) -> float:
+    """Return the thickness outside which no excitation leaves more than `faint` of M0."""
+    away = selected * np.linspace(0, WIDEST / 2, 481)
+    reach = selected
     for pulse in timeline.pulses:
         if pulse.use != "excitation":
             continue
-        for side in (place, -place):
-            m = pulse_response(pulse, timeline.gamma_bar, position=side)
+        middle = nominal_position(pulse, timeline.gamma_bar) or 0.0
+        for z in (middle + away, middle - away):
+            m = pulse_response(pulse, timeline.gamma_bar, position=np.stack([0 * z, 0 * z, z], axis=-1))
             transverse = np.hypot(m[:, 0], m[:, 1])
-            strong = np.flatnonzero(transverse > faint)
             if transverse[-1] > FLAT * transverse.max():
                 return float("inf")
+            strong = np.flatnonzero(transverse > faint)
             if len(strong):
-                reach = max(reach, 2 * float(z[min(strong[-1] + 1, len(z) - 1)]))
+                reach = max(reach, 2 * float(np.abs(z[: min(strong[-1] + 1, len(z) - 1) + 1]).max()))
     return reach
+
+
+def excited(timeline: Timeline, low: float, high: float, offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the (pulse,) most that each pulse changes of the magnetisation at rest between two places.
+
+    Parameters
+    ----------
+    timeline : Timeline
+        The scan.
+    low, high : float
+        Where the stretch begins and ends along z, m.
+    offsets : (n,) array
+        Resonance offsets that occur in it, Hz.
+    """
+    z, f = (v.ravel() for v in np.meshgrid(np.linspace(low, high, PLACES), offsets))
+    place = np.stack([0 * z, 0 * z, z], axis=-1)
+    turned = [pulse_response(pulse, timeline.gamma_bar, position=place, offset=f) for pulse in timeline.pulses]
+    return np.array([np.linalg.norm(m - [0.0, 0.0, 1.0], axis=1).max() for m in turned])

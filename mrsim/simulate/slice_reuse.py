@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..core.phasors import RealType
 from ..sequence.timeline import Timeline
-from .program import Program
+from .program import INTERVAL, PULSE, Program
 from .pulse_maps import Relaxation
 from .steps import divided
 from .walker import Slab, walk_all
@@ -55,6 +55,9 @@ class Scan:
     plan: Program
     slab: Slab
     dtype: RealType
+    seen: int | None = None
+    """Highest in-plane order whose winding the cells of the object can still show; None: every order counts, to agree
+    with spins at the cells' places."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,11 +114,11 @@ def refine(
         The last walk, of the class on which the resolution was found.
     """
     wanted = max(accuracy, 50 * float(np.finfo(scan.dtype).eps))
-    first = start.per_layer if start else (sub_slices or _first_guess(scan.plan, scan.slab))
+    first = start.per_layer if start else (sub_slices or _first_guess(scan))
     found = Resolution(
         per_layer=first,
         compared=first,
-        phases=start.phases if start else (32 if np.any(scan.plan.base) else 1),
+        phases=start.phases if start else _first_phases(scan),
         error=math.inf,
         wanted=wanted,
         steady=max(STEADY * accuracy, 4 * float(np.finfo(scan.dtype).eps)),
@@ -128,7 +131,7 @@ def refine(
     while True:
         finer = replace(found, per_layer=math.ceil(found.per_layer * GROWTH), compared=found.per_layer)
         refined = _walked(scan, spin, finer)
-        error = _difference(refined, walked)
+        error = _difference(scan, refined, walked)
         if sub_slices:
             found = replace(found, compared=finer.per_layer, error=error)
             break
@@ -137,14 +140,21 @@ def refine(
             break
     # the phases last: where the sub-slices are too few, the phases seem too few as well
     found, walked = _enough_phases(scan, spin, found, walked)
-    tail = _tail(walked[0])
-    return replace(found, error=max(found.error, tail)), _response(*walked)
+    tail = _tail(walked[0]) if scan.seen is None else 0.0
+    return replace(found, error=max(found.error, tail)), _response(scan, *walked)
 
 
 def change(scan: Scan, spin: Relaxation, found: Resolution) -> float:
     """Return how much the response of another class changes, over M0, at the last refinement of `found`."""
     other = replace(found, per_layer=found.compared)
-    return _difference(_walked(scan, spin, found), _walked(scan, spin, other))
+    return _difference(scan, _walked(scan, spin, found), _walked(scan, spin, other))
+
+
+def responses(scan: Scan, spin: Relaxation, found: Resolution) -> NDArray[np.complex128]:
+    """Return the (readout, layer, order) response of a class in the orders that are seen."""
+    rows, row = _walked(scan, spin, found)
+    seen = scan.seen or 0
+    return _coefficients(rows)[..., np.arange(-seen, seen + 1) % rows.shape[-1]][row]
 
 
 def some_responses(scan: Scan, spin: Relaxation, found: Resolution) -> NDArray[np.complex128]:
@@ -155,7 +165,8 @@ def some_responses(scan: Scan, spin: Relaxation, found: Resolution) -> NDArray[n
 
 def respond(scan: Scan, spin: Relaxation, found: Resolution) -> Response:
     """Compute the response of one class with the resolution that `refine` found for a class that relaxes alike."""
-    return _response(*_enough_phases(scan, spin, found, _walked(scan, spin, found))[1])
+    walked = _walked(scan, spin, found)
+    return _response(scan, *(walked if scan.seen is not None else _enough_phases(scan, spin, found, walked)[1]))
 
 
 _Walked = tuple[NDArray[np.complex128], NDArray[np.int64]]
@@ -167,20 +178,50 @@ def _walked(scan: Scan, spin: Relaxation, found: Resolution) -> _Walked:
     return walk_all(timeline, scan.plan, scan.slab, spin, found.per_layer, found.phases, found.steady, scan.dtype)
 
 
-def _difference(first: _Walked, second: _Walked) -> float:
-    return float(np.abs(first[0][first[1]] - second[0][second[1]]).max(initial=0.0))
+def _difference(scan: Scan, first: _Walked, second: _Walked) -> float:
+    """Return the largest difference of two walks; where orders are judged, of the mean over the layers."""
+    if scan.seen is None:
+        return float(np.abs(first[0][first[1]] - second[0][second[1]]).max(initial=0.0))
+    orders = np.arange(-scan.seen, scan.seen + 1)
+    one, other = (_coefficients(rows)[..., orders % rows.shape[-1]] for rows, _ in (first, second))
+    pairs = np.unique(np.stack([first[1], second[1]]), axis=1)
+    return float(np.abs(one[pairs[0]] - other[pairs[1]]).sum(axis=2).mean(axis=1).max(initial=0.0))
 
 
-def _response(rows: NDArray[np.complex128], row: NDArray[np.int64]) -> Response:
+def _coefficients(rows: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """Return the (row, layer, order) Fourier coefficients in the in-plane phase."""
+    return np.asarray(np.fft.fft(rows, axis=-1) / rows.shape[-1])
+
+
+def _response(scan: Scan, rows: NDArray[np.complex128], row: NDArray[np.int64]) -> Response:
     phases = rows.shape[-1]
-    coefficients = np.fft.fft(rows, axis=-1) / phases
+    coefficients = _coefficients(rows)
     orders = np.rint(np.fft.fftfreq(phases) * phases).astype(np.int64)
     keep = np.abs(coefficients).max(axis=(0, 1), initial=0.0) > 1e-12
+    if scan.seen is not None:
+        keep &= np.abs(orders) <= scan.seen
     return Response(coefficients=coefficients[..., keep], orders=orders[keep], row=row)
 
 
+def _first_phases(scan: Scan) -> int:
+    """Return the in-plane phases with which refinement begins."""
+    if not np.any(scan.plan.base):
+        return 1
+    return 32 if scan.seen is None else max(8, 2 * scan.seen + 4)
+
+
 def _enough_phases(scan: Scan, spin: Relaxation, found: Resolution, walked: _Walked) -> tuple[Resolution, _Walked]:
-    """Double the in-plane phases until the highest orders hold nothing."""
+    """Add in-plane phases until the highest orders hold nothing, or, where orders are judged, the seen ones rest."""
+    if scan.seen is not None:
+        before = found.error
+        while found.phases > 1:
+            more = replace(found, phases=math.ceil(1.5 * found.phases))
+            again = _walked(scan, spin, more)
+            error = _difference(scan, again, walked)
+            found, walked = replace(more, error=max(before, error)), again
+            if error <= found.wanted / 2 or found.phases > MAX_PHASES:
+                break
+        return found, walked
     while _tail(walked[0]) > found.wanted / 4 and found.phases < MAX_PHASES:
         found = replace(found, phases=2 * found.phases)
         walked = _walked(scan, spin, found)
@@ -201,17 +242,25 @@ def _rf_steps(scan: Scan, spin: Relaxation, found: Resolution, rf_step: float | 
     while True:
         finer = replace(few, rf_split=2 * few.rf_split)
         refined = _walked(scan, spin, finer)
-        error = 4 / 3 * _difference(refined, walked)
+        error = 4 / 3 * _difference(scan, refined, walked)
         if error <= found.wanted / 4 or rf_step is not None or few.rf_split >= MAX_SPLIT:
             return replace(found, rf_split=few.rf_split, rf_error=error)
         few, walked = finer, refined
 
 
-def _first_guess(plan: Program, slab: Slab) -> int:
-    """Return sub-slices per layer such that the coherences of one repetition do not alias."""
-    windings = [sum(abs(plan.intervals[i, 1]) for kind, i, _ in ops if kind == 0) for ops in plan.operations]
-    turns = slab.thickness * max(windings, default=0.0)
-    return math.ceil(max(96.0, 1.25 * turns) / slab.layers)
+def _first_guess(scan: Scan) -> int:
+    """Return sub-slices per layer such that what one excitation, or one repetition, winds up does not alias."""
+    excites = [pulse.use == "excitation" for pulse in scan.timeline.pulses]
+    most = 0.0
+    for ops in scan.plan.operations:
+        wound = 0.0
+        for kind, index, _ in ops.tolist():
+            if kind == INTERVAL:
+                wound += abs(float(scan.plan.intervals[index, 1]))
+                most = max(most, wound)
+            elif kind == PULSE and excites[index]:
+                wound = 0.0
+    return math.ceil(max(96.0, 1.25 * scan.slab.thickness * most) / scan.slab.layers)
 
 
 def _tail(rows: NDArray[np.complex128]) -> float:

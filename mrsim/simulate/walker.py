@@ -21,20 +21,22 @@ from .pulse_maps import Relaxation, ideal_maps, real_maps
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Slab:
-    """The stretch of the slice direction that is simulated, in equal layers."""
+    """A stretch of the slice direction that is simulated, in equal layers."""
 
     thickness: float
     """m."""
     layers: int
     ideal: bool = False
     """True replaces every pulse by its nominal flip, the same through the whole slab."""
+    middle: float = 0.0
+    """Where its middle lies along z, m."""
     start: str = "equilibrium"
     """``"equilibrium"``, or ``"steady"`` for the periodic state of endless equal repetitions."""
 
     def positions(self, per_layer: int) -> NDArray[np.float64]:
         """Return the (layers * per_layer,) sub-slice centres, m."""
         count = self.layers * per_layer
-        return (np.arange(count) + 0.5) / count * self.thickness - self.thickness / 2
+        return self.middle + (np.arange(count) + 0.5) / count * self.thickness - self.thickness / 2
 
 
 class _Walker:
@@ -54,8 +56,9 @@ class _Walker:
         if slab.ideal:
             self.maps = np.asarray(ideal_maps(timeline.pulses, timeline, z, spin), dtype=dtype)
         else:
-            self.maps = np.asarray(real_maps(timeline, z, spin, dtype), dtype=dtype)
+            self.maps = np.asarray(real_maps(timeline, z, spin, dtype, plan.played), dtype=dtype)
         self.interval = _decay_phasors(plan.intervals, z, spin, dtype)
+        self.interval[plan.spoiled] = 0
         self.interval_e1 = np.exp(-plan.intervals[:, 0] * spin.r1).astype(dtype)
         self.sample = _decay_phasors(plan.samples, z, spin, dtype)
         self.multiples = sorted({int(n) for ops in plan.operations for n in ops[:, 2]})

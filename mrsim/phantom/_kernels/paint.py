@@ -108,16 +108,18 @@ def paint(start, value, share, sizes, planes, member, part, slope, filled, moved
         Sub-cells along the three axes, at least 2 each.
     planes, member, part, slope : (k, 4), (k,), (k + 1,), (3,)
         Room to work in, for at least as many pairs as a cell has.
-    filled, moved : (pair,)
-        What each region keeps, and what it hands to the region mixed with it.
+    filled, moved : (pair, piece)
+        What each region keeps, and what it hands to the region mixed with it, in equal pieces of the cell along the
+        last axis, each a whole number of sub-cells; of the volume of a piece.
     """
     n0, n1, n2 = sizes
-    weight = 1.0 / (n0 * n1 * n2)
+    pieces = filled.shape[1]
+    weight = pieces / (n0 * n1 * n2)
     for cell in range(len(start) - 1):
         for i in range(n0):
             for j in range(n1):
                 for k in range(n2):
-                    sub = (i * n1 + j) * n2 + k
+                    sub, piece = (i * n1 + j) * n2 + k, k * pieces // n2
                     count, under = gather(
                         start[cell], start[cell + 1], value, n0, n1, n2, (i, j, k), planes, member, slope
                     )
@@ -127,9 +129,9 @@ def paint(start, value, share, sizes, planes, member, part, slope, filled, moved
                         part[0] = 1.0
                     for c in range(count):
                         kept = share[member[c], sub]
-                        filled[member[c]] += weight * part[c] * kept
-                        moved[member[c]] += weight * part[c] * (1.0 - kept)
+                        filled[member[c], piece] += weight * part[c] * kept
+                        moved[member[c], piece] += weight * part[c] * (1.0 - kept)
                     if under >= 0:
                         kept = share[under, sub]
-                        filled[under] += weight * part[count] * kept
-                        moved[under] += weight * part[count] * (1.0 - kept)
+                        filled[under, piece] += weight * part[count] * kept
+                        moved[under, piece] += weight * part[count] * (1.0 - kept)

@@ -624,34 +624,22 @@ def propagators(position, offset, b1, e1, e2, runs, pulse_b1, pulse_gradient, rf
     """
     n = position.shape[1]
     block = block_size(position)
-    work = np.empty((7, block), position.dtype)
-    fixed = np.empty((2, block), position.dtype)
-    fixed[0, :] = offset
-    fixed[1, :] = b1
-    group = np.zeros(block, np.int32)
     one = rf_series[0, 0]
     for begin in range(0, n, block):
         end = min(n, begin + block)
-        size = end - begin
+        # arrays of their own, as in `evolve`
+        work, r = np.empty((7, end - begin), position.dtype), np.empty((3, end - begin), position.dtype)
+        off, relative = np.empty(end - begin, position.dtype), np.empty(end - begin, position.dtype)
+        group = np.zeros(end - begin, np.int32)
+        r[:] = position[:, begin:end]
+        off[:] = offset
+        relative[:] = b1
         for column in range(4):
-            m = np.zeros((3, size), position.dtype)
+            m = np.zeros((3, end - begin), position.dtype)
             if column < 3:
                 m[column, :] = one
-            play_pulse(
-                m,
-                position[:, begin:end],
-                fixed[0, :size],
-                fixed[1, :size],
-                group[:size],
-                one if column == 3 else one - one,
-                e1,
-                e2,
-                runs,
-                pulse_b1,
-                pulse_gradient,
-                work[:, :size],
-                rf_series,
-            )
+            full = one if column == 3 else one - one
+            play_pulse(m, r, off, relative, group, full, e1, e2, runs, pulse_b1, pulse_gradient, work, rf_series)
             out[:, column, begin:end] = m
 
 

@@ -1,0 +1,34 @@
+"""Which road a job takes: by class, with what happens through the slice computed once, or spin by spin."""
+
+from __future__ import annotations
+
+from ..core.errors import InputError
+from ..sequence.timeline import Timeline
+from .classes import TissueClass
+from .job import Job
+from .program import Program, program
+
+
+def obstacle(timeline: Timeline, classes: list[TissueClass], moving: bool) -> str | None:
+    """Return what keeps the spins from travelling alone in linear fields at rest, or None."""
+    if timeline.spatial is not None:
+        return "fields are not linear in position"
+    if moving:
+        return "the object moves"
+    return "pools exchange magnetisation" if any(kind.exchange for kind in classes) else None
+
+
+def plan_of(job: Job, reach: tuple[float, float]) -> Program | str:
+    """Return how the slice is reused, or why it is not.
+
+    reach : extent of the object in the plane and of the slab, m.
+    """
+    if job.on_cuda:
+        return "on a graphics processor every spin travels by itself"
+    if not job.engine.reuse:
+        return "reuse is switched off"
+    exchanging = any(kind.exchange for kind in job.classes)
+    if job.spins.motion and (exchanging or job.timeline.spatial is not None):
+        what = "pools that exchange" if exchanging else "spins in fields that are not linear in position"
+        raise InputError(f"{what} cannot move; take them out, or the motion", key="motion")
+    return obstacle(job.timeline, job.classes, bool(job.spins.motion)) or program(job.timeline, reach, job.silent)
