@@ -125,7 +125,9 @@ def write_result(result: RunResult, page: Path) -> None:
 ERRORS = {
     "rf_step_error": "RF steps",
     "discretisation_error": "through slice",
+    "far_error": "far slices",
     "in_plane_error": "in plane",
+    "layer_error": "layers",
     "t2_prime_error": "T2'",
     "field_error": "fields",
 }

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ..phantom.spins import Spins
 from ..sequence.timeline import Timeline
-from .classes import TissueClass
+from .classes import TissueClass, dephasing_times
 from .field_nodes import on_nodes
+from .followers import Followers, leaders, turned
 from .job import Job
 from .plane import Pencils, Windows, column_signal, pencil_signal, pencils_of, pencils_suffice, plane_of
 from .program import Program
@@ -39,7 +40,9 @@ def carriers(kind: TissueClass) -> Carriers:
 class _ClassRun:
     """The work for each class, with what the classes of one scan share."""
 
-    def __init__(self, job: Job, plan: Program, known: dict[Key, Known], pencils: bool = True) -> None:
+    def __init__(
+        self, job: Job, plan: Program, known: dict[Key, Known], followers: Followers, pencils: bool = True
+    ) -> None:
         self.job, self.plan, self.engine = job, plan, job.engine
         cells, engine = job.cells, job.engine
         slab = Slab(
@@ -52,7 +55,9 @@ class _ClassRun:
         self.scan = Scan(timeline=job.timeline, plan=plan, slab=slab, dtype=engine.dtype, seen=_seen(job, plan))
         self.classes, self.field_facts = on_nodes(self.scan, job)
         self.keys: list[Key] = [(kind.r1, kind.r2) for kind in self.classes]
-        self.known = known
+        self.known, self.followers = known, followers
+        self.leader = leaders(self.classes)
+        self.times = dephasing_times(job.timeline)[:, 0]
         self.kept: dict[int, Response] = {}
         table, heard = job.timeline.readouts, plan.heard
         kinds = [rows[np.isin(rows, heard)] for rows in window_kinds(table)]
@@ -110,14 +115,34 @@ class _ClassRun:
         self.kept[leader] = response
         return found
 
+    def own(self, index: int) -> Response:
+        """Return the response that the class itself has."""
+        if index not in self.kept:
+            response = respond(self.scan, self.relaxation(index), self.resolution(index))
+            if self.leader[index] != index:
+                return response
+            self.kept[index] = response
+        return self.kept[index]
+
+    def response(self, index: int) -> Response:
+        """Return the response of a class: its own, or that of the leader of its family where it follows."""
+        leader, kind = self.leader[index], self.classes[index]
+        follows = self.followers.follows(kind)
+        if leader == index or self.scan.seen is None or follows is False or kind.share is not None:
+            return self.own(index)
+        guess = turned(self.own(leader), kind.offset - self.classes[leader].offset, self.times)
+        if follows:
+            return guess
+        own = self.own(index)
+        whole = sum(k.pd for k, first in zip(self.classes, self.leader, strict=True) if first == leader)
+        self.followers.judge(kind, kind.pd / whole, own, guess, self.plan.heard)
+        return own
+
     def signal(self, index: int) -> tuple[list[NDArray[np.complex128]], NDArray[np.complex128]]:
         """Return the (readout, coil, sample) signal of one class in the windows of each kind, m^3, and the
         (layer, readout) magnetisation that the plane does not dephase at the centre of k-space.
         """
-        kind = self.classes[index]
-        response = self.kept.pop(index, None)
-        if response is None:
-            response = respond(self.scan, self.relaxation(index), self.resolution(index))
+        kind, response = self.classes[index], self.response(index)
         column = {int(order): index for index, order in enumerate(response.orders)}
         chosen = np.array([column.get(int(order), -1) for order in self.echo])
         mean = response.coefficients[response.row, :, chosen].T * (chosen >= 0)
@@ -162,16 +187,17 @@ def _tissue_volume(kind: TissueClass, spins: Spins) -> float:
 
 
 def by_class(
-    job: Job, plan: Program, known: dict[Key, Known] | None = None
+    job: Job, plan: Program, known: dict[Key, Known] | None = None, followers: Followers | None = None
 ) -> tuple[NDArray[np.complex128], NDArray[np.complex128], dict[str, Any]]:
     """Return the (readout, coil, sample) signal, m^3, the contrast of the tissues, and what the numerics were.
 
     The contrast is the (tissue, layer, readout) transverse magnetisation that the plane does not dephase, per volume
     of each tissue. The sums run over the classes in their order, so they do not depend on the number of workers.
 
-    known : resolutions that other sections found, and receives those found here.
+    known, followers : what other sections found, and receive what is found here.
     """
-    run = _ClassRun(job, plan, {} if known is None else known)
+    followers = Followers(wanted=job.engine.accuracy / 4) if followers is None else followers
+    run = _ClassRun(job, plan, {} if known is None else known, followers)
     classes = run.classes
     names = {name: index for index, name in enumerate(job.spins.tissues)}
     readouts, samples = job.timeline.readouts.t.shape
@@ -194,7 +220,7 @@ def by_class(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     facts = {
-        "discretisation_error": max(r.error for r in used),
+        "discretisation_error": max(r.error for r in used) + followers.worst(),
         "rf_step_error": max(r.rf_error for r in used),
         "rf_substeps": max(r.rf_split for r in used),
         "sub_slices": max(r.per_layer for r in used) * run.scan.slab.layers,
@@ -208,7 +234,7 @@ def far_error(job: Job, plan: Program, timeline: Timeline, whole: Program, known
 
     job, plan : a section with what plays there. timeline, whole : all that plays.
     """
-    run = _ClassRun(job, plan, known, pencils=False)
+    run = _ClassRun(job, plan, known, Followers(wanted=0.0), pencils=False)
     held = [kind.pd * float(kind.volumes(job.spins.volume).sum()) for kind in run.classes]
     leader = int(np.argmax(held))
     scans = run.scan, replace(run.scan, timeline=timeline, plan=whole)

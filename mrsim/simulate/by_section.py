@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..phantom.spins import Spins
 from .by_class import Key, Known, by_class, far_error
 from .classes import TissueClass
+from .followers import Followers
 from .in_plane import contrast_weights, in_plane_error, layer_error
 from .job import Job
 from .object_cells import aliased_spoilers
@@ -42,6 +43,7 @@ class _Stack:
         plane = max(cells.spacing[0] * cells.shape[2], cells.spacing[1] * cells.shape[1])
         self.reach = (plane, cells.spacing[2] * cells.shape[0])
         self.known: dict[Key, Known] = {}
+        self.followers = Followers(wanted=task.engine.accuracy / 4)
         self.once: tuple[Spins, float] | None = None
         self.offsets = np.zeros(1)
         self.facts: dict[str, Any] = {"reuse": "through the slice", "spins": 0, "sub_slices": 0, "layers": 0}
@@ -76,7 +78,7 @@ class _Stack:
 
     def run(self, job: Job, plan: Program, add: bool = True) -> Signal:
         """Simulate a section and note its numerics; return the (tissue, layer, readout) contrast."""
-        signal, contrast, facts = by_class(job, plan, self.known)
+        signal, contrast, facts = by_class(job, plan, self.known, self.followers)
         if add:
             self.note(signal, job, facts)
         return contrast
@@ -98,7 +100,7 @@ class _Stack:
             job, plan = self.planned(index, job)
             if isinstance(plan, str):
                 return plan
-            signal, contrast, facts = by_class(job, plan, self.known)
+            signal, contrast, facts = by_class(job, plan, self.known, self.followers)
             weights = contrast_weights(job.timeline, contrast)
             in_plane = in_plane_error(self.task.phantom, encoded, job.cells, job.spins, weights.mean(axis=-1))
             through = layer_error(encoded, job.cells, job.spins, weights) if layers % 2 == 0 else 0.0

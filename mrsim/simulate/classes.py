@@ -79,6 +79,8 @@ class TissueClass:
         return found
 
 
+BALANCED = 0.25
+"""Turns over a voxel up to which gradients are balanced between two excitations."""
 MAX_LEVELS = 12
 """Distinct pairs of offset and B1 up to which a tissue is sorted by them; beyond, they are taken as maps."""
 
@@ -93,20 +95,35 @@ class ClassOptions:
     """False puts every species on the water frequency."""
 
 
-def dephasing_horizon(timeline: Timeline) -> float:
+def dephasing_horizon(timeline: Timeline, lasting: bool = True) -> float:
     """Return the longest time, s, that a readout is away from a refocusing of static offsets (primary echo)."""
-    horizon, clock, last = 0.0, 0.0, 0
+    return float(np.abs(dephasing_times(timeline, lasting)).max(initial=0.0))
+
+
+def dephasing_times(timeline: Timeline, lasting: bool = True) -> NDArray[np.float64]:
+    """Return the (readout, 2) times, s, for which static offsets have dephased the primary echo at both ends.
+
+    Where the gradients are balanced from one excitation to the next, what the first left is still seen and dephases on,
+    unless `lasting` is False: then only what the last excitation made counts.
+    """
+    times, clock, last = np.zeros((len(timeline.readouts.dwell), 2)), 0.0, 0.0
+    total, before, voxel = np.cumsum(timeline.moment, axis=0), np.zeros(3), timeline.encoding.grid.spacing
     edges = timeline.start.tolist()
     for s in range(len(timeline.kind)):
         if timeline.kind[s] == 1:
             pulse = timeline.pulses[int(timeline.event[s])]
             centre = edges[s] * 1e-9 + pulse.centre
-            clock = -(clock + centre - last) if pulse.use == "refocusing" else 0.0
+            if pulse.use == "refocusing":
+                clock = -(clock + centre - last)
+            else:
+                here = total[s] - timeline.moment[s] / 2
+                balanced = np.all(np.abs(here - before)[:3] * voxel < BALANCED)
+                clock, before = (clock + centre - last if balanced and lasting and last > 0 else 0.0), here
             last = centre
         elif timeline.kind[s] == 2:
             begin = clock + edges[s] * 1e-9 - last
-            horizon = max(horizon, abs(begin), abs(begin + float(timeline.duration[s]) * 1e-9))
-    return horizon
+            times[timeline.event[s]] = begin, begin + float(timeline.duration[s]) * 1e-9
+    return times
 
 
 def tissue_classes(spins: Spins, timeline: Timeline, options: ClassOptions) -> tuple[list[TissueClass], float]:
@@ -118,7 +135,7 @@ def tissue_classes(spins: Spins, timeline: Timeline, options: ClassOptions) -> t
     error : float
         Largest error of the T2' sampling.
     """
-    horizon = dephasing_horizon(timeline)
+    horizon, refreshed = dephasing_horizon(timeline), dephasing_horizon(timeline, lasting=False)
     earliest = float(timeline.readouts.t.min())
     frequency = timeline.gamma_bar * timeline.b0
     classes, worst = [], 0.0
@@ -131,7 +148,10 @@ def tissue_classes(spins: Spins, timeline: Timeline, options: ClassOptions) -> t
             node, weight, error = np.zeros(1), np.ones(1), 0.0
             if np.isfinite(options.t2_prime_accuracy):
                 wanted = options.t2_prime_accuracy * whole / pool.pd * math.exp(min(earliest / pool.t2, 50.0))
-                node, weight, error = t2_prime.offsets(pool.t2_prime, horizon, wanted)
+                # what has lost all but the accuracy to T2 need not dephase any more
+                lasting = pool.t2 * max(1.0, math.log(1 / min(options.t2_prime_accuracy, 0.5)))
+                longest = min(horizon, max(refreshed, lasting))
+                node, weight, error = t2_prime.offsets(pool.t2_prime, longest, wanted)
             worst = max(worst, error * pool.pd / whole * math.exp(-earliest / pool.t2))
             shift = pool.shift * frequency if options.chemical_shift else 0.0
             classes += [

@@ -197,9 +197,10 @@ def _response(scan: Scan, rows: NDArray[np.complex128], row: NDArray[np.int64]) 
     phases = rows.shape[-1]
     coefficients = _coefficients(rows)
     orders = np.rint(np.fft.fftfreq(phases) * phases).astype(np.int64)
-    keep = np.abs(coefficients).max(axis=(0, 1), initial=0.0) > 1e-12
-    if scan.seen is not None:
-        keep &= np.abs(orders) <= scan.seen
+    if scan.seen is None:
+        keep = np.abs(coefficients).max(axis=(0, 1), initial=0.0) > 1e-12
+    else:
+        keep = np.abs(orders) <= scan.seen
     return Response(coefficients=coefficients[..., keep], orders=orders[keep], row=row)
 
 

@@ -409,3 +409,28 @@ def test_rf_steps_and_spins_are_refined_until_the_stated_error_holds(reuse):
     assert np.abs(coarse.imaging.data - exact).max() > 1e-3 * VOXEL
     # the error of the scanner's own steps is stated too; Richardson's rule holds to leading order, here within 5 %
     assert coarse.history["rf_step_error"] * VOXEL == pytest.approx(np.abs(coarse.imaging.data - exact).max(), rel=0.05)
+
+
+def test_t2_prime_in_a_balanced_sequence_averages_the_profile_over_the_line():
+    flip, tr, t1, t2, t2_prime, count = np.deg2rad(40), 8e-3, 0.3, 0.05, 0.02, 150
+    pulse, half = hard_pulse(flip, 2e-9), hard_pulse(flip / 2, 2e-9)
+    script = Script(dwell=1e-9).tr().rf(half).free(tr / 2 - 2e-9)
+    for n in range(count):
+        script.tr().rf(pulse, np.pi * ((n + 1) % 2)).read().free(tr - 3e-9)
+    box = Box(pools=(pool(t1, t2, t2_prime=t2_prime),))
+    raw = simulate(script.timeline(), box, replace(ONE, sub_slices=1, t2_prime_accuracy=1e-3))
+    signal = np.abs(raw.imaging.data[-1, 0, 0]) / VOXEL
+    # Freeman and Hill right after the pulse, complex, over a Lorentzian line: periodic in the phase per repetition,
+    # so that its Fourier coefficients c_n decay by exp(-|n| TR / T2')
+    phi = 2 * np.pi * np.arange(512) / 512
+    e1, e2 = np.exp(-tr / t1), np.exp(-tr / t2)
+    turn = phi + np.pi  # the pulses alternate
+    below = (1 - e1 * np.cos(flip)) * (1 - e2 * np.cos(turn)) - e2 * (e1 - np.cos(flip)) * (e2 - np.cos(turn))
+    profile = (1 - e1) * np.sin(flip) * (1 - e2 * np.exp(-1j * turn)) / below
+    coefficients = np.fft.fft(profile) / 512
+    n = np.abs(np.rint(np.fft.fftfreq(512) * 512))
+    expected = abs(np.sum(coefficients * np.exp(-n * tr / t2_prime)))
+    # the stated error is that of each coefficient's decay; 1e-4 of M0 is left of the transient
+    stated = raw.history["t2_prime_error"] * np.abs(coefficients).sum()
+    assert abs(signal - expected) < stated + 1e-4
+    assert abs(abs(coefficients.sum()) - expected) > 5 * stated  # T2' matters here
