@@ -69,7 +69,8 @@ def ideal_maps(
         share = np.clip((pulse.centre - edges[:-1]) / pulse.dt, 0, 1) * pulse.dt
         before = timeline.gamma_bar * float(share @ pulse.gradient[:, 2])
         after = timeline.gamma_bar * float((pulse.dt - share) @ pulse.gradient[:, 2])
-        axis = float(np.angle(np.sum(pulse.b1 * pulse.dt)))
+        carrier = np.exp(2j * np.pi * pulse.frequency * (edges[:-1] + pulse.dt / 2 - pulse.centre))
+        axis = float(np.angle(np.sum(pulse.b1 * carrier * pulse.dt)))
         flip = rotation(pulse.flip * spin.b1, axis)
         rest = float(edges[-1]) - pulse.centre
         maps[p] = _compose(

@@ -28,6 +28,7 @@ from ..recon import reconstruct
 from ..sequence.discretize import discretize
 from ..sequence.imperfect import Imperfections
 from ..simulate import add_noise, simulate
+from ..simulate.object_cells import IN_SHAPES
 from .request import Progress, RunRequest, RunResult
 from .run import Prepared, engine_of, fitted, prepare, simulated
 
@@ -139,7 +140,8 @@ def _without(job: _Job, cause: str) -> Evaluation:
         return job.scored(job.filled(job.result.images, _probed(job.prepared)))
     if cause == "discretisation":
         engine = engine_of(request)
-        finer: dict[str, Any] = {"accuracy": engine.accuracy / FINER, "subsamples": engine.subsamples + MORE_CELLS}
+        cells = (engine.subsamples or IN_SHAPES) + MORE_CELLS
+        finer: dict[str, Any] = {"accuracy": engine.accuracy / FINER, "subsamples": cells}
         return job.scored(job.noisy(simulated(job.prepared, replace(engine, **finer), None)))
     other = replace(request, without=(*request.without, cause))
     prepared = prepare(other)
