@@ -31,7 +31,7 @@ class Peer:
 
 def peers() -> list[Peer]:
     """Time every program that is found."""
-    return [_sigpy(), _bart()]
+    return [_sigpy(), _bart(), _torchsim()]
 
 
 def _sigpy() -> Peer:
@@ -62,3 +62,17 @@ def _bart() -> Peer:
         end = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime
     return Peer(name="bart", work=work, unit="spin steps", per_second=20 * 200 * 1000 / seconds)
+
+
+def _torchsim() -> Peer:
+    work = "CPMG dictionary of 32 echoes with 32 states, single precision (fse_sim)"
+    if importlib.util.find_spec("torchsim") is None:
+        return Peer(name="torchsim", work=work, unit="atoms", per_second=None)
+    importlib.import_module("torch").set_num_threads(1)
+    rng, atoms = np.random.default_rng(2), 20_000
+    t1, t2, b1 = (rng.uniform(*bounds, atoms).astype(np.float32) for bounds in ((300, 3e3), (20, 200), (0.8, 1.2)))
+    train = partial(
+        importlib.import_module("torchsim").fse_sim,
+        flip=np.full(32, 180.0, np.float32), ESP=10.0, T1=t1, T2=t2, B1=b1, states=32,
+    )  # fmt: skip
+    return Peer(name="torchsim", work=work, unit="atoms", per_second=atoms / shortest(train, 2).cpu)
