@@ -15,6 +15,7 @@ CAPTIONS = {
     "moments": "M0 is k. Where M1 is zero, uniform motion leaves no phase; where M2 is zero, acceleration leaves none.",
     "spectrum": "The largest amplitude of a sinusoid in any 51 ms of the scan.",
     "b-matrix": "From the gradients as they are played, cross terms included, at the centre of k-space; grid axes.",
+    "fitted": "Maps without a truth; colours from the 1st to the 99th percentile in the object.",
     "spectra": "Coils combined, averages aligned; the phase is that of the first point.",
     "images": "Magnitude in one window. Letters: anterior, posterior, superior, inferior, left, right.",
     "map": "Outlines: regions of interest. Pale: no value; the truth is scalar only where one tissue fills a voxel.",

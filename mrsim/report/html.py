@@ -17,6 +17,7 @@ from .budget import bias_table, budget_figure, spread_table
 from .captions import embedded, plain
 from .curves import roi_curves
 from .diagram import sequence_diagram
+from .fitted import fitted_maps
 from .images import image_series
 from .maps import map_comparison
 from .page import STYLE_SHEET
@@ -29,7 +30,7 @@ from .synthetic import can_synthesize, six_contrasts
 from .table import DISTINCT, Table, evaluation_table, margin_table, silent_regions, timing_table, tissue_table, verdict
 from .viewer import sequence_viewer
 
-SHOWN_AFTER = ("synthetic", "decay", "spectra", "images", "sequence")
+SHOWN_AFTER = ("fitted", "synthetic", "decay", "spectra", "images", "sequence")
 """Figures below the evaluation, in this order."""
 
 
@@ -46,6 +47,9 @@ def figures(result: ReportedRun) -> dict[str, Figure]:
             made[f"map_{name}"] = map_comparison(result.maps, result.truth, name, result.rois)
         if can_synthesize(result.maps):
             made["synthetic"] = six_contrasts(result.maps)
+        others = [name for name in result.maps.values if name not in result.truth.values]
+        if others:
+            made["fitted"] = fitted_maps(result.maps, result.truth, others)
         made["decay"] = roi_curves(result.images, result.maps, result.rois)
     if result.budget is not None:
         for name in dict.fromkeys(row.parameter for row in result.budget.rows):
