@@ -70,7 +70,9 @@ def _torchsim() -> Peer:
         return Peer(name="torchsim", work=work, unit="atoms", per_second=None)
     importlib.import_module("torch").set_num_threads(1)
     rng, atoms = np.random.default_rng(2), 20_000
-    t1, t2, b1 = (rng.uniform(*bounds, atoms).astype(np.float32) for bounds in ((300.0, 3e3), (20.0, 200.0), (0.8, 1.2)))
+    t1, t2, b1 = (
+        rng.uniform(*bounds, atoms).astype(np.float32) for bounds in ((300.0, 3e3), (20.0, 200.0), (0.8, 1.2))
+    )
     train = partial(
         importlib.import_module("torchsim").fse_sim,
         flip=np.full(32, 180.0, np.float32), ESP=10.0, T1=t1, T2=t2, B1=b1, states=32,
