@@ -56,7 +56,8 @@ def synthetic_images(images: Sequence[Images]) -> Figure:
 def _title(image: Images) -> str:
     """Return the contrast and its times."""
     kind = CONTRASTS[image.encoding["synthetic"]]
-    names = ("tr", "te", *(("ti",) if kind.inversions else ()), *(("gap",) if kind.inversions > 1 else ()))
-    words = {"gap": "between inversions"}
-    times = ", ".join(f"{words.get(n, n.upper())} {quantity(image.encoding[n], 's')}" for n in names)
+    times = ", ".join(f"{name.upper()} {quantity(image.encoding[name], 's')}" for name in ("tr", "te"))
+    if kind.inversions:
+        delays = [image.encoding[name] for name in (("gap", "ti") if kind.inversions > 1 else ("ti",))]
+        times += ", TI " + " + ".join(quantity(delay, "s") for delay in delays)
     return f"{kind.title}\n{times}"
