@@ -132,7 +132,7 @@ class Ready:
             notes |= {"partial_fourier_method": self.partial} if filled else {}
         noise = noise * self.raw.encoding.sheet.get("read_noise", 1.0)
         return Images(
-            data=data / self.scale,
+            data=np.divide(data, self.scale, out=data),
             grid=self.raw.encoding.grid,
             contrast=self.raw.encoding.contrast,
             sigma=np.asarray(noise * (self.sigma / self.scale)),
