@@ -28,7 +28,8 @@ SHARED = 32
 MAX_LENGTH = 65536
 """Longest FFT along a readout."""
 DRIFT = 1e-11
-"""Phase, turns, by which samples and places may fall off the lattice of an FFT."""
+"""Phase, turns, by which samples and places may fall off the lattice of an FFT, and courses that count as one differ
+at 1 m."""
 SHORT = 4096
 """Products of places and samples up to which a matrix of phasors is as quick as an FFT."""
 TOGETHER = 64
@@ -88,19 +89,28 @@ class Windows:
     """(readout,) their rows in the timeline's table."""
     plane_moment: NDArray[np.float64]
     """(readout, 2): in-plane moment from the last pulse to the window's start, 1/m."""
+    course: NDArray[np.int64]
+    """(readout,) which of the distinct courses of the moment along x each one takes."""
+    first: NDArray[np.int64]
+    """(course,) the first readout of each course."""
+    steady: bool
+    """True if the gradients of every readout are constant."""
 
     @classmethod
     def of(cls, table: ReadoutTable, rows: NDArray[np.int64], plan: Program) -> Windows:
         """Return the windows of `table`, which are `rows` of the timeline's."""
-        return cls(table=table, rows=rows, plane_moment=plan.plane_moment[rows])
+        start = plan.plane_moment[rows]
+        k = start[:, :1] + table.moment[..., 0]
+        _, first, course = np.unique(np.rint(k / DRIFT), axis=0, return_index=True, return_inverse=True)
+        steady = bool(np.all(SampleForms.of(table.moment, REACH, np.float64).form == CONSTANT))
+        return cls(
+            table=table, rows=rows, plane_moment=start, course=course.ravel(), first=first.ravel(), steady=steady
+        )
 
 
 def pencils_suffice(table: ReadoutTable, plan: Program) -> bool:
-    """Return True if no readout moves along y, all gradients are constant during readouts and q lies along x."""
-    moment = table.moment
-    still = not np.any(moment[..., 1])
-    steady = bool(np.all(SampleForms.of(moment, REACH, np.float64).form == CONSTANT))
-    return still and steady and plan.base[1] == 0
+    """Return True if no readout moves along y and q lies along x; the course along x may be any (ramps of EPI)."""
+    return not np.any(table.moment[..., 1]) and plan.base[1] == 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -140,9 +150,7 @@ def pencil_signal(
     shape = response.coefficients @ turning
     table, coils = windows.table, pencils.value.shape[1]
     signal = np.empty((len(table.dwell), coils, table.moment.shape[1]), dtype=np.complex128)
-    ends = np.stack([windows.plane_moment[:, 0], table.moment[:, 0, 0], table.moment[:, -1, 0]])
-    _, first, course = np.unique(ends, axis=1, return_index=True, return_inverse=True)
-    if signal.shape[0] * coils < SHARED * len(first):
+    if windows.steady and signal.shape[0] * coils < SHARED * len(windows.first):
         weight = _pencil_weight(windows.rows, pencils, shape, response)
         position = np.stack([pencils.x, np.zeros_like(pencils.x)])
         start = np.stack([windows.plane_moment[:, 0], np.zeros(len(weight))], axis=1)
@@ -151,8 +159,8 @@ def pencil_signal(
         return signal
     time = (np.arange(signal.shape[2]) + 0.5) * float(table.dwell[0])
     course_of_time = kind.pd * np.exp(-(kind.r2 + 2j * np.pi * kind.offset) * time)
-    for index, model in enumerate(first):
-        mine = np.flatnonzero(course.ravel() == index)
+    for index, model in enumerate(windows.first):
+        mine = np.flatnonzero(windows.course == index)
         k = windows.plane_moment[model, 0] + table.moment[model, :, 0]
         waves = _Waves(pencils.x, k, course_of_time, np.result_type(dtype, np.complex64))
         for some in np.split(mine, range(TOGETHER, len(mine), TOGETHER)):
@@ -171,6 +179,7 @@ class _Waves:
         cycles = abs(step) * (x[-1] - x[0]) / max(len(x) - 1, 1)
         self.length = round(1 / cycles) if len(x) > 1 and cycles * MAX_LENGTH > 1 else 0
         drift = abs(cycles * self.length - 1) * len(x) * len(k) / max(self.length, 1)
+        drift += float(np.abs(np.arange(len(k)) * step + k[0] - k).max() * np.abs(x - x[0]).max())
         if self.length and drift < DRIFT and len(x) * len(k) > SHORT:
             # exp(-i 2 pi k_s x_i) = exp(-i 2 pi k_s x_0) exp(-i 2 pi k_0 (x_i - x_0)) exp(-+i 2 pi s i / length)
             self.before = np.exp(-2j * np.pi * k[0] * (x - x[0])).astype(dtype)

@@ -1,5 +1,6 @@
 """Windows of differing purpose, length and dwell in one scan: each is what it would be alone, on both roads."""
 
+import importlib
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,10 @@ import pytest
 from objects import Box, Script, hard_pulse, pool
 
 from mrsim.core.errors import InputError
+from mrsim.sequence.timeline import READOUT
 from mrsim.simulate import Bloch, Pathways, add_noise, simulate
+from mrsim.simulate.plane import pencils_suffice
+from mrsim.simulate.program import program
 
 BOX = Box(size=(3e-3, 2e-3), pools=(pool(0.5, 0.04),), offset=60.0)
 ENGINE = Bloch(slab=2.0, subsamples=2, sub_slices=40, rf_step=1e-6)
@@ -90,3 +94,43 @@ def test_noise_of_a_window_follows_its_dwell():
 def test_scan_without_an_image_is_refused():
     with pytest.raises(InputError, match="no readout has the purpose 'imaging', only navigator"):
         simulate(scan((("navigator", 4, 8e-6),)), BOX, ENGINE)
+
+
+def echo_planar(lines=6, samples=24):
+    """One excitation, then lines to and fro under half a sine of gradient, a blip between two."""
+    script = Script(matrix=(1, lines, 16), samples=samples, dwell=4e-6).tr().rf(hard_pulse(0.8))
+    rising = 900.0 * (1 - np.cos(np.pi * (np.arange(samples) + 0.5) / samples)) / 2  # 1/m
+    script.free(1e-3, (-450.0, -150.0, 0))
+    for line in range(lines):
+        sign = 1 - 2 * (line % 2)
+        moment = np.zeros((samples, 3))
+        moment[:, 0] = sign * rising
+        script.windows.append((moment, 0.0))
+        script.labels.append({})
+        end = np.array([sign * 900.0, 0, 0])
+        script.parts.append((READOUT, samples * script.dwell, end, line, 0.0))
+        script.free(1e-4, (0, 300.0 / lines, 0))
+    return script.timeline()
+
+
+def test_ramp_sampled_lines_summed_along_y_first_are_those_summed_place_by_place(monkeypatch):
+    reuse = importlib.import_module("mrsim.simulate.by_class")
+    asked = []
+
+    def never(table, plan):
+        asked.append(pencils_suffice(table, plan))
+        return False
+
+    box = replace(BOX, size=(14e-3, 9e-3))
+    quick = simulate(echo_planar(), box, ENGINE).imaging.data
+    monkeypatch.setattr(reuse, "pencils_suffice", never)
+    slow = simulate(echo_planar(), box, ENGINE).imaging.data
+    assert asked and all(asked)
+    np.testing.assert_allclose(quick, slow, atol=1e-11 * np.abs(slow).max())
+
+
+def test_readouts_that_move_along_the_phase_direction_are_not_summed_along_it_first():
+    timeline = scan(KINDS)
+    table, plan = timeline.readouts, program(timeline, (0.01, 0.004))
+    assert pencils_suffice(table, plan)
+    assert not pencils_suffice(replace(table, moment=table.moment[..., [1, 0, 2]]), plan)
