@@ -198,7 +198,7 @@ def _response(scan: Scan, rows: NDArray[np.complex128], row: NDArray[np.int64]) 
     coefficients = _coefficients(rows)
     orders = np.rint(np.fft.fftfreq(phases) * phases).astype(np.int64)
     if scan.seen is None:
-        keep = np.abs(coefficients).max(axis=(0, 1), initial=0.0) > 1e-12
+        keep = (orders == 0) | (np.abs(coefficients).max(axis=(0, 1), initial=0.0) > 1e-12)
     else:
         keep = np.abs(orders) <= scan.seen
     return Response(coefficients=coefficients[..., keep], orders=orders[keep], row=row)
