@@ -21,7 +21,7 @@ def reconstruct_cartesian(ready: Ready, folded: bool = False) -> Images:
     ----------
     ready : Ready
         A place that was never acquired, or not as often as the others, is an error, unless one end of k-space is
-        missing (partial Fourier).
+        missing (partial Fourier). Its k-space is overwritten.
     folded : bool
         Whether lines may be missing between others, so that the image folds; stated as a warning.
 
@@ -42,7 +42,7 @@ def reconstruct_cartesian(ready: Ready, folded: bool = False) -> Images:
             f"k-space has {missing} lines that were not acquired {most} times, the first is contrast {c}, "
             f"{along} {z}, line {y}; acquire them or use a reconstruction that fills holes"
         )
-    data = to_image(raster.data[:, 0], (-3, -2, -1) if ready.volume else (-2, -1))
+    data = to_image(raster.data[:, 0], (-3, -2, -1) if ready.volume else (-2, -1), overwrite=True)
     noise, share = np.ones((len(data), 1, 1, 1)), 1.0
     warnings: tuple[str, ...] = ()
     if missing:

@@ -106,16 +106,20 @@ def _espirit(middle: NDArray[np.complex128], shape: tuple[int, ...], crop: float
         small, calib_width=width, kernel_width=min(6, width // 2), crop=0, output_eigenvalue=True, max_iter=STEPS,
         show_pbar=False,
     ).run()  # fmt: skip
-    maps = common_phase(maps, _virtual(middle))
     fine = [shape[axis] for axis in used]
-    maps, value = _interpolated(maps, fine), _interpolated(value.reshape(1, *raster), fine)[0].real
+    maps = common_phase(_interpolated(maps, fine), _virtual(middle))
+    value = _interpolated(value.reshape(1, *raster), fine)[0].real
     size = np.sqrt(np.sum(np.abs(maps) ** 2, axis=0))
     result = np.where((value > crop) & (size > 0), maps / np.where(size > 0, size, 1.0), 0)
     return np.asarray(result.reshape(len(middle), *shape), dtype=np.complex128)
 
 
 def _interpolated(values: NDArray[Any], shape: list[int]) -> NDArray[np.complex128]:
-    """Return (coil, ...) values on a finer raster of the same, periodic, field of view, linear in between."""
+    """Return (coil, ...) values on a finer raster of the same, periodic, field of view, linear in between.
+
+    The phase that the coils have in common is arbitrary, and winds where the reference is deaf: neighbours are turned
+    into step first, or what lies between them would cancel.
+    """
     result = np.asarray(values, dtype=np.complex128)
     for axis, n in enumerate(shape, start=1):
         m = result.shape[axis]
@@ -123,5 +127,7 @@ def _interpolated(values: NDArray[Any], shape: list[int]) -> NDArray[np.complex1
         below = np.floor(place).astype(int)
         share = (place - below).reshape([-1 if a == axis else 1 for a in range(result.ndim)])
         low, high = result.take(below % m, axis=axis), result.take((below + 1) % m, axis=axis)
+        step = np.sum(low * high.conj(), axis=0)
+        high = high * np.where(step != 0, step / np.where(step != 0, np.abs(step), 1.0), 1.0)
         result = low * (1 - share) + high * share
     return result

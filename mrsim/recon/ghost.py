@@ -33,6 +33,8 @@ TRAIN = ("slice", "contrast", "repetition", "average", "shot", "set", "phase")
 """Labels that lines of one train share, by which navigators find their lines."""
 STEPS = 6
 """Newton steps for the lag."""
+RESTLESS = 0.1
+"""Change of the navigators' amplitude between the trains of the calibration from which it is a warning."""
 
 
 def straightened(raw: Acquisition, correction: str = "auto", progress: Progress | None = None) -> Acquisition:
@@ -66,7 +68,10 @@ def straightened(raw: Acquisition, correction: str = "auto", progress: Progress 
 
 def _by_navigators(raw: Acquisition, names: list[str]) -> Acquisition:
     lag = _lag(raw)
-    turns = _trains(lines_of(raw, "navigator", lag))
+    navigators = lines_of(raw, "navigator", lag)
+    if "calibration" in names:
+        raw = _told_of_transient(raw, navigators)
+    turns = _trains(navigators)
     parts = {}
     for name in names:
         lines = lines_of(raw, name, lag)
@@ -76,6 +81,29 @@ def _by_navigators(raw: Acquisition, names: list[str]) -> Acquisition:
         voxels[back] *= np.exp(-1j * phase[back])[:, None, :]
         parts[name] = replace(lines, voxels=voxels)
     return on_raster(raw, parts, ghost_correction="navigator", gradient_lag=lag)
+
+
+def _told_of_transient(raw: Acquisition, navigators: Lines) -> Acquisition:
+    """Return the acquisition with a warning if its magnetisation was not at rest while the calibration was read.
+
+    Trains of the calibration bear the labels of the first image's train, which follows. Their lines interlace, so that
+    a change from train to train is a ghost in the coil maps.
+    """
+    since, worst = raw.groups["navigator"].t[:, 0], 0.0
+    for chosen in _groups(navigators).values():
+        train = np.cumsum(np.diff(since[chosen], prepend=np.inf) < 0)  # the time since the excitation falls back
+        ahead = chosen[train < train[-1]]
+        forwards = ahead[navigators.labels["reverse"][ahead] == 0]
+        size = np.sqrt(np.sum(np.abs(navigators.voxels[forwards]) ** 2, axis=(1, 2)))
+        if train[-1] > 2 and size.max(initial=0.0) > 0:
+            worst = max(worst, float(1 - size.min() / size.max()))
+    if worst < RESTLESS:
+        return raw
+    said = (
+        f"the signal changes by {100 * worst:.0f} % between the trains that read the calibration, at most "
+        f"{100 * RESTLESS:.0f} % leave the coil maps without ghosts: play more dummies"
+    )
+    return replace(raw, history={**raw.history, "warnings": (*raw.history.get("warnings", ()), said)})
 
 
 def difference(lines: Lines, chosen: NDArray[np.int64]) -> Array:

@@ -44,8 +44,13 @@ class Raster:
 def check_finite(raw: Acquisition) -> None:
     """Refuse raw data that hold NaN or infinity in the image or the calibration."""
     for name, group in raw.groups.items():
+        if name not in ("imaging", "calibration"):
+            continue
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(group.data.sum()):  # then so are all its terms
+                continue
         bad = ~np.isfinite(group.data)
-        if name in ("imaging", "calibration") and bad.any():
+        if bad.any():
             readout, coil, sample = (int(i[0]) for i in np.nonzero(bad))
             raise InputError(
                 f"the raw data hold {np.count_nonzero(bad)} samples that are not finite, the first is {name} readout "
@@ -83,7 +88,10 @@ def sort_lines(raw: Acquisition, name: str = "imaging") -> Raster:
     for turn in range(int(count.max(initial=0))):
         for flip in (False, True):
             chosen = np.flatnonzero((repeat == turn) & (backwards == flip))
-            lines = group.data[chosen, :, ::-1] if flip else group.data[chosen]
+            if not len(chosen):
+                continue
+            lines = group.data if len(chosen) == len(group.data) else group.data[chosen]
+            lines = lines[..., ::-1] if flip else lines
             if turn == 0:
                 data[c[chosen], :, z[chosen], y[chosen]] = lines
             else:
@@ -148,9 +156,12 @@ def _middle(there: NDArray[np.bool_]) -> slice:
     return slice(half - width, half + width)
 
 
-def to_image(kspace: NDArray[Any], axes: tuple[int, ...]) -> NDArray[np.complex128]:
-    """Return the orthonormal transform with exp(+i 2 pi k.x), zero at index n//2 of every axis in both domains."""
-    return _transform(kspace, axes, forward=False)
+def to_image(kspace: NDArray[Any], axes: tuple[int, ...], overwrite: bool = False) -> NDArray[np.complex128]:
+    """Return the orthonormal transform with exp(+i 2 pi k.x), zero at index n//2 of every axis in both domains.
+
+    overwrite : k-space is not needed any more, its memory may hold the image.
+    """
+    return _transform(kspace, axes, forward=False, overwrite=overwrite)
 
 
 def to_kspace(image: NDArray[Any], axes: tuple[int, ...]) -> NDArray[np.complex128]:
@@ -158,20 +169,38 @@ def to_kspace(image: NDArray[Any], axes: tuple[int, ...]) -> NDArray[np.complex1
     return _transform(image, axes, forward=True)
 
 
-def _transform(values: NDArray[Any], axes: tuple[int, ...], forward: bool) -> NDArray[np.complex128]:
+def _transform(
+    values: NDArray[Any], axes: tuple[int, ...], forward: bool, overwrite: bool = False
+) -> NDArray[np.complex128]:
     from scipy import fft
 
     count = len(axes)
     if tuple(axes) != tuple(range(-count, 0)):
         raise InputError(f"the transform runs over the last axes, not over {axes}")
     shape = values.shape
-    flat = values.reshape(-1, *shape[-count:])
-    result = np.empty(flat.shape, dtype=np.complex128)
+    reusable = overwrite and values.dtype == np.complex128 and values.flags.c_contiguous and values.flags.writeable
+    result = values if reusable else np.empty(shape, dtype=np.complex128)
+    source, target = values.reshape(-1, *shape[-count:]), result.reshape(-1, *shape[-count:])
     step = max(1, PLANE_BYTES // (16 * int(np.prod(shape[-count:]))))
     work = fft.fftn if forward else fft.ifftn
     over = tuple(range(1, count + 1))
-    for start in range(0, len(flat), step):
-        part = fft.ifftshift(np.asarray(flat[start : start + step], dtype=np.complex128), axes=over)
-        part = work(part, axes=over, norm="ortho", overwrite_x=True)
-        result[start : start + step] = fft.fftshift(part, axes=over)
-    return result.reshape(shape)
+    before, after = _alternating(shape[-count:])
+    for start in range(0, len(target), step):
+        part = target[start : start + step]
+        if before is None or after is None:  # an odd length: its middle is no whole number of half turns
+            moved = fft.ifftshift(np.asarray(source[start : start + step], dtype=np.complex128), axes=over)
+            part[:] = fft.fftshift(work(moved, axes=over, norm="ortho", overwrite_x=True), axes=over)
+            continue
+        np.multiply(source[start : start + step], before, out=part)
+        np.multiply(work(part, axes=over, norm="ortho", overwrite_x=True), after, out=part)
+    return result
+
+
+def _alternating(shape: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]] | tuple[None, None]:
+    """Return the signs before and after a transform that move zero to index n // 2; None if a length is odd."""
+    if any(n % 2 for n in shape):
+        return None, None
+    signs = np.ones(())
+    for n in shape:
+        signs = signs[..., None] * (1.0 - 2.0 * (np.arange(n) % 2))
+    return signs, signs * (-1.0) ** (sum(shape) // 2)

@@ -31,6 +31,28 @@ def blob(width=5.0, centre=(0.0, 0.0)):
     return lambda x, y: np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * size**2))
 
 
+def one_by_one(x, y, heard, field):
+    """(kx, ky, t) -> (coil, sample) sum over points."""
+
+    def summed(kx, ky, t):
+        return heard @ np.exp(-2j * np.pi * (np.outer(x, kx) + np.outer(y, ky) + np.outer(field, t)))
+
+    return summed
+
+
+def on_lattice(x, y, heard, field):
+    """The same for points on a lattice that precess alike: exp(-i 2 pi (x kx + y ky)) is a product."""
+    (xs, i), (ys, j) = np.unique(x, return_inverse=True), np.unique(y, return_inverse=True)
+    table = np.zeros((len(heard), len(ys), len(xs)), dtype=complex)
+    table[:, j, i] = heard
+
+    def summed(kx, ky, t):
+        along_x, along_y = np.exp(-2j * np.pi * np.outer(kx, xs)), np.exp(-2j * np.pi * np.outer(ky, ys))
+        return np.sum((along_y @ table) * along_x, axis=2) * np.exp(-2j * np.pi * field * t)
+
+    return summed
+
+
 def acquired(built, weight, *, offset=None, lag=0.0, turn=0.0, decay=np.inf, coils=None):
     """Raw data of a sequence: points that precess at offset(x, y) Hz, read `lag` s after the gradients.
 
@@ -41,6 +63,7 @@ def acquired(built, weight, *, offset=None, lag=0.0, turn=0.0, decay=np.inf, coi
     x, y, value = weight if isinstance(weight, tuple) else points(weight)
     field = np.zeros_like(x) if offset is None else np.broadcast_to(offset(x, y), x.shape)
     heard = value[None] * (np.ones((1, len(x))) if coils is None else np.array([c(x, y) for c in coils]))
+    summed = on_lattice(x, y, heard, float(field[0])) if np.ptp(field) == 0 else one_by_one(x, y, heard, field)
     purposes, groups = np.array(table.purpose), {}
     te = built.encoding.contrast["te"][0]
     data = {}
@@ -48,8 +71,7 @@ def acquired(built, weight, *, offset=None, lag=0.0, turn=0.0, decay=np.inf, coi
         count = table.samples[row]
         k, t = table.k[row, :count], table.t[row, :count]
         kx = k[:, 0] - lag * np.gradient(k[:, 0], t)
-        phase = np.outer(x, kx) + np.outer(y, k[:, 1]) + np.outer(field, t)
-        signal = heard @ np.exp(-2j * np.pi * phase) * np.exp(-(t - te) / decay)
+        signal = summed(kx, k[:, 1], t) * np.exp(-(t - te) / decay)
         data[row] = signal * np.exp(1j * turn * table.labels["reverse"][row])
     grid = built.encoding.grid
     for purpose in dict.fromkeys(table.purpose):

@@ -9,7 +9,7 @@ from mrsim.core.errors import InputError
 from mrsim.recon import Grappa, Steps, reconstruct
 from mrsim.recon.windows import interpolated
 
-from .echo_planar import FOV, N, acquired, blob, points, sequence, truth
+from .echo_planar import FOV, N, acquired, blob, on_lattice, one_by_one, points, sequence, truth
 from .scans import nrmse
 
 OBJECT = blob(5.0, (0.012, -0.008))
@@ -145,3 +145,25 @@ def test_bad_corrections_are_refused(single):
     with pytest.raises(InputError, match="no navigators"):
         reconstruct(raw, steps=Steps(ghost="navigator"))
     assert reconstruct(raw).encoding["ghost_correction"] == "entropy"
+
+
+def test_sums_on_a_lattice_are_those_over_points():
+    x, y, value = points(OBJECT, 1)
+    value = np.array([value, value * (1 + 50j * x)])
+    k = np.random.default_rng(1).normal(scale=100, size=(3, 20))
+    quick, slow = on_lattice(x, y, value, 30.0)(*k), one_by_one(x, y, value, np.full(len(x), 30.0))(*k)
+    np.testing.assert_allclose(quick, slow, atol=1e-11 * np.abs(value).sum())
+
+
+def test_calibration_before_the_steady_state_is_a_warning():
+    built = sequence(acceleration=2, calibration_lines=24)
+    raw = acquired(built, OBJECT, coils=heard())
+    assert not reconstruct(raw).history.get("warnings")
+    for name, trains in (("navigator", 3), ("calibration", 2)):  # navigators go ahead of the image's train too
+        group = raw.groups[name]
+        half = len(group.data) // trains
+        faded = group.data.copy()
+        faded[half:] *= 0.8
+        raw = replace(raw, groups={**raw.groups, name: replace(group, data=faded)})
+    (said,) = reconstruct(raw).history["warnings"]
+    assert "changes by 20 % between the trains that read the calibration" in said
