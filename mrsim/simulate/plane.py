@@ -159,13 +159,15 @@ def pencil_signal(
         return signal
     time = (np.arange(signal.shape[2]) + 0.5) * float(table.dwell[0])
     course_of_time = kind.pd * np.exp(-(kind.r2 + 2j * np.pi * kind.offset) * time)
+    facts = np.stack([windows.course, pencils.step[windows.rows], response.row[windows.rows]])
+    _, once, alike = np.unique(facts, axis=1, return_index=True, return_inverse=True)  # equal in every repetition
     for index, model in enumerate(windows.first):
-        mine = np.flatnonzero(windows.course == index)
+        mine = once[windows.course[once] == index]
         k = windows.plane_moment[model, 0] + table.moment[model, :, 0]
         waves = _Waves(pencils.x, k, course_of_time, np.result_type(dtype, np.complex64))
         for some in np.split(mine, range(TOGETHER, len(mine), TOGETHER)):
             signal[some] = waves.sampled(_pencil_weight(windows.rows[some], pencils, shape, response))
-    return signal
+    return signal if len(once) == len(signal) else signal[once[alike.ravel()]]
 
 
 class _Waves:

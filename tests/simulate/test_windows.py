@@ -96,9 +96,15 @@ def test_scan_without_an_image_is_refused():
         simulate(scan((("navigator", 4, 8e-6),)), BOX, ENGINE)
 
 
-def echo_planar(lines=6, samples=24):
-    """One excitation, then lines to and fro under half a sine of gradient, a blip between two."""
-    script = Script(matrix=(1, lines, 16), samples=samples, dwell=4e-6).tr().rf(hard_pulse(0.8))
+def echo_planar(lines=6, samples=24, volumes=1):
+    """One excitation a volume, then lines to and fro under half a sine of gradient, a blip between two."""
+    script, pulse = Script(matrix=(1, lines, 16), samples=samples, dwell=4e-6), hard_pulse(0.8)
+    for _ in range(volumes):
+        _train(script.tr().rf(pulse), lines, samples)
+    return script.timeline()
+
+
+def _train(script, lines, samples):
     rising = 900.0 * (1 - np.cos(np.pi * (np.arange(samples) + 0.5) / samples)) / 2  # 1/m
     script.free(1e-3, (-450.0, -150.0, 0))
     for line in range(lines):
@@ -108,12 +114,13 @@ def echo_planar(lines=6, samples=24):
         script.windows.append((moment, 0.0))
         script.labels.append({})
         end = np.array([sign * 900.0, 0, 0])
-        script.parts.append((READOUT, samples * script.dwell, end, line, 0.0))
+        script.parts.append((READOUT, samples * script.dwell, end, len(script.windows) - 1, 0.0))
         script.free(1e-4, (0, 300.0 / lines, 0))
-    return script.timeline()
+    script.free(1e-3, (450.0, -150.0, 0))
 
 
-def test_ramp_sampled_lines_summed_along_y_first_are_those_summed_place_by_place(monkeypatch):
+@pytest.mark.parametrize(("volumes", "start"), [(1, "equilibrium"), (3, "steady")])
+def test_ramp_sampled_lines_summed_along_y_first_are_those_summed_place_by_place(monkeypatch, volumes, start):
     reuse = importlib.import_module("mrsim.simulate.by_class")
     asked = []
 
@@ -122,9 +129,10 @@ def test_ramp_sampled_lines_summed_along_y_first_are_those_summed_place_by_place
         return False
 
     box = replace(BOX, size=(14e-3, 9e-3))
-    quick = simulate(echo_planar(), box, ENGINE).imaging.data
+    engine, timeline = replace(ENGINE, start=start), echo_planar(volumes=volumes)
+    quick = simulate(timeline, box, engine).imaging.data
     monkeypatch.setattr(reuse, "pencils_suffice", never)
-    slow = simulate(echo_planar(), box, ENGINE).imaging.data
+    slow = simulate(timeline, box, engine).imaging.data
     assert asked == [True]
     np.testing.assert_allclose(quick, slow, atol=1e-11 * np.abs(slow).max())
 
