@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..core.errors import InputError
 from ..core.images import Images
 from ..core.maps import STATUS, Maps
+from .doubts import doubts
 from .given import given_values, plausible
 from .method import Likelihood, Method, Scan, Series, Solution
 from .model import Description, Model
@@ -107,7 +108,9 @@ def fit(
         **_summary(status, solution, residual / spread, weight),
         **(_ambiguity(solution, margin, spread) if model.data == "polarity-restored" else {}),
     }
-    history |= {"warnings": solution.warnings} if solution.warnings else {}
+    doubted = doubts(model, images.encoding, history.get("median_reduced_chi2"))
+    if said := (*solution.warnings, *history.get("warnings", ()), *doubted):
+        history["warnings"] = said
     errors = solution.unit_errors * np.where(np.isnan(spread), residual, spread)
     given = {name: value for name, value in settings.items() if np.ndim(value)}
     return _maps(model, images, inside, status, solution, errors, (residual / spread) ** 2, given, history)

@@ -88,6 +88,8 @@ class Description:
     """Parameters that become maps; all of them where empty."""
     constant: tuple[str, ...] = ()
     """Contrast columns that must not vary over the series, because the equation takes them as one value."""
+    assumes: tuple[Literal["refocusing", "spoiling"], ...] = ()
+    """What must be ideal, which the protocol sheet can belie; see `mrsim.fit.doubts`."""
     derived: tuple[Parameter, ...] = ()
     """What follows from the parameters and becomes a map as well (methods only); in a solution after them."""
 

@@ -148,16 +148,15 @@ class Phantom:
         )
 
     def truth(self, grid: Grid) -> Maps:
-        """Return the true maps ``t1, t2, t2_star`` (s), ``pd`` and ``pdff``, the fields, and all fractions.
+        """Return the true maps ``t1, t2, t2_star, t1_rho`` (s), ``pd`` and ``pdff``, the fields, and all fractions.
 
-        Scalars exist where one tissue fills at least 0.99 of the voxel (status 0). Tissues of water and fat
-        have ``pd`` and ``pdff`` but no single relaxation time: there ``t1, t2, t2_star`` are NaN. Mixed
-        voxels have status 7, empty ones status 1. The fields, ``b1`` (relative to the nominal one) and
-        ``off_resonance`` (Hz, without chemical shift), are those of the voxels' centres; the object ends where it
-        fills less than half of a voxel.
+        Scalars exist where one tissue fills at least 0.99 of the voxel (status 0). Tissues of water and fat have
+        ``pd`` and ``pdff`` but no single relaxation time: there the times are NaN. Mixed voxels have status 7,
+        empty ones status 1. The fields, ``b1`` (relative to the nominal one) and ``off_resonance`` (Hz, without
+        chemical shift), are those of the voxels' centres; the object ends where it fills less than half of a voxel.
         """
         fractions = self.fractions(grid)
-        units = {"t1": "s", "t2": "s", "t2_star": "s", "pd": "", "pdff": ""}
+        units = {"t1": "s", "t2": "s", "t2_star": "s", "t1_rho": "s", "pd": "", "pdff": ""}
         values = {name: np.full(grid.shape, np.nan) for name in units}
         background = 1.0 - np.sum(list(fractions.values()), axis=0)
         status = np.where(background >= PURE, 1, 7).astype(np.int8)
@@ -226,6 +225,8 @@ def true_values(tissue: Tissue, field: float) -> dict[str, float]:
     if len(pools) == 1:
         pool = pools[0]
         values |= {"t1": pool.t1, "t2": pool.t2, "t2_star": 1 / (1 / pool.t2 + 1 / pool.t2_prime)}
+        if not pool.exchange:
+            values["t1_rho"] = pool.t2  # on resonance, whatever the lock: only exchange makes it depend on B1
     return values
 
 

@@ -49,6 +49,8 @@ class RunTable:
     fit: str | None = None
     given: dict[str, str] = field(default_factory=dict)
     """Options of the fit, e.g. ``b1 = "brain-b1"``: a number, a file with a map, or a protocol that measures it."""
+    including: tuple[str, ...] = ()
+    """Effects without which the protocol measures nothing, e.g. ``mt``; see `request.EFFECTS`."""
     extrapolate: bool = False
     """Allow a field strength beyond those at which tissues are known."""
     receive: str | None = None
@@ -93,8 +95,9 @@ class Prepared:
 
 def prepare(request: RunRequest) -> Prepared:
     """Read the files of a request, build the sequence and check it against the scanner."""
-    check_effects(request)
     path, description, defaults, build = _read(request)
+    request = replace(request, including=tuple(dict.fromkeys((*request.including, *defaults.including))))
+    check_effects(request)
     scanner = _machine(choose_scanner(request.field, request.scanner, defaults.scanner), defaults, request)
     grade = request.grade if request.grade is not None else defaults.grade
     allowed = request.extrapolate or defaults.extrapolate

@@ -28,6 +28,7 @@ FEWER = {
     "ax-mre-400hz": {"offsets": "1"},
     "ax-mre-gre-60hz": {"offsets": "1"},
     "brain-spiral": {"dummies": "2"},
+    "disc-mrf": {"excitations": "24", "tr": "4 s"},
     "sag-dki": {"directions": "3"},
     "sag-ivim": {"b": "0 20 800 s/mm^2"},
     "svs-press-np": {"averages": "2", "water_averages": "1", "dummies": "1"},

@@ -94,15 +94,22 @@ def test_true_spoiling_is_fitted_and_ideal_spoiling_is_biased():
     assert right.values["t1"].item() == pytest.approx(0.9, rel=1e-5)  # 900 pulses leave exp(-15)
     assert abs(wrong.values["t1"].item() / 0.9 - 1) > 0.01
     assert wrong.chi2.item() > 10 * max(right.chi2.item(), 1e-6)
+    assert "use 'spgr-epg'" in wrong.history["warnings"][0] and "warnings" not in right.history
 
 
 def test_mono_exponential_fit_of_a_120_degree_train_is_long_and_says_so():
     # ecosystem.md: 19.5 % for T2 100, T1 1000 ms, 16 echoes of 10 ms; excitation 90 degrees
     te = 0.01 * np.arange(1, 17)
     data = np.abs(_hard_train(16, 0.01, np.radians(120)).echoes([1.0], [0.1], [1.0])[0])
-    maps = fit(_images(data[:, None], {"te": te}, 0.005, noisy=False), "t2-mono")
+    sheet = {"refocusing_flips": np.full(16, np.radians(120))}
+    maps = fit(_images(data[:, None], {"te": te}, 0.005, sheet, noisy=False), "t2-mono")
     assert maps.values["t2"].item() == pytest.approx(0.1195, abs=2e-4)
     assert maps.chi2.item() > 5
+    flips, misfit = maps.history["warnings"]
+    assert "plays 120 deg" in flips and "use 't2-epg'" in flips
+    assert "median reduced chi-squared" in misfit
+    ideal = _images(np.exp(-te / 0.1)[:, None], {"te": te}, 0.005, {"refocusing_flips": np.full(16, np.pi)})
+    assert "warnings" not in fit(ideal, "t2-mono").history
 
 
 def test_epg_fit_of_bloch_simulated_echoes_with_real_pulses():

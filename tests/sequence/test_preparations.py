@@ -40,6 +40,7 @@ EVERY = [
     T2Preparation(te=(0.1,), pulse="adiabatic", refocusings=2),
     SpinLock(tsl=(0.0, 0.02)),
     MagnetisationTransfer(offset=(1500.0, 10e3)),
+    MagnetisationTransfer(offset=(1500.0,), reference=True),
     ChemicalExchangeSaturation(offset=(-3.5e-6, 3.5e-6), pulses=3),
     PulsedLabel(ti=(0.5,)),
     PseudoContinuousLabel(duration=0.12, delay=(0.05,)),

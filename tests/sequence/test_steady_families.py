@@ -17,6 +17,7 @@ from mrsim.core.errors import InfeasibleError, InputError
 from mrsim.sequence.discretize import discretize
 from mrsim.sequence.families.actual_flip import ActualFlip
 from mrsim.sequence.families.balanced_ssfp import BalancedSSFP
+from mrsim.sequence.families.fingerprinting import Fingerprinting
 from mrsim.sequence.families.free_precession import FreePrecession
 from mrsim.sequence.families.look_locker import LookLocker
 from mrsim.sequence.families.mp_rage import MPRage
@@ -107,6 +108,18 @@ FAMILIES = {
         "tr": st.sampled_from(["minimum", 2.0]),
         "inversion_duration": st.sampled_from([12.8e-3, 16e-3]),
     },
+    Fingerprinting: SLICE
+    | {
+        "flip": st.lists(FLIP, min_size=1, max_size=2).map(tuple),
+        "least_flip": st.sampled_from([0.05, 0.2]),
+        "excitations": st.integers(2, 7),
+        "spacing": st.sampled_from([(12e-3, 15e-3), (20e-3,), (5e-3, 8e-3)]),
+        "ti": st.sampled_from([0.05, 0.025]),
+        "te": TE,
+        "tr": st.sampled_from(["minimum", 2.0]),
+        "inversion_duration": st.sampled_from([12.8e-3, 16e-3]),
+        "spoiler_cycles": st.floats(0.0, 6.0),
+    },
 }
 
 
@@ -128,7 +141,7 @@ def assert_contract(protocol, sequence):
     k, t = played_k(timeline)
     scale = np.max(np.abs(timeline.moment))
     net = net_read(protocol)
-    pathway = sequence.encoding.contrast.get("pathway", np.zeros(100))[table.labels["contrast"]]
+    pathway = sequence.encoding.contrast.get("pathway", np.zeros(1000))[table.labels["contrast"]]
     # The echo of earlier excitations is made of spins that started at minus the net moment.
     k[:, :, 0] += pathway[:, None] * net
     np.testing.assert_allclose(k, table.k, atol=1e-9 * scale, rtol=0)

@@ -2,7 +2,8 @@
 
 One image per repetition, in the order of the train; flips, TR and TE come from the contrast table. Dictionary of
 extended phase graphs with one gradient order per repetition, compressed, matched by the largest inner product, then
-refined between its nodes; M0 follows by projection. B1 is given, as a number or a map, or fitted (`mrf-fisp-b1`).
+refined between its nodes; M0 follows by projection. Before the first pulse the inverted magnetisation recovers for
+`inversion_time` of the protocol sheet, 0 where it states none; before the inversion it is M0. B1 is given, as a number or a map, or fitted (`mrf-fisp-b1`).
 Slice profile and in-plane aliasing are not modelled: the latter acts like noise.
 """
 
@@ -50,9 +51,10 @@ def axes(scan: Scan) -> tuple[Axis, ...]:
 def atoms(scan: Scan, values: dict[str, Array]) -> Array:
     """Return the (n, atom) signals, real: all RF phases are equal."""
     b1 = values["b1"] if "b1" in values else scan.options["b1"]
+    recovered = np.exp(-float(scan.sheet.get("inversion_time", 0.0)) / values["t1"])
     train = unbalanced_train(
         values["t1"], values["t2"], np.broadcast_to(b1, values["t1"].shape), flips=scan.contrast["flip"],
-        tr=scan.contrast["tr"], te=scan.contrast["te"], start=-scan.options["efficiency"],
+        tr=scan.contrast["tr"], te=scan.contrast["te"], start=1 - (1 + scan.options["efficiency"]) * recovered,
         tolerance=0.0 if values["t1"].size <= FEW else 1e-8,
         threads=available_cores(),
     )  # fmt: skip

@@ -25,5 +25,6 @@ MODEL = Model(
     reference="Hahn 1950, Phys Rev 80:580",
     parameters=(M0, T2),
     contrast=(TE,),
+    assumes=("refocusing",),
     equation=signal,
 )

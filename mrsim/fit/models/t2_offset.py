@@ -25,5 +25,6 @@ MODEL = Model(
     reference="Milford et al. 2015, PLoS ONE 10:e0145255",
     parameters=(M0, T2, OFFSET),
     contrast=(TE,),
+    assumes=("refocusing",),
     equation=signal,
 )

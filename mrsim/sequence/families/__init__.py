@@ -6,6 +6,7 @@ from .actual_flip import ActualFlip
 from .balanced_ssfp import BalancedSSFP
 from .bloch_siegert import BlochSiegert
 from .diffusion_epi import DiffusionEpi
+from .fingerprinting import Fingerprinting
 from .free_precession import FreePrecession
 from .gradient_echo_epi import GradientEchoEpi
 from .inversion_recovery_spin_echo import InversionRecoverySpinEcho
@@ -54,6 +55,7 @@ FAMILIES: tuple[type[Protocol], ...] = (
     FreePrecession,
     MPRage,
     LookLocker,
+    Fingerprinting,
     RadialGradientEcho,
     SpiralGradientEcho,
     UteRadial,

@@ -3,6 +3,7 @@
 A train is n equal pulses with pauses, so that the pulses fill `duty_cycle` of it, then a spoiler. What counts is the
 root mean square of B1 over the train; it is what the protocol states, and the pulses' peak follows from their shape.
 One image per offset.
+A magnetisation-transfer train may be left out for one more image, the reference of MTR and MTsat.
 """
 
 from __future__ import annotations
@@ -139,14 +140,25 @@ class MagnetisationTransfer(SaturationTrain):
     """Length of one pulse, s."""
     offset: Frequencies
     """Offsets from water, Hz."""
+    reference: bool = False
+    """Whether the same is also scanned without pulses, after all offsets: all times and spoilers stay."""
+    played: bool = True
+    """False plays the train's times and spoiler without its pulses."""
 
     def settings(self) -> tuple[MagnetisationTransfer, ...]:
-        """Return one module per offset."""
-        return self.each("offset")
+        """Return one module per offset, and that without pulses where there is a reference."""
+        saturated = tuple(replace(one, reference=False) for one in self.each("offset"))
+        return (*saturated, replace(saturated[0], played=False)) if self.reference else saturated
 
     def facts(self) -> dict[str, float]:
-        """Return the nominal offset, Hz, and the train's facts."""
-        return {"offset_frequency": self.offset[0], **self.train()}
+        """Return the nominal offset, Hz, whether there is saturation (1) or not (0), and the train's facts."""
+        facts = {"offset_frequency": self.offset[0], "mt": float(self.played), **self.train()}
+        return facts if self.played else facts | {"b1_saturation": 0.0}
+
+    def blocks(self, stage: Stage) -> tuple[Block, ...]:
+        """Return the train and its spoiler."""
+        blocks = SaturationTrain.blocks(self, stage)
+        return blocks if self.played else tuple(replace(block, rf=None) for block in blocks)
 
     def frequency(self, scanner: Scanner) -> float:
         """Return the offset of the pulses, Hz."""
