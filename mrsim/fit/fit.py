@@ -108,12 +108,19 @@ def fit(
         **_summary(status, solution, residual / spread, weight),
         **(_ambiguity(solution, margin, spread) if model.data == "polarity-restored" else {}),
     }
-    doubted = doubts(model, images.encoding, history.get("median_reduced_chi2"))
-    if said := (*solution.warnings, *history.get("warnings", ()), *doubted):
-        history["warnings"] = said
+    history |= _warnings(model, images, solution, history)
     errors = solution.unit_errors * np.where(np.isnan(spread), residual, spread)
     given = {name: value for name, value in settings.items() if np.ndim(value)}
     return _maps(model, images, inside, status, solution, errors, (residual / spread) ** 2, given, history)
+
+
+def _warnings(
+    model: Description, images: Images, solution: Solution, history: Mapping[str, Any]
+) -> dict[str, tuple[str, ...]]:
+    """Return what the solver, the signs and the model's assumptions give to warn of."""
+    doubted = doubts(model, images.encoding, history.get("median_reduced_chi2"))
+    said = (*solution.warnings, *history.get("warnings", ()), *doubted)
+    return {"warnings": said} if said else {}
 
 
 def _ambiguity(solution: Solution, margin: Array, spread: Array) -> dict[str, Any]:
