@@ -1,4 +1,4 @@
-"""What speaks against a fit: residuals far above the noise, and a protocol sheet that breaks the model's assumptions."""
+"""What speaks against a fit: residuals far above the noise, and a sheet that breaks the model's assumptions."""
 
 from __future__ import annotations
 

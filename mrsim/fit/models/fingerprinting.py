@@ -3,8 +3,9 @@
 One image per repetition, in the order of the train; flips, TR and TE come from the contrast table. Dictionary of
 extended phase graphs with one gradient order per repetition, compressed, matched by the largest inner product, then
 refined between its nodes; M0 follows by projection. Before the first pulse the inverted magnetisation recovers for
-`inversion_time` of the protocol sheet, 0 where it states none; before the inversion it is M0. B1 is given, as a number or a map, or fitted (`mrf-fisp-b1`).
-Slice profile and in-plane aliasing are not modelled: the latter acts like noise.
+`inversion_time` of the protocol sheet, 0 where it states none; before the inversion it is M0. B1 is given, as a
+number or a map, or fitted (`mrf-fisp-b1`). Slice profile and in-plane aliasing are not modelled: the latter acts like
+noise.
 """
 
 from __future__ import annotations

@@ -40,9 +40,9 @@ class Fingerprinting(Slice2D):
 
     excitation_duration: Time = 2e-3
     """Length of the excitation, s."""
-    flip: Angles = (math.radians(30.0), math.radians(60.0), math.radians(20.0), math.radians(45.0))
+    flip: Angles = (math.pi / 6, math.pi / 3, math.pi / 9, math.pi / 4)
     """Highest flip angle of each lobe of the train, rad; the lobes are equally long."""
-    least_flip: Angle = math.radians(5.0)
+    least_flip: Angle = 5.0 * math.pi / 180.0
     """Flip angle between the lobes, rad."""
     excitations: int = 24
     """Excitations of the train."""
