@@ -35,6 +35,13 @@ class Coils:
         """Return the (coil, ...) sensitivity at (..., 3) world positions, m."""
         return np.array([one.at(world, f"coil {index}") for index, one in enumerate(self.maps)], dtype=np.complex128)
 
+    def heard(self, world: NDArray[np.float64]) -> NDArray[np.complex128]:
+        """Return the (coil, ...) sensitivity at (..., 3) world positions, m; 0 where a coil's map does not reach."""
+        known = np.all([one.reaches(world) for one in self.maps], axis=0)
+        found = np.zeros((len(self.maps), *known.shape), dtype=np.complex128)
+        found[:, known] = self.sensitivity(world[known])
+        return found
+
     def noise_density(self, channel: float) -> NDArray[np.complex128]:
         """Return the (coil, coil) noise density, m^6 s, from that of one channel."""
         relative = np.eye(len(self.maps)) if self.covariance is None else self.covariance

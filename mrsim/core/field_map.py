@@ -58,6 +58,15 @@ class FieldMap:
             result = result + weight * self.values[tuple(where)]
         return result
 
+    def reaches(self, world: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return the (...) places among (..., 3) world positions, m, at which the field is known."""
+        place = (world - np.asarray(self.grid.centre)) @ self.grid.axes
+        inside: NDArray[np.bool_] = np.ones(place.shape[:-1], dtype=bool)
+        for axis, count in enumerate(self.grid.shape[::-1]):
+            position = place[..., axis] / self.grid.spacing[axis] + count // 2
+            inside &= (count == 1) | ((position >= -0.5 - 1e-9) & (position <= count - 0.5 + 1e-9))
+        return inside
+
     def _cell(self, place: NDArray[np.float64], axis: int, key: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the voxel below each coordinate and how far, in voxels, it lies above that voxel's centre."""
         count, spacing = self.grid.shape[2 - axis], self.grid.spacing[axis]

@@ -79,7 +79,7 @@ def image_noise(raw: Acquisition, coils: Coils | None = None) -> ImageNoise:
             note = f"reconstruction taken as ideal (g = 1): {error.problem}"
             return ImageNoise(coils=flat, reconstruction=np.ones((contrasts, *grid.shape)), notes=(note,))
         return ImageNoise(coils=flat, reconstruction=ideal[:, None, None, None] / sigma)
-    maps = coils.sensitivity(voxel_centres(grid))
+    maps = coils.heard(voxel_centres(grid))
     relative = np.eye(len(maps)) if coils.covariance is None else coils.covariance
     weighed = np.tensordot(np.linalg.inv(relative), maps, axes=1)
     gain = np.sqrt(np.maximum(np.real(np.sum(maps.conj() * weighed, axis=0)), 0.0))

@@ -11,6 +11,13 @@ from .fields import coils_of
 from .request import RunRequest
 from .run import Prepared, engine_of, prepare
 
+WATER_ALONE = {"suppression": "none", "water_averages": "0", "shift": "0 ppm"}
+"""Entries of a protocol of spectroscopy that leave the whole signal of water."""
+SPECTRUM = (
+    "the SNR of a spectrum is that of its tissue's unsuppressed water; that of a resonance follows by its protons and "
+    "its decay"
+)
+
 
 def predicted_snr(
     request: RunRequest, tissues: tuple[str, ...] = (), progress: Progress | None = None
@@ -42,21 +49,28 @@ def predicted_snr(
         threads=request.threads,
         progress=progress,
     )
-    return replace(found, scan_time=whole.sequence.duration)
+    notes = (*found.notes, SPECTRUM) if part.sequence.encoding.kind == "spectrum" else found.notes
+    return replace(found, scan_time=whole.sequence.duration, notes=notes)
 
 
 def _one_of_each(whole: Prepared) -> tuple[Prepared, int]:
-    """Return the same protocol with one slice, one volume and one average, and the averages it had."""
+    """Return the same protocol with one slice, one volume and one average, and the averages it had.
+
+    Of a spectrum the unsuppressed signal is what is left, of water on the carrier and without a reference.
+    """
     request = whole.request
     if request.protocol.lower().endswith(".seq"):
         return whole, 1
     _, family, _ = read_protocol_file(resource(request.protocol, FOLDER, "protocol"), dict(request.overrides))
     many = {name: getattr(family, name, 1) for name in ("slices", "volumes", "averages")}
     fewer = {name: "1" for name, count in many.items() if isinstance(count, int) and count > 1}
-    if not fewer:
-        return whole, 1
     tr = whole.sequence.encoding.contrast.get("tr")
     if "slices" in fewer and isinstance(getattr(family, "tr", None), str) and tr is not None:
         fewer["tr"] = f"{1e6 * float(tr[0]):.3f} us"  # the shortest with one slice is shorter
+    if "slices" in fewer and getattr(family, "slots", None) == 0:
+        fewer["slots"] = str(many["slices"])  # which share the repetition time
+    fewer |= {name: text for name, text in WATER_ALONE.items() if getattr(family, name, None) not in (None, text)}
+    if not fewer:
+        return whole, 1
     averages = many["averages"] if "averages" in fewer else 1
     return prepare(replace(request, overrides={**request.overrides, **fewer})), averages

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.special import j1
 
 from mrsim.core.acquisition import Acquisition, Encoding, Readouts
 from mrsim.core.errors import InputError
 from mrsim.core.grid import Grid
 from mrsim.recon import NonUniform, Sense, reconstruct
-from mrsim.recon.nonuniform import Transform, adjoint, forward
+from mrsim.recon.nonuniform import Transform, adjoint, density, forward
 from mrsim.recon.off_resonance import segments
 
 from .scans import nrmse
@@ -88,6 +89,27 @@ def test_object_comes_back(k, kind):
     inside = TRUTH > 0.05
     # density compensation is approximate; iterations remove that
     assert nrmse(image, TRUTH, inside) < {"adjoint": 0.03, "iterative": 0.003}[kind]
+
+
+@pytest.mark.parametrize("k", [spokes(), spiral()], ids=["radial", "spiral"])
+@pytest.mark.parametrize("radius", [5.0, 10.0])
+def test_discs_read_their_density(k, radius):
+    """Discs of any size, in voxels, smoothed by a Gaussian so that nothing rings; their k-space is known."""
+    turns = (k[..., :2] * FOV / N).reshape(-1, 2)
+    away = np.linalg.norm(turns, axis=1)
+    jinc = np.where(away > 0, j1(2 * np.pi * radius * away) * radius / np.maximum(away, 1e-12), np.pi * radius**2)
+    known = jinc * np.exp(-2 * (np.pi * 1.2 * away) ** 2)
+    image = adjoint(turns, density(turns, (N, N)) * known.astype(complex), (N, N)).real
+    x, y = np.meshgrid(np.arange(N) - N // 2, np.arange(N) - N // 2)
+    plateau = np.hypot(x, y) < radius - 3
+    assert image[plateau].mean() == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("shape", [(12,), (8, 12), (6, 6, 6)])
+def test_shares_of_a_raster_are_equal(shape):
+    axes = np.meshgrid(*[(np.arange(n) - n // 2) / n for n in shape[::-1]], indexing="ij")
+    weights = density(np.stack([a.ravel() for a in axes], axis=1), shape)
+    np.testing.assert_allclose(weights, 1 / np.prod(shape), rtol=1e-6)
 
 
 def test_undersampled_spokes_of_many_coils_come_back_iteratively():
