@@ -13,9 +13,10 @@ samples they sum to the rings' areas. (A square's autocorrelation, sinc^2, reach
 
 Density jumps where all spokes cross: the sum over |k| g(k) at steps dk from the crossing misses dk^2 g(0) / 12 on each
 side of the integral, a share of the image that grows with the object, 12 % of one that covers half of the field of
-view. So the cell of the centre gets what makes a wide object read right; on a raster it has that already. Where k-space has
-holes the image aliases, and where it is sampled too sparsely the weights cannot mend it. finufft is imported on first
-use.
+view. So the cell of the centre gets what makes a wide object read right; on a raster it has that already.
+
+Where k-space has holes the image aliases, and where it is sampled too sparsely the weights cannot mend it. finufft is
+imported on first use.
 """
 
 from __future__ import annotations
