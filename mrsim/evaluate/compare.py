@@ -82,6 +82,7 @@ def _row(
         )
     difference = value - true
     sd = float(difference.std(ddof=1)) if n > 1 else float("nan")
+    independent = n * float(maps.history.get("independent_voxels", 1.0))  # windows correlate neighbours
     return EvaluationRow(
         region=region,
         parameter=parameter,
@@ -90,7 +91,7 @@ def _row(
         mean=float(value.mean()),
         bias=float(difference.mean()),
         sd=sd,
-        se=sd / np.sqrt(n) if n > 1 else float("nan"),
+        se=sd / np.sqrt(independent) if n > 1 else float("nan"),
         fit_se=float(np.sqrt(np.mean(claimed**2))),
         n=n,
         rejected=rejected,

@@ -104,6 +104,7 @@ def fit(
         "options": {name: "map" if np.ndim(value) else value for name, value in settings.items()},
         "images": data.shape[0],
         "likelihood": likelihood,
+        "independent_voxels": images.independent,
         "sigma": "residuals" if np.isnan(spread).all() else "images" if sigma is None else "given",
         **_summary(status, solution, residual / spread, weight),
         **(_ambiguity(solution, margin, spread) if model.data == "polarity-restored" else {}),
