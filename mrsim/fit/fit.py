@@ -104,7 +104,6 @@ def fit(
         "options": {name: "map" if np.ndim(value) else value for name, value in settings.items()},
         "images": data.shape[0],
         "likelihood": likelihood,
-        "independent_voxels": images.independent,
         "sigma": "residuals" if np.isnan(spread).all() else "images" if sigma is None else "given",
         **_summary(status, solution, residual / spread, weight),
         **(_ambiguity(solution, margin, spread) if model.data == "polarity-restored" else {}),
@@ -270,5 +269,5 @@ def _maps(
         chi2=spread(chi2),
         given=dict(given),
         model=model.name,
-        history=history,
+        history=history | {"independent_voxels": images.independent},
     )
