@@ -40,16 +40,28 @@ def grade_values(field: float, materials: tuple[str, ...]) -> dict[str, Array]:
     return {name: np.array([(p.value, p.sd) for p in entries]) for name, entries in known.items()}
 
 
-def draw_grades(cohort: Cohort, patients: int, levels: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return the (disc,) grades of patients' lowest `levels` discs, or for levels = 0 of the index level alone."""
+def draw_grades(
+    cohort: Cohort, patients: int, levels: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the (disc,) grades of patients' lowest `levels` discs, or for levels = 0 of the index level alone.
+
+    First what they are, then what the cohort's reader says.
+    """
     seed = int(rng.integers(2**31))
-    grades = []
+    found: tuple[list[int], list[int]] = ([], [])
     for subject in cohort.subjects(patients, seed):
-        if levels == 0 and subject.index_level is not None:
-            grades.append(subject.grades[subject.index_level])
-        else:
-            grades += list(subject.grades.values())[-(levels or 1) :]
-    return np.array(grades, dtype=np.int64)
+        for kept, grades in zip(found, (subject.grades, subject.read_grades), strict=True):
+            if levels == 0 and subject.index_level is not None:
+                kept.append(grades[subject.index_level])
+            else:
+                kept += list(grades.values())[-(levels or 1) :]
+    true, stated = (np.array(kept, dtype=np.int64) for kept in found)
+    return true, stated
+
+
+def heterogeneity_of(cohort: Cohort) -> float:
+    """Return the factor on the tissues' spreads that a cohort's file states, 1 without one."""
+    return float(cohort.content.tissues.heterogeneity) if cohort.content.tissues else 1.0
 
 
 def draw_discs(

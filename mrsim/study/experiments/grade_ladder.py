@@ -1,6 +1,7 @@
 """The Pfirrmann ladder: discs of all grades through a T2 map and a T2-weighted image, read by a rule.
 
-T2 of the nucleus is measured by a multi-echo spin echo. The reader sees a turbo spin echo: he compares the nucleus with
+T2 of the nucleus is measured by a multi-echo spin echo. The cohort's own reader, who may err, states the grades that
+T2 is judged by (areas under the curve). The study's reader sees a turbo spin echo: he compares the nucleus with
 the cerebrospinal fluid, as the grading asks, takes grades from fixed limits half way between what he would expect of
 each grade in thin slices, and calls a dark disc that has lost height grade V. Signals come from extended phase graphs
 through the pulses' profiles. Thick slices hold less of nucleus and fluid and more of what lies beside them, by how far
@@ -29,7 +30,7 @@ from ...phantom.tissue import load_tissue
 from ...report.grade_figure import ladder_figure
 from ...simulate.slice_trains import SliceTrain
 from ..experiment import Arrays, Experiment, Measure, Outcome, mean_over
-from .disc_cohort import Discs, draw_discs, draw_grades, grade_values
+from .disc_cohort import Discs, draw_discs, draw_grades, grade_values, heterogeneity_of
 from .relaxometry_pair import built, signals
 
 Array = NDArray[np.float64]
@@ -57,7 +58,11 @@ class GradeLadder:
     field: FieldStrength = 3.0
     b1_sd: Fraction = 0.07
     spread: Fraction = 1.0
-    """Factor on the spread of tissue values within a grade."""
+    """Factor on the spread of tissue values within a grade, besides that of the cohort."""
+    model: str = "t2-epg"
+    """What is fitted to the series for T2."""
+    skip: int = 0
+    """First echoes left out of it."""
     snr_map: Fraction = 200.0
     """Of a region in the series for T2: its proton density over the noise of one channel."""
     snr_image: Fraction = 40.0
@@ -67,31 +72,34 @@ class GradeLadder:
 
 
 def replicate(settings: GradeLadder, streams: Sequence[np.random.Generator]) -> Arrays:
-    """Return one cohort per stream: (replicate, disc) grade, true and measured T2, and the grade that is read."""
+    """Return one cohort per stream: (replicate, disc) grade, as it is, as stated and as read; T2, true and measured."""
     values, cohort = grade_values(settings.field, settings.materials), load_cohort(settings.cohort)
-    drawn = [
-        draw_discs(draw_grades(cohort, settings.patients, settings.levels, rng), values, settings.b1_sd,
-                   settings.spread, rng)
-        for rng in streams
-    ]  # fmt: skip
+    spread, drawn, stated = settings.spread * heterogeneity_of(cohort), [], []
+    for rng in streams:
+        grade, said = draw_grades(cohort, settings.patients, settings.levels, rng)
+        drawn.append(draw_discs(grade, values, settings.b1_sd, spread, rng))
+        stated.append(said)
     shape = (len(streams), len(drawn[0].grade))
     discs = Discs(**{n: np.concatenate([getattr(d, n) for d in drawn]) for n in ("grade", "t1", "t2", "pd", "b1")})
     noise = np.hstack([rng.standard_normal((20, shape[1])) for rng in streams])
-    found = {"grade": discs.grade, "t2": discs.t2, "measured": _mapped(settings, discs, noise[:16])}
-    found["read"] = _read(settings, discs, noise[16:])
+    found = {
+        "grade": discs.grade, "stated": np.concatenate(stated), "t2": discs.t2,
+        "measured": _mapped(settings, discs, noise[:16]), "read": _read(settings, discs, noise[16:]),
+    }  # fmt: skip
     return {name: array.reshape(shape) for name, array in found.items()}
 
 
 def _mapped(settings: GradeLadder, discs: Discs, noise: Array) -> Array:
-    """Return the T2 map's values, s; the first echo, which has no stimulated part, is left out."""
+    """Return the T2 map's values, s."""
     sequence = built("disc-t2-mese-wide", (), settings.field)
     sigma = float(discs.pd.mean()) / settings.snr_map
     data = np.asarray(signals(sequence, discs) * discs.pd + sigma * (noise[:8] + 1j * noise[8:]), np.complex128)
     images = Images(
         data=data[:, None, None, :], grid=Grid(shape=(1, 1, data.shape[1]), spacing=(1e-3, 1e-3, 1e-3)),
         contrast=sequence.encoding.contrast, sigma=np.full((len(data), 1, 1, 1), sigma),
+        encoding=sequence.encoding.sheet,
     )  # fmt: skip
-    return fit(images, "t2-mono", threads=1, select=slice(1, None)).values["t2"].ravel()
+    return fit(images, settings.model, threads=1, select=slice(settings.skip, None)).values["t2"].ravel()
 
 
 def _read(settings: GradeLadder, discs: Discs, noise: Array) -> NDArray[np.int64]:
@@ -155,7 +163,7 @@ def measure(outcomes: Mapping[str, Outcome]) -> list[Measure]:
         found += _means(arm, outcome.data)
         found += _tests(arm, grade, measured)
         found.append(mean_over("weighted kappa", arm, _kappa(outcome)))
-        found += _areas(arm, grade.ravel(), measured.ravel())
+        found += _areas(arm, outcome.data["stated"].ravel(), measured.ravel())
     return found + _losses(outcomes)
 
 
@@ -207,8 +215,9 @@ def _tests(arm: str, grade: NDArray[np.int64], measured: Array) -> list[Measure]
 
 
 def _areas(arm: str, grade: NDArray[np.int64], measured: Array) -> list[Measure]:
-    """Return the areas of T2 for early (I against II, III) and advanced (up to III against IV, V) degeneration."""
-    kinds = {"early": (grade == 1, (grade == 2) | (grade == 3)), "advanced": (grade <= 3, grade >= 4)}
+    """Return the areas of T2: grade I against early (II, III) and advanced degeneration (IV, V); IV, V against all."""
+    late = grade >= 4
+    kinds = {"early": (grade == 1, (grade == 2) | (grade == 3)), "advanced": (grade == 1, late), "late": (~late, late)}
     found = []
     for name, (above, below) in kinds.items():
         if min(above.sum(), below.sum()) > 1:

@@ -31,7 +31,7 @@ from ...sequence.scanner import choose_scanner
 from ...sequence.sequence import Sequence as Scan
 from ...simulate.slice_trains import SliceTrain
 from ..experiment import Arrays, Experiment, Measure, Outcome, mean_over
-from .disc_cohort import Discs, draw_discs, draw_grades, grade_values
+from .disc_cohort import Discs, draw_discs, draw_grades, grade_values, heterogeneity_of
 
 Array = NDArray[np.float64]
 METHODS = ("mese", "mdme", "wrong")
@@ -86,8 +86,8 @@ def replicate(settings: RelaxometryPair, streams: Sequence[np.random.Generator])
     values, cohort = grade_values(settings.field, settings.materials), load_cohort(settings.cohort)
     drawn = []
     for rng in streams:
-        grade = draw_grades(cohort, settings.patients, settings.levels, rng)
-        drawn.append(draw_discs(grade, values, settings.b1_sd, settings.spread, rng))
+        grade, _ = draw_grades(cohort, settings.patients, settings.levels, rng)
+        drawn.append(draw_discs(grade, values, settings.b1_sd, settings.spread * heterogeneity_of(cohort), rng))
     shape = (len(streams), len(drawn[0].grade))
     names = ("grade", "t1", "t2", "pd", "b1")
     discs = Discs(**{name: np.concatenate([getattr(d, name) for d in drawn]) for name in names})
