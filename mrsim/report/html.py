@@ -183,23 +183,29 @@ def _budget(result: ReportedRun, drawn: Mapping[str, bytes]) -> list[str]:
     return [*pictures_of, html_table(bias_table(result.budget)), html_table(spread_table(result.budget)), said]
 
 
+ERRORS = {
+    "discretisation_error": "Discretisation error through the slice ≤ {} of M0, from a comparison with a refined run.",
+    "rf_step_error": "Length of the RF steps (divided by {split}): error ≤ {} of M0.",
+    "far_error": "Pulses and readouts of far slices left out of each section: {} of M0, from a walk with all of them.",
+    "in_plane_error": "Cells of the plane: error of a voxel up to about {} of the brightest tissue's signal, at edges; "
+    "subsamples makes it smaller.",
+    "layer_error": "Layers through the slice: error of a voxel up to about {} of the brightest tissue's signal, at "
+    "edges; layers makes it smaller.",
+    "t2_prime_error": "Sampled T2′ decay: error ≤ {} of M0.",
+    "field_error": "Interpolation over the maps of B0 and B1: {} of M0, met between the nodes.",
+    "pruning_bound": "Weak configuration states left out: error ≤ {} of M0.",
+}
+"""What the page says of each error that an engine states about itself."""
+
+
 def _numerical(result: ReportedRun) -> str:
     """State how far the numbers are from the exact solution, as the engine itself reports it."""
     history = result.raw.history
-    lines = []
-    if _finite(history.get("discretisation_error")):
-        lines.append(f"Discretisation error through the slice ≤ {number(history['discretisation_error'], 2)} of M0, "
-                     "from a comparison with a refined run.")  # fmt: skip
-    if _finite(history.get("rf_step_error")):
-        lines.append(f"Length of the RF steps (divided by {history.get('rf_substeps', 1)}): error ≤ "
-                     f"{number(history['rf_step_error'], 2)} of M0.")  # fmt: skip
-    if _finite(history.get("in_plane_error")):
-        lines.append(f"Cells of the plane: error of a voxel up to about {number(history['in_plane_error'], 2)} of the "
-                     "brightest tissue's signal, at edges; subsamples makes it smaller.")  # fmt: skip
-    if _finite(history.get("t2_prime_error")):
-        lines.append(f"Sampled T2′ decay: error ≤ {number(history['t2_prime_error'], 2)} of M0.")
-    if _finite(history.get("pruning_bound")):
-        lines.append(f"Weak configuration states left out: error ≤ {number(history['pruning_bound'], 2)} of M0.")
+    lines = [
+        said.format(number(history[name], 2), split=history.get("rf_substeps", 1))
+        for name, said in ERRORS.items()
+        if _finite(history.get(name))
+    ]
     if "states" in history:
         lines.append(f"Up to {history['states']:,} configuration states, {history['sub_slices']:,} sub-slices, "
                      f"{history['classes']:,} classes; {history['profile']} slice profiles.")  # fmt: skip

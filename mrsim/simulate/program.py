@@ -48,6 +48,8 @@ class Program:
     """(readout, 2): in-plane moment from the last pulse to the window's start, 1/m."""
     base: NDArray[np.float64]
     """(2,): q, 1/m; zero if the plane does not matter between pulses."""
+    same_as_before: tuple[bool, ...]
+    """Per repetition: True if it plays exactly what the one before it played."""
 
     @property
     def heard(self) -> NDArray[np.int64]:
@@ -58,17 +60,6 @@ class Program:
     def played(self) -> list[int]:
         """The pulses that are played."""
         return sorted({int(i) for ops in self.operations for i in ops[ops[:, 0] == PULSE, 1]})
-
-    def same_as_before(self, repetition: int) -> bool:
-        """Return True if a repetition plays exactly what the one before it played."""
-        if repetition == 0:
-            return False
-        now, before = self.operations[repetition], self.operations[repetition - 1]
-        return (
-            now.shape == before.shape
-            and bool(np.all(now == before))
-            and bool(np.all(self.phases[repetition] == self.phases[repetition - 1]))
-        )
 
     def period(self) -> tuple[NDArray[np.int64], NDArray[np.float64]] | str:
         """Return the operations and phases that every repetition with readouts plays, or say why there are none.
@@ -142,12 +133,15 @@ def program(timeline: Timeline, reach: tuple[float, float], silent: NDArray[np.b
     base, multiples = _common_moment(np.array(reader.totals).reshape(-1, 2), plane_reach)
     if multiples is None:
         return "in-plane gradient moments between RF pulses have no common divisor"
+    operations = [
+        np.array([(k, i, multiples[n] if k == INTERVAL else 0) for k, i, n in ops], dtype=np.int64).reshape(-1, 3)
+        for ops in reader.operations
+    ]
+    phases = [np.array(p) for p in reader.phases]
     return Program(
-        operations=tuple(
-            np.array([(k, i, multiples[n] if k == INTERVAL else 0) for k, i, n in ops], dtype=np.int64).reshape(-1, 3)
-            for ops in reader.operations
-        ),
-        phases=tuple(np.array(p) for p in reader.phases),
+        operations=tuple(operations),
+        phases=tuple(phases),
+        same_as_before=(False, *(_alike(r, operations, phases) for r in range(1, len(operations)))),
         readouts=tuple(np.array(r, dtype=np.int64) for r in reader.readouts),
         intervals=np.array(reader.intervals.values).reshape(-1, 2),
         spoiled=np.array([spoiled for *_, spoiled in reader.intervals.keys], dtype=bool),
@@ -155,6 +149,11 @@ def program(timeline: Timeline, reach: tuple[float, float], silent: NDArray[np.b
         plane_moment=reader.plane_moment,
         base=base,
     )
+
+
+def _alike(repetition: int, *tables: list[NDArray[np.int64]] | list[NDArray[np.float64]]) -> bool:
+    """Return True if a repetition plays exactly what the one before it played."""
+    return all(np.array_equal(of[repetition], of[repetition - 1]) for of in tables)
 
 
 class _Reader:

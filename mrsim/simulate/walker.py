@@ -138,10 +138,10 @@ def _transient(walker: _Walker, plan: Program, row: NDArray[np.int64], steady: f
     count, settled, last_rows = 0, False, np.zeros(0, dtype=np.int64)
     for repetition, ops in enumerate(plan.operations):
         readouts = plan.readouts[repetition]
-        if settled and plan.same_as_before(repetition):
+        if settled and plan.same_as_before[repetition]:
             row[readouts] = last_rows
             continue
-        again = repetition + 1 < len(plan.operations) and plan.same_as_before(repetition + 1)
+        again = repetition + 1 < len(plan.operations) and plan.same_as_before[repetition + 1]
         before = state.copy() if again else None
         found.append(walker.walk(state, ops, plan.phases[repetition], len(readouts)))
         settled = before is not None and bool(np.abs(state - before).max() <= steady)
