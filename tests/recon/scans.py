@@ -1,5 +1,7 @@
 """Raw data of many coils from outside the reconstruction: loops by Biot and Savart, objects on a finer raster."""
 
+from functools import cache
+
 import numpy as np
 
 from mrsim.core.acquisition import Acquisition, Encoding, Readouts
@@ -56,12 +58,16 @@ def kspace(image, n):
     return full[..., low : low + n, low : low + n]
 
 
+@cache
 def scan(n=64, coils=8, fine=FINE):
     """One slice: (coil, y, x) k-space and the (coil, y, x) sensitivities at the voxel centres."""
     y, x = np.meshgrid(axis(n, fine), axis(n, fine), indexing="ij")
     sensitivity = loop_fields(coils, y, x)
     yc, xc = np.meshgrid(axis(n), axis(n), indexing="ij")
-    return kspace(sensitivity * disc(n, fine), n), loop_fields(coils, yc, xc)
+    made = kspace(sensitivity * disc(n, fine), n), loop_fields(coils, yc, xc)
+    for shared in made:
+        shared.flags.writeable = False
+    return made
 
 
 def covariance(coils, rng=5, correlation=0.3):
