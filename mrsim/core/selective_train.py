@@ -2,7 +2,7 @@
 
 Every place in the slice has its own pulses: matrices from the nominal waveform, with the relaxation that happens
 while they play. Between the pulses the crushers wind the magnetisation by whole orders. The repetition is in its
-steady state, places that the refocusing pulses saturate included; transverse magnetisation is gone at its end.
+steady state: what is left along z, wound orders included, meets the next excitation; transverse magnetisation is gone.
 
 Hennig 1988, J Magn Reson 78:397; Lebel and Wilman 2010, Magn Reson Med 64:1005.
 """

@@ -10,6 +10,7 @@ by Gauss-Newton steps on the spline, so that the result knows no grid.
 from __future__ import annotations
 
 import hashlib
+import math
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ LOST = 1e-9
 ROUNDS = 60
 CLEAR = 9.0
 """Difference of the costs of two minima, in variances of the noise, that decides between them."""
+RARE = 1e-3
+"""Chance of noise so small that a second minimum would have been clearly better although it was not looked for."""
 NODES = 400
 """Nodes among which a voxel's first guess is looked for, about."""
 
@@ -77,8 +80,8 @@ class Table:
     axes: tuple[Axis, ...]
     coefficient: Array
     """(node, node, node, component) of the splines."""
-    knots: Array
-    """(3, longest) in nodes."""
+    pieces: Array
+    """(3, span, power, spline) polynomials of the splines within each span, from the fifth power down, in nodes."""
     basis: Array
     """(component, n), orthonormal; for images weighted by `root`."""
     root: Array
@@ -100,13 +103,13 @@ class Table:
         for k, axis in enumerate(self.axes):
             u[k] = axis.node(points[axis.name])
         out = np.empty((u.shape[1], 5, self.coefficient.shape[-1]))
-        evaluate(self.coefficient, self.knots, u, out)
+        evaluate(self.coefficient, self.pieces, u, out)
         return np.asarray((out[:, 0] @ self.basis).T / self.root[:, None])
 
 
 def tabulate(atoms: Atoms, axes: tuple[Axis, ...], scan: Scan, weight: Array) -> Table:
     """Return the table of a scan; weight : (n,) of the images."""
-    from scipy.interpolate import make_interp_spline
+    from scipy.interpolate import BSpline, make_interp_spline
 
     counts = [axis.count for axis in axes]
     grid = np.meshgrid(*(axis.value(np.arange(axis.count)) for axis in axes), indexing="ij")
@@ -117,10 +120,15 @@ def tabulate(atoms: Atoms, axes: tuple[Axis, ...], scan: Scan, weight: Array) ->
     rank = max(1, int(np.sum(size > LOST * size[0])))
     nodes = known @ vectors[:rank].T
     values = nodes.reshape(*counts, *(1 for _ in range(3 - len(counts))), rank)
-    knots = np.zeros((3, max(counts) + 6))
+    pieces = np.zeros((3, max(counts) - 5, 6, 6))
     for k, count in enumerate(counts):
         spline = make_interp_spline(np.arange(count), np.moveaxis(values, k, 0), k=5)
-        knots[k, : count + 6], values = spline.t, np.moveaxis(spline.c, 0, k)
+        values, begins = np.moveaxis(spline.c, 0, k), spline.t[5:count]
+        each = BSpline(spline.t, np.eye(count), 5)
+        for order in range(6):
+            terms = each(begins, nu=order) / math.factorial(order)
+            for span, row in enumerate(terms):
+                pieces[k, span, 5 - order] = row[span : span + 6]
     place, stride = _guesses(counts)
     flat = np.ravel_multi_index(place.astype(int).T, tuple(counts + [1] * (3 - len(counts))))
     chosen, branch = nodes[flat], np.zeros(len(flat), dtype=np.int64)
@@ -128,7 +136,7 @@ def tabulate(atoms: Atoms, axes: tuple[Axis, ...], scan: Scan, weight: Array) ->
         if axis.split is not None:
             branch = np.maximum(branch, axis.value(place[:, k]) > axis.split)
     return Table(
-        axes=axes, coefficient=np.ascontiguousarray(values), knots=knots, basis=vectors[:rank], root=root,
+        axes=axes, coefficient=np.ascontiguousarray(values), pieces=pieces, basis=vectors[:rank], root=root,
         direction=chosen / np.linalg.norm(chosen, axis=1, keepdims=True), place=place, branch=branch,
         stride=stride,
     )  # fmt: skip
@@ -146,6 +154,8 @@ def _guesses(counts: list[int]) -> tuple[Array, Array]:
 
 def solve(method: Method, table: Table, scan: Scan, series: Series) -> Solution:
     """Fit all voxels; parameters of the method are the amplitude, first, and the free axes, in any order."""
+    from scipy.special import chdtri
+
     from ._kernels import tabulated as kernel
 
     solution, names = start(method, series), [p.name for p in method.parameters]
@@ -164,8 +174,10 @@ def solve(method: Method, table: Table, scan: Scan, series: Series) -> Solution:
     # the floor is made of noise; without noise the cost is what the model leaves over, and a tenth of it is better
     share = 1.0 if np.any(series.floor > 0) else 0.1
     margin = np.where(series.floor > 0, CLEAR * np.nan_to_num(series.spread) ** 2, 0.0)
+    least = chdtri(max(len(table.basis) - len(names), 1), 1.0 - RARE)
+    sure = margin * (1.0 + least / CLEAR)
     guesses = (table.direction, table.place, table.branch)
-    settings = (table.coefficient, table.knots, top, *guesses, held, free, curved, ROUNDS, margin, share)
+    settings = (table.coefficient, table.pieces, top, *guesses, held, free, curved, ROUNDS, margin, share, sure)
     results = (u, amplitude, errors, solution.status, cost, solution.rounds)
     over_chunks(lambda a, b: kernel.solve(data, a, b, *settings, *results), 0, voxels, series.threads)
     outside = np.sum(weighted**2, axis=1) - np.sum(data**2, axis=1)

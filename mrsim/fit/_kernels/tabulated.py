@@ -14,94 +14,77 @@ from numba import njit
 ORDER = 6
 CONVERGED, LIMIT, AT_BOUND, SINGULAR = 0, 2, 3, 5  # core.maps.STATUS
 STEP = 1e-6  # a step below this, in nodes and of the amplitude, is the last one
-DECREASE = 1e-10  # so is one that promises a smaller relative decrease of the cost: 1e-5 standard errors
+DECREASE = 1e-7  # so is one that promises a smaller relative decrease of the cost: 1e-3 standard errors
+DOUBT = 4.0  # a start is given up where this many times the promised decrease would not be enough
+CERTAIN = 1e-3  # and the damping is less than this,
+EARLY = 3  # after these rounds
+FAST = {"reassoc", "contract", "nsz"}  # sums in any order
 PIVOT = 1e-13
 MOST_DAMPING = 1e9
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def splines(knots, count, u, value, slope, bend):
-    """Write the ORDER splines that are not zero at `u`, their slopes and bends; return the first one's number.
+def splines(piece, count, u, basis):
+    """Write the ORDER splines that are not zero at `u`, their slopes and bends (3, ORDER); return the first's number.
 
-    knots : (count + ORDER,) of the axis in units of nodes; one node: the constant.
+    piece : (span, power, spline) of the axis, spans one node wide but for the outermost; one node: the constant.
     """
     if count == 1:
-        value[0], slope[0], bend[0] = 1.0, 0.0, 0.0
+        basis[0, 0], basis[1, 0], basis[2, 0] = 1.0, 0.0, 0.0
         return 0
-    degree = ORDER - 1
-    span = min(max(int(u) + 3, degree), count - 1)
-    while span > degree and u < knots[span]:
-        span -= 1
-    while span < count - 1 and u >= knots[span + 1]:
-        span += 1
-    left, right = np.empty(ORDER), np.empty(ORDER)
-    lower, lowest = np.zeros(ORDER + 1), np.zeros(ORDER + 1)  # splines of one and two degrees less, from the second on
-    value[0] = 1.0
-    for j in range(1, ORDER):
-        left[j], right[j] = u - knots[span + 1 - j], knots[span + j] - u
-        if j == degree - 1:
-            lowest[2:ORDER] = value[: ORDER - 2]
-        if j == degree:
-            lower[1:ORDER] = value[: ORDER - 1]
-        saved = 0.0
-        for r in range(j):
-            part = value[r] / (right[r + 1] + left[j - r])
-            value[r] = saved + right[r + 1] * part
-            saved = left[j - r] * part
-        value[j] = saved
-    before = 0.0  # slope of the spline of one degree less that begins one knot earlier
+    # the splines' knots are the nodes but the two next to each end
+    span = min(max(int(u) - 2, 0), count - ORDER)
+    x = u - (span + 2.0 if span > 0 else 0.0)
     for r in range(ORDER):
-        width_up = knots[span + r] - knots[span + r - degree]
-        width_down = knots[span + r + 1] - knots[span + r + 1 - degree] if r < degree else 1.0
-        after = 0.0
-        if r < degree:
-            first = knots[span + r] - knots[span + r - degree + 1] if r > 0 else 1.0
-            second = knots[span + r + 1] - knots[span + r + 2 - degree] if r < degree - 1 else 1.0
-            after = (degree - 1) * (lowest[r + 1] / first - lowest[r + 2] / second)
-        slope[r] = degree * (lower[r] / (width_up if r > 0 else 1.0) - lower[r + 1] / width_down)
-        bend[r] = degree * (before / (width_up if r > 0 else 1.0) - after / width_down)
-        before = after
-    return span - degree
+        value, slope, bend = piece[span, 0, r], 0.0, 0.0
+        for power in range(1, ORDER):
+            bend = bend * x + slope
+            slope = slope * x + value
+            value = value * x + piece[span, power, r]
+        basis[0, r], basis[1, r], basis[2, r] = value, slope, 2.0 * bend
+    return span
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def sheet(coefficient, knots, u, curved, basis, out):
-    """Write the signal, its slopes along the three axes and its bend along axis `curved` at `u` (3,) into `out`.
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def sheet(coefficient, pieces, x, curved, basis, out):
+    """Write the signal, its slopes along the three axes and its bend along axis `curved` at `x` (3,) into `out`.
 
     out : (5, component); curved : -1 for no bend; basis : (3, 3, ORDER) of work space.
     """
     n0, n1, n2, size = coefficient.shape
-    first0 = splines(knots[0], n0, u[0], basis[0, 0], basis[0, 1], basis[0, 2])
-    first1 = splines(knots[1], n1, u[1], basis[1, 0], basis[1, 1], basis[1, 2])
-    first2 = splines(knots[2], n2, u[2], basis[2, 0], basis[2, 1], basis[2, 2])
+    i = splines(pieces[0], n0, x[0], basis[0])
+    j = splines(pieces[1], n1, x[1], basis[1])
+    h = splines(pieces[2], n2, x[2], basis[2])
     d0, d1, d2 = 2 if curved == 0 else 0, 2 if curved == 1 else 0, 2 if curved == 2 else 0
     out[:] = 0.0
     for a in range(1 if n0 == 1 else ORDER):
-        for b in range(1 if n1 == 1 else ORDER):
-            for c in range(1 if n2 == 1 else ORDER):
-                b0, b1, b2 = basis[0, 0, a], basis[1, 0, b], basis[2, 0, c]
-                w, w0 = b0 * b1 * b2, basis[0, 1, a] * b1 * b2
-                w1, w2 = b0 * basis[1, 1, b] * b2, b0 * b1 * basis[2, 1, c]
-                w3 = basis[0, d0, a] * basis[1, d1, b] * basis[2, d2, c] if curved >= 0 else 0.0
-                row = coefficient[first0 + a, first1 + b, first2 + c]
+        v0, s0, c0 = basis[0, 0, a], basis[0, 1, a], basis[0, d0, a]
+        for c in range(1 if n2 == 1 else ORDER):
+            v2, s2, c2 = basis[2, 0, c], basis[2, 1, c], basis[2, d2, c]
+            w, w0, w2, w4 = v0 * v2, s0 * v2, v0 * s2, c0 * c2
+            for b in range(1 if n1 == 1 else ORDER):
+                v1, s1 = basis[1, 0, b], basis[1, 1, b]
+                row = coefficient[i + a, j + b, h + c]
+                f, f0, f1, f2 = w * v1, w0 * v1, w * s1, w2 * v1
+                f4 = w4 * basis[1, d1, b] if curved >= 0 else 0.0
                 for k in range(size):
-                    x = row[k]
-                    out[0, k] += w * x
-                    out[1, k] += w0 * x
-                    out[2, k] += w1 * x
-                    out[3, k] += w2 * x
-                    out[4, k] += w3 * x
+                    y = row[k]
+                    out[0, k] += f * y
+                    out[1, k] += f0 * y
+                    out[2, k] += f1 * y
+                    out[3, k] += f2 * y
+                    out[4, k] += f4 * y
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def evaluate(coefficient, knots, u, out):
+def evaluate(coefficient, pieces, u, out):
     """Write signal and slopes of many points u (3, voxel) into `out` (voxel, 5, component)."""
     basis = np.zeros((3, 3, ORDER))
     for v in range(u.shape[1]):
-        sheet(coefficient, knots, u[:, v].copy(), -1, basis, out[v])
+        sheet(coefficient, pieces, u[:, v].copy(), -1, basis, out[v])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
 def nearest(data, direction, place, branch, wanted, held, u):
     """Set the free entries of `u` to the node whose direction has the largest product with the data.
 
@@ -126,7 +109,7 @@ def nearest(data, direction, place, branch, wanted, held, u):
                 u[k] = place[chosen, k]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
 def normal(data, amplitude, point, free, curved, matrix, gradient):
     """Write the normal equations of (amplitude, free axes); return the cost.
 
@@ -134,16 +117,22 @@ def normal(data, amplitude, point, free, curved, matrix, gradient):
     signal that is flat has no slope to go by.
     """
     count, cost = free.size + 1, 0.0
-    matrix[:count, :count], gradient[:count] = 0.0, 0.0
     for k in range(data.size):
         r = amplitude * point[0, k] - data[k]
         cost += r * r
-        for a in range(count):
-            ja = point[0, k] if a == 0 else amplitude * point[1 + free[a - 1], k]
-            gradient[a] += ja * r
-            for b in range(a + 1):
-                jb = point[0, k] if b == 0 else amplitude * point[1 + free[b - 1], k]
-                matrix[a, b] += ja * jb
+    for a in range(count):
+        first = 0 if a == 0 else 1 + free[a - 1]
+        scale = 1.0 if a == 0 else amplitude
+        along = 0.0
+        for k in range(data.size):
+            along += point[first, k] * (amplitude * point[0, k] - data[k])
+        gradient[a] = scale * along
+        for b in range(a + 1):
+            second = 0 if b == 0 else 1 + free[b - 1]
+            product = 0.0
+            for k in range(data.size):
+                product += point[first, k] * point[second, k]
+            matrix[a, b] = product * scale * (1.0 if b == 0 else amplitude)
     for a in range(1, count):
         if free[a - 1] == curved:
             more, mixed = 0.0, 0.0
@@ -201,11 +190,14 @@ def press(m, x, top, free, gradient, active, step):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def refine(y, x, coefficient, knots, top, free, curved, limit, room):
-    """Improve the point `x` (3,) in place; return the amplitude, the cost, the rounds and whether it converged."""
+def refine(y, x, coefficient, pieces, top, free, curved, limit, enough, room):
+    """Improve the point `x` (3,) in place; return the amplitude, the cost, the rounds and whether it converged.
+
+    A start that is unlikely to reach a cost below `enough` is given up.
+    """
     basis, point, tried, matrix, gradient, factor, step, active, trial = room
     size, count = y.size, free.size + 1
-    sheet(coefficient, knots, x, curved, basis, point)
+    sheet(coefficient, pieces, x, curved, basis, point)
     above, below = 0.0, 0.0
     for k in range(size):
         above += y[k] * point[0, k]
@@ -227,28 +219,31 @@ def refine(y, x, coefficient, knots, top, free, curved, limit, room):
             trial[k] = min(max(x[k] + step[a], 0.0), top[k])
             promised -= gradient[a] * (trial[k] - x[k])
             small = small and abs(trial[k] - x[k]) <= STEP
-        sheet(coefficient, knots, trial, curved, basis, tried)
+        sheet(coefficient, pieces, trial, curved, basis, tried)
         reached = 0.0
         for k in range(size):
             reached += (new * tried[0, k] - y[k]) ** 2
+        last = small or promised <= DECREASE * best
         if reached <= best:
-            m, x[:] = new, trial
+            m, x[:], best = new, trial, reached
+            if last or (done > EARLY and damping < CERTAIN and best - DOUBT * promised > enough):
+                return m, best, done, last
             point[:] = tried
-            best = normal(y, m, point, free, curved, matrix, gradient)
+            normal(y, m, point, free, curved, matrix, gradient)
             damping = max(damping * 0.05, 1e-12)
         else:
             damping *= 8.0
-        if small or promised <= DECREASE * best or damping > MOST_DAMPING:
+        if last or damping > MOST_DAMPING:
             return m, best, done, True
     return m, best, limit, False
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def spread(y, m, x, coefficient, knots, top, free, room, errors):
+def spread(y, m, x, coefficient, pieces, top, free, room, errors):
     """Write the errors (4,) of amplitude and axes for unit noise; return the status."""
     basis, point, _, matrix, gradient, factor, step, active, _ = room
     count, status = free.size + 1, CONVERGED
-    sheet(coefficient, knots, x, -1, basis, point)
+    sheet(coefficient, pieces, x, -1, basis, point)
     normal(y, m, point, free, -1, matrix, gradient)
     for a in range(count):
         at = m if a == 0 else x[free[a - 1]]
@@ -268,15 +263,15 @@ def spread(y, m, x, coefficient, knots, top, free, room, errors):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def solve(
-    data, start, stop, coefficient, knots, top, direction, place, branch, held, free, curved, limit, margin, share, u,
+    data, start, stop, coefficient, pieces, top, direction, place, branch, held, free, curved, limit, margin, share, sure, u,
     amplitude, errors, status, cost, rounds,
 ):  # fmt: skip
     """Fit voxels start..stop of `data` (voxel, component) whose status is CONVERGED.
 
     u : (voxel, 3) in nodes, in with the held axes' values; top : (3,) last node of each axis; held : (3,) zero for a
     free axis, else how far nodes may be from the value; free : numbers of the free axes. Every branch of nodes (0, 1)
-    has a start of its own; what the second finds must be below `share` of the
-    first's cost less `margin` (voxel,). Writes `u`, `amplitude`
+    has a start of its own; what the second finds must be below `share` of the first's cost less `margin` (voxel,), and
+    where the first's is below `sure` (voxel,) it is not tried. Writes `u`, `amplitude`
     (voxel,), `errors` (voxel, 4) of amplitude and axes in nodes for unit noise, `status`, `cost` within the basis,
     `rounds`.
     """
@@ -294,12 +289,13 @@ def solve(
         for wanted in range(branches):
             x[:] = given
             nearest(data[v], direction, place, branch, wanted, held, x)
-            m, reached, done, finished = refine(data[v], x, coefficient, knots, top, free, curved, limit, room)
+            enough = share * cost[v] - margin[v]
+            m, reached, done, finished = refine(data[v], x, coefficient, pieces, top, free, curved, limit, enough, room)
             rounds[v] += done
-            if wanted == 0 or reached < share * cost[v] - margin[v]:
+            if wanted == 0 or reached < enough:
                 amplitude[v], cost[v], u[v] = m, reached, x
                 status[v] = CONVERGED if finished else LIMIT
-            if cost[v] <= margin[v]:
+            if cost[v] <= sure[v]:
                 break
-        found = spread(data[v], amplitude[v], u[v], coefficient, knots, top, free, room, errors[v])
+        found = spread(data[v], amplitude[v], u[v], coefficient, pieces, top, free, room, errors[v])
         status[v] = status[v] if found == CONVERGED else found
