@@ -108,10 +108,11 @@ class SelectiveTrain:
     ) -> NDArray[np.complex128]:
         """Return the (atom, echo) echoes over M0 of atoms (t1, t2, b1), s and relative; B1 scales all pulses.
 
-        With `delays`, s, from the centre of the saturation to that of the excitation: (atom, delay, echo).
+        With `delays`, s, from the centre of the saturation to that of the excitation: (atom, delay, echo), of which
+        nothing wound is carried from one repetition to the next.
         `spread(work, count)` may share `work(start, stop)` among threads.
         """
-        from ._kernels.selective_train import play
+        from ._kernels.selective_train import play, play_wound
 
         r1, r2 = (1.0 / np.atleast_1d(np.asarray(v, dtype=np.float64)) for v in (t1, t2))
         r1, r2, b1 = np.broadcast_arrays(r1, r2, np.atleast_1d(np.asarray(b1, dtype=np.float64)))
@@ -129,11 +130,14 @@ class SelectiveTrain:
         settings = (
             *(np.ascontiguousarray(r) for r in (r1, r2)), rotation.reshape(shape), exposure.reshape(shape), phase,
             self.refocusing.duration, transverse, np.ascontiguousarray(turned[..., 2, 2]), index.ravel(), which.ravel(),
-            self.spacing, self.tr, left, since, weights, out,
+            self.spacing, self.tr,
         )  # fmt: skip
 
         def work(start: int, stop: int) -> None:
-            play(start, stop, *settings)
+            if delays is None:
+                play_wound(start, stop, *settings, weights, out)
+            else:
+                play(start, stop, *settings, left, since, weights, out)
 
         if spread is None:
             work(0, len(r1))

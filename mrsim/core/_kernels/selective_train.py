@@ -3,7 +3,7 @@
 Between the pulses every half echo spacing winds the transverse magnetisation by one order. What a pulse stores along z
 while it is wound outlives the repetition, the next excitation recalls it, and the crushers of the next train unwind it:
 with a TR of 1.4 T1 this is 1 % of an echo. So the orders are carried from repetition to repetition, until the state
-before the excitation repeats.
+before the excitation repeats (`play_wound`). Trains after a saturation carry order zero alone, in closed form (`play`).
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls
@@ -63,6 +63,99 @@ def multiply(a, b, out):
     for i in range(3):
         for j in range(3):
             out[i, j] = a[i, 0] * b[0, j] + a[i, 1] * b[1, j] + a[i, 2] * b[2, j]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def mix(t, count, fp, fm, z):
+    """Turn and relax the first `count` orders by the matrix `t`."""
+    for i in range(count):
+        p, m, w = fp[i], fm[i], z[i]
+        fp[i] = t[0] * p + t[1] * m + t[2] * w
+        fm[i] = t[1].conjugate() * p + t[0].conjugate() * m + t[2].conjugate() * w
+        z[i] = t[3] * p + t[3].conjugate() * m + t[4] * w
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def echoes(t, which, excited, e1, e2, fp, fm, z, out):
+    """Write the echoes (echo,) of the excited transverse magnetisation; e1, e2: decays of half the free spacing."""
+    n = which.size
+    fp[: n + 2], fm[: n + 2], z[: n + 2] = 0.0, 0.0, 0.0
+    fp[0] = e2 * excited
+    for echo in range(n):
+        count = min(echo + 1, n - echo + 1)
+        mix(t[which[echo]], count, fp, fm, z)
+        out[echo] = fm[0].conjugate() * e2
+        first = fm[0].conjugate()
+        for i in range(count, 0, -1):
+            fp[i] = fp[i - 1] * (e2 * e2)
+        fp[0] = first * (e2 * e2)
+        for i in range(count + 1):
+            fm[i] = fm[i + 1] * (e2 * e2) if i < count else 0.0
+            z[i] = z[i] * (e1 * e1)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def stored(t, which, first, back, e1, e2, pulse, fp, fm, z):
+    """Return the longitudinal magnetisation at the end of the train of what starts with `first`.
+
+    back : 1 with recovery, 0 without; pulse : decay along z during half a pulse.
+    """
+    n = which.size
+    fp[: n + 2], fm[: n + 2], z[: n + 2] = 0.0, 0.0, 0.0
+    z[0] = first * e1 + back * (1.0 - e1)
+    for echo in range(n):
+        z[0] += back * (1.0 - pulse)
+        count = min(echo + 1, n - echo + 1)
+        mix(t[which[echo]], count, fp, fm, z)
+        z[0] += back * (1.0 - pulse)
+        for i in range(count, 0, -1):
+            fp[i] = fp[i - 1] * (e2 * e2)
+        for i in range(count + 1):
+            fm[i] = fm[i + 1] * (e2 * e2) if i < count else 0.0
+        fp[0] = fm[0].conjugate()
+        full = e1 * e1 if echo + 1 < n else e1
+        for i in range(count + 1):
+            z[i] = z[i] * full
+        z[0] += back * (1.0 - full)
+    return z[0].real
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def play(
+    start, stop, r1, r2, rotation, exposure, phase, duration, transverse, kept, excited, which, spacing, tr, saturated,
+    delays, weight, out
+):  # fmt: skip
+    """Write the echoes of atoms start..stop, (atom, delay, echo) complex over M0.
+
+    r1, r2 : (atom,), 1/s; rotation, exposure : (atom's B1, flip, place, 3, 3) of the refocusing pulses, with
+    `phase` (place,) and `duration`; transverse, kept : (B1, place) what the excitation makes of unit longitudinal
+    magnetisation; excited : (atom,) index of B1; which : (echo,) index of the flip; saturated : (B1, place) what a
+    saturation leaves of it, `delays` (delay,) before the excitation; weight : (place,) of the sum. A saturation that
+    leaves all is none.
+    """
+    n, places, flips = which.size, phase.size, rotation.shape[1]
+    fp, fm, z = np.zeros(n + 3, np.complex128), np.zeros(n + 3, np.complex128), np.zeros(n + 3, np.complex128)
+    t, heard = np.empty((flips, 5), np.complex128), np.empty(n, np.complex128)
+    free = 0.5 * (spacing - duration)
+    for atom in range(start, stop):
+        b = excited[atom]
+        e1, e2 = math.exp(-free * r1[atom]), math.exp(-free * r2[atom])
+        pulse = math.exp(-0.5 * duration * r1[atom])
+        out[atom] = 0.0
+        for p in range(places):
+            for f in range(flips):
+                relaxed(rotation[b, f, p], exposure[b, f, p], phase[p], duration, r1[atom], r2[atom], t[f])
+            echoes(t, which, transverse[b, p], e1, e2, fp, fm, z, heard)
+            lasting = stored(t, which, kept[b, p], 0.0, e1, e2, pulse, fp, fm, z)
+            regained = stored(t, which, 0.0, 1.0, e1, e2, pulse, fp, fm, z)
+            for d in range(delays.size):
+                # (1 - ...): what lacks of equilibrium decays, over the rest of TR, the saturation and the delay
+                rest = math.exp(-(tr - n * spacing - delays[d]) * r1[atom])
+                left = saturated[b, p] * math.exp(-delays[d] * r1[atom])
+                new = 1.0 - math.exp(-delays[d] * r1[atom]) + left * (1.0 - rest + rest * regained)
+                mz = new / (1.0 - left * rest * lasting)
+                for echo in range(n):
+                    out[atom, d, echo] += mz * weight[p] * heard[echo]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -133,18 +226,10 @@ def settle(t, which, turned, kept, e1, e2, pulse, left, gain, line, x, z, heard)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def play(
-    start, stop, r1, r2, rotation, exposure, phase, duration, transverse, kept, excited, which, spacing, tr, saturated,
-    delays, weight, out
-):  # fmt: skip
-    """Write the echoes of atoms start..stop, (atom, delay, echo) complex over M0.
-
-    r1, r2 : (atom,), 1/s; rotation, exposure : (atom's B1, flip, place, 3, 3) of the refocusing pulses, with
-    `phase` (place,) and `duration`; transverse, kept : (B1, place) what the excitation makes of unit longitudinal
-    magnetisation; excited : (atom,) index of B1; which : (echo,) index of the flip; saturated : (B1, place) what a
-    saturation leaves of it, `delays` (delay,) before the excitation; weight : (place,) of the sum. A saturation that
-    leaves all is none.
-    """
+def play_wound(
+    start, stop, r1, r2, rotation, exposure, phase, duration, transverse, kept, excited, which, spacing, tr, weight, out
+):
+    """Write the echoes of atoms start..stop, (atom, 1, echo) complex over M0; arguments as in `play`."""
     n, places, flips = which.size, phase.size, rotation.shape[1]
     orders = max(2 * n, ORDERS) + 1
     x, z = np.zeros(orders, np.complex128), np.zeros(orders, np.complex128)
@@ -163,11 +248,8 @@ def play(
                 t[f, 3:] *= e1 * e1
             x[:] = 0.0
             x[0] = 1.0
-            for d in range(delays.size):
-                # from where the train left off over the rest of TR and, with the saturation in it, the delay
-                rest = math.exp(-(tr - n * spacing - free) * r1[atom])
-                since, share = math.exp(-delays[d] * r1[atom]), saturated[b, p]
-                gain = 1.0 - since + share * (since - rest)
-                settle(t, which, transverse[b, p], kept[b, p], e1, e2, pulse, share * rest, gain, line, x, z, heard)
-                for echo in range(n):
-                    out[atom, d, echo] += weight[p] * heard[echo]
+            # from where the train left off over the rest of TR
+            rest = math.exp(-(tr - n * spacing - free) * r1[atom])
+            settle(t, which, transverse[b, p], kept[b, p], e1, e2, pulse, rest, 1.0 - rest, line, x, z, heard)
+            for echo in range(n):
+                out[atom, 0, echo] += weight[p] * heard[echo]

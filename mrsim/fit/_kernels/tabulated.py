@@ -16,8 +16,7 @@ CONVERGED, LIMIT, AT_BOUND, SINGULAR = 0, 2, 3, 5  # core.maps.STATUS
 STEP = 1e-6  # a step below this, in nodes and of the amplitude, is the last one
 DECREASE = 1e-7  # so is one that promises a smaller relative decrease of the cost: 1e-3 standard errors
 DOUBT = 4.0  # a start is given up where this many times the promised decrease would not be enough
-CERTAIN = 1e-3  # and the damping is less than this,
-EARLY = 3  # after these rounds
+CERTAIN, EARLY = 1e-3, 3  # and the damping is less than this after more than these rounds
 FAST = {"reassoc", "contract", "nsz"}  # sums in any order
 PIVOT = 1e-13
 MOST_DAMPING = 1e9
@@ -263,8 +262,8 @@ def spread(y, m, x, coefficient, pieces, top, free, room, errors):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def solve(
-    data, start, stop, coefficient, pieces, top, direction, place, branch, held, free, curved, limit, margin, share, sure, u,
-    amplitude, errors, status, cost, rounds,
+    data, start, stop, coefficient, pieces, top, direction, place, branch, held, free, curved, limit, margin, share,
+    sure, u, amplitude, errors, status, cost, rounds,
 ):  # fmt: skip
     """Fit voxels start..stop of `data` (voxel, component) whose status is CONVERGED.
 
