@@ -130,14 +130,12 @@ class SelectiveTrain:
         settings = (
             *(np.ascontiguousarray(r) for r in (r1, r2)), rotation.reshape(shape), exposure.reshape(shape), phase,
             self.refocusing.duration, transverse, np.ascontiguousarray(turned[..., 2, 2]), index.ravel(), which.ravel(),
-            self.spacing, self.tr,
+            self.spacing, self.tr, *(() if delays is None else (left, since)), weights, out,
         )  # fmt: skip
+        kernel: Any = play_wound if delays is None else play
 
         def work(start: int, stop: int) -> None:
-            if delays is None:
-                play_wound(start, stop, *settings, weights, out)
-            else:
-                play(start, stop, *settings, left, since, weights, out)
+            kernel(start, stop, *settings)
 
         if spread is None:
             work(0, len(r1))
