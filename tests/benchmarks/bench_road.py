@@ -124,17 +124,17 @@ def compare(name):
 
 
 def repetition():
-    """Print what 256 repetitions of a spin echo cost in terms of one."""
+    """Print what 256 repetitions of a spin echo cost in terms of two, the fewest that make an image."""
     phantom, engine, scanner = mr.load_phantom("lumbar-disc", field=3.0), Bloch(), mr.Scanner.preset("3T")
     seconds = {}
-    for lines in (1, 256):
+    for lines in (2, 256):
         echo = SpinEcho(matrix=(256, lines), fov=(256e-3, 1e-3 * lines), te=(0.02,), tr=30.0)
         timeline = discretize(echo.build(scanner))
         began = time.process_time()
         simulate(timeline, phantom, engine, threads=1)
         seconds[lines] = time.process_time() - began
-    factor = seconds[256] / seconds[1]
-    print(f"256-TR spin echo, relaxed: {seconds[256]:.2f} s, one TR {seconds[1]:.2f} s: {factor:.1f} times, not 256")
+    factor = seconds[256] / seconds[2]
+    print(f"256-TR spin echo, relaxed: {seconds[256]:.2f} s, two TRs {seconds[2]:.2f} s: {factor:.1f} times, not 128")
 
 
 def threads():
