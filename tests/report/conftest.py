@@ -68,7 +68,8 @@ def run(mese):
     images = Images(data=data, grid=grid, contrast=mese.encoding.contrast, sigma=sigma, noisy=True)
     return Run(
         request=SimpleNamespace(
-            protocol="small-mese", scanner="3T", model="t2-mono", overrides={"te": "1 ms"}, seed=11, without=("noise",)
+            protocol="small-mese", scanner="3T", model="t2-mono", overrides={"te": "1 ms"}, seed=11, without=("noise",),
+            including=(),
         ),
         sequence=mese, phantom=load_phantom("lumbar-disc", field=3.0, grade=3), raw=raw_of(mese), images=images,
         maps=maps, truth=truth, rois=masks,
