@@ -111,7 +111,7 @@ class _Stack:
         self.note(signal, job, facts)
         whole = program(self.task.timeline, self.reach)
         self.facts |= {"in_plane_error": in_plane, "layer_error": through}
-        if not isinstance(whole, str):
+        if not isinstance(whole, str) and not self.task.engine.ideal_slice:
             self.facts["far_error"] = far_error(job, plan, self.task.timeline, whole, self.known)
         spacing = (*job.cells.spacing[:2], self.sections[index].thickness / facts["sub_slices"])
         self.facts["warnings"] = aliased_spoilers(self.task.timeline, spacing)
