@@ -93,10 +93,9 @@ def run_summary(result: RunResult, folder: Path) -> dict[str, Any]:
         "grade": result.request.grade,
         "seed": result.request.seed,
         "rows": [asdict(row) for row in rows],
-        "budget": None if result.budget is None else asdict(result.budget),
         "warnings": list(result.warnings),
         "out": str(folder),
-    }
+    } | ({} if result.budget is None else {"budget": asdict(result.budget)})
 
 
 def write_result(result: RunResult, page: Path) -> None:

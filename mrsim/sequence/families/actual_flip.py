@@ -84,5 +84,5 @@ class ActualFlip(Slab3D):
         times = (short / NS, long / NS)
         contrast = {"te": te / NS, "tr": times, "flip": self.flip}
         sheet = {"excitation_profile": pulse_name(self), "phase_increment": self.phase_increment}
-        facts: dict[str, float | str] = {"te": te / NS, "tr": times[0], "second_tr": times[1]}
+        facts: dict[str, float | str] = {"te": te / NS, "tr": sum(times), "first_tr": times[0], "second_tr": times[1]}
         return finished(self, played[0].plan, blocks, contrast, sheet, facts)
