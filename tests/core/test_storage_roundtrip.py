@@ -12,12 +12,13 @@ from hypothesis.extra import numpy as npst
 
 from mrsim.core.acquisition import Acquisition, Encoding, Readouts
 from mrsim.core.coils import Coils
-from mrsim.core.evaluation import Evaluation, EvaluationRow
+from mrsim.core.evaluation import Budget, BudgetRow, Evaluation, EvaluationRow
 from mrsim.core.field_map import FieldMap
 from mrsim.core.grid import Grid, orientation_axes
 from mrsim.core.hdf5 import NOUNS, UNITS, escape, unescape
 from mrsim.core.images import Images
 from mrsim.core.maps import Maps
+from mrsim.core.spectra import Spectra
 from mrsim.core.spin_state import SpinState
 from mrsim.core.storage import load, save
 
@@ -118,9 +119,26 @@ def coils():
     return Coils(maps=(one, one), covariance=np.array([[1, 0.2j], [-0.2j, 2]]))
 
 
-EXAMPLES = {
-    f.__name__: f for f in (grid, encoding, acquisition, images, maps, evaluation, field_map, coils, spin_state)
-}
+def budget():
+    row = BudgetRow(
+        region="nucleus", parameter="t2", unit="s", truth=0.1, bias=0.01, sd=0.02,
+        bias_by_cause={"noise": 0.004, "model": 0.006}, variance_by_cause={"noise": 5e-4, "interaction": -1e-4},
+    )  # fmt: skip
+    return Budget(rows=(row,), notes=("B1 could not be switched off",))
+
+
+def spectra():
+    draw = np.random.default_rng(2).normal
+    return Spectra(
+        data=draw(size=(2, 1, 8)) + 1j * draw(size=(2, 1, 8)), dwell=5e-4, frequency=127.7e6, grid=grid(),
+        contrast={"te": np.array([0.035, 0.144])}, sigma=np.full((2, 1, 1), 0.1), history={"water_removed": True},
+    )  # fmt: skip
+
+
+NOUN_EXAMPLES = (
+    grid, encoding, acquisition, images, maps, evaluation, field_map, coils, spin_state, budget, spectra,
+)  # fmt: skip
+EXAMPLES = {f.__name__: f for f in NOUN_EXAMPLES}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -132,7 +150,7 @@ def test_storage_returns_every_noun_bit_for_bit(name, tmp_path):
 
 def test_storage_examples_above_cover_every_noun():
     direct = {type(make()).__name__ for make in EXAMPLES.values()}
-    assert direct | {"Readouts", "EvaluationRow"} == set(NOUNS)
+    assert direct | {"Readouts", "EvaluationRow", "BudgetRow"} == set(NOUNS)
 
 
 def test_storage_keeps_several_objects_in_order(tmp_path):

@@ -116,7 +116,10 @@ def test_sigpy_reconstructs_our_radial_image_from_the_files_trajectory(radial, t
     size = header.encoding[0].encodedSpace.matrixSize
     k = np.concatenate([a.traj[:, :2] for a in acquisitions]).astype(np.float64)
     data = np.concatenate([a.data[0] for a in acquisitions]).astype(np.complex128)
-    weights = np.abs(np.hypot(k[:, 0], k[:, 1]))  # the plain ramp of a radial scan
+    # the area of each sample's ring over the spokes: spokes begin on the gradient's ramp, so rings differ in width
+    away = [np.hypot(*a.traj[:, :2].astype(np.float64).T) for a in acquisitions]
+    edges = [np.concatenate([[0.0], (r[1:] + r[:-1]) / 2, [1.5 * r[-1] - 0.5 * r[-2]]]) for r in away]
+    weights = np.concatenate([np.diff(edge**2) for edge in edges])
     image = sigpy.nufft_adjoint(data * weights, k[:, ::-1], oshape=(size.y, size.x))
     wanted = reconstruct(radial).data[0, 0]
     scale = np.vdot(image, wanted) / np.vdot(image, image)

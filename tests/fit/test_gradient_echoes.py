@@ -178,7 +178,7 @@ def test_few_echoes_separate_without_decay_and_say_what_decay_costs(echoes):
     assert np.mean(np.abs(maps.values["pdff"] - pdff) < 1e-3) > (0.97 if echoes == 2 else 0.999)
     biased = mr.fit(images_of(signal, te), "dixon")
     assert np.median(np.abs(biased.values["pdff"] - pdff)[pdff == 0.4]) > 0.005
-    assert "R2*" in biased.history["warnings"][-1]
+    assert any("R2*" in said for said in biased.history["warnings"])
 
 
 def test_one_line_of_fat_instead_of_nine_biases_the_fraction():

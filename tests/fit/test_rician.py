@@ -61,7 +61,8 @@ def test_rician_likelihood_removes_the_bias_of_the_noise_floor():
     bound = crlb("t2-mono", {"m0": 1.0, "t2": T2}, {"te": TE}, SIGMA, likelihood="rician")["t2"]
     assert 0.95 < sd / bound < 1.1
     assert np.sqrt(np.mean(rician.errors["t2"] ** 2)) == pytest.approx(sd, rel=0.06)
-    assert 0.97 < np.mean(rician.chi2) < 1.03 < np.mean(plain.chi2)
+    # magnitudes scatter less in the noise floor than in the signal: scipy's least squares finds 0.93, too
+    assert np.mean(plain.chi2) < 0.95 < 0.97 < np.mean(rician.chi2) < 1.03
 
 
 def test_rician_and_gaussian_agree_far_above_the_noise():

@@ -68,7 +68,7 @@ def test_report_is_well_formed_and_escapes_text(page, parsed):
 
 def test_report_embeds_every_figure_as_png(run, parsed):
     pictures = [base64.b64decode(address.split(",")[1]) for address in parsed.addresses]
-    assert len(pictures) == len(figures(run)) == 7
+    assert len(pictures) == len(figures(run)) == 8
     assert all(picture.startswith(b"\x89PNG") for picture in pictures)
 
 

@@ -71,8 +71,8 @@ def test_run_by_pathways_agrees_with_the_other_engine_and_repeats_from_its_file(
 def test_engine_that_is_not_there_and_options_it_has_not_are_refused():
     with pytest.raises(InputError, match="pathways"):
         run(replace(REQUEST, engine={"name": "pathway"}))
-    with pytest.raises(InputError, match="precision"):
-        run(replace(REQUEST, engine={"name": "pathways", "precision": "single"}))
+    with pytest.raises(InputError, match="rf_step"):
+        run(replace(REQUEST, engine={"name": "pathways", "rf_step": 1e-6}))
 
 
 def test_again_uses_the_stored_files_and_not_todays(tmp_path):
@@ -118,7 +118,9 @@ FITTED = sorted(name for name, path in available("protocols").items() if "fit" i
 
 @pytest.mark.parametrize("protocol", FITTED)
 def test_every_protocol_with_a_model_runs_to_its_maps(protocol):
-    small = {"matrix": "16 16", "pixel_bandwidth": "400 Hz", "dummies": "0", "slices": "1"}
+    deep = len(mr.load_protocol(protocol).matrix) == 3
+    size = {"matrix": "16 16 4"} if deep else {"matrix": "16 16", "slices": "1"}
+    small = size | {"pixel_bandwidth": "400 Hz", "dummies": "0"}
     result = run(mr.RunRequest(protocol=protocol, overrides=small, engine={"accuracy": 3e-2, "subsamples": 1}))
     assert np.all(np.isfinite(result.images.data))
     assert result.maps is not None
