@@ -1,5 +1,7 @@
 """Images from samples anywhere in k-space: one coil or many, by one adjoint or iteratively, with off-resonance.
 
+Two ways::
+
     adjoint     density compensation and one adjoint transform of each coil, then the matched combination
     iterative   min_x sum_i w_i |sum_l b_l (F S c_l x)_i - d_i|^2 + lambda |x|^2 by conjugate gradients
                 (Pruessmann 2001, doi:10.1002/mrm.1241), w the density compensation: few steps suffice

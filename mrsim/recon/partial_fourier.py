@@ -1,7 +1,7 @@
 """Partial Fourier: the part of k-space that one end lacks, from the conjugate symmetry of a nearly real image.
 
 A share f of the lines along one axis was acquired, the middle among them; phi is the phase of the image made of the
-lines whose mirror image in k = 0 was acquired, too.
+lines whose mirror image in k = 0 was acquired, too::
 
     zero-fill   nothing is added: the point spread widens, noise is sqrt(f) of that of all lines
     homodyne    lines whose mirror is missing count twice; the image is the real part after exp(-i phi) (Noll 1991,
