@@ -86,7 +86,8 @@ class SpiralGradientEcho(Placed):
     @prepared_series
     def build(self, scanner: Scanner) -> Sequence:
         """Return the sequence on this scanner."""
-        limits = logical_limits(scanner, self.axes(), self.max_slew)
+        # Interleaves turn about z: what two axes slew together must not pass the limit of one.
+        limits = logical_limits(scanner, self.axes(), min(self.max_slew, scanner.max_slew / math.sqrt(2)))
         read = self._spiral(scanner, limits)
         played = [self._parts(scanner, limits, flip, read) for flip in self.flip]
         first = played[0]
