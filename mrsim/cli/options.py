@@ -26,19 +26,31 @@ def tesla(context: click.Context, parameter: click.Parameter, text: str | None) 
     return values[0]
 
 
-def hertz(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
-    """Return a frequency, Hz, from text with a unit."""
-    if text is None:
-        return None
-    from ..core.units import parse_quantity
+def single(dimension: str, example: str) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
+    """Return the callback of an option that takes one quantity with a unit, SI.
 
-    try:
-        values = parse_quantity(text, "frequency")
-    except ValueError as problem:
-        raise click.BadParameter(f"{problem}; write for example '20 Hz'", context, parameter) from None
-    if len(values) != 1:
-        raise click.BadParameter(f"'{text}' is no single frequency; write for example '20 Hz'", context, parameter)
-    return values[0]
+    dimension : a key of `mrsim.core.units.UNITS`, e.g. ``"time"``; example : what a message shows, e.g. ``"90 ms"``.
+    """
+
+    def value(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+        if text is None:
+            return None
+        from ..core.units import parse_quantity
+
+        try:
+            values = parse_quantity(text, dimension)
+        except ValueError as problem:
+            raise click.BadParameter(f"{problem}; write for example '{example}'", context, parameter) from None
+        if len(values) != 1:
+            said = f"'{text}' is no single {dimension}; write for example '{example}'"
+            raise click.BadParameter(said, context, parameter)
+        return values[0]
+
+    return value
+
+
+hertz = single("frequency", "20 Hz")
+seconds = single("time", "90 ms")
 
 
 def grades(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...] | int | None:

@@ -7,25 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import json_option
+from .options import json_option, seconds
 from .output import write_json
 
 if TYPE_CHECKING:
     from ..core.maps import Maps
-
-
-def _seconds(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
-    if text is None:
-        return None
-    from ..core.units import parse_quantity
-
-    try:
-        values = parse_quantity(text, "time")
-    except ValueError as problem:
-        raise click.BadParameter(f"{problem}; write for example '90 ms'", context, parameter) from None
-    if len(values) != 1:
-        raise click.BadParameter(f"'{text}' is no single time; write for example '90 ms'", context, parameter)
-    return values[0]
 
 
 @click.command("synthesize")
@@ -37,10 +23,10 @@ def _seconds(context: click.Context, parameter: click.Parameter, text: str | Non
     metavar="NAME",
     help="t1w, t2w, pdw, flair, stir, dir or psir; may be repeated [default: all].",
 )
-@click.option("--te", callback=_seconds, metavar="TIME", help="Echo time, e.g. '90 ms'.")
-@click.option("--tr", callback=_seconds, metavar="TIME", help="Repetition time.")
-@click.option("--ti", callback=_seconds, metavar="TIME", help="From the last inversion to the excitation.")
-@click.option("--gap", callback=_seconds, metavar="TIME", help="Between the two inversions of DIR.")
+@click.option("--te", callback=seconds, metavar="TIME", help="Echo time, e.g. '90 ms'.")
+@click.option("--tr", callback=seconds, metavar="TIME", help="Repetition time.")
+@click.option("--ti", callback=seconds, metavar="TIME", help="From the last inversion to the excitation.")
+@click.option("--gap", callback=seconds, metavar="TIME", help="Between the two inversions of DIR.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder [default: that of the maps].")
 @json_option
 def command(

@@ -19,7 +19,6 @@ from .experiments import find_experiment
 
 FOLDER = "protocols/studies"
 """Where shipped studies lie."""
-MODES = ("fast", "full")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,7 +23,6 @@ FLAGS = {"contract"}
 STEP = 1e-8  # Gauss-Newton steps shrink quadratically: what is left after such a one is below 1e-14
 PIVOT = 1e-13
 LEAST_DAMPING, MOST_DAMPING = 1e-12, 1e8
-DENSE = 1e-9  # a species whose share of the normal matrix is smaller cannot be told from the other
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS, error_model="numpy")
