@@ -16,7 +16,8 @@ from .classes import TissueClass, dephasing_times
 from .field_nodes import on_nodes
 from .followers import Followers, leaders, turned
 from .job import Job
-from .plane import Pencils, Windows, column_signal, pencil_signal, pencils_of, pencils_suffice, plane_of
+from .plane import Pencils, Windows, pencil_signal, pencils_of, pencils_suffice, plane_of
+from .plane_sums import PlaneSums, summed_signal
 from .program import Program
 from .pulse_maps import Relaxation
 from .receiver import window_kinds, windows_of
@@ -41,7 +42,7 @@ class _ClassRun:
     """The work for each class, with what the classes of one scan share."""
 
     def __init__(
-        self, job: Job, plan: Program, known: dict[Key, Known], followers: Followers, pencils: bool = True
+        self, job: Job, plan: Program, known: dict[Key, Known], followers: Followers, hearing: bool = True
     ) -> None:
         self.job, self.plan, self.engine = job, plan, job.engine
         cells, engine = job.cells, job.engine
@@ -64,11 +65,24 @@ class _ClassRun:
         self.windows = [Windows.of(windows_of(table, rows), rows, plan) for rows in kinds if len(rows)]
         self.echo = _echo_orders(job, plan)
         self.pencils: dict[Carriers, Pencils] = {}
-        if pencils and all(pencils_suffice(part.table, plan) for part in self.windows):
-            for kind in self.classes:
-                if carriers(kind) not in self.pencils:
-                    plane = plane_of(job.spins, kind.members, cells.shape, job.heard(kind))
-                    self.pencils[carriers(kind)] = pencils_of(plan, plane)
+        self.sums: dict[Carriers, list[PlaneSums]] = {}
+        self.sum_error = 0.0
+        """Largest error of sums over the plane, over M0."""
+        self.last = {carriers(kind): index for index, kind in enumerate(self.classes)}
+        if hearing:
+            self._gather()
+
+    def _gather(self) -> None:
+        """Find where the classes lie, and sum over the phase direction where that serves all samples of a readout."""
+        job, plan = self.job, self.plan
+        straight = all(pencils_suffice(part.table, plan) for part in self.windows)
+        for alike, index in self.last.items():
+            kind = self.classes[index]
+            plane = plane_of(job.spins, kind.members, job.cells.shape, job.heard(kind))
+            if straight:
+                self.pencils[alike] = pencils_of(plan, plane)
+            else:
+                self.sums[alike] = [PlaneSums(plane, part.moment, plan.base) for part in self.windows]
 
     @property
     def fixed(self) -> int | None:
@@ -146,14 +160,18 @@ class _ClassRun:
         column = {int(order): index for index, order in enumerate(response.orders)}
         chosen = np.array([column.get(int(order), -1) for order in self.echo])
         mean = response.coefficients[response.row, :, chosen].T * (chosen >= 0)
-        return [self._received(part, kind, response) for part in self.windows], mean
-
-    def _received(self, part: Windows, kind: TissueClass, response: Response) -> NDArray[np.complex128]:
-        """Return the (readout, coil, sample) signal of one class, m^3, in windows of one kind."""
-        job, dtype = self.job, self.engine.dtype
         if self.pencils:
-            return pencil_signal(part, self.plan, self.pencils[carriers(kind)], response, kind, dtype)
-        return column_signal(part, self.plan, job.spins, response, kind, job.heard(kind), job.cells.shape, dtype)
+            pencils = self.pencils[carriers(kind)]
+            return [pencil_signal(w, self.plan, pencils, response, kind, self.engine.dtype) for w in self.windows], mean
+        sums = self.sums[carriers(kind)]
+        heard = [summed_signal(*pair, response, kind) for pair in zip(self.windows, sums, strict=True)]
+        return heard, mean
+
+    def forget(self, index: int) -> None:
+        """Let go of what only classes up to this one needed."""
+        alike = carriers(self.classes[index])
+        if self.last[alike] == index:
+            self.sum_error = max([self.sum_error, *(each.error for each in self.sums.pop(alike, []))])
 
 
 def _seen(job: Job, plan: Program) -> int | None:
@@ -214,13 +232,14 @@ def by_class(
                 for part, heard in zip(run.windows, signal, strict=True):
                     total[part.rows, :, : heard.shape[2]] += heard
                 contrast[names[classes[done].tissue]] += classes[done].pd * share_of(classes[done], job.spins) * mean
+                run.forget(done)
                 if job.progress:
                     job.progress(int(counts[done]), int(counts[-1]))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     facts = {
-        "discretisation_error": max(r.error for r in used) + followers.worst(),
+        "discretisation_error": max(r.error for r in used) + followers.worst() + run.sum_error,
         "rf_step_error": max(r.rf_error for r in used),
         "rf_substeps": max(r.rf_split for r in used),
         "sub_slices": max(r.per_layer for r in used) * run.scan.slab.layers,
@@ -234,7 +253,7 @@ def far_error(job: Job, plan: Program, timeline: Timeline, whole: Program, known
 
     job, plan : a section with what plays there. timeline, whole : all that plays.
     """
-    run = _ClassRun(job, plan, known, Followers(wanted=0.0), pencils=False)
+    run = _ClassRun(job, plan, known, Followers(wanted=0.0), hearing=False)
     held = [kind.pd * float(kind.volumes(job.spins.volume).sum()) for kind in run.classes]
     leader = int(np.argmax(held))
     scans = run.scan, replace(run.scan, timeline=timeline, plan=whole)

@@ -123,20 +123,20 @@ def _signal(
     for kind in classes:
         by_place.setdefault(id(kind.members), []).append(kind)
 
-    def place(members: list[PathwayClass]) -> tuple[NDArray[np.complex128], float]:
+    def place(members: list[PathwayClass]) -> tuple[NDArray[np.complex128], float, float]:
         geometry = run.geometry(members[0].members)
         walks = [resolved[kind.key(run.slab.ideal)] for kind in members]
         found = [class_signal(geometry, w, k, run.engine.accuracy) for w, k in zip(walks, members, strict=True)]
-        return np.sum([signal for signal, _ in found], axis=0), max(bound for _, bound in found)
+        return np.sum([signal for signal, _ in found], axis=0), max(b for _, b in found), geometry.transforms.error
 
     total = np.zeros(run.timeline.readouts.k.shape[:2], dtype=np.complex128)
-    bound = 0.0
+    bound = sums = 0.0
     with ThreadPoolExecutor(workers) as pool:
         try:
             resolved = dict(zip(kinds, pool.map(run.resolve, kinds.values()), strict=True))
-            for done, (signal, lost) in enumerate(pool.map(place, by_place.values()), 1):
+            for done, (signal, lost, off) in enumerate(pool.map(place, by_place.values()), 1):
                 total += signal
-                bound = max(bound, lost)
+                bound, sums = max(bound, lost), max(sums, off)
                 if progress:
                     progress(done, len(by_place))
         except BaseException:
@@ -145,7 +145,7 @@ def _signal(
     every = resolved.values()
     return total, {
         "pruning_bound": float(bound),
-        "discretisation_error": 0.0 if run.slab.ideal else max(w.change for w in every),
+        "discretisation_error": sums + (0.0 if run.slab.ideal else max(w.change for w in every)),
         "sub_slices": max(w.lanes for w in every),
         "states": max(w.largest for w in every),
     }

@@ -1,7 +1,8 @@
 """The object's Fourier transform at the moments of a readout: what a configuration state contributes.
 
-The cells of the sampling grid are filled boxes, so their dephasing is a product of sinc functions, and the sum
-over the plane is a product of two small matrices per moment at the window's start.
+The cells of the sampling grid are filled boxes, so their dephasing is a product of sinc functions. Where y stands
+still during a readout, the sum over the plane is a product of two small matrices per moment at the window's start;
+elsewhere it is a non-uniform transform (`plane_sums`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from ..core.grid import Grid
 from ..phantom.spins import Spins
 from ..sequence.timeline import Timeline
 from .plane import Plane, plane_of
+from .plane_sums import PlaneSums
 
 Complex = NDArray[np.complex128]
 FINE = 1e-4
@@ -51,6 +53,8 @@ class Transforms:
         self.width = cells.spacing
         self.waves = waves
         self.rows: dict[tuple[int, int, int], Complex] = {}
+        self.error = 0.0
+        """Largest error of the transforms, over the object's volume."""
 
     def prepare(self, course: NDArray[np.int64], start: NDArray[np.float64]) -> None:
         """Make the transforms for (n,) courses from (n, 2) in-plane moments at the window's start."""
@@ -58,19 +62,16 @@ class Transforms:
         missing = np.array([key for key in map(tuple, wanted.tolist()) if key not in self.rows], dtype=np.int64)
         if not len(missing):
             return
-        for number in np.unique(missing[:, 0]):
-            moment = self.waves.moment[number]
-            mine = missing[missing[:, 0] == number]
-            for kx in np.unique(mine[:, 1]):
-                these = mine[mine[:, 1] == kx]
-                along = kx * FINE + moment[:, 0]
-                e_x = np.asarray(
-                    np.exp(-2j * np.pi * np.outer(self.plane.x, along)) * box(along, self.width[0]), dtype=np.complex128
-                )
-                if np.any(moment[:, 1]):
-                    self._curved(these, e_x, moment[:, 1])
-                else:
-                    self._straight(these, e_x)
+        curved = np.any(self.waves.moment[..., 1], axis=1)[missing[:, 0]]
+        if np.any(curved):
+            self._curved(missing[curved])
+        straight = missing[~curved]
+        for number, kx in np.unique(straight[:, :2], axis=0):
+            along = kx * FINE + self.waves.moment[number, :, 0]
+            e_x = np.asarray(
+                np.exp(-2j * np.pi * np.outer(self.plane.x, along)) * box(along, self.width[0]), dtype=np.complex128
+            )
+            self._straight(straight[np.all(straight[:, :2] == (number, kx), axis=1)], e_x)
 
     def _straight(self, keys: NDArray[np.int64], e_x: Complex) -> None:
         """Where y stands still during the readout, sum over it first."""
@@ -83,14 +84,13 @@ class Transforms:
         rows = (lines.reshape(-1, nx) @ e_x).reshape(len(keys), layers, -1)
         self.rows.update({tuple(key): row for key, row in zip(keys.tolist(), rows, strict=True)})
 
-    def _curved(self, keys: NDArray[np.int64], e_x: Complex, moment: NDArray[np.float64]) -> None:
-        lines = self.plane.density @ e_x  # (layer, y, sample)
-        for key in keys.tolist():
-            across = key[2] * FINE + moment
-            e_y = np.asarray(
-                np.exp(-2j * np.pi * np.outer(self.plane.y, across)) * box(across, self.width[1]), dtype=np.complex128
-            )
-            self.rows[tuple(key)] = np.einsum("lys,ys->ls", lines, e_y)
+    def _curved(self, keys: NDArray[np.int64]) -> None:
+        """Sum over the plane at every sample's moment."""
+        moment = keys[:, None, 1:] * FINE + self.waves.moment[keys[:, 0], :, :2]
+        sums = PlaneSums(self.plane, moment, np.zeros(2))
+        rows = sums.of(0) * box(moment[..., 0], self.width[0]) * box(moment[..., 1], self.width[1])
+        self.error = max(self.error, sums.error)
+        self.rows.update({tuple(key): rows[:, n] for n, key in enumerate(keys.tolist())})
 
     def at(self, course: int, start: NDArray[np.float64]) -> Complex:
         """Return the (n, layer, sample) transforms, m^3, of one course from (n, 2) moments at the start."""

@@ -96,6 +96,11 @@ class Windows:
     steady: bool
     """True if the gradients of every readout are constant."""
 
+    @property
+    def moment(self) -> NDArray[np.float64]:
+        """The (readout, sample, 2) in-plane moment since the last pulse, 1/m."""
+        return np.asarray(self.plane_moment[:, None] + self.table.moment[..., :2])
+
     @classmethod
     def of(cls, table: ReadoutTable, rows: NDArray[np.int64], plan: Program) -> Windows:
         """Return the windows of `table`, which are `rows` of the timeline's."""
@@ -245,42 +250,3 @@ def _constant(
     )
     scale = kind.pd * np.exp(-kind.r2 * dwell / 2)
     return np.asarray(scale * (out[:, 0].astype(np.float64) + 1j * out[:, 1]))
-
-
-def column_signal(
-    windows: Windows,
-    plan: Program,
-    spins: Spins,
-    response: Response,
-    kind: TissueClass,
-    volume: NDArray[np.float64] | NDArray[np.complex128],
-    shape: tuple[int, int, int],
-    dtype: RealType,
-) -> NDArray[np.complex128]:
-    """Return the (readout, coil, sample) signal of one class, m^3, place by place, for any in-plane gradients.
-
-    volume : (coil, member) m^3, as from `Job.heard`.
-    """
-    from ._kernels import bloch as kernels
-
-    table, row = windows.table, response.row[windows.rows]
-    layer = spins.cell[kind.members] // (shape[1] * shape[2])
-    place = np.ascontiguousarray(spins.position[kind.members].T)
-    turning = np.exp(2j * np.pi * np.outer(plan.base @ place[:2], response.orders))
-    dwell = float(table.dwell[0])
-    time = ((np.arange(table.moment.shape[1]) + 0.5) * dwell).astype(dtype)
-    forms = SampleForms.of(table.moment, np.abs(place).max(axis=1), dtype)
-    spot, decay = place.astype(dtype), dtype(np.exp(-kind.r2 * dwell))
-    out: NDArray[np.floating] = np.zeros((len(table.dwell), len(volume), 2, len(time)), dtype)
-    for k in range(len(table.dwell)):
-        level = np.sum(response.coefficients[row[k]][layer] * turning, axis=1)
-        level *= np.exp(-2j * np.pi * (windows.plane_moment[k] @ place[:2]))
-        moments = (forms.moment[k], forms.stride[k], forms.bends[k])
-        tables = (spot, dtype(kind.offset), decay, *moments, time, turn_series(dtype))
-        column_readout: Any = kernels.column_readout
-        for coil, heard in enumerate(volume):
-            weight = heard * level
-            parts = np.stack([weight.real, weight.imag]).astype(dtype)
-            column_readout(forms.form[k], parts, *tables, out[k, coil])
-    signal = out[:, :, 0].astype(np.float64) + 1j * out[:, :, 1]
-    return np.asarray(kind.pd * np.exp(-kind.r2 * dwell / 2) * signal)
