@@ -17,6 +17,7 @@ from ..core.field_map import FieldMap
 from ..core.grid import Grid
 from ..core.maps import Maps
 from .contents import Region, contents, fractions_of, region_fractions
+from .diffusion import compartments, true_diffusion
 from .lamellae import Lamellae
 from .motion import Affine, Displacement, Flow, OnGrid, Rotation, Vibration
 from .solids import FRAMES, Solid
@@ -26,6 +27,11 @@ from .tissue import Tissue
 Array = NDArray[np.float64]
 PURE = 0.99
 """Volume fraction from which a voxel counts as one tissue."""
+DIFFUSION = {
+    **dict.fromkeys(("md", "adc", "d", "ad", "rd", "d_star"), "m^2/s"),
+    **dict.fromkeys(("fa", "mk", "ak", "rk", "f"), ""),
+}
+"""Truths of diffusion and their units; see `diffusion.true_diffusion`."""
 SLIVER = 1e-9
 """Volume fraction below which a tissue is not sampled."""
 
@@ -143,12 +149,13 @@ class Phantom:
             offset=_field(self.offset, grid, position, "offset"),
             b1=_field(self.b1, grid, position, "b1"),
             pools=tuple(tissue.pools(self.field) for tissue in self.tissues),
+            diffusion=tuple(compartments(tissue, self.field) for tissue in self.tissues),
             tissues=self._names,
             motion=tuple(OnGrid(motion=motion, grid=grid) for motion in self.motion),
         )
 
     def truth(self, grid: Grid) -> Maps:
-        """Return the true maps ``t1, t2, t2_star, t1_rho`` (s), ``pd`` and ``pdff``, the fields, and all fractions.
+        """Return the true maps ``t1, t2, t2_star, t1_rho`` (s), ``pd``, ``pdff``, diffusion, the fields, all fractions.
 
         Scalars exist where one tissue fills at least 0.99 of the voxel (status 0). Tissues of water and fat have
         ``pd`` and ``pdff`` but no single relaxation time: there the times are NaN. Mixed voxels have status 7,
@@ -157,13 +164,15 @@ class Phantom:
         """
         fractions = self.fractions(grid)
         units = {"t1": "s", "t2": "s", "t2_star": "s", "t1_rho": "s", "pd": "", "pdff": ""}
+        numbers = {tissue.name: true_values(tissue, self.field) for tissue in self.tissues}
+        units |= {name: unit for name, unit in DIFFUSION.items() if any(name in known for known in numbers.values())}
         values = {name: np.full(grid.shape, np.nan) for name in units}
         background = 1.0 - np.sum(list(fractions.values()), axis=0)
         status = np.where(background >= PURE, 1, 7).astype(np.int8)
         for tissue in self.tissues:
             pure = fractions[tissue.name] >= PURE
             status[pure] = 0
-            for name, number in true_values(tissue, self.field).items():
+            for name, number in numbers[tissue.name].items():
                 values[name][pure] = number
         filled = background <= 0.5
         for name, field, unit in (("b1", self.b1, ""), ("off_resonance", self.offset, "Hz")):
@@ -218,7 +227,7 @@ def voxel_centres(grid: Grid) -> Array:
 
 
 def true_values(tissue: Tissue, field: float) -> dict[str, float]:
-    """Return the scalar truths of a pure voxel: ``pd``, ``pdff``, and the times where there is one pool."""
+    """Return the scalar truths of a pure voxel: ``pd``, ``pdff``, diffusion, and the times where there is one pool."""
     # T1 is what a measurement shows, which bound protons leave as it is
     pools = dataclasses.replace(tissue, transfer=False).pools(field)
     values = {"pd": sum(pool.pd for pool in pools), "pdff": tissue.fat_fraction(field)}
@@ -227,7 +236,7 @@ def true_values(tissue: Tissue, field: float) -> dict[str, float]:
         values |= {"t1": pool.t1, "t2": pool.t2, "t2_star": 1 / (1 / pool.t2 + 1 / pool.t2_prime)}
         if not pool.exchange:
             values["t1_rho"] = pool.t2  # on resonance, whatever the lock: only exchange makes it depend on B1
-    return values
+    return values | true_diffusion(compartments(tissue, field))
 
 
 def _field(field: float | FieldMap, grid: Grid, position: Array, key: str) -> Array:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .diffusion import Compartment
 from .motion import Motion
 from .tissue import Pool
 
@@ -31,5 +32,7 @@ class Spins:
     """Per tissue, its pools."""
     tissues: tuple[str, ...]
     """Names of the tissues."""
+    diffusion: tuple[tuple[Compartment, ...], ...] = ()
+    """Per tissue, how its water diffuses, world axes; empty for a tissue of which it is not known, or for all."""
     motion: tuple[Motion, ...] = ()
     """How the spins move from their positions, in grid axes; empty for an object at rest."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..core.errors import InputError
 from ..core.field_map import FieldMap
 from ..core.grid import Grid
+from .diffusion import compartments
 from .motion import OnGrid
 from .offset_map import places
 from .phantom import PURE, SLIVER, Phantom, RoiMasks
@@ -108,6 +109,7 @@ class VoxelPhantom(Phantom):
             offset=fields[0],
             b1=fields[1],
             pools=tuple(tissue.pools(self.field) for tissue in self.tissues),
+            diffusion=tuple(compartments(tissue, self.field) for tissue in self.tissues),
             tissues=tuple(tissue.name for tissue in self.tissues),
             motion=tuple(OnGrid(motion=motion, grid=grid) for motion in self.motion),
         )

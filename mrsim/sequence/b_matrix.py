@@ -38,7 +38,7 @@ class Course:
     gradient: NDArray[np.float64]
     """(n, 3) T/m, linear in between."""
     turns: tuple[tuple[int, str], ...] = ()
-    """(time in ns, one of `TURNS`), ascending."""
+    """(time in ns, one of `TURNS`, or ``"excitation"`` where the next life begins), ascending."""
 
 
 def q_course(course: Course, gamma_bar: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -51,16 +51,21 @@ def q_course(course: Course, gamma_bar: float) -> tuple[NDArray[np.float64], NDA
     """
     steps = np.diff(course.times)[:, None] / NS * (course.gradient[1:] + course.gradient[:-1]) / 2
     area = 2 * np.pi * gamma_bar * np.concatenate([np.zeros((1, 3)), np.cumsum(steps, axis=0)])
-    after, before = area.copy(), area.copy()
-    for time, kind in course.turns:
-        at = int(np.searchsorted(course.times, time))
-        here = before[at].copy()
-        if kind == "storage":
-            after[at:], before[at + 1 :] = here, here
-        else:
-            after[at:] = area[at:] - area[at] - here
-            before[at + 1 :] = area[at + 1 :] - area[at] - here
-    return after, before
+    places = np.searchsorted(course.times, np.array([time for time, _ in course.turns], dtype=np.int64))
+    # behind each turn q = start + area - area there, or stays at start while it is stored
+    start, origin = np.zeros((len(places) + 1, 3)), np.zeros((len(places) + 1, 3))
+    moves = np.ones(len(places) + 1)
+    for index, (at, (_, kind)) in enumerate(zip(places.tolist(), course.turns, strict=True)):
+        here = start[index] + moves[index] * (area[at] - origin[index])
+        start[index + 1] = 0.0 if kind == "excitation" else here if kind == "storage" else -here
+        origin[index + 1], moves[index + 1] = area[at], float(kind != "storage")
+    numbers = np.arange(len(course.times))
+
+    def carried(piece: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.asarray(start[piece] + moves[piece, None] * (area - origin[piece]))
+
+    after, before = np.searchsorted(places, numbers, side="right"), np.searchsorted(places, numbers, side="left")
+    return carried(after), carried(before)
 
 
 def b_course(course: Course, gamma_bar: float) -> NDArray[np.float64]:
@@ -82,22 +87,58 @@ def b_course(course: Course, gamma_bar: float) -> NDArray[np.float64]:
 def held(course: Course) -> NDArray[np.bool_]:
     """Return per interval (n - 1,) whether the magnetisation is stored."""
     middle = (course.times[1:] + course.times[:-1]) / 2
-    held = np.zeros(len(middle), dtype=np.bool_)
-    for time, kind in course.turns:
-        held[middle > time] = kind == "storage"
-    return held
+    stored = np.array([False, *(kind == "storage" for _, kind in course.turns)])
+    turned = np.array([time for time, _ in course.turns], dtype=np.float64)
+    return np.asarray(stored[np.searchsorted(turned, middle)])
 
 
 def b_matrices(timeline: Timeline) -> NDArray[np.float64]:
     """Return the (readout, 3, 3) b-matrix of each readout, grid axes, s/m^2.
 
-    It is taken at the sample with the smallest nominal k of the readout: the echo of a line.
+    It is taken at the sample with the smallest nominal k of the readout: the echo of a line. Readouts before the first
+    excitation have zeros.
     """
     at, found = echo_times(timeline), np.zeros((len(timeline.readouts.dwell), 3, 3))
-    for course, members in courses(timeline, at):
-        collected = b_course(course, timeline.gamma_bar)
-        found[members] = collected[np.searchsorted(course.times, at[members])]
+    whole = whole_course(timeline, at)
+    if whole is None:
+        return found
+    course, begins = whole
+    collected = b_course(course, timeline.gamma_bar)
+    owner = np.searchsorted(begins, at) - 1
+    seen = owner >= 0
+    first = np.searchsorted(course.times, begins[owner[seen]])
+    found[seen] = collected[np.searchsorted(course.times, at[seen])] - collected[first]
     return found
+
+
+def whole_course(timeline: Timeline, at: NDArray[np.int64]) -> tuple[Course, NDArray[np.int64]] | None:
+    """Return all lives of the scan behind each other, and the (excitation,) times at which they begin, ns.
+
+    Every excitation turns q to zero. None for a scan without excitations before its readouts.
+
+    Parameters
+    ----------
+    timeline : Timeline
+    at : (readout,) array
+        What counts as the time of each readout, ns; each becomes a knot.
+    """
+    centres, uses = pulse_times(timeline)
+    begins = centres[uses == "excitation"]
+    if len(begins) == 0 or len(at) == 0 or at.max() <= begins[0]:
+        return None
+    first, last = int(begins[0]), int(at.max())
+    inside = (centres > first) & (centres < last) & np.isin(uses, ("excitation", *TURNS))
+    turns = tuple((int(t), str(u)) for t, u in zip(centres[inside], uses[inside], strict=True))
+    times, gradient = _between(timeline, first, last, [*at[at > first], *[time for time, _ in turns]])
+    return Course(times=times, gradient=gradient, turns=turns), begins
+
+
+def pulse_times(timeline: Timeline) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
+    """Return the centre of every pulse that is played, ns, and its use."""
+    rf = np.flatnonzero(timeline.kind == RF)
+    pulses = [timeline.pulses[event] for event in timeline.event[rf]]
+    centres = timeline.start[rf] + np.array([round(pulse.centre * NS) for pulse in pulses], dtype=np.int64)
+    return centres, np.array([pulse.use for pulse in pulses], dtype=np.str_)
 
 
 def b_of_contrasts(timeline: Timeline) -> NDArray[np.float64]:
@@ -129,10 +170,7 @@ def courses(timeline: Timeline, at: NDArray[np.int64]) -> list[tuple[Course, NDA
     at : (readout,) array
         What counts as the time of each readout, ns from the start of the scan; a knot of its course.
     """
-    rf = np.flatnonzero(timeline.kind == RF)
-    pulses = [timeline.pulses[event] for event in timeline.event[rf]]
-    centres = timeline.start[rf] + np.array([round(pulse.centre * NS) for pulse in pulses], dtype=np.int64)
-    uses = np.array([pulse.use for pulse in pulses])
+    centres, uses = pulse_times(timeline)
     begins = centres[uses == "excitation"]
     owner = np.searchsorted(begins, at) - 1
     found = []

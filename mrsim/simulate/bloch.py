@@ -24,6 +24,7 @@ from .by_class import by_class
 from .by_section import by_section
 from .by_spin import by_spin
 from .cuda import device_name, on_cuda
+from .diffusion import Diffusing
 from .in_plane import contrast_weights, in_plane_error
 from .job import Job
 from .object_cells import aliased_spoilers, outside_field_of_view, sampling_grid
@@ -83,13 +84,16 @@ def task_of(
         progress=progress,
         coils=coils,
         slab=sampling_grid(timeline, phantom, engine),
+        diffusing=Diffusing(timeline=timeline, accuracy=engine.accuracy, wanted=engine.diffuse),
     )
 
 
 def _received(task: Task, signal: NDArray[np.complex128], facts: dict[str, Any]) -> Acquisition:
     """Return what the receiver makes of the (readout, coil, sample) signal, with what the numerics were."""
     history = {"engine": "bloch", "precision": task.engine.precision, "device": "cpu", **facts}
-    history["warnings"] = (*outside_field_of_view(task.timeline, task.phantom), *facts["warnings"])
+    said = (*facts["warnings"], *task.diffusing.warnings)
+    history["warnings"] = (*outside_field_of_view(task.timeline, task.phantom), *said)
+    history["diffusion_loss"] = task.diffusing.loss
     return acquisition(task.timeline, signal, history, task.coils)
 
 

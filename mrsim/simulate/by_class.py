@@ -160,11 +160,15 @@ class _ClassRun:
         column = {int(order): index for index, order in enumerate(response.orders)}
         chosen = np.array([column.get(int(order), -1) for order in self.echo])
         mean = response.coefficients[response.row, :, chosen].T * (chosen >= 0)
+        mean = mean if kind.left is None else mean * kind.left
         if self.pencils:
             pencils = self.pencils[carriers(kind)]
-            return [pencil_signal(w, self.plan, pencils, response, kind, self.engine.dtype) for w in self.windows], mean
-        sums = self.sums[carriers(kind)]
-        heard = [summed_signal(*pair, response, kind) for pair in zip(self.windows, sums, strict=True)]
+            heard = [pencil_signal(w, self.plan, pencils, response, kind, self.engine.dtype) for w in self.windows]
+        else:
+            sums = self.sums[carriers(kind)]
+            heard = [summed_signal(*pair, response, kind) for pair in zip(self.windows, sums, strict=True)]
+        if kind.left is not None:
+            heard = [part * kind.left[w.rows, None, None] for w, part in zip(self.windows, heard, strict=True)]
         return heard, mean
 
     def forget(self, index: int) -> None:

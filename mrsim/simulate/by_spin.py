@@ -86,10 +86,14 @@ def by_spin(job: Job) -> tuple[NDArray[np.complex128], dict[str, Any]]:
 
 def _on_device(job: Job, spread: Spread, weight: NDArray[np.float64]) -> NDArray[np.complex128]:
     """Return the (readout, sample) signal of spins of some (n,) weights, m^3, from a graphics processor."""
-    spins = CudaSpins.of(spread.classes, spread.position, weight)
-    return by_kind(
-        spread.timeline, lambda part: cuda_signal(part, spins, dtype=job.engine.dtype, progress=job.progress)[0]
-    )
+
+    def run(kinds: list[TissueClass]) -> NDArray[np.complex128]:
+        spins = CudaSpins.of(kinds, spread.position, weight)
+        return by_kind(
+            spread.timeline, lambda part: cuda_signal(part, spins, dtype=job.engine.dtype, progress=job.progress)[0]
+        )
+
+    return by_loss(spread.classes, run)
 
 
 def by_coil(
@@ -121,10 +125,41 @@ def _travel(
     progress: Progress | None = None,
     sensitivity: NDArray[np.complex128] | None = None,
 ) -> NDArray[np.complex128]:
-    """Carry all classes through a timeline, those whose pools exchange apart; return the (readout, sample) signal.
+    """Carry all classes through a timeline; return the (readout, sample) signal, with coils (readout, coil, sample).
 
-    With the (coil, n) sensitivity at the places: the (readout, coil, sample) signal.
+    Classes of which diffusion leaves the same travel together.
     """
+
+    def carried(kinds: list[TissueClass]) -> NDArray[np.complex128]:
+        return _together(job, timeline, kinds, position, volume, progress, sensitivity)
+
+    return by_loss(classes, carried)
+
+
+def by_loss(
+    classes: list[TissueClass], run: Callable[[list[TissueClass]], NDArray[np.complex128]]
+) -> NDArray[np.complex128]:
+    """Return the (readout, ...) signal of classes that an engine carries without diffusion, with what it leaves."""
+    groups: dict[int, list[TissueClass]] = {}
+    for kind in classes:
+        groups.setdefault(id(kind.left), []).append(kind)
+    found = []
+    for kinds in groups.values():
+        signal, left = run(kinds), kinds[0].left
+        found.append(signal if left is None else signal * left.reshape(-1, *[1] * (signal.ndim - 1)))
+    return np.asarray(sum(found[1:], start=found[0]))
+
+
+def _together(
+    job: Job,
+    timeline: Timeline,
+    classes: list[TissueClass],
+    position: NDArray[np.float64],
+    volume: NDArray[np.float64],
+    progress: Progress | None,
+    sensitivity: NDArray[np.complex128] | None,
+) -> NDArray[np.complex128]:
+    """Carry classes of which diffusion leaves the same, those whose pools exchange apart."""
     alone = [kind for kind in classes if not kind.exchange]
     mixed = [level for kind in classes if kind.exchange for level in kind.levels()]
 

@@ -12,6 +12,7 @@ from ..phantom.exchange import ExchangePool
 from ..phantom.spins import Spins
 from ..sequence.timeline import Timeline
 from . import t2_prime
+from .diffusion import Diffusing, diffuses
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -39,6 +40,8 @@ class TissueClass:
     """(member,) Hz on top of `offset`, where a map gives every spin its own; None: nothing."""
     local_b1: NDArray[np.float64] | None = None
     """(member,) relative transmit field instead of `b1`; None: the same for all."""
+    left: NDArray[np.float64] | None = None
+    """(readout,) what diffusion leaves of its signal; None: all of it."""
     share: NDArray[np.float64] | None = None
     """(member,) share of each spin's magnetisation that this class carries, of either sign; None: all of it."""
 
@@ -126,7 +129,9 @@ def dephasing_times(timeline: Timeline, lasting: bool = True) -> NDArray[np.floa
     return times
 
 
-def tissue_classes(spins: Spins, timeline: Timeline, options: ClassOptions) -> tuple[list[TissueClass], float]:
+def tissue_classes(
+    spins: Spins, timeline: Timeline, options: ClassOptions, diffusing: Diffusing
+) -> tuple[list[TissueClass], float]:
     """Sort spins into classes.
 
     Returns
@@ -142,6 +147,7 @@ def tissue_classes(spins: Spins, timeline: Timeline, options: ClassOptions) -> t
     for tissue, members, offset, b1 in _kinds(spins):
         mapped = offset is None
         whole = sum(pool.pd for pool in spins.pools[tissue])
+        left = diffusing.left(spins, tissue)
         for pool in spins.pools[tissue]:
             if pool.pd == 0:
                 continue
@@ -165,6 +171,7 @@ def tissue_classes(spins: Spins, timeline: Timeline, options: ClassOptions) -> t
                     b1=b1,
                     exchange=pool.exchange,
                     members=members,
+                    left=left if diffuses(pool, spins.pools[tissue]) else None,
                     local_offset=spins.offset[members] if mapped else None,
                     local_b1=spins.b1[members] if mapped else None,
                 )

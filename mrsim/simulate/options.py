@@ -48,6 +48,8 @@ class Bloch:
     """False switches reversible dephasing off."""
     chemical_shift: bool = True
     """False puts all species on the water frequency."""
+    diffuse: bool = True
+    """False lets nothing diffuse."""
     t2_prime_accuracy: float = 5e-3
     """Largest error of the sampled T2' decay, as a share of the tissue's signal."""
     only: tuple[str, ...] = ()

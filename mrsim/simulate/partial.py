@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,8 @@ from ..core.spin_state import SpinState
 from ..phantom.phantom import Phantom
 from ..sequence.timeline import Timeline
 from .bloch import job_of, task_of
-from .by_spin import Spread, spread_spins
+from .by_spin import Spread, by_loss, spread_spins
+from .classes import TissueClass
 from .direct import direct_signal
 from .job import Job
 from .options import Bloch
@@ -81,28 +83,35 @@ def simulate_part(
     before[2] = 1
     if start is not None:
         before = start.magnetisation
-    after = before.copy()
-
-    heard = spread.sensitivity(job)
-
-    def run(windows: Timeline) -> NDArray[np.complex128]:
-        after[:] = before
-        return direct_signal(
-            windows,
-            spread.classes,
-            spread.position,
-            spread.volume,
-            dtype=job.engine.dtype,
-            threads=job.workers,
-            state=after,
-            sensitivity=heard,
-        )
-
-    signal = by_kind(part, run)
-    signal = signal[:, None] if heard is None else signal
+    signal, after = _played(job, part, spread, before)
     facts = {"engine": "bloch", "segments": [first, last], **spread.facts, "warnings": ()}
     state = SpinState(magnetisation=after, segment=last, fingerprint=mark)
     return acquisition(timeline, signal, facts, coils), state
+
+
+def _played(
+    job: Job, part: Timeline, spread: Spread, before: NDArray[np.float64]
+) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
+    """Return the (readout, coil, sample) signal of some segments, and the (3, spin) state behind them."""
+    after, heard = before.copy(), spread.sensitivity(job)
+    owner = np.repeat(np.arange(len(spread.classes)), [len(kind.members) for kind in spread.classes])
+
+    def carried(kinds: list[TissueClass]) -> NDArray[np.complex128]:
+        numbers = [index for index, kind in enumerate(spread.classes) if any(kind is one for one in kinds)]
+        mine = np.flatnonzero(np.isin(owner, numbers))
+
+        def run(windows: Timeline) -> NDArray[np.complex128]:
+            state = before[:, mine]
+            options: dict[str, Any] = {"dtype": job.engine.dtype, "threads": job.workers}
+            place = (spread.position, spread.volume)
+            signal = direct_signal(windows, kinds, *place, state=state, sensitivity=heard, **options)
+            after[:, mine] = state
+            return signal
+
+        return by_kind(part, run)
+
+    signal = by_loss(spread.classes, carried)
+    return signal[:, None] if heard is None else signal, after
 
 
 def _cut(timeline: Timeline, first: int, last: int) -> Timeline:

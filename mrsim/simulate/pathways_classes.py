@@ -10,9 +10,14 @@ from numpy.typing import NDArray
 from ..core.errors import InputError, did_you_mean
 from ..phantom.exchange import ExchangePool
 from ..phantom.spins import Spins
+from ..phantom.tissue import Pool
 from ..sequence.timeline import Timeline
+from .diffusion import Diffusing, diffuses
 from .pathways_options import Pathways
 from .pathways_pools import Pools
+
+ACCURACY = 1e-3
+"""Loss of a single pathway's echo from which a tissue diffuses unasked."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -30,7 +35,7 @@ class PathwayClass:
     """Hz."""
     b1: float
     diffusion: NDArray[np.float64] | None
-    """(3, 3) in grid axes, m^2/s; None if nothing diffuses."""
+    """(3, 3) in grid axes, m^2/s; None if nothing diffuses. Compartments of a tissue are classes of their own."""
     exchange: tuple[ExchangePool, ...]
     """What exchanges with this pool."""
     frequency: float
@@ -63,7 +68,7 @@ def pathway_classes(spins: Spins, timeline: Timeline, engine: Pathways) -> list[
     frequency = timeline.gamma_bar * timeline.b0 if engine.chemical_shift else 0.0
     local = np.stack([spins.tissue.astype(np.float64), spins.offset, spins.b1])
     kinds, kind = np.unique(local, axis=1, return_inverse=True)
-    classes = []
+    classes, diffusing = [], Diffusing(timeline=timeline, accuracy=ACCURACY, wanted=engine.diffuse)
     for index, (tissue, offset, b1) in enumerate(kinds.T):
         name = spins.tissues[int(tissue)]
         if engine.only and name not in engine.only:
@@ -71,21 +76,38 @@ def pathway_classes(spins: Spins, timeline: Timeline, engine: Pathways) -> list[
         members = np.flatnonzero(kind.ravel() == index)
         classes += [
             PathwayClass(
-                pd=pool.pd,
+                pd=pool.pd * share,
                 r1=1 / pool.t1,
                 r2=1 / pool.t2,
                 r2_prime=1 / pool.t2_prime if engine.t2_prime else 0.0,
                 offset=float(offset) + pool.shift * frequency,
                 b1=float(b1),
-                diffusion=_tensor(engine, name, timeline.encoding.grid.axes),
+                diffusion=tensor,
                 exchange=pool.exchange,
                 frequency=frequency,
                 members=members,
             )
             for pool in spins.pools[int(tissue)]
             if pool.pd
+            for share, tensor in _compartments(engine, diffusing, spins, int(tissue), pool)
         ]
     return classes
+
+
+def _compartments(
+    engine: Pathways, diffusing: Diffusing, spins: Spins, tissue: int, pool: Pool
+) -> list[tuple[float, NDArray[np.float64] | None]]:
+    """Return the fractions of a pool and their (3, 3) tensors in grid axes, m^2/s."""
+    axes, name = diffusing.timeline.encoding.grid.axes, spins.tissues[tissue]
+    if engine.diffusion:
+        return [(1.0, _tensor(engine, name, axes))]
+    if not diffusing.matters(spins, tissue) or not diffuses(pool, spins.pools[tissue]):
+        return [(1.0, None)]
+    found = spins.diffusion[tissue]
+    if any(part.walls for part in found):
+        problem = f"{name} diffuses between walls, which configuration states do not follow; take the Bloch engine"
+        raise InputError(problem, key="--engine")
+    return [(part.fraction, axes.T @ part.tensor @ axes) for part in found]
 
 
 def _tensor(engine: Pathways, tissue: str, axes: NDArray[np.float64]) -> NDArray[np.float64] | None:

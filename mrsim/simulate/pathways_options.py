@@ -40,7 +40,10 @@ class Pathways:
     chemical_shift: bool = True
     """False puts all species on the water frequency."""
     diffusion: Mapping[str, float | NDArray[np.float64]] = field(default_factory=dict)
-    """Diffusion by tissue name, m^2/s: a coefficient, or a (3, 3) tensor in world axes; ``"*"`` is for all others."""
+    """Diffusion by tissue name, m^2/s: a coefficient, or a (3, 3) tensor in world axes; ``"*"`` is for all others.
+    Empty takes the tissues' own, where it makes a difference (`simulate.diffusion`)."""
+    diffuse: bool = True
+    """False lets nothing diffuse that `diffusion` does not name."""
     start: str = "equilibrium"
     """``"equilibrium"``, or ``"steady"``: the periodic state that endless equal repetitions lead to, to `accuracy`."""
     only: tuple[str, ...] = ()

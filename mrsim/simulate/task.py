@@ -13,6 +13,7 @@ from ..phantom.phantom import Phantom
 from ..phantom.spins import Spins
 from ..sequence.timeline import Timeline
 from .classes import ClassOptions, tissue_classes
+from .diffusion import Diffusing
 from .job import Job
 from .options import Bloch, Progress
 
@@ -29,6 +30,8 @@ class Task:
     coils: Coils | None
     slab: Grid
     """The cells of the whole simulated slab."""
+    diffusing: Diffusing
+    """What diffusion leaves, which is the same in every section."""
 
     def sampled(self, cells: Grid) -> Spins:
         """Return the object on some cells, with places in the frame of the encoded grid."""
@@ -47,7 +50,7 @@ class Task:
             t2_prime_accuracy=engine.t2_prime_accuracy if engine.t2_prime else math.inf,
             chemical_shift=engine.chemical_shift,
         )
-        classes, dephasing_error = tissue_classes(held, self.timeline, options)
+        classes, dephasing_error = tissue_classes(held, self.timeline, options, self.diffusing)
         job = Job(
             timeline=self.timeline,
             classes=[kind for kind in classes if not engine.only or kind.tissue in engine.only],

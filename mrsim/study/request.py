@@ -24,10 +24,11 @@ Progress = Callable[[str, int, int], None]
 
 CAUSES = (
     "noise", "slice-profile", "t2-prime", "chemical-shift", "partial-volume", "imperfections", "b1", "off-resonance",
+    "diffusion",
 )  # fmt: skip
 """Causes of error that a run can leave out: `partial-volume` restricts the regions to voxels whose in-plane
 neighbours are pure too; `slice-profile` plays nominal flips in a nominal slice; `imperfections` a perfect scanner;
-`b1` and `off-resonance` make the fields uniform."""
+`b1` and `off-resonance` make the fields uniform; `diffusion` lets nothing diffuse."""
 EFFECTS = ("mt",)
 """Effects that a run leaves out unless asked: `mt`, magnetisation transfer with the tissues' bound protons."""
 

@@ -172,6 +172,7 @@ def engine_of(request: RunRequest, **extra: Any) -> Bloch | Pathways:
         "slice-profile": nominal,
         "t2-prime": {"t2_prime": False},
         "chemical-shift": {"chemical_shift": False},
+        "diffusion": {"diffuse": False},
     }
     for cause in request.without:
         options |= leave_out.get(cause, {})
