@@ -48,28 +48,33 @@ def command(
     \b
     mrsim phantom lumbar-spine --grade 1,2,3,4,5
     mrsim phantom lumbar-spine --orientation axial --at "0 0 22 mm" --property shear_stiffness
+    mrsim phantom my-segmentation.toml
     """
     from ..core.errors import StorageError
     from ..core.storage import replacing
-    from ..phantom.phantom_file import load_phantom
     from ..report.phantom import phantom_figure
     from ..report.style import png
+    from ..study.fields import extrapolation_notes
+    from ..study.import_phantom import open_phantom
 
     path = out if out is not None else Path(f"{Path(name).stem}.png")
     if path.suffix.lower() != ".png":
         raise StorageError(f"{path}: pictures are PNG files; name one that ends in .png")
     if not path.absolute().parent.is_dir():
         raise StorageError(f"{path}: the folder {path.parent} does not exist")
-    phantom = load_phantom(name, field, grade, materials, extrapolate)
+    phantom = open_phantom(name, field, grade, materials, extrapolate)
     figure = phantom_figure(phantom, PLANES if orientation == "all" else (orientation,), prop, place)
     with replacing(path) as temporary:
         temporary.write_bytes(png(figure))
     if as_json:
         tissues = [tissue.name for tissue in phantom.tissues]
         discs = phantom.history.get("discs", {})
-        write_json({"name": phantom.name, "field": field, "tissues": tissues, "discs": discs, "out": str(path)})
+        write_json({"name": phantom.name, "field": field, "tissues": tissues, "discs": discs,
+                    "extrapolated": phantom.extrapolated, "out": str(path)})  # fmt: skip
         return
-    click.echo(f"{phantom.description}; {len(phantom.regions)} regions of {len(phantom.tissues)} tissues")
+    click.echo(f"{phantom.description}; {len(phantom.labels_by_region)} regions of {len(phantom.tissues)} tissues")
+    for note in extrapolation_notes(phantom, (prop,)):
+        click.echo(f"warning: {note}", err=True)
     for disc, facts in phantom.history.get("discs", {}).items():
         height, index = 1e3 * facts["height_middle"], facts["height_index"]
         click.echo(f"{disc:7} grade {facts['grade']}  {height:4.1f} mm  height index {index:.2f}")

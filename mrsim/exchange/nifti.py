@@ -31,7 +31,7 @@ def read_volume(path: Path) -> tuple[NDArray[np.float64], Grid]:
         values = np.asarray(image.get_fdata(dtype=np.float64))
     except FileNotFoundError:
         raise InputError("no such file", file=path) from None
-    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as problem:
+    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError, TypeError) as problem:
         raise InputError(f"is no NIfTI file that can be read: {problem}", file=path) from None
     if values.ndim > 3 and math.prod(values.shape[3:]) == 1:
         values = values.reshape(values.shape[:3])

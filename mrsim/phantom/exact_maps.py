@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError, did_you_mean
 from ..core.grid import Grid
-from .contents import contents
 from .phantom import PURE, Phantom, voxel_centres
 
 Array = NDArray[np.float64]
@@ -17,12 +16,12 @@ Array = NDArray[np.float64]
 
 def label_numbers(phantom: Phantom) -> dict[str, int]:
     """Return the number of every region in label maps; those of spines do not depend on grades or findings."""
-    return {region.name: region.label or place + 1 for place, region in enumerate(phantom.regions)}
+    return phantom.labels_by_region
 
 
 def label_map(phantom: Phantom, grid: Grid) -> NDArray[np.int32]:
     """Return the (z, y, x) label of the region that fills most of each voxel; 0 where that is nothing."""
-    cell, region, fraction = contents(phantom.regions, phantom.axis, grid)
+    cell, region, fraction = phantom.contents(grid)
     size = int(np.prod(grid.shape))
     best = np.maximum(1.0 - np.bincount(cell, fraction, minlength=size), 0.0)
     labels = np.zeros(size, dtype=np.int32)
@@ -67,7 +66,7 @@ def property_map(phantom: Phantom, grid: Grid, name: str) -> tuple[Array, str]:
             f"{did_you_mean(name, known_names)}; known: {', '.join(known_names)}",
             key="property",
         )
-    cell, tissue_of, fraction = contents(phantom.regions, phantom.axis, grid, merge=True)
+    cell, tissue_of, fraction = phantom.contents(grid, merge=True)
     has = np.isfinite(values[tissue_of])
     size = int(np.prod(grid.shape))
     held = np.bincount(cell[has], fraction[has], minlength=size)
@@ -102,7 +101,7 @@ def fibre_directions(phantom: Phantom, grid: Grid) -> Array:
 
     Voxels count where lamellae fill at least half of them; the sign of a vector has no meaning.
     """
-    cell, region, fraction = contents(phantom.regions, phantom.axis, grid)
+    cell, region, fraction = phantom.contents(grid)
     size = int(np.prod(grid.shape))
     point = voxel_centres(grid).reshape(-1, 3)
     found = np.full((size, 3), np.nan)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..core.field_map import FieldMap
 from ..core.grid import Grid
 from ..core.maps import Maps
-from .contents import Region, contents, fractions_of, region_fractions
+from .contents import SUBSAMPLES, Integers, Region, contents, fractions_of, region_fractions
 from .diffusion import compartments, true_diffusion
 from .lamellae import Lamellae
 from .motion import Affine, Displacement, Flow, OnGrid, Rotation, Vibration
@@ -129,13 +129,38 @@ class Phantom:
         """Return the (region, z, y, x) visible volume fraction of each painted region."""
         return region_fractions(self.regions, self.axis, grid)
 
+    def contents(
+        self, grid: Grid, subsamples: int = SUBSAMPLES, merge: bool = False
+    ) -> tuple[Integers, Integers, Array]:
+        """Return the list (voxel, region, fraction), or (voxel, tissue, fraction) if merged; see `contents`."""
+        return contents(self.regions, self.axis, grid, subsamples, merge)
+
+    @property
+    def labels_by_region(self) -> dict[str, int]:
+        """The number of every region in label maps; those of spines do not depend on grades or findings."""
+        return {region.name: region.label or place + 1 for place, region in enumerate(self.regions)}
+
+    def part(self, tissues: NDArray[np.bool_]) -> Phantom:
+        """Return what is painted of some tissues alone, in space; `tissues` says which."""
+        kept = tuple(dataclasses.replace(r, shape=r.solid(self.axis)) for r in self.regions if tissues[r.tissue])
+        return dataclasses.replace(self, regions=kept)
+
+    def filled(self, grid: Grid) -> NDArray[np.bool_]:
+        """Return the (z, y, x) voxels of which more than half holds something, to about an eighth of a voxel."""
+        cell, _, fraction = self.contents(grid, subsamples=2)
+        return np.bincount(cell, fraction, minlength=int(np.prod(grid.shape))).reshape(grid.shape) > 0.5
+
+    def box(self) -> Array:
+        """Return the (2, 3) lower and upper corner of the object's box in world axes, m; infinite where it is open."""
+        return self.extent(Grid(shape=(1, 1, 1), spacing=(1e-3, 1e-3, 1e-3)))
+
     @property
     def _names(self) -> tuple[str, ...]:
         return tuple(tissue.name for tissue in self.tissues)
 
     def sample(self, grid: Grid) -> Spins:
         """Return the spins of every voxel of a grid: one row per tissue that the voxel holds."""
-        cell, tissue, fraction = contents(self.regions, self.axis, grid, subsamples=2, merge=True)
+        cell, tissue, fraction = self.contents(grid, subsamples=2, merge=True)
         held = fraction > SLIVER
         cell, tissue, fraction = cell[held], tissue[held], fraction[held]
         z, y, x = np.unravel_index(cell, grid.shape)
@@ -198,7 +223,7 @@ class Phantom:
         from scipy.ndimage import binary_erosion
 
         regions, plane, world = self.regions, self._plane_coordinates(grid), voxel_centres(grid)
-        cell, number, fraction = contents(regions, self.axis, grid)
+        cell, number, fraction = self.contents(grid)
         cross = np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], dtype=bool)
         masks, kept = RoiMasks(), []
         for roi in self.rois_defined:

@@ -25,7 +25,10 @@ Provenance = Literal[
     "compiled default",
     "chosen by definition",
 ]
-RELAXATION = {"t1": "time", "t2": "time", "t2_star": "time", "pd": "fraction", "fat_fraction": "fraction"}
+RELAXATION = {
+    "t1": "time", "t2": "time", "t2_star": "time", "pd": "fraction",
+    "fat_t1": "time", "fat_t2": "time", "fat_t2_star": "time", "fat_fraction": "fraction",
+}  # fmt: skip
 """What a material set may replace besides facts; name -> dimension."""
 FACTS: dict[str, tuple[str, str]] = {
     "md": ("diffusivity", "mean diffusivity"),

@@ -7,7 +7,7 @@ agree up to order and sign, by 4 x 4 x 4 points per cell where they are oblique 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..core.errors import InputError
 from ..core.field_map import FieldMap
 from ..core.grid import Grid
+from .contents import SUBSAMPLES, Integers
 from .diffusion import compartments
 from .motion import OnGrid
 from .offset_map import places
@@ -90,6 +91,29 @@ class VoxelPhantom(Phantom):
             )
         return np.asarray(counted[:-1])
 
+    def contents(
+        self, grid: Grid, subsamples: int = SUBSAMPLES, merge: bool = False
+    ) -> tuple[Integers, Integers, Array]:
+        """Return the list (voxel, tissue, fraction), ordered, each pair once; `subsamples` have no meaning here."""
+        held = self.region_fractions(grid).reshape(len(self.tissues), -1).T
+        cell, tissue = np.nonzero(held)
+        return cell, tissue, held[cell, tissue]
+
+    @property
+    def labels_by_region(self) -> dict[str, int]:
+        """The number of every tissue in label maps, from 1."""
+        return {tissue.name: place + 1 for place, tissue in enumerate(self.tissues)}
+
+    def part(self, tissues: NDArray[np.bool_]) -> VoxelPhantom:
+        """Return the voxels of some tissues alone; `tissues` says which."""
+        kept = np.append(tissues, False)[self.labels]  # -1 is the last
+        return replace(self, labels=np.where(kept, self.labels, -1))
+
+    def filled(self, grid: Grid) -> NDArray[np.bool_]:
+        """Return the (z, y, x) voxels whose centre lies in a tissue."""
+        layers = (self._at(places(grid.slice(layer))) for layer in range(grid.shape[0]))
+        return np.concatenate(list(layers)) < len(self.tissues)
+
     def sample(self, grid: Grid) -> Spins:
         """Return the spins of every voxel of a grid: one row per tissue that the voxel holds."""
         held = self.region_fractions(grid).reshape(len(self.tissues), -1).T
@@ -143,9 +167,10 @@ class VoxelPhantom(Phantom):
             )
         back = [2 - int(np.flatnonzero(order == 2 - k)[0]) for k in range(3)]
         parts = []
+        few_first = sorted(range(3), key=lambda axis: len(weights[axis]))
         for tissue in range(len(self.tissues)):
             mask = (self.labels == tissue).astype(np.float64)
-            for axis in range(3):
+            for axis in few_first:
                 mask = np.moveaxis(np.tensordot(weights[axis], mask, axes=(1, 2 - axis)), 0, 2 - axis)
             parts.append(mask.transpose(back))
         return np.asarray(np.clip(np.array(parts), 0.0, 1.0))

@@ -12,13 +12,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..core.grid import Grid, orientation_axes
-from ..phantom.contents import contents
 from ..phantom.exact_maps import property_map
 from ..phantom.phantom import Phantom
 from .maps import shared_window
 from .quantities import label, scale
 from .slices import draw_slice
-from .style import MAP_COLOURS, styled
+from .style import MAP_COLOURS, RED, styled
 
 SOLID_TISSUES = (
     "cortical_bone",
@@ -32,13 +31,19 @@ SOLID_TISSUES = (
 """Tissues of the view in space; every tissue where a phantom has none of them."""
 SIZE = 200
 """Pixels along the longest side of a picture."""
+RAYS = 180
+"""Voxels along the longest side of the view in space."""
+OPEN = 0.1
+"""How far a phantom that does not end is shown to either side, m."""
+NAMED = 48
+"""Tissues that the legend names; with more it says how many there are."""
 
 
 def view_grid(phantom: Phantom, orientation: str, centre: Sequence[float] = (0.0, 0.0, 0.0), slices: int = 1) -> Grid:
     """Return a grid of square pixels that shows the whole phantom, in slices one pixel thick."""
     axes = orientation_axes(orientation)
     probe = Grid(shape=(1, 1, 1), spacing=(1e-3, 1e-3, 1e-3), axes=axes)
-    lower, upper = (np.nan_to_num(corner, posinf=0.1, neginf=-0.1) for corner in phantom.extent(probe))
+    lower, upper = (np.nan_to_num(corner, posinf=OPEN, neginf=-OPEN) for corner in phantom.extent(probe))
     step = 1.06 * float((upper - lower)[:2].max()) / SIZE
     nx, ny = (max(8, int(np.ceil(1.06 * (upper - lower)[a] / step))) for a in range(2))
     middle = axes @ ((lower + upper) / 2)
@@ -87,10 +92,21 @@ def phantom_figure(
         right.imshow(surface(phantom), origin="lower", cmap="bone", vmin=0.0, vmax=1.0)
         right.set_axis_off()
         right.set_title("seen from the left and the front")
-        names = [tissue.name for tissue in phantom.tissues]
-        handles = [mpl.patches.Patch(color=colours[i], label=label(names[i])) for i in sorted(present)]
-        figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=7)
+        _legend(figure, phantom, sorted(present), colours)
+        if phantom.extrapolated:
+            figure.suptitle(f"Extrapolated to {phantom.field:g} T, beyond what is known of its tissues", color=RED)
     return figure
+
+
+def _legend(
+    figure: Figure, phantom: Phantom, present: Sequence[int], colours: Sequence[tuple[float, float, float]]
+) -> None:
+    names = [phantom.tissues[i].name for i in present]
+    if len(names) > NAMED:
+        figure.text(0.01, 0.01, f"{len(names)} tissues, from '{names[0]}' to '{names[-1]}'", fontsize=7)
+        return
+    handles = [mpl.patches.Patch(color=colours[i], label=label(name)) for i, name in zip(present, names, strict=True)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=7)
 
 
 FAMILIES = (
@@ -137,19 +153,17 @@ def surface(phantom: Phantom) -> NDArray[np.float64]:
     hard = np.array([any(word in tissue.name for word in SOLID_TISSUES) for tissue in phantom.tissues])
     if not hard.any():
         hard[:] = True
-    regions = tuple(r for r in phantom.regions if hard[r.tissue])
+    part = phantom.part(hard)
     base = orientation_axes("sagittal")
     c, s = np.cos(0.7), np.sin(0.7)
     axes = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]).T @ base
-    boxes = np.stack([r.solid(phantom.axis).bounds() for r in regions])
-    low, high = np.maximum(boxes[:, 0].min(axis=0), -0.12), np.minimum(boxes[:, 1].max(axis=0), 0.12)
-    step = float((high - low).max()) / 180
+    low, high = np.nan_to_num(part.box(), posinf=OPEN, neginf=-OPEN)
+    step = float((high - low).max()) / RAYS
     half = float(np.linalg.norm((high - low)[:2])) / 2
     counts = (int(2 * half / step), int((high - low)[2] / step) + 8, int(2 * half / step))
     middle = ((low + high) / 2).tolist()
     grid = Grid(shape=counts, spacing=(step, step, step), centre=(middle[0], middle[1], middle[2]), axes=axes)
-    cell, _, fraction = contents(regions, phantom.axis, grid, subsamples=2)
-    held = np.bincount(cell, fraction, minlength=int(np.prod(counts))).reshape(counts) > 0.5
+    held = part.filled(grid)
     depth = np.where(held.any(axis=0), held.argmax(axis=0), np.nan).astype(float)
     smooth = _smooth(depth)
     dy, dx = np.gradient(smooth)

@@ -64,10 +64,13 @@ def read_field(name: str, key: str) -> FieldMap:
     return found[0]
 
 
-def extrapolation_notes(phantom: Phantom) -> tuple[str, ...]:
-    """Return a warning that names the tissues whose relaxation is extrapolated to the phantom's field; else none."""
+def extrapolation_notes(phantom: Phantom, shown: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return a warning that names the tissues whose relaxation is extrapolated to the phantom's field; else none.
+
+    Properties that are `shown` count besides relaxation.
+    """
     guessed = phantom.extrapolated
-    used = {t.name: [what for what in guessed.get(t.name, ()) if what in t.names()] for t in phantom.tissues}
+    used = {t.name: [what for what in guessed.get(t.name, ()) if what in (*t.names(), *shown)] for t in phantom.tissues}
     named = [f"{name} ({', '.join(what)})" for name, what in used.items() if what]
     if "dielectric" in phantom.history:
         named.append("the torso's dielectric")

@@ -19,17 +19,21 @@ from ..core.grid import Grid
 from ..core.maps import Maps
 from ..core.storage import load
 from ..core.toml import read_toml, resource, structure
+from ..core.units import parse_quantity
 from ..exchange.nifti import read_volume
 from ..exchange.spin_files import SpinTable, read_jemris, read_koma
 from ..phantom.phantom import Phantom
 from ..phantom.phantom_file import Grade, grade_numbers, load_phantom
+from ..phantom.plausible import check_grid, check_maps
 from ..phantom.spins import Spins
 from ..phantom.tissue import load_tissue
 from ..phantom.voxels import VoxelPhantom, phantom_of_maps, voxel_phantom
 
 Array = NDArray[np.float64]
-UNITS = {"t1": 1e-3, "t2": 1e-3, "t2_star": 1e-3, "pd": 1.0, "offset": 1.0}
-"""SI factor of NIfTI maps: relaxation times in ms, proton density as a fraction, offset in Hz."""
+UNITS = {"t1": "ms", "t2": "ms", "t2_star": "ms", "pd": "1", "offset": "Hz"}
+"""Unit of NIfTI maps whose file does not say: relaxation times, proton density as a fraction of water's, offset."""
+DIMENSIONS = {"t1": "time", "t2": "time", "t2_star": "time", "pd": "fraction", "offset": "frequency"}
+IN_SECONDS = "times are in s and pd is a fraction of water's in such a file; convert the values"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +45,9 @@ class VoxelTable:
     tissues: dict[str, str] = dataclasses.field(default_factory=dict)
     """Tissue of each label, e.g. ``1 = "csf"``; 0 is background."""
     maps: dict[str, str] = dataclasses.field(default_factory=dict)
-    """NIfTI file per parameter: t1, t2, t2_star in ms, pd as a fraction, offset in Hz."""
+    """NIfTI file per parameter: t1, t2, t2_star, pd, offset."""
+    units: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Unit per parameter, e.g. ``t1 = "s"``, ``pd = "%"``; by default ms, fractions and Hz."""
     tolerance: float = 1e-3
     """Values closer than this, relative, become one tissue."""
 
@@ -80,6 +86,8 @@ def phantom_of_spins(name: str, spins: SpinTable, field: float, path: Path) -> V
         maps[key] = np.zeros(grid.shape)
         maps[key][tuple(index)] = column
     maps["t2_star"] = np.minimum(maps["t2_star"], maps["t2"])
+    check_grid(grid, path)
+    check_maps(maps, path, remedy=IN_SECONDS)
     return _known_file(phantom_of_maps(name, maps, grid, field, source=path.name), path)
 
 
@@ -105,6 +113,7 @@ def _labelled(
     table: VoxelTable, path: Path, field: float, grade: int | None, materials: tuple[str, ...], extrapolate: bool
 ) -> VoxelPhantom:
     values, grid = read_volume(path.parent / table.labels)
+    check_grid(grid, path.parent / table.labels)
     found = np.unique(values)
     if np.any(found != np.rint(found)):
         raise InputError(
@@ -131,15 +140,32 @@ def _mapped(table: VoxelTable, path: Path, field: float) -> VoxelPhantom:
     unknown = [key for key in table.maps if key not in UNITS]
     if unknown or not table.maps:
         raise InputError(f"give labels, or maps of {', '.join(UNITS)}", key="voxels.maps", file=path)
-    maps, grids = {}, []
+    maps, grids, factors = {}, [], _factors(table, path)
     for key, name in table.maps.items():
         values, grid = read_volume(path.parent / name)
-        maps[key] = values * UNITS[key]
+        check_grid(grid, path.parent / name)
+        maps[key] = values * factors[key]
         grids.append(grid)
     for name, grid in zip(table.maps.values(), grids, strict=True):
         if grid.shape != grids[0].shape or not np.allclose(grid.affine(), grids[0].affine(), atol=1e-6):
             raise InputError(f"{name} does not lie on the grid of the other maps", key="voxels.maps", file=path)
+    remedy = 'state the map\'s unit if it is another, e.g. [voxels.units] t1 = "s", t2 = "s", pd = "%"'
+    check_maps(maps, path, "voxels.maps.", remedy, tuple(table.units))
     return phantom_of_maps(path.stem, maps, grids[0], field, table.tolerance, path.name)
+
+
+def _factors(table: VoxelTable, path: Path) -> dict[str, float]:
+    """Return the SI factor of every map."""
+    factors = {}
+    for key, unit in (UNITS | table.units).items():
+        place = f"voxels.units.{key}"
+        if key not in UNITS:
+            raise InputError(f"is none of {', '.join(UNITS)}", key=place, file=path)
+        try:
+            (factors[key],) = parse_quantity("1" if unit == "1" else f"1 {unit}", DIMENSIONS[key])
+        except ValueError as problem:
+            raise InputError(str(problem), key=place, file=path) from None
+    return factors
 
 
 def _phantom_of_hdf5(path: Path, field: float) -> VoxelPhantom:
@@ -151,12 +177,18 @@ def _phantom_of_hdf5(path: Path, field: float) -> VoxelPhantom:
         with h5py.File(path, "r") as file:
             jemris = "sample/data" in file
         if jemris:
-            return phantom_of_maps(path.stem, *read_jemris(path), field, source=path.name)
+            return _checked(path, *read_jemris(path), field)
     found: list[Any] = [value for value in load(path).values() if isinstance(value, Maps)]
     if len(found) != 1:
         raise InputError(f"holds {len(found)} sets of maps; it needs one, or a JEMRIS sample", file=path)
     values = {key: np.nan_to_num(value) for key, value in found[0].values.items() if key in UNITS}
-    return phantom_of_maps(path.stem, values, found[0].grid, field, source=path.name)
+    return _checked(path, values, found[0].grid, field)
+
+
+def _checked(path: Path, maps: dict[str, Array], grid: Grid, field: float) -> VoxelPhantom:
+    check_grid(grid, path)
+    check_maps(maps, path, remedy=IN_SECONDS)
+    return phantom_of_maps(path.stem, maps, grid, field, source=path.name)
 
 
 def _lattice(position: Array, path: Path) -> tuple[Grid, NDArray[np.int64]]:
@@ -186,4 +218,6 @@ def _lattice(position: Array, path: Path) -> tuple[Grid, NDArray[np.int64]]:
 
 
 def _known_file(phantom: VoxelPhantom, path: Path) -> VoxelPhantom:
+    if not np.any(phantom.labels >= 0):
+        raise InputError("holds no voxel with a tissue; nothing could be seen of it", file=path)
     return replace(phantom, history=phantom.history | {"file": str(path.resolve())})

@@ -2,16 +2,76 @@
 
 import json
 
+import numpy as np
+import pytest
 from click.testing import CliRunner
 
 from mrsim.cli import cli
+from mrsim.core.grid import Grid
+from mrsim.exchange.nifti import write_volume
+from mrsim.exchange.spin_files import write_jemris, write_koma
+from mrsim.phantom.exact_maps import label_map, property_map
+from mrsim.report.phantom import surface
+from mrsim.study.import_phantom import open_phantom, spin_table
+
+GRID = Grid(shape=(10, 12, 14), spacing=(3e-3, 2e-3, 2e-3), centre=(0.01, -0.02, 0.03))
+
+
+def drawn(*words):
+    done = CliRunner().invoke(cli, ["phantom", *words, "--orientation", "axial", "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
 
 
 def test_phantom_command_draws_a_picture_and_tells_the_discs(tmp_path):
     path = tmp_path / "segment.png"
-    done = CliRunner().invoke(cli, ["phantom", "motion-segment", "--grade", "5", "--out", str(path), "--json"])
-    assert done.exit_code == 0, done.output
-    said = json.loads(done.stdout)
+    said = drawn("motion-segment", "--grade", "5", "--out", str(path))
     assert said["discs"]["L4/5"]["grade"] == 5
     assert abs(said["discs"]["L4/5"]["height_middle"] - 0.6 * 12.3e-3) < 1e-9
+    assert said["extrapolated"] == {}
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_phantom_command_stamps_what_is_extrapolated(tmp_path):
+    words = ["phantom", "lumbar-disc", "--field", "9.4", "--orientation", "sagittal", "--out", str(tmp_path / "a.png")]
+    refused = CliRunner().invoke(cli, words)
+    assert refused.exit_code != 0
+    done = CliRunner().invoke(cli, [*words, "--extrapolate"])
+    assert done.exit_code == 0, done.output
+    assert "warning: extrapolated to 9.4 T, beyond what is known: " in done.stderr
+    assert "nucleus_pulposus (t1, t2" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory):
+    """The same two tissues as labels, as KomaMRI's spins and as JEMRIS's sample."""
+    folder = tmp_path_factory.mktemp("imported")
+    labels = np.zeros(GRID.shape, dtype=np.int64)
+    labels[2:8, 2:10, 2:12] = 3
+    labels[4:6, 4:6, 4:8] = 5
+    write_volume(folder / "labels.nii.gz", labels, GRID)
+    (folder / "labels.toml").write_text(
+        'description = "labels"\n[voxels]\nlabels = "labels.nii.gz"\n[voxels.tissues]\n'
+        '3 = "csf"\n5 = "nucleus_pulposus"\n'
+    )
+    phantom = open_phantom(str(folder / "labels.toml"), 3.0, 2)
+    write_koma(folder / "spins.phantom", spin_table(phantom.sample(GRID), GRID), "spins")
+    truth = phantom.truth(GRID)
+    maps = {key: np.nan_to_num(truth.values[key]) for key in ("pd", "t1", "t2", "t2_star")}
+    write_jemris(folder / "sample.h5", maps | {"offset": np.zeros(GRID.shape)}, GRID)
+    return folder, labels
+
+
+@pytest.mark.parametrize("name", ["labels.toml", "spins.phantom", "sample.h5"])
+def test_phantoms_of_other_programs_are_drawn(imported, name):
+    folder, labels = imported
+    out = folder / "picture.png"
+    said = drawn(str(folder / name), "--grade", "2", "--out", str(out))
+    assert len(said["tissues"]) == 2
+    assert out.read_bytes().startswith(b"\x89PNG")
+    phantom = open_phantom(str(folder / name), 3.0, 2)
+    np.testing.assert_array_equal(label_map(phantom, GRID) > 0, labels > 0)
+    t2, unit = property_map(phantom, GRID, "t2")
+    assert unit == "s"
+    np.testing.assert_allclose(t2[labels == 5], 0.12, rtol=1e-5)  # grade II at 3 T
+    assert surface(phantom).max() > 0.5
