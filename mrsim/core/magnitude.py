@@ -13,6 +13,7 @@ everything in the unit of the image. Their compiled kernels, `core/_kernels/magn
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -166,9 +167,15 @@ def _spread(a: Array, channels: int) -> Array:
     return np.sqrt(_average(a, channels, lambda m, terms, centre: (m - centre) ** 2))
 
 
+@lru_cache(maxsize=1)
+def _rule() -> tuple[Array, Array]:
+    """Return nodes and weights in [-1, 1]: the roots of a high polynomial cost more than the averages they serve."""
+    return np.polynomial.legendre.leggauss(NODES)
+
+
 def _average(a: Array, channels: int, what: Any) -> Array:
     """Return the mean of `what(m, log density terms, mean)` over the density of the magnitude, sigma = 1."""
-    node, weight = np.polynomial.legendre.leggauss(NODES)
+    node, weight = _rule()
     flat = np.ravel(a)
     result = np.empty(flat.size)
     for start in range(0, flat.size, 4096):
