@@ -75,35 +75,21 @@ def spread_spins(job: Job) -> Spread:
 def by_spin(job: Job) -> tuple[NDArray[np.complex128], dict[str, Any]]:
     """Return the (readout, coil, sample) signal, m^3, and what the numerics were; every spin travels by itself."""
     spread = spread_spins(job)
-
-    if job.on_cuda:
-        return by_coil(job, spread, lambda weight: _on_device(job, spread, weight)), spread.facts
-    place, volume = spread.position, spread.volume
     heard = spread.sensitivity(job)
+    if job.on_cuda:
+        return by_loss(spread.classes, lambda kinds: _on_device(job, spread, kinds, heard)), spread.facts
+    place, volume = spread.position, spread.volume
     signal = _travel(job, spread.timeline, spread.classes, place, volume, job.progress, heard)
     return signal[:, None] if heard is None else signal, spread.facts
 
 
-def _on_device(job: Job, spread: Spread, weight: NDArray[np.float64]) -> NDArray[np.complex128]:
-    """Return the (readout, sample) signal of spins of some (n,) weights, m^3, from a graphics processor."""
-
-    def run(kinds: list[TissueClass]) -> NDArray[np.complex128]:
-        spins = CudaSpins.of(kinds, spread.position, weight)
-        return by_kind(
-            spread.timeline, lambda part: cuda_signal(part, spins, dtype=job.engine.dtype, progress=job.progress)[0]
-        )
-
-    return by_loss(spread.classes, run)
-
-
-def by_coil(
-    job: Job, spread: Spread, heard: Callable[[NDArray[np.float64]], NDArray[np.complex128]]
+def _on_device(
+    job: Job, spread: Spread, kinds: list[TissueClass], sensitivity: NDArray[np.complex128] | None
 ) -> NDArray[np.complex128]:
-    """Return the (readout, coil, sample) signal from a run that takes the (n,) weights of the spins, m^3."""
-    sensitivity = spread.sensitivity(job)
-    if sensitivity is None:
-        return heard(spread.volume)[:, None]
-    return _one_by_one(spread.volume, sensitivity, heard)
+    """Return the (readout, coil, sample) signal of some classes, m^3, from a graphics processor."""
+    spins = CudaSpins.of(kinds, spread.position, spread.volume, sensitivity)
+    options: dict[str, Any] = {"dtype": job.engine.dtype, "progress": job.progress}
+    return by_kind(spread.timeline, lambda part: cuda_signal(part, spins, **options))
 
 
 def _one_by_one(

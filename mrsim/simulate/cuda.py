@@ -38,13 +38,15 @@ class Layout:
     """Samples that a thread keeps in registers under a constant gradient."""
     per_any: int
     """The same under any gradient."""
+    together: int
+    """Coils that share a spin's sines and cosines under any gradient, where there is more than one coil."""
 
 
 LAYOUTS: dict[RealType, Layout] = {
-    np.float32: Layout(threads=256, per_constant=16, per_any=4),
-    np.float64: Layout(threads=256, per_constant=8, per_any=4),
+    np.float32: Layout(threads=256, per_constant=16, per_any=4, together=4),
+    np.float64: Layout(threads=256, per_constant=8, per_any=4, together=4),
 }
-SIMULATOR_LAYOUT = Layout(threads=8, per_constant=4, per_any=2)
+SIMULATOR_LAYOUT = Layout(threads=8, per_constant=4, per_any=2, together=2)
 """For numba's CUDA simulator, where every thread is a thread of Python."""
 
 
@@ -66,8 +68,17 @@ class CudaSpins:
     """(coil, n) m^3: volume times proton density times the coil's sensitivity."""
 
     @classmethod
-    def of(cls, classes: list[TissueClass], position: NDArray[np.float64], volume: NDArray[np.float64]) -> CudaSpins:
-        """Return the spins of all classes, whose `members` index (n, 3) `position` and (n,) `volume`."""
+    def of(
+        cls,
+        classes: list[TissueClass],
+        position: NDArray[np.float64],
+        volume: NDArray[np.float64],
+        sensitivity: NDArray[np.complex128] | None = None,
+    ) -> CudaSpins:
+        """Return the spins of all classes, whose `members` index (n, 3) `position` and (n,) `volume`.
+
+        sensitivity : (coil, n) what each coil hears of the places; None: one coil that hears all alike.
+        """
         members = np.concatenate([kind.members for kind in classes])
         group = np.repeat(np.arange(len(classes)), [len(kind.members) for kind in classes])
         columns = {
@@ -77,8 +88,9 @@ class CudaSpins:
             "r2": np.array([kind.r2 for kind in classes])[group],
         }
         pd = np.array([kind.pd for kind in classes])[group]
-        weight = (volume[members] * pd).astype(np.complex128)
-        return cls(position=np.ascontiguousarray(position[members].T), weight=weight[None], **columns)
+        heard = np.ones((1, len(volume))) if sensitivity is None else sensitivity
+        weight = (volume[members] * pd * heard[:, members]).astype(np.complex128)
+        return cls(position=np.ascontiguousarray(position[members].T), weight=weight, **columns)
 
     def batch(self, begin: int, dtype: RealType) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the (7, n) table and the (coil, 2, n) weights of one batch, as the kernel wants them."""
@@ -133,7 +145,7 @@ def cuda_signal(
     dtype: RealType,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.complex128]:
-    """Return the (coil, readout, sample) signal, m^3, of spins that start in equilibrium.
+    """Return the (readout, coil, sample) signal, m^3, of spins that start in equilibrium.
 
     Parameters
     ----------
@@ -157,12 +169,12 @@ def cuda_signal(
 
 
 @lru_cache(maxsize=4)
-def _kernel(single: bool) -> tuple[Any, Layout]:
+def _kernel(single: bool, alone: bool) -> tuple[Any, Layout]:
     from ._kernels import cuda as kernels
 
     dtype: RealType = np.float32 if single else np.float64
     layout = SIMULATOR_LAYOUT if kernels.SIMULATED else LAYOUTS[dtype]
-    sizes = (layout.threads, layout.per_constant, layout.per_any)
+    sizes = (layout.threads, layout.per_constant, layout.per_any, 1 if alone else layout.together)
     build: Any = kernels.carry_of
     return build(dtype, *sizes, turn_series(dtype)[:2]), layout
 
@@ -174,7 +186,7 @@ class _Run:
         from ._kernels import cuda as kernels
 
         self.device, self.spins, self.dtype = kernels.cuda, spins, dtype
-        self.kernel, self.layout = _kernel(dtype is np.float32)
+        self.kernel, self.layout = _kernel(dtype is np.float32, len(spins.weight) == 1)
         self.add: Any = kernels.add_blocks
         reach = np.abs(spins.position).max(axis=1, initial=0.0)
         largest = float(np.abs(spins.offset).max(initial=0.0)), float(np.abs(spins.b1).max(initial=0.0))
@@ -211,8 +223,8 @@ class _Run:
         self.device.synchronize()
 
     def signal(self) -> NDArray[np.complex128]:
-        """Return the (coil, readout, sample) signal in the order of the timeline's readout table."""
+        """Return the (readout, coil, sample) signal in the order of the timeline's readout table."""
         found = self.total.copy_to_host().reshape(self.shape)
-        signal = np.empty((self.shape[1], self.shape[0], self.shape[3]), dtype=np.complex128)
-        signal[:, self.scan.order] = (found[:, :, 0] + 1j * found[:, :, 1]).transpose(1, 0, 2)
+        signal = np.empty((*self.shape[:2], self.shape[3]), dtype=np.complex128)
+        signal[self.scan.order] = found[:, :, 0] + 1j * found[:, :, 1]
         return signal

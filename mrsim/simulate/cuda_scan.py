@@ -86,7 +86,7 @@ class CudaScan:
         event[is_readout] = np.arange(len(order))
         angle = np.where(is_rf, timeline.phase, 0.0)
         forms = SampleForms.of(table.moment[order], reach, dtype)
-        span = np.ascontiguousarray(pulses.runs[:, :2], dtype=np.int64)
+        span = np.ascontiguousarray(pulses.runs[:, [0, 1, 5]], dtype=np.int64)
         steps_of_run = np.concatenate([[0], np.cumsum(span[:, 1] - span[:, 0])])
         steps_of_pulse = np.diff(steps_of_run[pulses.pulse_run])
         work = np.full(len(event), SEGMENT_SECONDS)
@@ -102,7 +102,7 @@ class CudaScan:
                 pulses.pulse_run,
                 np.stack([-pulses.runs[:, 4] / np.pi, pulses.runs[:, 4]], axis=1).astype(dtype),
                 span,
-                np.ascontiguousarray(np.concatenate([pulses.b1, pulses.gradient[:3]]).T, dtype=dtype),
+                np.ascontiguousarray(np.concatenate([pulses.b1, pulses.gradient]).T, dtype=dtype),
                 forms.form,
                 forms.moment,
                 np.ascontiguousarray(forms.stride[:, 0]),

@@ -62,8 +62,10 @@ def timelines(rng):
     backwards = whole.event.copy()
     windows = whole.kind == 2
     backwards[windows] = backwards[windows][::-1]
+    slope = np.array([[3e-4, -2e-4, 9e-4]])
+    ramped = Script(samples=1, dwell=4e-6).tr().rf(replace(selective(2.0), change=np.repeat(slope, 12, axis=0)), 0.7)
     return {
-        "rf": rf, "constant": constant, "any": bent(constant, rng),
+        "rf": rf, "rf on a ramp": ramped.read().timeline(), "constant": constant, "any": bent(constant, rng),
         "train": whole, "windows out of order": replace(whole, event=backwards),
     }  # fmt: skip
 
@@ -72,7 +74,10 @@ def through_the_engine():
     """A box of one cell, four sub-slices and two readouts by `simulate`, and what it refuses."""
     from objects import Box, pool
 
+    from mrsim.core.coils import Coils
     from mrsim.core.errors import InputError
+    from mrsim.core.field_map import FieldMap
+    from mrsim.core.grid import Grid
     from mrsim.phantom.exchange import ExchangePool
     from mrsim.simulate import Bloch, simulate
 
@@ -83,6 +88,11 @@ def through_the_engine():
     signal = [one.imaging.data for one in raw]
     worst = max(float(np.abs(one - signal[2]).max() / np.abs(signal[2]).max()) for one in signal)
     found = {"engine": worst, "device": [one.history["device"] for one in raw], "exchange": None}
+    grid = Grid(shape=(1, 2, 2), spacing=(1.0, 1.0, 1.0))
+    coils = Coils(maps=tuple(FieldMap(values=np.full(grid.shape, v, dtype=complex), grid=grid) for v in (1, 2 - 3j)))
+    heard = simulate(scan, Box(), Bloch(device="cuda", reuse=False, **options), coils=coils).imaging.data
+    weighed = signal[2] * np.array([1, 2 - 3j])[:, None]
+    found["engine coils"] = float(np.abs(heard - weighed).max() / np.abs(weighed).max())
     mixed = replace(pool(), exchange=(ExchangePool(name="bound", fraction=0.1, rate=30.0, t1=1.0, t2=0.01),))
     try:
         simulate(scan, Box(pools=(mixed,)), Bloch(device="cuda", **options))
@@ -100,19 +110,20 @@ def main():
     for name, timeline in scans.items():
         cpu = direct_signal(timeline, classes, position, volume, dtype=np.float64, threads=1)
         for precision, dtype in (("double", np.float64), ("single", np.float32)):
-            gpu = cuda.cuda_signal(timeline, carried, dtype=dtype)[0]
+            gpu = cuda.cuda_signal(timeline, carried, dtype=dtype)[:, 0]
             found["error"][f"{name} {precision}"] = float(np.abs(gpu - cpu).max() / np.abs(cpu).max())
     timeline = scans["train"]
     once = cuda.cuda_signal(timeline, carried, dtype=np.float32)
     found["same twice"] = bool(np.array_equal(once, cuda.cuda_signal(timeline, carried, dtype=np.float32)))
-    sensitivity = np.exp(1j * position @ np.array([[0.0, 200.0, -90.0], [10.0, 0.0, 300.0]]).T).T
-    coils = cuda.cuda_signal(timeline, replace(carried, weight=carried.weight * sensitivity), dtype=np.float64)
-    parts = [
-        sum(direct_signal(timeline, [kind], position, volume, dtype=np.float64, threads=1) * one[kind.members[0]]
-            for kind in classes)
-        for one in sensitivity
-    ]  # fmt: skip
-    found["coils"] = float(np.abs(coils - np.array(parts)).max() / np.abs(parts).max())
+    # three coils: one more than share sines and cosines in the simulator's layout
+    waves = np.array([[0.0, 200.0, -90.0], [10.0, 0.0, 300.0], [-40.0, 70.0, 0.0]])
+    sensitivity = np.exp(1j * position @ waves.T).T
+    heard, found["coils"] = cuda.CudaSpins.of(classes, position, volume, sensitivity), {}
+    for name in ("constant", "any"):
+        options = {"dtype": np.float64, "threads": 1, "sensitivity": sensitivity}
+        exact = direct_signal(scans[name], classes, position, volume, **options)
+        coils = cuda.cuda_signal(scans[name], heard, dtype=np.float64)
+        found["coils"][name] = float(np.abs(coils - exact).max() / np.abs(exact).max())
     cuda.BATCH = 8
     from mrsim.simulate import cuda_scan
 

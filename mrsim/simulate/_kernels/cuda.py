@@ -86,14 +86,16 @@ def quick_phasor_of(real, turns):
 def play_of(real):
     """Return the device function that plays a pulse on one spin."""
     cosine, sine = series_of(rotation_terms(real, COS)), series_of(rotation_terms(real, SIN))
-    half, one = real(0.5), real(1)
+    half, one, sixth = real(0.5), real(1), real(1 / 6)
 
     @device
     def play(x, y, z, px, py, pz, offset, b1, r1, r2, first_run, last_run, runs, span, steps):
         """Relax half a step, rotate and relax step by step, relax the last half.
 
-        runs : (run, 2) s of a step, factor from Hz to half a rotation angle. span : (run, 2) first step and one
-        past the last. steps : (step, 5) half rotation angle per unit b1 (x, y) and per m (x, y, z).
+        runs : (run, 2) s of a step, factor from Hz to half a rotation angle. span : (run, 3) first step, one past
+        the last, and 1 where the gradient changes during steps. steps : (step, 8) half rotation angle per unit b1
+        (x, y) and per m (x, y, z), and the change of the latter during the step: with it the turn is of fourth order
+        (Magnus), by h0 + h1 x h0 / 6 as in `rf_ramped`.
         """
         for run in range(first_run, last_run):
             dt, off = runs[run, 0], runs[run, 1] * offset
@@ -101,9 +103,12 @@ def play_of(real):
             e1, e2 = f1 * f1, f2 * f2
             recovery = one - e1
             x, y, z = x * f2, y * f2, one + f1 * (z - one)
-            last = span[run, 1] - 1
+            last, ramped = span[run, 1] - 1, span[run, 2] != 0
             for k in range(span[run, 0], last + 1):
                 hx, hy = steps[k, 0] * b1, steps[k, 1] * b1
+                if ramped:
+                    f = sixth * (steps[k, 5] * px + steps[k, 6] * py + steps[k, 7] * pz)
+                    hx, hy = hx - f * hy, hy + f * hx
                 hz = off + steps[k, 2] * px + steps[k, 3] * py + steps[k, 4] * pz
                 u = hx * hx + hy * hy + hz * hz
                 c, s = cosine(u), sine(u)
@@ -184,24 +189,26 @@ def constant_of(real, threads, per_thread, turns):
     return sample_constant
 
 
-def any_of(real, threads, per_thread, turns):
-    """Return the device function that samples a block under any gradient."""
+def any_of(real, threads, per_thread, together, turns):
+    """Return the device function that samples a block under any gradient, for `together` coils at a time."""
     phasor, reduce = quick_phasor_of(real, turns), reduce_of(real, threads)
-    zero, half = real(0), real(0.5)
+    zero, half, weighed = real(0), real(0.5), together == 1
 
     @device
-    def sample_any(tile, buffer, group, dwell, samples, moment, out):
-        """Sample out[:, s] = sum_i w_i exp(-i 2 pi (k_s.r_i + offset_i t_s)) exp(-rate_i t_s), t_s = (s + 1/2) dwell.
+    def sample_any(tile, heard, buffer, group, dwell, samples, moment, out, coil):
+        """Sample out[coil, :, s] = sum_i w_i M_i exp(-i 2 pi (k_s.r_i + offset_i t_s)) exp(-rate_i t_s) for some coils.
 
-        tile : (8, threads) of wr, wi, x, y, z, offset, rate, and the decay from one of a thread's samples to its next.
-        moment : (sample, 3) 1/m.
+        t_s = (s + 1/2) dwell. tile : (8, threads) of M+ (real, imaginary), x, y, z, offset, rate, and the decay from
+        one of a thread's samples to its next. heard : (2 together, threads) real and imaginary w of each coil; a
+        spin's sine and cosine serve all of them. A single coil's w is in M+ already. moment : (sample, 3) 1/m.
+        out : (coil, 2, sample), from `coil` on.
         """
         thread = cuda.threadIdx.x
         lane = thread % group
         share = thread - lane
         a, b, t = (
-            cuda.local.array(per_thread, real),
-            cuda.local.array(per_thread, real),
+            cuda.local.array((together, per_thread), real),
+            cuda.local.array((together, per_thread), real),
             cuda.local.array(per_thread, real),
         )
         kx, ky, kz = (
@@ -211,7 +218,8 @@ def any_of(real, threads, per_thread, turns):
         )
         for chunk in range(0, samples, group * per_thread):
             for k in range(per_thread):
-                a[k] = b[k] = zero
+                for c in range(together):
+                    a[c, k] = b[c, k] = zero
                 s = min(chunk + lane + k * group, samples - 1)
                 kx[k], ky[k], kz[k] = moment[s, 0], moment[s, 1], moment[s, 2]
                 t[k] = (real(s) + half) * dwell
@@ -219,18 +227,27 @@ def any_of(real, threads, per_thread, turns):
                 level = math.exp(-tile[6, j] * t[0])
                 x, y = level * tile[0, j], level * tile[1, j]
                 for k in range(per_thread):
-                    c, s = phasor(kx[k] * tile[2, j] + ky[k] * tile[3, j] + kz[k] * tile[4, j] + t[k] * tile[5, j])
-                    a[k] += x * c - y * s
-                    b[k] += x * s + y * c
+                    p, q = phasor(kx[k] * tile[2, j] + ky[k] * tile[3, j] + kz[k] * tile[4, j] + t[k] * tile[5, j])
+                    u, v = x * p - y * q, x * q + y * p
+                    if weighed:
+                        a[0, k] += u
+                        b[0, k] += v
+                    else:
+                        for c in range(together):
+                            wr, wi = heard[2 * c, j], heard[2 * c + 1, j]
+                            a[c, k] += u * wr - v * wi
+                            b[c, k] += u * wi + v * wr
                     x *= tile[7, j]
                     y *= tile[7, j]
             count = min(group * per_thread, samples - chunk)
-            for k in range(per_thread):
-                buffer[k * threads + thread] = a[k]
-            reduce(buffer, group, count, chunk, out[0])
-            for k in range(per_thread):
-                buffer[k * threads + thread] = b[k]
-            reduce(buffer, group, count, chunk, out[1])
+            for c in range(together):
+                if coil + c < out.shape[0]:
+                    for k in range(per_thread):
+                        buffer[k * threads + thread] = a[c, k]
+                    reduce(buffer, group, count, chunk, out[coil + c, 0])
+                    for k in range(per_thread):
+                        buffer[k * threads + thread] = b[c, k]
+                    reduce(buffer, group, count, chunk, out[coil + c, 1])
 
     return sample_any
 
@@ -241,11 +258,10 @@ def loads_of(real, turns):
     half = real(0.5)
 
     @device
-    def load_constant(tile, x, y, px, py, pz, offset, r2, moment, stride, dwell, group):
+    def load_constant(tile, px, py, pz, offset, r2, moment, stride, dwell, group):
         i = cuda.threadIdx.x
         jump = real(group)
         step = stride[0] * px + stride[1] * py + stride[2] * pz + offset * dwell
-        tile[0, i], tile[1, i] = x, y
         tile[2, i] = moment[0, 0] * px + moment[0, 1] * py + moment[0, 2] * pz + offset * (half * dwell)
         tile[3, i] = step
         tile[4, i] = r2
@@ -264,13 +280,16 @@ def loads_of(real, turns):
     return load_constant, load_any
 
 
-def carry_of(real, threads, per_constant, per_any, turns):
+def carry_of(real, threads, per_constant, per_any, together, turns):
     """Return the kernel that carries spins through segments first..last of a scan; `turns` as for `phasor_of`."""
     play, phasor = play_of(real), phasor_of(real, turns)
-    sample_constant, sample_any = constant_of(real, threads, per_constant, turns), any_of(real, threads, per_any, turns)
+    sample_constant, sample_any = (
+        constant_of(real, threads, per_constant, turns),
+        any_of(real, threads, per_any, together, turns),
+    )
     load_constant, load_any = loads_of(real, turns)
     size = threads * max(per_constant, per_any)
-    zero, one = real(0), real(1)
+    zero, one, weighed = real(0), real(1), together == 1
 
     @cuda.jit
     def carry(
@@ -287,6 +306,7 @@ def carry_of(real, threads, per_constant, per_any, turns):
         partial : (block, readout - first_readout, coil, 2, sample) signal of each block.
         """
         tile = cuda.shared.array((8, threads), real)
+        heard = cuda.shared.array((2 * together, threads), real)
         buffer = cuda.shared.array(size, real)
         i = cuda.grid(1)
         alive = i < state.shape[1]
@@ -305,19 +325,30 @@ def carry_of(real, threads, per_constant, per_any, turns):
                 x, y = x * c + y * d, y * c - x * d
                 continue
             if kind[s] == 2:
-                for coil in range(weight.shape[0]):
-                    wr = weight[coil, 0, i] if alive else zero
-                    wi = weight[coil, 1, i] if alive else zero
-                    u, v = x * wr - y * wi, x * wi + y * wr
-                    out = partial[cuda.blockIdx.x, e - first_readout, coil]
-                    if form[e] == 2:
-                        load_constant(tile, u, v, px, py, pz, offset, r2, samples[e], stride[e], dwell, group[e])
+                me, out = cuda.threadIdx.x, partial[cuda.blockIdx.x, e - first_readout]
+                if form[e] == 2:
+                    load_constant(tile, px, py, pz, offset, r2, samples[e], stride[e], dwell, group[e])
+                    for coil in range(weight.shape[0]):
+                        wr = weight[coil, 0, i] if alive else zero
+                        wi = weight[coil, 1, i] if alive else zero
+                        tile[0, me], tile[1, me] = x * wr - y * wi, x * wi + y * wr
                         cuda.syncthreads()
-                        sample_constant(tile, buffer, group[e], dwell, samples.shape[1], out)
-                    else:
-                        load_any(tile, u, v, px, py, pz, offset, r2, dwell, group[e])
+                        sample_constant(tile, buffer, group[e], dwell, samples.shape[1], out[coil])
+                elif weighed:
+                    wr = weight[0, 0, i] if alive else zero
+                    wi = weight[0, 1, i] if alive else zero
+                    load_any(tile, x * wr - y * wi, x * wi + y * wr, px, py, pz, offset, r2, dwell, group[e])
+                    cuda.syncthreads()
+                    sample_any(tile, heard, buffer, group[e], dwell, samples.shape[1], samples[e], out, 0)
+                else:
+                    load_any(tile, x, y, px, py, pz, offset, r2, dwell, group[e])
+                    for coil in range(0, weight.shape[0], together):
+                        for c in range(together):
+                            there = alive and coil + c < weight.shape[0]
+                            heard[2 * c, me] = weight[coil + c, 0, i] if there else zero
+                            heard[2 * c + 1, me] = weight[coil + c, 1, i] if there else zero
                         cuda.syncthreads()
-                        sample_any(tile, buffer, group[e], dwell, samples.shape[1], samples[e], out)
+                        sample_any(tile, heard, buffer, group[e], dwell, samples.shape[1], samples[e], out, coil)
             t = seconds[s]
             c, d = phasor(moment[s, 0] * px + moment[s, 1] * py + moment[s, 2] * pz + offset * t)
             f1, f2 = math.exp(-t * r1), math.exp(-t * r2)
