@@ -67,10 +67,18 @@ def _print(title: str, rows: list[dict[str, Any]]) -> None:
     from ..report.table import Table
     from .output import write_tables
 
-    columns = [name for name in rows[0] if not name.endswith(" score")]
-    cells = tuple(tuple(_cell(row[name]) for name in columns) for row in rows)
-    numeric = tuple(i for i, name in enumerate(columns) if name != "index_level")
-    write_tables(Table(title=title, columns=tuple(columns), rows=cells, numeric=numeric))
+    names = [name for name in rows[0] if not name.endswith(" score")]
+    grades = [name for name in names if name.startswith(("grade ", "read "))]
+    traits = [name for name in names if name not in (*grades, "subject", "index_level")]
+    groups = ((title, ["index_level", *grades]), ("Traits, SI", traits))
+    tables = []
+    for words, columns in groups:
+        shown = ["subject", *columns]
+        cells = tuple(tuple(_cell(row[name]) for name in shown) for row in rows)
+        heads = tuple(name.replace("_", " ") for name in shown)
+        numeric = tuple(i for i, name in enumerate(shown) if name != "index_level")
+        tables.append(Table(title=words, columns=heads, rows=cells, numeric=numeric))
+    write_tables(*tables)
 
 
 def _cell(entry: Any) -> str:
