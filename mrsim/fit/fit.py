@@ -2,13 +2,15 @@
 
 Least squares, weighted by the noise of each image. Standard errors come from the covariance
 sigma^2 (J^T W J)^-1 at the optimum, with sigma from the images' calibrated noise, from the caller, or, where
-neither is known, from the residuals. They are those of Gaussian noise: magnitudes below three standard
-deviations of the noise are biased upwards (Rician), which neither the fit nor its errors know.
+neither is known, from the residuals; where the noise is no factor per image times a factor per voxel they follow from
+it as it is (`noise`). They are those of Gaussian noise: magnitudes below three standard deviations of the noise are
+biased upwards (Rician), which neither the fit nor its errors know.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +24,7 @@ from .given import given_values, plausible
 from .method import Likelihood, Method, Scan, Series, Solution
 from .model import Description, Model
 from .models import find_model
+from .noise import Noise, noise_of, uneven_errors
 from .rician import judged
 from .signs import USABLE, best_of, signed
 from .solve import Array, solve
@@ -35,7 +38,7 @@ DISTINCT = 3.0
 OUTSIDE, NOT_GIVEN = 6, 8
 """Status codes of voxels outside the mask, and of those for which a given map has no value."""
 
-Noise = ArrayLike | Literal["residuals"] | None
+Sigma = ArrayLike | Literal["residuals"] | None
 
 
 def fit(
@@ -44,7 +47,7 @@ def fit(
     *,
     mask: NDArray[np.bool_] | None = None,
     threads: int | None = None,
-    sigma: Noise = None,
+    sigma: Sigma = None,
     select: Sequence[int] | slice | None = None,
     likelihood: Likelihood = "gaussian",
     **options: Any,
@@ -79,22 +82,21 @@ def fit(
     wanted = _mask(mask, images)
     inside = wanted & plausible(model, settings)
     series = data[:, inside]
-    weight, spread = _noise(noise, inside, data.shape)
-    _check_likelihood(model, likelihood, spread)
+    known = noise_of(noise, inside, len(data))
+    weight, spread = known.weight, known.level
+    _check_likelihood(model, likelihood, known)
     # noise-free images have no noise floor: any signal counts
     floor = NO_SIGNAL * np.nan_to_num(spread) if images.noisy else np.zeros_like(spread)
     local = {name: value[inside] if np.ndim(value) else value for name, value in settings.items()}
     scan = Scan(contrast=contrast, options=local, sheet=images.encoding, grid=images.grid, inside=inside)
     values, signs = signed(model.data, contrast, series)
 
-    def trial(sign: Array) -> Solution:
-        changed = Series(
-            data=values * sign[:, None], weight=weight, floor=floor, spread=spread, likelihood=likelihood,
-            threads=threads,
-        )  # fmt: skip
-        return _solve(model, scan, changed)
+    whole = Series(data=values, weight=weight, floor=floor, spread=spread, likelihood=likelihood, threads=threads)
 
-    solution, margin = best_of(trial, signs)
+    def fitted(changed: Any) -> tuple[Solution, Array]:
+        return best_of(lambda sign: _solve(model, scan, replace(whole, data=changed * sign[:, None])), signs)
+
+    solution, margin = fitted(values)
     freedom = values.shape[0] * (2 if np.iscomplexobj(values) else 1) - len(model.parameters)
     residual = _residual_sigma(solution, freedom)
     status = np.where(wanted, NOT_GIVEN, OUTSIDE).astype(np.int8)
@@ -110,6 +112,8 @@ def fit(
     }
     history |= _warnings(model, images, solution, history)
     errors = solution.unit_errors * np.where(np.isnan(spread), residual, spread)
+    if known.each is not None:
+        errors = uneven_errors(model, scan, whole, solution, known.each, lambda changed: fitted(changed)[0])
     given = {name: value for name, value in settings.items() if np.ndim(value)}
     return _maps(model, images, inside, status, solution, errors, (residual / spread) ** 2, given, history)
 
@@ -134,14 +138,20 @@ def _ambiguity(solution: Solution, margin: Array, spread: Array) -> dict[str, An
     return {"ambiguous": int(torn.sum()), "warnings": (said,)}
 
 
-def _check_likelihood(model: Description, likelihood: Likelihood, spread: Array) -> None:
+def _check_likelihood(model: Description, likelihood: Likelihood, noise: Noise) -> None:
     """Refuse a likelihood that the data do not have."""
     if likelihood not in ("gaussian", "rician"):
         raise InputError(f"'{likelihood}' is neither 'gaussian' nor 'rician'", key="likelihood")
     symbolic = ("gaussian", "rician") if model.data == "magnitude" else ("gaussian",)
     allowed = model.likelihoods if isinstance(model, Method) else symbolic
-    if likelihood == "rician" and not np.isfinite(spread).all():
+    if likelihood == "rician" and not np.isfinite(noise.level).all():
         raise InputError("the Rician likelihood needs the noise: images with sigma, or sigma", key="likelihood")
+    if likelihood == "rician" and noise.each is not None:
+        raise InputError(
+            "the Rician likelihood takes noise that is a factor per image times a factor per voxel, which that of "
+            "these images is not; fit with likelihood 'gaussian', whose errors follow any noise",
+            key="likelihood",
+        )
     if likelihood not in allowed:
         raise InputError(
             f"model '{model.name}' knows no {likelihood} likelihood, only {', '.join(allowed)}", key="likelihood"
@@ -162,7 +172,7 @@ def _solve(model: Description, scan: Scan, series: Series) -> Solution:
 
 
 def _selected(
-    images: Images, sigma: Noise, select: Sequence[int] | slice | None
+    images: Images, sigma: Sigma, select: Sequence[int] | slice | None
 ) -> tuple[NDArray[np.complex128], dict[str, Array], Array | None]:
     """Return data, contrast table and noise of the chosen images."""
     count = images.data.shape[0]
@@ -196,29 +206,6 @@ def _mask(mask: NDArray[np.bool_] | None, images: Images) -> NDArray[np.bool_]:
     if inside.shape != shape:
         raise InputError(f"has shape {inside.shape}; the images have {shape}", key="mask")
     return inside
-
-
-def _noise(noise: Array | None, inside: NDArray[np.bool_], shape: tuple[int, ...]) -> tuple[Array, Array]:
-    """Split the noise into (n,) weights of the images and (voxel,) standard deviation; NaN where unknown.
-
-    Sigma must be a factor per image times a factor per voxel, which is what averaging and coil maps make.
-    """
-    voxels = int(inside.sum())
-    if noise is None or voxels == 0:
-        return np.ones(shape[0]), np.full(voxels, np.nan)
-    sigma = noise[:, inside]
-    known = np.isfinite(sigma).all(axis=0) & (sigma > 0).all(axis=0)
-    if not known.any():
-        return np.ones(shape[0]), np.full(voxels, np.nan)
-    spread = np.where(known, sigma.min(axis=0), np.nan)
-    factor = (sigma[:, known] / spread[known]).mean(axis=1)
-    if np.abs(sigma[:, known] - np.outer(factor, spread[known])).max() > 1e-6 * sigma[:, known].max():
-        raise InputError(
-            "the noise of the images is not a factor per image times a factor per voxel; "
-            "fit regions with a mask, or give sigma",
-            key="sigma",
-        )
-    return 1.0 / factor**2, spread
 
 
 def _residual_sigma(solution: Solution, freedom: int) -> Array:

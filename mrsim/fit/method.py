@@ -95,6 +95,10 @@ class Method(Description):
     """Finds the parameters of many voxels."""
     signal: Callable[[Scan, Mapping[str, Array]], NDArray[Any]] | None = None
     """Returns the (n, voxel) signal of parameters given as (voxel,) arrays; None for a method without one."""
+    squares: bool = True
+    """Whether the fit answers noise as the weighted least squares of the signal do (see `mrsim.fit.noise`)."""
+    derive: Callable[[Mapping[str, Array]], Array] | None = None
+    """Returns the (derived, voxel) values that follow from the parameters, where there are any."""
     likelihoods: tuple[Likelihood, ...] = ("gaussian",)
     """Noise that the method can fit."""
     images: int | None = None

@@ -73,18 +73,24 @@ def jacobian(
     if isinstance(found, Model):
         return np.asarray(_evaluate(found, parameters, contrast, options)[1:])
     points, shape = _points(found, parameters)
-    scan = _scan(found, contrast, sheet, options)
+    assert isinstance(found, Method)
+    slopes = scan_jacobian(found, _scan(found, contrast, sheet, options), points)
+    return slopes.reshape(*slopes.shape[:2], *shape)
+
+
+def scan_jacobian(method: Method, scan: Scan, points: Array) -> NDArray[Any]:
+    """Return the (parameter, n, voxel) derivatives of a method's signal at (parameter, voxel) points of one scan."""
     rows = []
-    for k, parameter in enumerate(found.parameters):
+    for k, parameter in enumerate(method.parameters):
         width = STEP * np.maximum(np.abs(points[k]), _least(parameter.grid))
-        total = 0.0
+        total: Any = 0.0
         for shift, factor in ((1, 45.0), (2, -9.0), (3, 1.0)):
             up, down = points.copy(), points.copy()
             up[k] += shift * width
             down[k] -= shift * width
-            total = total + factor * (_method_signal(found, scan, up) - _method_signal(found, scan, down))
+            total = total + factor * (_method_signal(method, scan, up) - _method_signal(method, scan, down))
         rows.append(total / (60.0 * width))
-    return np.stack(rows).reshape(len(rows), -1, *shape)
+    return np.stack(rows)
 
 
 def described(model: Description | str) -> Description:

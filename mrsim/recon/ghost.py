@@ -10,7 +10,8 @@ is undone where it belongs: in the trajectory, for samples on ramps are shifted 
 taken from the lines that run backwards, train by train.
 
 Without navigators, a and b are those for which the image has the least entropy (Clare 2003): ghosts fill the empty
-background. a is known up to pi, by half the field of view; the value nearer to zero is taken.
+background. They are looked for around the b that lays the echoes of both directions over one another. a is known up to
+pi, by half the field of view; the value nearer to zero is taken.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from ..core.acquisition import Acquisition
 from ..core.errors import InputError, did_you_mean
 from .epi import Lines, check_lines, is_parallel, lines_of, on_raster
-from .kspace import to_image
+from .kspace import to_image, to_kspace
 
 Array = NDArray[np.complex128]
 Progress = Callable[[int, int], None]
@@ -225,6 +226,18 @@ def _entropies(raw: Acquisition, lines: Lines, progress: Progress | None) -> dic
     return found
 
 
+def _mirrored(voxels: Array, back: NDArray[np.bool_]) -> float:
+    """Return the slope, rad per voxel, by which echoes of lines that run backwards lie off those that run forwards.
+
+    That is 2 pi over the voxels for every sample between the two; their mean echoes are slid over one another.
+    """
+    nx = voxels.shape[-1]
+    both = [np.mean(np.abs(to_kspace(voxels[chosen], (-1,))), axis=(0, 1)) for chosen in (~back, back)]
+    overlap = np.fft.ifft(np.fft.fft(both[1]) * np.fft.fft(both[0]).conj()).real
+    shift = int(np.argmax(overlap))
+    return 2 * np.pi * (shift - nx * (2 * shift > nx)) / nx
+
+
 def _least_entropy(lines: Lines, chosen: NDArray[np.int64], ny: int) -> tuple[float, float]:
     from scipy.optimize import minimize
 
@@ -244,7 +257,8 @@ def _least_entropy(lines: Lines, chosen: NDArray[np.int64], ny: int) -> tuple[fl
         share = size / max(float(np.linalg.norm(size)), 1e-300)
         return -float(np.sum(share * np.log(np.maximum(share, 1e-300))))
 
-    starts = [np.array([a, b]) for a in np.linspace(-1.4, 1.4, 8) for b in np.linspace(-8, 8, 9) / nx]
+    near = _mirrored(lines.voxels[chosen], back > 0)
+    starts = [np.array([a, b]) for a in np.linspace(-1.4, 1.4, 8) for b in near + np.linspace(-8, 8, 9) / nx]
     best = min(starts, key=entropy)
     around = best + np.array([[0.0, 0.0], [0.2, 0.0], [0.0, 1 / nx]])
     solved = minimize(

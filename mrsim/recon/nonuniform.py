@@ -80,6 +80,29 @@ def _window(shape: tuple[int, ...]) -> NDArray[np.float64]:
     return np.asarray(1 - 1.5 * away + 0.5 * away**3)
 
 
+def covered_radius(turns: NDArray[np.float64], shape: tuple[int, ...]) -> float:
+    """Return the radius of the largest ball around the centre of k-space without a gap, cycles per voxel; at most 1/2.
+
+    A gap is a place farther from every sample than the points of a raster of the same field of view ever are: half the
+    diagonal of its cell.
+
+    Parameters
+    ----------
+    turns : (n, axes) array
+        k in cycles per voxel, x first.
+    shape : tuple of int
+        Voxels of the field of view, x last.
+    """
+    from scipy.spatial import KDTree
+
+    axes, width = len(shape), np.array(shape[::-1])
+    fine = [np.arange(-n // 2, n // 2 + 0.25, 0.5) for n in shape[::-1]]
+    places = np.stack([axis.ravel() for axis in np.meshgrid(*fine, indexing="ij")], axis=1)
+    away, _ = KDTree(turns * width).query(places)
+    gaps = np.linalg.norm(places / width, axis=1)[away > 0.5 * math.sqrt(axes) * (1 + 1e-6)]
+    return float(np.clip(gaps.min(initial=0.5), 1 / width.min(), 0.5))
+
+
 def adjoint(
     turns: NDArray[np.float64], values: NDArray[np.complex128], shape: tuple[int, ...]
 ) -> NDArray[np.complex128]:

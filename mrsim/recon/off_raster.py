@@ -7,7 +7,8 @@ Two ways::
                 (Pruessmann 2001, doi:10.1002/mrm.1241), w the density compensation: few steps suffice
 
 Images are in units of the adjoint, so that a fully relaxed voxel of proton density 1 reads 1. Coil maps come from the
-middle of k-space of the coils' own adjoint images.
+middle of k-space of the coils' own adjoint images, whose samples count by a Gaussian of the ball within which k-space
+has no gaps: 1/e where spokes are one step apart, 1/e^2 at its surface.
 """
 
 from __future__ import annotations
@@ -27,13 +28,11 @@ from .combine import matched, matched_noise, mix, whitening
 from .g_factor import replica_noise
 from .kspace import nominal, to_kspace
 from .methods import NonUniform
-from .nonuniform import Transform, density
+from .nonuniform import Transform, covered_radius, density
 from .off_resonance import segments
 
 Array = NDArray[np.complex128]
 Progress = Callable[[int, int], None]
-MAPS_WIDTH = 0.2
-"""Where the samples of which coil maps are made count 1/e, cycles per voxel: maps are smooth."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -126,7 +125,8 @@ def _maps(one: Samples, method: NonUniform, shape: tuple[int, ...], block: slice
     if coils == 1:
         return np.ones((1, *shape), dtype=np.complex128)
     own = Transform(one.turns, shape[3 - one.turns.shape[1] :], coils)
-    smooth = np.exp(-np.sum((one.turns / MAPS_WIDTH) ** 2, axis=1))  # outer samples are few, and streak
+    # where samples are too far apart their images streak, and the streaks would pass for sensitivity
+    smooth = np.exp(-2 * np.sum((one.turns / covered_radius(one.turns, own.shape)) ** 2, axis=1))
     images = own.adjoint(smooth * one.weights * one.data).reshape(coils, *shape)
     box = (slice(0, shape[0]), slice(0, shape[1]))
     return estimate_maps(to_kspace(images, (-3, -2, -1)), box, method.estimate)

@@ -88,13 +88,6 @@ def test_fit_weighs_images_by_their_noise():
     assert maps.values["t2"] == pytest.approx(truth["t2"], rel=1e-6)
 
 
-def test_fit_refuses_noise_that_no_weights_describe():
-    images, _ = _decay()
-    sigma = np.random.default_rng(0).uniform(0.01, 0.02, images.data.shape)
-    with pytest.raises(InputError, match="a factor per image times a factor per voxel"):
-        fit(replace(images, sigma=sigma), "t2-mono")
-
-
 def test_fit_marks_empty_broken_and_masked_voxels():
     images, _ = _decay()
     data = images.data.copy()

@@ -74,8 +74,12 @@ def _repetition_ratio(angle: Array, t1: Any, tr: tuple[float, float]) -> Array:
     return np.asarray(np.where(np.asarray(t1) > 0, exact, (1 + n * c) / (n + c)))
 
 
-def _filled(solution: Solution, voxels: Any, first: Array, second: Array, nominal: float, ratio: Any, w: Array) -> None:
-    """Write b1 from the ratio of two signed signals, with its error; values out of reach are at a bound."""
+def _filled(
+    solution: Solution, voxels: Any, first: Array, second: Array, nominal: float, ratio: Any, factor: Any, w: Array
+) -> None:
+    """Write b1 from the ratio of two signed signals and m0 from the first, which is m0 `factor` of the angle, with
+    their errors; values out of reach are at a bound.
+    """
     r = second / first
     top, bottom = 1e-6, np.pi - 1e-6
     ends = ratio(np.full(r.shape, top)), ratio(np.full(r.shape, bottom))
@@ -86,6 +90,14 @@ def _filled(solution: Solution, voxels: Any, first: Array, second: Array, nomina
     spread = np.sqrt(1 / w[1] + r**2 / w[0]) / np.abs(first)
     solution.values[1, voxels] = angle / nominal
     solution.unit_errors[1, voxels] = np.where(reach, spread / np.abs(slope) / nominal, np.nan)
+    f = factor(angle)
+    # d m0 / d second = -f' / (f^2 slope); noise of the first also moves the ratio
+    turned = (factor(angle + step) - factor(angle - step)) / (2 * step) / (f**2 * slope)
+    solution.values[0, voxels] = first / f
+    solution.unit_errors[0, voxels] = np.where(
+        reach, np.hypot((1 / f + r * turned) / w[0] ** 0.5, turned / w[1] ** 0.5), np.nan
+    )
+    solution.rounds[voxels] = 1
     solution.status[voxels[~reach]] = AT_BOUND
 
 
@@ -102,21 +114,14 @@ def double_angle(scan: Scan, series: Series) -> Solution:
     t1 = scan.options["t1"] if np.ndim(scan.options["t1"]) == 0 else scan.options["t1"][v]
     e1 = recovery(t1, tr)
     signed = np.real(two * one.conj()) / np.maximum(np.abs(one), 1e-300)
-    _filled(solution, v, np.abs(one), signed, nominal, lambda a: _angle_ratio(a, e1), series.weight[order])
-    angle = solution.values[1, v] * nominal
-    factor = np.sin(angle) * (1 - e1) / (1 - e1 * np.cos(angle))
-    _scaled(solution, v, one, factor, series.weight[order][0])
+    weight = series.weight[order]
+    _filled(
+        solution, v, np.abs(one), signed, nominal, lambda a: _angle_ratio(a, e1),
+        lambda a: np.sin(a) * (1 - e1) / (1 - e1 * np.cos(a)), weight,
+    )  # fmt: skip
+    solution.values[2, v] = np.angle(one)
+    solution.unit_errors[2, v] = 1 / (np.sqrt(weight[0]) * np.maximum(np.abs(one), 1e-300))
     return replace(solution, warnings=(*_short(tr, t1), *_sliced(scan)))
-
-
-def _scaled(solution: Solution, voxels: Any, one: NDArray[Any], factor: Array, weight: float) -> None:
-    """Write amplitude and, of complex data, phase."""
-    solution.values[0, voxels] = np.abs(one) / factor
-    solution.unit_errors[0, voxels] = 1 / (np.sqrt(weight) * factor)
-    if len(solution.values) > 2:
-        solution.values[2, voxels] = np.angle(one)
-        solution.unit_errors[2, voxels] = 1 / (np.sqrt(weight) * np.maximum(np.abs(one), 1e-300))
-    solution.rounds[voxels] = 1
 
 
 def _short(tr: float, t1: Any) -> tuple[str, ...]:
@@ -150,8 +155,10 @@ def actual_flip(scan: Scan, series: Series) -> Solution:
     v = np.flatnonzero(solution.status == 0)
     one, two = np.asarray(series.data)[order][:, v]
     t1 = scan.options["t1"] if np.ndim(scan.options["t1"]) == 0 else scan.options["t1"][v]
-    _filled(solution, v, one, two, flip, lambda a: _repetition_ratio(a, t1, pair), series.weight[order])
-    _scaled(solution, v, one, _afi_factors(solution.values[1, v] * flip, t1, pair)[0], series.weight[order][0])
+    _filled(
+        solution, v, one, two, flip, lambda a: _repetition_ratio(a, t1, pair),
+        lambda a: _afi_factors(a, t1, pair)[0], series.weight[order],
+    )  # fmt: skip
     return solution
 
 
@@ -235,6 +242,7 @@ DOUBLE_ANGLE = Method(
     data="complex",
     formula=r"\cos(b_1 \alpha) = \frac{S_{2 \alpha}}{2 S_\alpha}",
     solve=double_angle,
+    squares=False,
     signal=_dam_signal,
     images=2,
 )

@@ -33,7 +33,7 @@ from ..complex_echoes import (
 from ..method import Method, Scan, Series, Solution, start
 from ..model import INFINITE, M0, T2_STAR, TE, Option, Parameter
 from ..signs import USABLE
-from .t2star_rates import R2_STAR
+from .t2star_rates import R2_STAR, rate_of
 
 Array = NDArray[np.float64]
 STEADY = 1e-5
@@ -207,6 +207,7 @@ METHODS = {
         reference="Hernando et al. 2012, Magn Reson Med 68:830",
         parameters=(M0, PHASE, OFFSET, T2_STAR),
         derived=(R2_STAR,),
+        derive=rate_of,
         contrast=(TE,),
         data="complex",
         formula=FORMULA,
@@ -220,6 +221,7 @@ METHODS = {
         reference="Funai et al. 2008, IEEE Trans Med Imaging 27:1484",
         parameters=(M0, PHASE, OFFSET, T2_STAR),
         derived=(R2_STAR,),
+        derive=rate_of,
         contrast=(TE,),
         options=(SMOOTHING,),
         data="complex",

@@ -73,4 +73,5 @@ METHOD = Method(
     r"\quad E_1 = e^{-T_R / T_1}",
     solve=solve,
     signal=signal,
+    squares=False,
 )

@@ -160,6 +160,11 @@ def _written(solution: Solution, scan: Scan, amplitudes: Array, errors: Array, c
         solution.values[rows.index(name)], solution.unit_errors[rows.index(name)] = value, error
 
 
+def species_of(parameters: Mapping[str, Array]) -> Array:
+    """Return the (2, voxel) water and fat of total and fraction."""
+    return np.asarray(parameters["m0"] * np.stack([1 - parameters["pdff"], parameters["pdff"]]))
+
+
 def _complex_signal(spectrum: FatSpectrum, name: str) -> Callable[[Scan, Mapping[str, Array]], Complex]:
     def signal(scan: Scan, parameters: Mapping[str, Array]) -> Complex:
         te = np.asarray(scan.contrast["te"], np.float64)
@@ -225,6 +230,7 @@ COMPLEX = tuple(
         f"{spectrum.reference}",
         parameters=PARAMETERS,
         derived=(WATER, FAT),
+        derive=species_of,
         contrast=(TE, TR, FLIP),
         constant=("tr", "flip"),
         options=(*OPTIONS, SEPARATE),
@@ -244,6 +250,7 @@ MAGNITUDE = (
         f"fat: {FAT_SPECTRA[0].reference}",
         parameters=(M0, PDFF, RATE),
         derived=(WATER, FAT),
+        derive=species_of,
         contrast=(TE, TR, FLIP),
         constant=("tr", "flip"),
         options=OPTIONS,

@@ -18,7 +18,7 @@ from ...core.errors import InputError
 from ..method import Method, Scan, Series, Solution, local, start
 from ..model import M0, T2_STAR, TE, Option
 from ..solve import over_chunks
-from .t2star_rates import FLOOR, R2_STAR, noise_floor, with_times
+from .t2star_rates import FLOOR, R2_STAR, noise_floor, rate_of, with_times
 
 LIMIT = 50
 OFF_RESONANCE = Option(
@@ -95,6 +95,7 @@ METHOD = Method(
     reference="Fernández-Seara and Wehrli 2000, Magn Reson Med 44:358; Hernando et al. 2012, Magn Reson Med 68:830",
     parameters=(M0, T2_STAR),
     derived=(R2_STAR,),
+    derive=rate_of,
     contrast=(TE,),
     options=(OFF_RESONANCE, THROUGH_SLICE, FLOOR),
     formula=r"S = M_0 e^{-T_E / T_2^*} \left|\operatorname{sinc}(g T_E)\right|",

@@ -6,7 +6,7 @@ the noise lifts magnitudes, and a logarithm makes it worse. What is left out cos
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,11 @@ def with_times(solution: Solution) -> Solution:
     return solution
 
 
+def rate_of(parameters: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the (1, voxel) rate of a decay."""
+    return 1 / parameters["t2_star"][None]
+
+
 def _solver(name: str) -> Callable[[Scan, Series], Solution]:
     def solve(scan: Scan, series: Series) -> Solution:
         from .._kernels import decay
@@ -90,6 +95,7 @@ METHODS = {
         "Magn Reson Med 36:287",
         parameters=(M0, T2_STAR),
         derived=(R2_STAR,),
+        derive=rate_of,
         contrast=(TE,),
         options=(FLOOR,),
         formula=r"\ln S = \ln M_0 - T_E R_2^*, \quad w = S^2",
@@ -102,6 +108,7 @@ METHODS = {
         reference="Pei et al. 2015, Magn Reson Med 73:843",
         parameters=(M0, T2_STAR),
         derived=(R2_STAR,),
+        derive=rate_of,
         contrast=(TE,),
         options=(FLOOR,),
         formula=r"T_2^* = \frac{\sum I_i^2 + \frac{\Delta T_E}{3} \sum I_i d_i}"
