@@ -235,7 +235,7 @@ def _mirrored(voxels: Array, back: NDArray[np.bool_]) -> float:
     both = [np.mean(np.abs(to_kspace(voxels[chosen], (-1,))), axis=(0, 1)) for chosen in (~back, back)]
     overlap = np.fft.ifft(np.fft.fft(both[1]) * np.fft.fft(both[0]).conj()).real
     shift = int(np.argmax(overlap))
-    return 2 * np.pi * (shift - nx * (2 * shift > nx)) / nx
+    return float(2 * np.pi * (shift - nx * (2 * shift > nx)) / nx)
 
 
 def _least_entropy(lines: Lines, chosen: NDArray[np.int64], ny: int) -> tuple[float, float]:
