@@ -97,8 +97,7 @@ def fit(
         return best_of(lambda sign: _solve(model, scan, replace(whole, data=changed * sign[:, None])), signs)
 
     solution, margin = fitted(values)
-    freedom = values.shape[0] * (2 if np.iscomplexobj(values) else 1) - len(model.parameters)
-    residual = _residual_sigma(solution, freedom)
+    residual = _residual_sigma(solution, values, len(model.parameters))
     status = np.where(wanted, NOT_GIVEN, OUTSIDE).astype(np.int8)
     status[inside] = solution.status
     history = {
@@ -208,8 +207,9 @@ def _mask(mask: NDArray[np.bool_] | None, images: Images) -> NDArray[np.bool_]:
     return inside
 
 
-def _residual_sigma(solution: Solution, freedom: int) -> Array:
+def _residual_sigma(solution: Solution, values: NDArray[Any], parameters: int) -> Array:
     """Return the (voxel,) noise that the residuals show, NaN without a degree of freedom."""
+    freedom = values.shape[0] * (2 if np.iscomplexobj(values) else 1) - parameters
     return np.sqrt(solution.cost / freedom) if freedom > 0 else np.full(solution.cost.shape, np.nan)
 
 
