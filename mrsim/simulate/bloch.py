@@ -62,7 +62,7 @@ def run_bloch(
         "device": device_name() if job.on_cuda else "cpu",
         "classes": len(job.classes),
         "t2_prime_error": dephasing_error,
-        "in_plane_error": in_plane_error(phantom, timeline.encoding.grid, slab, job.spins, contrast),
+        "in_plane_error": in_plane_error(timeline.encoding.grid, slab, job.spins, contrast),
     }
     return _received(task, signal, facts)
 

@@ -102,7 +102,7 @@ class _Stack:
                 return plan
             signal, contrast, facts = by_class(job, plan, self.known, self.followers)
             weights = contrast_weights(job.timeline, contrast)
-            in_plane = in_plane_error(self.task.phantom, encoded, job.cells, job.spins, weights.mean(axis=-1))
+            in_plane = in_plane_error(encoded, job.cells, job.spins, weights.mean(axis=-1))
             through = layer_error(encoded, job.cells, job.spins, weights) if layers % 2 == 0 else 0.0
             if fixed or through <= in_plane or layers >= MAX_LAYERS:
                 break

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.grid import Grid
-from ..phantom.phantom import Phantom
 from ..phantom.spins import Spins
 from ..sequence.timeline import Timeline
 
@@ -32,18 +30,14 @@ def contrast_weights(timeline: Timeline, magnetisation: NDArray[np.complex128]) 
     return np.array([received[..., rows].mean(axis=-1) for rows in images])
 
 
-def in_plane_error(
-    phantom: Phantom, encoded: Grid, cells: Grid, spins: Spins, contrast: NDArray[np.complex128]
-) -> float:
+def in_plane_error(encoded: Grid, cells: Grid, spins: Spins, contrast: NDArray[np.complex128]) -> float:
     """Return the largest error of a voxel over the signal of the brightest tissue, the worst of all images.
 
-    An image made from `cells` is compared with one from cells twice as large. The error falls with the square of
-    the cell, so a third of the difference is left. Every tissue has one signal all over the plane.
+    An image made from `cells` is compared with one in which four of them are one, at their middle. The error falls
+    with the square of the cell, so a third of the difference is left. Every tissue has one signal all over the plane.
 
     Parameters
     ----------
-    phantom : Phantom
-        The object.
     encoded : Grid
         The voxels of the image.
     cells, spins : Grid, Spins
@@ -52,34 +46,30 @@ def in_plane_error(
         Signal of each tissue per volume.
     """
     nz, ny, nx = cells.shape
-    dx, dy, dz = cells.spacing
-    coarse = replace(cells, shape=(1, _half(ny), _half(nx)), spacing=(2 * dx, 2 * dy, dz * nz))
-    rough = phantom.sample(coarse)
-    voxel = encoded.spacing[0] * encoded.spacing[1] * dz * nz
-    change = _images(spins, cells, encoded) - _images(rough, coarse, encoded)
+    place = spins.tissue * (ny * nx) + spins.cell % (ny * nx)
+    density = np.bincount(place, spins.volume, minlength=len(spins.tissues) * ny * nx).reshape(-1, ny, nx)
+    x, y = cells.coordinates(0), cells.coordinates(1)
+    even = np.pad(density, ((0, 0), (0, ny % 2), (0, nx % 2)))
+    joined = even.reshape(len(density), -(-ny // 2), 2, -(-nx // 2), 2).sum(axis=(2, 4))
+    change = _blurred(density, x, y, encoded) - _blurred(joined, _middles(x), _middles(y), encoded)
+    voxel = encoded.spacing[0] * encoded.spacing[1] * cells.spacing[2] * nz
     errors = [float(np.abs(np.tensordot(weights, change, axes=1)).max()) for weights in contrast]
     brightest = np.abs(contrast).max(axis=1)
     found = [error / size for error, size in zip(errors, brightest, strict=True) if size > 0]
     return float(max(found, default=0.0) / 3 / voxel)
 
 
-def _half(count: int) -> int:
-    """Return an odd number of cells, twice as large, that cover `count` cells."""
-    return 2 * ((count + 2) // 4) + 1
+def _middles(place: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the middles of pairs of regular places; an odd last one has a partner beyond."""
+    step = place[1] - place[0] if len(place) > 1 else 0.0
+    return np.asarray(place[::2] + step / 2)
 
 
-def _images(spins: Spins, cells: Grid, encoded: Grid) -> NDArray[np.complex128]:
-    """Return the (tissue, y, x) images of the volume of every tissue in the whole slab, m^3 per voxel."""
-    _, ny, nx = cells.shape
-    place = spins.tissue * (ny * nx) + spins.cell % (ny * nx)
-    density = np.bincount(place, spins.volume, minlength=len(spins.tissues) * ny * nx)
-    return _blurred(density.reshape(-1, ny, nx), cells, encoded)
-
-
-def _blurred(density: NDArray[Any], cells: Grid, encoded: Grid) -> NDArray[np.complex128]:
-    """Return what the sampled k-space makes of a (..., y, x) density on the cells."""
-    blurred = [_dirichlet(encoded, cells, axis) for axis in (0, 1)]
-    return np.asarray(blurred[1] @ density @ blurred[0].T)
+def _blurred(
+    density: NDArray[Any], x: NDArray[np.float64], y: NDArray[np.float64], encoded: Grid
+) -> NDArray[np.complex128]:
+    """Return what the sampled k-space makes of a (..., y, x) density at regular places, m."""
+    return np.asarray(_dirichlet(encoded, y, 1) @ density @ _dirichlet(encoded, x, 0).T)
 
 
 def layer_error(encoded: Grid, cells: Grid, spins: Spins, contrast: NDArray[np.complex128]) -> float:
@@ -107,14 +97,15 @@ def layer_error(encoded: Grid, cells: Grid, spins: Spins, contrast: NDArray[np.c
         lost += np.tensordot(response[:, tissue], step, axes=1)
     voxel = encoded.spacing[0] * encoded.spacing[1] * cells.spacing[2] * layers
     brightest = np.abs(contrast.mean(axis=-1)).max(axis=1)
-    errors = np.abs(_blurred(lost, cells, encoded)).max(axis=(1, 2)) / 3 / voxel
+    images = _blurred(lost, cells.coordinates(0), cells.coordinates(1), encoded)
+    errors = np.abs(images).max(axis=(1, 2)) / 3 / voxel
     found = [error / size for error, size in zip(errors, brightest, strict=True) if size > 0]
     return float(max(found, default=0.0))
 
 
-def _dirichlet(encoded: Grid, cells: Grid, axis: int) -> NDArray[np.complex128]:
-    """Return (voxel, cell): what the sampled k-space of one axis makes of a point in each cell."""
+def _dirichlet(encoded: Grid, place: NDArray[np.float64], axis: int) -> NDArray[np.complex128]:
+    """Return (voxel, place): what the sampled k-space of one axis makes of a point at each place."""
     n = encoded.shape[2 - axis]
     k = (np.arange(n) - n // 2) / (n * encoded.spacing[axis])
     voxels = np.exp(2j * np.pi * np.outer(encoded.coordinates(axis), k)) / n
-    return np.asarray(voxels @ np.exp(-2j * np.pi * np.outer(k, cells.coordinates(axis))))
+    return np.asarray(voxels @ np.exp(-2j * np.pi * np.outer(k, place)))

@@ -21,11 +21,29 @@ MAX_ORDER = 1024
 """Largest in-plane multiple of q between two pulses that still counts as commensurable."""
 SAME = 1e-6
 """Moments that differ by less than this many cycles over the object are the same."""
+TOGETHER = 4096
+"""Most operations of several repetitions that are walked in one go: an interrupt is heard between."""
 SPOILED = 100.0
 """Turns over the slab from which transverse magnetisation does not come back."""
 
 INTERVAL, PULSE, SAMPLE = 0, 1, 2
 """Kinds of operation."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Stretch:
+    """Repetitions that are walked in one go, as the kernel wants them."""
+
+    operations: NDArray[np.int64]
+    """(op, 3): kind, index, and the row of the multiple of q."""
+    turn: NDArray[np.float64]
+    """(op, 2) cosine and sine of the RF phase."""
+    readouts: NDArray[np.int64]
+    """Rows of the timeline's readout table, in order."""
+    same_as_before: bool
+    """True for one repetition that plays exactly what the one before it played."""
+    again: bool
+    """True for one repetition that the next one plays again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -48,21 +66,20 @@ class Program:
     """(readout, 2): in-plane moment from the last pulse to the window's start, 1/m."""
     base: NDArray[np.float64]
     """(2,): q, 1/m; zero if the plane does not matter between pulses."""
-    same_as_before: tuple[bool, ...]
-    """Per repetition: True if it plays exactly what the one before it played."""
+    played: tuple[int, ...]
+    """The pulses that are played."""
+    multiples: NDArray[np.int64]
+    """The distinct multiples of q."""
+    stretches: tuple[Stretch, ...]
+    """All repetitions; those that neither repeat one nor are repeated together, up to `TOGETHER` operations."""
 
     @property
     def heard(self) -> NDArray[np.int64]:
         """The rows of the readouts that are sampled."""
         return np.concatenate(self.readouts).astype(np.int64)
 
-    @property
-    def played(self) -> list[int]:
-        """The pulses that are played."""
-        return sorted({int(i) for ops in self.operations for i in ops[ops[:, 0] == PULSE, 1]})
-
-    def period(self) -> tuple[NDArray[np.int64], NDArray[np.float64]] | str:
-        """Return the operations and phases that every repetition with readouts plays, or say why there are none.
+    def period(self) -> Stretch | str:
+        """Return what every repetition with readouts plays, or say why there is none.
 
         The first repetition may differ in what comes before its first pulse; readouts of dummies are missing.
         """
@@ -74,7 +91,9 @@ class Program:
             same = len(other) == len(steps) and np.array_equal(other[1 if r == 0 else 0 :], steps[1 if r == 0 else 0 :])
             if not same or (r in sampled and len(self.readouts[r]) != len(self.readouts[model])):
                 return f"repetition {r} plays something else than repetition {model}"
-        return self.operations[model], self.phases[model]
+        one = slice(model, model + 1)
+        tables = list(self.operations[one]), list(self.phases[one]), self.readouts[one]
+        return _stretches(*tables, self.multiples)[0]
 
 
 def _without_samples(ops: NDArray[np.int64], phases: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -138,17 +157,55 @@ def program(timeline: Timeline, reach: tuple[float, float], silent: NDArray[np.b
         for ops in reader.operations
     ]
     phases = [np.array(p) for p in reader.phases]
+    readouts = tuple(np.array(r, dtype=np.int64) for r in reader.readouts)
+    every = np.concatenate(operations)
+    distinct = np.unique(every[:, 2])
     return Program(
         operations=tuple(operations),
         phases=tuple(phases),
-        same_as_before=(False, *(_alike(r, operations, phases) for r in range(1, len(operations)))),
-        readouts=tuple(np.array(r, dtype=np.int64) for r in reader.readouts),
+        readouts=readouts,
+        played=tuple(np.unique(every[every[:, 0] == PULSE, 1]).tolist()),
+        multiples=distinct,
+        stretches=_stretches(operations, phases, readouts, distinct),
         intervals=np.array(reader.intervals.values).reshape(-1, 2),
         spoiled=np.array([spoiled for *_, spoiled in reader.intervals.keys], dtype=bool),
         samples=np.array(reader.samples.values).reshape(-1, 2),
         plane_moment=reader.plane_moment,
         base=base,
     )
+
+
+def _stretches(
+    operations: list[NDArray[np.int64]],
+    phases: list[NDArray[np.float64]],
+    readouts: tuple[NDArray[np.int64], ...],
+    multiples: NDArray[np.int64],
+) -> tuple[Stretch, ...]:
+    """Join repetitions that no other is compared with."""
+    same = [False, *(_alike(r, operations, phases) for r in range(1, len(operations))), False]
+    groups: list[list[int]] = []
+    count = 0
+    for r, ops in enumerate(operations):
+        alone = same[r] or same[r + 1]
+        if not groups or alone or same[groups[-1][-1]] or count + len(ops) > TOGETHER:
+            groups, count = [*groups, []], 0
+        groups[-1].append(r)
+        count += len(ops)
+    found = []
+    for group in groups:
+        table = np.concatenate([operations[r] for r in group])
+        table[:, 2] = np.searchsorted(multiples, table[:, 2])
+        phase = np.concatenate([phases[r] for r in group])
+        found.append(
+            Stretch(
+                operations=table,
+                turn=np.stack([np.cos(phase), np.sin(phase)], axis=1),
+                readouts=np.concatenate([readouts[r] for r in group]),
+                same_as_before=same[group[0]],
+                again=same[group[-1] + 1],
+            )
+        )
+    return tuple(found)
 
 
 def _alike(repetition: int, *tables: list[NDArray[np.int64]] | list[NDArray[np.float64]]) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..core.errors import InputError
 from ..core.phasors import RealType
 from ..sequence.timeline import Timeline
-from .program import Program
+from .program import Program, Stretch
 from .pulse_maps import Relaxation, ideal_maps, real_maps
 
 
@@ -61,8 +61,7 @@ class _Walker:
         self.interval[plan.spoiled] = 0
         self.interval_e1 = np.exp(-plan.intervals[:, 0] * spin.r1).astype(dtype)
         self.sample = _decay_phasors(plan.samples, z, spin, dtype)
-        self.multiples = sorted({int(n) for ops in plan.operations for n in ops[:, 2]})
-        turning = np.exp(-1j * np.outer(self.multiples, 2 * np.pi * np.arange(phases) / phases))
+        turning = np.exp(-1j * np.outer(plan.multiples, 2 * np.pi * np.arange(phases) / phases))
         self.in_plane = np.ascontiguousarray(np.stack([turning.real, turning.imag], axis=1).astype(dtype))
         self.layers = np.arange(slab.layers + 1, dtype=np.int64) * per_layer
         self.shape = (phases, 3, len(z))
@@ -75,29 +74,25 @@ class _Walker:
             state[:, component] = 1
         return state
 
-    def walk(
-        self, state: NDArray[Any], ops: NDArray[np.int64], phases: NDArray[np.float64], readouts: int
-    ) -> NDArray[np.complex128]:
-        """Carry the state, in place, through one repetition; return its (readout, layer, phi) responses."""
+    def walk(self, state: NDArray[Any], stretch: Stretch) -> NDArray[np.complex128]:
+        """Carry the state, in place, through some repetitions; return its (readout, layer, phi) responses."""
         from ._kernels import bloch as kernels
 
         play: Any = kernels.walk
-        table = ops.copy()
-        table[:, 2] = np.searchsorted(self.multiples, ops[:, 2])
-        turn = np.stack([np.cos(phases), np.sin(phases)], axis=1).astype(self.dtype)
-        out: NDArray[Any] = np.zeros((readouts, len(self.layers) - 1, 2, self.shape[0]), self.dtype)
-        tables = (self.maps, self.interval, self.interval_e1, self.sample, table, turn, self.in_plane, self.layers)
-        play(state, *tables, self.dtype(1), out)
+        turn = stretch.turn.astype(self.dtype)
+        out: NDArray[Any] = np.zeros((len(stretch.readouts), len(self.layers) - 1, 2, self.shape[0]), self.dtype)
+        tables = (self.maps, self.interval, self.interval_e1, self.sample, stretch.operations, turn)
+        play(state, *tables, self.in_plane, self.layers, self.dtype(1), out)
         return np.asarray(out[:, :, 0].astype(np.float64) + 1j * out[:, :, 1])
 
-    def fixed_point(self, ops: NDArray[np.int64], phases: NDArray[np.float64], readouts: int) -> NDArray[Any]:
+    def fixed_point(self, period: Stretch) -> NDArray[Any]:
         """Return the state that one repetition carries into itself."""
         rest = self.state(None)
-        self.walk(rest, ops, phases, readouts)
+        self.walk(rest, period)
         columns = []
         for component in range(3):
             state = self.state(component)
-            self.walk(state, ops, phases, readouts)
+            self.walk(state, period)
             columns.append((state - rest).astype(np.float64))
         matrix = np.stack(columns, axis=-1).transpose(0, 2, 1, 3)  # (phi, z, to, from)
         constant = rest.astype(np.float64).transpose(0, 2, 1)[..., None]
@@ -136,18 +131,16 @@ def _transient(walker: _Walker, plan: Program, row: NDArray[np.int64], steady: f
     state = walker.state(2)
     found: list[NDArray[np.complex128]] = []
     count, settled, last_rows = 0, False, np.zeros(0, dtype=np.int64)
-    for repetition, ops in enumerate(plan.operations):
-        readouts = plan.readouts[repetition]
-        if settled and plan.same_as_before[repetition]:
-            row[readouts] = last_rows
+    for stretch in plan.stretches:
+        if settled and stretch.same_as_before:
+            row[stretch.readouts] = last_rows
             continue
-        again = repetition + 1 < len(plan.operations) and plan.same_as_before[repetition + 1]
-        before = state.copy() if again else None
-        found.append(walker.walk(state, ops, plan.phases[repetition], len(readouts)))
+        before = state.copy() if stretch.again else None
+        found.append(walker.walk(state, stretch))
         settled = before is not None and bool(np.abs(state - before).max() <= steady)
-        last_rows = count + np.arange(len(readouts))
-        row[readouts] = last_rows
-        count += len(readouts)
+        last_rows = count + np.arange(len(stretch.readouts))
+        row[stretch.readouts] = last_rows
+        count += len(stretch.readouts)
     return np.concatenate(found)
 
 
@@ -156,11 +149,9 @@ def _periodic(walker: _Walker, plan: Program, row: NDArray[np.int64]) -> NDArray
     period = plan.period()
     if isinstance(period, str):
         raise InputError(f"there is no periodic state: {period}; start from equilibrium", key="start")
-    ops, phases = period
-    readouts = max(len(r) for r in plan.readouts)
     for rows in plan.readouts:
         row[rows] = np.arange(len(rows))
-    return walker.walk(walker.fixed_point(ops, phases, readouts), ops, phases, readouts)
+    return walker.walk(walker.fixed_point(period), period)
 
 
 def _decay_phasors(
