@@ -23,7 +23,7 @@ SECOND = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 """Elements of a symmetric tensor of second order: xx, yy, zz, xy, xz, yz."""
 FOURTH = tuple(itertools.combinations_with_replacement(range(3), 4))
 """Elements of a totally symmetric tensor of fourth order: xxxx, xxxy, xxxz, xxyy, ..., zzzz."""
-POLAR, CIRCLE = 24, 32
+POLAR, CIRCLE = 12, 32
 """Nodes of the mean over half the sphere from pole to equator, and around it; of the circle half as many."""
 
 
@@ -89,7 +89,7 @@ def mixed(fractions: Array, tensors: Array) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=1)
 def sphere() -> tuple[Array, Array]:
-    """Return (n, 3) unit vectors over half the sphere and their weights, exact for even polynomials up to degree 31."""
+    """Return (n, 3) unit vectors over half the sphere and their weights, exact for even polynomials up to degree 23."""
     node, weight = np.polynomial.legendre.leggauss(2 * POLAR)
     upper = node > 0
     z, turns = node[upper], 2 * np.pi * (np.arange(CIRCLE) + 0.5) / CIRCLE

@@ -51,6 +51,10 @@ class Column:
     """Whether zero is allowed."""
     signed: bool = False
     """Whether values below zero are allowed."""
+    least: float = 0.0
+    """Smallest value that the largest of a scan could have; below it the unit is probably wrong."""
+    smaller: str = ""
+    """The unit that such small values were probably written in."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -58,6 +58,12 @@ def _check_column(column: Column, values: NDArray[np.float64], images: int) -> N
             f"{column.description} of image {index} is {values[index]:g} {column.unit}; it must be finite and {limit}",
             key=column.name,
         )
+    if values.max() < column.least:
+        raise InputError(
+            f"the largest {column.description}, {values.max():g} {column.unit}, looks like {column.smaller}; "
+            f"the contrast table is in {column.unit}, and its largest value is at least {column.least:g}",
+            key=column.name,
+        )
     if values.max() > column.plausible:
         raise InputError(
             f"{column.description} of {values.max():g} {column.unit} looks like {column.mistaken}; "

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..core.acquisition import Acquisition
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..phantom.diffusion import compartments
 from ..phantom.phantom import Phantom
 from ..phantom.spins import Spins
 from ..phantom.tissue import Tissue
@@ -56,6 +57,7 @@ class Probe(Phantom):
             offset=np.full(count, float(np.mean(self.offset) if isinstance(self.offset, float) else 0.0)),
             b1=np.full(count, float(self.b1) if isinstance(self.b1, float | int) else 1.0),
             pools=(self.tissues[0].pools(self.field),),
+            diffusion=(compartments(self.tissues[0], self.field),),
             tissues=(self.tissues[0].name,),
         )
 

@@ -27,6 +27,7 @@ from .cuda import device_name, on_cuda
 from .diffusion import Diffusing
 from .in_plane import contrast_weights, in_plane_error
 from .job import Job
+from .lobes import without_lobes
 from .object_cells import aliased_spoilers, outside_field_of_view, sampling_grid
 from .options import Bloch, Progress
 from .receiver import acquisition, check_readouts
@@ -46,7 +47,7 @@ def run_bloch(
     """Simulate a scan of a phantom; return noise-free raw data, in m^3 of proton density 1."""
     check_readouts(timeline)
     task = task_of(timeline, phantom, engine, threads, progress, coils)
-    slab = task.slab
+    timeline, slab = task.timeline, task.slab
     alike = phantom.uniform_through(timeline.encoding.grid, slab.spacing[2] * slab.shape[0])
     sections = sections_of(timeline, slab, engine, alike)
     if len(sections) > 1 and engine.reuse and engine.device == "cpu":
@@ -76,15 +77,17 @@ def task_of(
     coils: Coils | None,
 ) -> Task:
     """Return what is asked for, with the cells of the slab that it takes."""
+    diffusing = Diffusing(timeline=timeline, accuracy=engine.accuracy, wanted=engine.diffuse)
+    moving = bool(phantom.motion)
     return Task(
-        timeline=timeline,
+        timeline=timeline if moving or not timeline.knots else without_lobes(timeline, diffusing.weighting()),
         phantom=phantom,
         engine=engine,
         workers=threads or os.cpu_count() or 1,
         progress=progress,
         coils=coils,
         slab=sampling_grid(timeline, phantom, engine),
-        diffusing=Diffusing(timeline=timeline, accuracy=engine.accuracy, wanted=engine.diffuse),
+        diffusing=diffusing,
     )
 
 

@@ -126,6 +126,11 @@ class Diffusing:
     loss: float = 0.0
     """The largest that is taken."""
 
+    def weighting(self) -> Weighting:
+        """Return the diffusion weighting of the scan."""
+        self.weight = self.weight or weighting(self.timeline)
+        return self.weight
+
     def left(self, spins: Spins, tissue: int) -> Array | None:
         """Return what is left of the water of a tissue, (readout,); None where nothing is taken."""
         if tissue not in self.known:
@@ -141,7 +146,7 @@ class Diffusing:
         """Return what diffusion takes of a tissue; None where it is not known, or the gradients are not."""
         if not self.timeline.knots:
             return None
-        self.weight = weight = self.weight or weighting(self.timeline)
+        weight = self.weighting()
         found = spins.diffusion[tissue]
         if not found:
             if weight.largest > WEIGHTED:

@@ -24,6 +24,7 @@ class Voxels:
     """The stored object: every cell takes tissue and field of the voxel in which it lies."""
 
     name = "voxels"
+    motion = ()
 
     def extent(self, grid):
         edge = np.array([11.4, 11.4, 0.5]) * VOXEL

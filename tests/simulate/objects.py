@@ -115,6 +115,7 @@ class Box:
     b1: float = 1.0
     centre: tuple = (0.0, 0.0)
     name: str = "box"
+    motion: tuple = ()
 
     def extent(self, grid):
         half = np.array([*self.size, np.inf]) / 2

@@ -18,6 +18,7 @@ from mrsim.sequence.families.multi_echo_spin_echo import MultiEchoSpinEcho
 from mrsim.sequence.scanner import Scanner
 from mrsim.simulate import Bloch, Pathways, simulate
 from mrsim.simulate.diffusion import weighting
+from mrsim.simulate.lobes import without_lobes
 
 SCANNER = Scanner.preset("3T")
 TENSOR = 1e-9 * np.array([[1.6, 0.2, 0.1], [0.2, 1.1, -0.1], [0.1, -0.1, 0.9]])
@@ -164,3 +165,35 @@ def test_pathways_leaves_walls_to_bloch(weighted):
     phantom = box(Compartment(fraction=1.0, tensor=2e-9 * np.eye(3), walls=walls))
     with pytest.raises(InputError, match="Bloch engine"):
         simulate(weighted, phantom, Pathways(profile="ideal"), threads=1)
+
+
+def test_lobes_that_refocus_do_not_matter_to_the_echo(weighted):
+    """Without their winding every direction plays what b = 0 plays, and the echo of ideal pulses is the same."""
+    short = without_lobes(weighted, weighting(weighted))
+    assert np.abs(short.moment).max() < 0.2 * np.abs(weighted.moment).max()
+    spins = np.random.default_rng(5).uniform(-0.01, 0.01, (50, 3))
+    for line in (0, 20, 30):
+        assert phase(short, spins, line) == pytest.approx(phase(weighted, spins, line), abs=1e-6)
+
+
+def phase(timeline, places, readout):
+    """Return the (place,) phase, cycles, of the intended echo at a window's start by walking the moments."""
+    wound = np.zeros(3)
+    for kind, event, moment in zip(timeline.kind, timeline.event, timeline.moment, strict=True):
+        use = timeline.pulses[event].use if kind == 1 else ""
+        if use == "excitation":
+            wound = moment / 2
+        elif use == "refocusing":
+            wound = -(wound + moment / 2) + moment / 2
+        elif kind == 2 and event == readout:
+            return places @ wound
+        else:
+            wound = wound + moment
+    raise AssertionError
+
+
+def test_many_directions_share_one_slice_response():
+    protocol = DiffusionEpi(matrix=(8, 8), fov=(0.032, 0.032), b=(0.0, 600e6), directions=6, tr=1.5)
+    phantom = box(Compartment(fraction=1.0, tensor=TENSOR))
+    raw = simulate(discretize(protocol.build(SCANNER)), phantom, Bloch(ideal_slice=True), threads=1)
+    assert raw.history["reuse"] == "through the slice"
