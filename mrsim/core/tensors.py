@@ -127,11 +127,14 @@ def kurtosis(tensor: Array, fourth: Array) -> dict[str, Array]:
     ring = axes[:, None, :, 1] * np.cos(turns)[:, None] + axes[:, None, :, 0] * np.sin(turns)[:, None]
     radial = np.mean(_local(ring, tensor, fourth), axis=1)
     axial = _local(axes[:, None, :, 2], tensor, fourth)[:, 0]
-    md = tensor[:, :3].mean(axis=1)
-    doubled = np.array([multiplicity(e) for e in FOURTH])
+    return {"mk": mean, "ak": axial, "rk": radial, "mkt": mean_of_tensor(tensor, fourth)}
+
+
+def mean_of_tensor(tensor: Array, fourth: Array) -> Array:
+    """Return the (voxel,) mean of the kurtosis tensor over the sphere, over MD squared; arguments as in `kurtosis`."""
     # the mean of n_i n_j n_k n_l over the sphere: (d_ij d_kl + d_ik d_jl + d_il d_jk) / 15
-    share = np.array([_isotropic(e) for e in FOURTH]) * doubled
-    return {"mk": mean, "ak": axial, "rk": radial, "mkt": _ratio(fourth @ share, md)}
+    share = np.array([multiplicity(e) * _isotropic(e) for e in FOURTH])
+    return _ratio(fourth @ share, tensor[:, :3].mean(axis=1))
 
 
 def _isotropic(element: tuple[int, ...]) -> float:

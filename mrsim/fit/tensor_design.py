@@ -78,12 +78,19 @@ def design(contrast: Mapping[str, Array], kurtosis: bool) -> Array:
     return found
 
 
-def _check_rank(columns: Array, matrix: Array) -> None:
+def determined(columns: Array) -> bool:
+    """Return whether images determine every parameter of a (n, parameter) design."""
+    return bool(len(columns) >= columns.shape[1] and _rank(columns) == columns.shape[1])
+
+
+def _rank(columns: Array) -> int:
     length = np.linalg.norm(columns, axis=0)
-    scaled = columns / np.where(length > 0, length, 1.0)
-    singular = np.linalg.svd(scaled, compute_uv=False)
-    rank = int(np.sum(singular > RANK * singular[0]))
-    wanted = columns.shape[1]
+    singular = np.linalg.svd(columns / np.where(length > 0, length, 1.0), compute_uv=False)
+    return int(np.sum(singular > RANK * singular[0]))
+
+
+def _check_rank(columns: Array, matrix: Array) -> None:
+    rank, wanted = _rank(columns), columns.shape[1]
     if rank == wanted:
         return
     trace = np.trace(matrix, axis1=1, axis2=2)

@@ -9,6 +9,7 @@ from mrsim.fit.model import Model
 from mrsim.fit.models import MODELS, find_model
 from mrsim.fit.signal import jacobian, resolve_options, signal
 from mrsim.fit.solve import solve
+from mrsim.sequence.directions import repelled
 from mrsim.sequence.protocol import load_protocol
 from mrsim.sequence.scanner import Scanner
 
@@ -39,6 +40,15 @@ CONTRASTS = {
     "mtr": {"mt": np.array([0.0, 1.0])},
 }  # fmt: skip
 CONTRASTS["mrf-fisp-b1"] = CONTRASTS["mrf-fisp"]
+SPREAD = repelled(15).T
+DIRECTED = {
+    "b": np.repeat([0.0, 1e9, 2e9], [1, 15, 15]),
+    **{f"direction_{a}": np.concatenate([[0.0], row, row]) for a, row in zip("xyz", SPREAD, strict=True)},
+}
+TENSOR = {"d_xx": 1.6e-9, "d_yy": 1.2e-9, "d_zz": 0.9e-9, "d_xy": 0.1e-9, "d_xz": -0.2e-9, "d_yz": 0.05e-9}
+ISOTROPIC = {"xxxx": 1.0, "yyyy": 1.0, "zzzz": 1.0, "xxyy": 1 / 3, "xxzz": 1 / 3, "yyzz": 1 / 3}
+"""Of a kurtosis that is alike in all directions."""
+PERFUSED = {"m0": 0.9, "f": 0.1, "d": 1.2e-9, "d_star": 1.5e-8}
 
 
 def _sheet(model):
@@ -54,6 +64,14 @@ def _example(model):
     values = {"m0": 0.9, "pd": 0.8, "t1": 0.9, "t2": 0.08, "t2_star": 0.03, "offset": 0.05, "b1": 0.8}
     values |= {"phase": 0.6, "off_resonance": 20.0, "pdff": 0.3, "r2_star": 40.0}
     values |= {"t1_rho": 0.07, "mtr": 0.3, "mt_saturation": 0.02}
+    if model.name.startswith(("dti", "dki")):
+        names = [p.name for p in model.parameters if p.name.startswith("v_")]
+        fourth = {name: 0.6e-18 * ISOTROPIC.get("".join(sorted(name[2:])), 0.05) for name in names}
+        return {"m0": 0.9} | TENSOR | fourth, DIRECTED
+    if "b" in {column.name for column in model.contrast}:
+        b = {"b": np.array([0.0, 20, 50, 80, 150, 250, 400, 600, 800, 1000]) * 1e6}
+        decay = PERFUSED | {"adc": 1.1e-9, "k": 0.7, "ddc": 1.2e-9, "stretch": 0.8}
+        return {p.name: decay[p.name] for p in model.parameters}, b
     if model.name in CONTRASTS:
         return {p.name: values[p.name] for p in model.parameters}, CONTRASTS[model.name]
     te = np.linspace(0.008, 0.128, 12)
@@ -208,7 +226,7 @@ def test_model_is_linear_and_homogeneous_where_it_says_so(model):
 def test_model_is_described(model):
     assert model.title
     assert model.reference
-    assert {p.unit for p in model.parameters} <= {"s", "", "Hz", "1/s", "rad"}
+    assert {p.unit for p in model.parameters} <= {"s", "", "Hz", "1/s", "rad", "m^2/s", "m^4/s^2"}
     assert all(p.lower < p.upper for p in model.parameters)
     assert set(model.constant) <= {column.name for column in model.contrast}
     text = equation(model)

@@ -16,7 +16,7 @@ SWEEPS = 8
 
 
 @njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
-def solve_packed(gram, right, least, inverse, solution, regular):  # noqa: PLR0912
+def solve_packed(gram, right, least, inverse, solution, regular):
     """Solve gram x = right for every system and invert it.
 
     gram, inverse : (packed, system); right, solution : (p, system); regular : (system,) bool, False where a pivot falls
@@ -132,3 +132,84 @@ def eigen(tensor, values, vectors):
         for r in range(3):
             vectors[r, 0, s], vectors[r, 1, s], vectors[r, 2, s] = v[r, first], v[r, middle], v[r, last]
         values[0, s], values[1, s], values[2, s] = a[first, first], a[middle, middle], a[last, last]
+
+
+@njit(nogil=True, cache=True)
+def hildreth(point, rows, turned, broken, sweeps):
+    """Move a free optimum to that within rows @ x <= 0: multipliers of the dual, raised one after another.
+
+    point : (p,), changed; rows : (m, p); turned : (m, p) rows @ inverse of the programme's matrix.
+    """
+    m, p = rows.shape
+    multiplier, size = np.zeros(m), np.zeros(m)
+    for i in range(m):
+        for k in range(p):
+            size[i] += turned[i, k] * rows[i, k]
+    for _ in range(sweeps):
+        worst = 0.0
+        for i in range(m):
+            over = 0.0
+            for k in range(p):
+                over += rows[i, k] * point[k]
+            if over > worst:
+                worst = over
+            change = max(over / size[i], -multiplier[i])
+            if change != 0.0:
+                multiplier[i] += change
+                for k in range(p):
+                    point[k] -= change * turned[i, k]
+        if worst <= broken:
+            break
+    return point
+
+
+@njit(nogil=True, cache=True, fastmath={"contract", "nsz", "reassoc"})
+def kurtosis_scalars(tensor, fourth, vectors, second_table, fourth_table, weights, turns, out):
+    """Find mean, axial and radial kurtosis of tensors.
+
+    tensor : (system, 6); fourth : (system, 15); vectors : (3, 3, system) eigenvectors, ascending; second_table,
+    fourth_table : (6, direction), (15, direction) monomials over the sphere; weights : (direction,); turns : (2, k)
+    cosines and sines around the circle; out : (3, system). NaN where a direction does not diffuse.
+    """
+    directions = len(weights)
+    d, v = np.empty(directions), np.empty(directions)
+    for s in range(tensor.shape[0]):
+        for n in range(directions):
+            d[n], v[n] = 0.0, 0.0
+        for e in range(6):
+            for n in range(directions):
+                d[n] += tensor[s, e] * second_table[e, n]
+        for e in range(15):
+            for n in range(directions):
+                v[n] += fourth[s, e] * fourth_table[e, n]
+        total, least = 0.0, d[0]
+        for n in range(directions):
+            total += weights[n] * v[n] / (d[n] * d[n])
+            least = min(least, d[n])
+        out[0, s] = total if least > 0.0 else math.nan
+        out[1, s] = _along(tensor, fourth, s, vectors[0, 2, s], vectors[1, 2, s], vectors[2, 2, s])
+        total = 0.0
+        for k in range(turns.shape[1]):
+            c, sn = turns[0, k], turns[1, k]
+            x = c * vectors[0, 1, s] + sn * vectors[0, 0, s]
+            y = c * vectors[1, 1, s] + sn * vectors[1, 0, s]
+            z = c * vectors[2, 1, s] + sn * vectors[2, 0, s]
+            total += _along(tensor, fourth, s, x, y, z)
+        out[2, s] = total / turns.shape[1]
+
+
+@njit(nogil=True, cache=True)
+def _along(tensor, fourth, s, x, y, z):
+    """Return the kurtosis along one direction; elements in the order of `core.tensors`."""
+    d = (
+        tensor[s, 0] * x * x + tensor[s, 1] * y * y + tensor[s, 2] * z * z
+        + 2 * (tensor[s, 3] * x * y + tensor[s, 4] * x * z + tensor[s, 5] * y * z)
+    )  # fmt: skip
+    if not d > 0.0:
+        return math.nan
+    f = fourth[s]
+    xx, yy, zz = x * x, y * y, z * z
+    v = f[0] * xx * xx + 4 * xx * x * (f[1] * y + f[2] * z) + 6 * xx * (f[3] * yy + 2 * f[4] * y * z + f[5] * zz)
+    v += 4 * x * (f[6] * yy * y + 3 * f[7] * yy * z + 3 * f[8] * y * zz + f[9] * zz * z)
+    v += f[10] * yy * yy + 4 * f[11] * yy * y * z + 6 * f[12] * yy * zz + 4 * f[13] * y * zz * z + f[14] * zz * zz
+    return v / (d * d)

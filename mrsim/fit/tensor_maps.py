@@ -1,0 +1,131 @@
+"""What follows from fitted tensors, with standard errors by propagation, and the maps' description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.tensors import CIRCLE, FOURTH, SECOND, fractional_anisotropy, mean_of_tensor, monomials, sphere
+from .log_linear import Found
+from .method import CONVERGED, SINGULAR, Method, Solution
+from .model import INFINITE, Parameter
+from .tensor_design import UNIT
+
+Array = NDArray[np.float64]
+AXES = "xyz"
+
+
+def _element(name: str, unit: str, symbol: str, meaning: str, size: float) -> Parameter:
+    grid = (size, 10 * size, 2)
+    return Parameter(
+        name=name, unit=unit, symbol=symbol, description=meaning, lower=-INFINITE, upper=INFINITE, grid=grid
+    )
+
+
+def _derived(name: str, unit: str, symbol: str, meaning: str) -> Parameter:
+    return Parameter(name=name, unit=unit, symbol=symbol, description=meaning, lower=-INFINITE, upper=INFINITE)
+
+
+TENSOR = tuple(
+    _element(f"d_{AXES[i]}{AXES[j]}", "m^2/s", f"D_{{{AXES[i]}{AXES[j]}}}", "element of the diffusion tensor", 1e-10)
+    for i, j in SECOND
+)
+FOURTH_NAMES = tuple("".join(AXES[i] for i in element) for element in FOURTH)
+KURTOSIS = tuple(
+    _element(f"v_{name}", "m^4/s^2", f"V_{{{name}}}", "element of the kurtosis tensor times MD squared", 1e-19)
+    for name in FOURTH_NAMES
+)
+MD = _derived("md", "m^2/s", r"\bar D", "mean diffusivity")
+FA = _derived("fa", "", r"\mathrm{FA}", "fractional anisotropy")
+AD = _derived("ad", "m^2/s", r"D_\parallel", "axial diffusivity: the largest eigenvalue")
+RD = _derived("rd", "m^2/s", r"D_\perp", "radial diffusivity: the mean of the other two")
+V1 = tuple(_derived(f"v1_{a}", "", rf"v_{{1,{a}}}", f"{a} of the first eigenvector, grid axes") for a in AXES)
+COLOUR = tuple(
+    _derived(f"colour_{a}", "", rf"c_{a}", f"fractional anisotropy times |{a}| of the first eigenvector") for a in AXES
+)
+SCALARS = (MD, FA, AD, RD, *V1, *COLOUR)
+MK = _derived("mk", "", r"\bar K", "mean kurtosis")
+AK = _derived("ak", "", r"K_\parallel", "axial kurtosis")
+RK = _derived("rk", "", r"K_\perp", "radial kurtosis")
+MKT = _derived("mkt", "", r"\bar W", "mean of the kurtosis tensor")
+KURTOSES = (MK, AK, RK, MKT)
+SIZE = {"m^2/s": 1 / UNIT, "m^4/s^2": 1 / UNIT**2, "": 1.0}
+
+
+def write(method: Method, solution: Solution, found: Found, part: slice) -> None:
+    """Write one chunk of a tensor fit into a solution: parameters, scalars and their errors for unit noise."""
+    held = solution.status[part] == CONVERGED
+    solution.status[part] = np.where(held, found.status, solution.status[part])
+    good = np.flatnonzero(held & (found.status != SINGULAR))
+    beta, packed = (found.beta, found.covariance) if len(good) == len(held) else (
+        np.ascontiguousarray(found.beta[:, good]), found.covariance[:, good]
+    )  # fmt: skip
+    p, voxels = len(beta), good + part.start
+    at = np.arange(p)
+    size = np.array([SIZE[parameter.unit] for parameter in method.parameters])[:, None]
+    values, errors = beta * size, np.sqrt(packed[at * (at + 3) // 2]) * size
+    values[0] = np.exp(beta[0])
+    errors[0] *= values[0]
+    scalars, spread, vectors = _scalars(beta[1:7], packed)
+    last = p + len(scalars)
+    solution.values[:p, voxels], solution.unit_errors[:p, voxels] = values, errors
+    solution.values[p:last, voxels], solution.unit_errors[p:last, voxels] = scalars, spread
+    if p > 7:
+        solution.values[last:, voxels] = _kurtoses(beta[1:7], beta[7:], vectors)
+    solution.cost[voxels], solution.rounds[voxels] = found.cost[good], found.rounds[good]
+
+
+def _scalars(tensor: Array, packed: Array) -> tuple[Array, Array, Array]:
+    """Return (10, voxel) scalars of (6, voxel) tensors, SI, their errors, and the eigenvectors.
+
+    Colours and directions have no errors.
+    """
+    from ._kernels.normal import eigen
+
+    voxels = tensor.shape[1]
+    values, vectors = np.empty((3, voxels)), np.empty((3, 3, voxels))
+    eigen(np.ascontiguousarray(tensor), values, vectors)
+    first = vectors[:, 2]
+    first = first * np.where(first[2] + 1e-6 * first[1] + 1e-12 * first[0] < 0, -1.0, 1.0)
+    md, fa = values.mean(axis=0), fractional_anisotropy(values.T)
+    scalars = np.stack([md / UNIT, fa, values[2] / UNIT, values[:2].mean(axis=0) / UNIT, *first, *(fa * np.abs(first))])
+    error = np.full_like(scalars, np.nan)
+    trace, doubled = np.array([1.0, 1, 1, 0, 0, 0]), np.array([1.0, 1, 1, 2, 2, 2])[:, None]
+    mean_slope = np.repeat(trace[:, None] / 3, voxels, axis=1)
+    # FA^2 = 3/2 (1 - tr(D)^2 / (3 |D|^2))
+    power, whole = np.sum(doubled * tensor**2, axis=0), 3 * md
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = (whole**2 * doubled * tensor / power - whole * trace[:, None]) / (2 * fa * power)
+    axial = doubled * np.stack([first[i] * first[j] for i, j in SECOND])
+    radial = (trace[:, None] - axial) / 2
+    for row, (gradient, unit) in enumerate(((mean_slope, UNIT), (slope, 1.0), (axial, UNIT), (radial, UNIT))):
+        error[row] = np.sqrt(_variance(gradient, packed, 1)) / unit
+    return scalars, error, vectors
+
+
+def _variance(gradient: Array, packed: Array, first: int) -> Array:
+    """Return the (voxel,) variance of a function of the parameters from `first` on, of (k, voxel) derivatives."""
+    total = np.zeros(gradient.shape[1])
+    for i in range(len(gradient)):
+        for j in range(i + 1):
+            at = (i + first) * (i + first + 1) // 2 + j + first
+            total += (1 if i == j else 2) * gradient[i] * gradient[j] * packed[at]
+    return np.maximum(total, 0.0)
+
+
+def _kurtoses(tensor: Array, fourth: Array, vectors: Array) -> Array:
+    """Return (4, voxel) mean, axial and radial kurtosis and the mean of the tensor; see `core.tensors.kurtosis`."""
+    from ._kernels import normal
+
+    kurtosis_scalars: Any = normal.kurtosis_scalars
+    directions, weights = sphere()
+    angle = np.pi * np.arange(CIRCLE // 2) / (CIRCLE // 2)
+    tables = [np.ascontiguousarray(monomials(directions, elements).T) for elements in (SECOND, FOURTH)]
+    found = np.empty((4, tensor.shape[1]))
+    rows = np.ascontiguousarray(tensor.T), np.ascontiguousarray(fourth.T)
+    turns = np.stack([np.cos(angle), np.sin(angle)])
+    kurtosis_scalars(*rows, vectors, *tables, np.ascontiguousarray(weights), turns, found)
+    found[3] = mean_of_tensor(rows[0], rows[1])
+    return found

@@ -1,0 +1,381 @@
+"""Diffusion fits against published noise tables, dipy, closed forms and bad input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mrsim.core.errors import InputError
+from mrsim.core.grid import Grid
+from mrsim.core.images import Images
+from mrsim.core.tensors import FOURTH, SECOND, kurtosis, mixed, monomials, prolate
+from mrsim.fit.crlb import crlb
+from mrsim.fit.fit import fit
+from mrsim.sequence.directions import repelled
+
+
+def table(shells, directions):
+    """One image without weighting for b = 0, one per direction for every other value, s/mm^2."""
+    rows = [(b, n) for b in shells for n in (directions if b else np.zeros((1, 3)))]
+    n = np.array([row[1] for row in rows])
+    columns = {f"direction_{axis}": n[:, i] for i, axis in enumerate("xyz")}
+    return {"b": np.array([row[0] * 1e6 for row in rows]), **columns}
+
+
+def signal_of(contrast, tensor):
+    n = np.stack([contrast[f"direction_{axis}"] for axis in "xyz"], axis=1)
+    return np.exp(-contrast["b"] * np.einsum("ni,ij,nj->n", n, tensor, n))
+
+
+def images(contrast, data, sigma=1e-9):
+    """Images of (n, voxel) data."""
+    whole = np.asarray(data, dtype=np.complex128)[:, None, None, :]
+    grid = Grid(shape=(1, 1, whole.shape[-1]), spacing=(1e-3, 1e-3, 1e-3))
+    return Images(data=whole, grid=grid, contrast=contrast, sigma=np.full((1, 1, 1, 1), sigma), noisy=sigma > 1e-8)
+
+
+def noisy(signal, snr, voxels, seed=1):
+    rng = np.random.default_rng(seed)
+    shape = (len(signal), voxels)
+    return np.abs(signal[:, None] + (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)) / snr)
+
+
+def fibonacci(count):
+    """Points of a golden spiral over half the sphere."""
+    i = np.arange(count) + 0.5
+    z, turn = 1 - i / count, np.pi * (1 + np.sqrt(5)) * i
+    across = np.sqrt(1 - z**2)
+    return np.stack([across * np.cos(turn), across * np.sin(turn), z], axis=1)
+
+
+OBLIQUE = np.array([0.48, 0.6, 0.64])
+DTI = table((0, 600), repelled(12))
+
+
+@pytest.mark.parametrize("name", ["dti-ols", "dti-wls", "dti-irls", "dti-nlls", "dti-positive"])
+def test_tensor_without_noise_is_recovered(name):
+    maps = fit(images(DTI, 0.8 * signal_of(DTI, prolate(1.54e-9, 0.28, OBLIQUE))[:, None]), name)
+    assert maps.values["md"].item() == pytest.approx(1.54e-9, rel=1e-8)
+    assert maps.values["fa"].item() == pytest.approx(0.28, abs=1e-8)
+    first = np.array([maps.values[f"v1_{axis}"].item() for axis in "xyz"])
+    assert abs(first @ OBLIQUE) == pytest.approx(1.0, abs=1e-10)
+    assert maps.values["colour_x"].item() == pytest.approx(0.28 * OBLIQUE[0], abs=1e-7)
+    d = 0.28 / np.sqrt(3 - 2 * 0.28**2)
+    assert maps.values["ad"].item() == pytest.approx(1.54e-9 * (1 + 2 * d), rel=1e-8)
+    assert maps.values["rd"].item() == pytest.approx(1.54e-9 * (1 - d), rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("md", "fa", "count", "snr", "expected"),
+    [
+        (1.5, 0.0, 6, 10, 0.469), (1.5, 0.0, 6, 50, 0.101), (1.5, 0.0, 30, 20, 0.103), (1.54, 0.28, 6, 20, 0.362),
+        (1.29, 0.28, 6, 10, 0.522), (1.29, 0.28, 30, 15, 0.304), (1.29, 0.37, 30, 10, 0.411),
+    ],
+)  # fmt: skip
+def test_noise_lifts_fractional_anisotropy_as_published(md, fa, count, snr, expected):
+    # physics.md B-9; its six directions are those of a golden spiral over half the sphere
+    contrast = table((0, 600), fibonacci(6) if count == 6 else repelled(count))
+    data = noisy(signal_of(contrast, prolate(md * 1e-9, fa, np.array([0.0, 0.0, 1.0]))), snr, 6000)
+    maps = fit(images(contrast, data, 1 / snr), "dti-wls")
+    assert maps.values["fa"].mean() == pytest.approx(expected, abs=0.01)
+    assert maps.values["md"].mean() == pytest.approx(md * 1e-9, rel=0.015)
+
+
+def test_standard_errors_of_a_tensor_are_its_scatter_and_the_bound():
+    data = noisy(signal_of(DTI, prolate(1.5e-9, 0.4, OBLIQUE)), 60, 8000)
+    truth = {"m0": 1.0} | {f"d_{'xyz'[i]}{'xyz'[j]}": prolate(1.5e-9, 0.4, OBLIQUE)[i, j] for i, j in SECOND}
+    bound = crlb("dti-nlls", truth, DTI, 1 / 60)
+    for name in ("dti-ols", "dti-wls", "dti-nlls"):
+        maps = fit(images(DTI, data, 1 / 60), name)
+        for scalar in ("md", "fa", "ad", "rd", "d_xx"):
+            scatter = maps.values[scalar].std()
+            # 8,000 voxels know a standard deviation to 0.8 %; the errors are of first order in the noise
+            assert np.median(maps.errors[scalar]) == pytest.approx(scatter, rel=0.05)
+    assert maps.values["d_xx"].std() == pytest.approx(bound["d_xx"], rel=0.04)
+
+
+def test_robust_fit_survives_a_spoilt_image():
+    data = noisy(signal_of(DTI, prolate(1.5e-9, 0.3, OBLIQUE)), 100, 400)
+    data[5] *= 0.4
+    plain, robust = (fit(images(DTI, data, 0.01), name).values["fa"].mean() for name in ("dti-wls", "dti-irls"))
+    assert abs(plain - 0.3) > 0.1
+    assert robust == pytest.approx(0.3, abs=0.02)
+
+
+def test_positive_tensor_has_no_negative_eigenvalue_and_the_least_misfit():
+    from scipy.optimize import minimize
+
+    data = noisy(signal_of(DTI, prolate(0.7e-9, 0.95, OBLIQUE)), 8, 60)
+    free, kept = (fit(images(DTI, data, 1 / 8), name) for name in ("dti-nlls", "dti-positive"))
+    least = [np.linalg.eigvalsh(_matrices(maps))[:, 0] for maps in (free, kept)]
+    assert (least[0] < 0).sum() > 5
+    assert least[1].min() > -1e-15
+    voxel = int(np.argmin(least[0]))
+    n = np.stack([DTI[f"direction_{axis}"] for axis in "xyz"], axis=1)
+
+    def misfit(point):
+        low = np.zeros((3, 3))
+        low[np.tril_indices(3)] = point[1:]
+        exponent = DTI["b"] * 1e-9 * np.einsum("ni,ij,nj->n", n, low @ low.T, n)
+        return np.sum((data[:, voxel] - np.exp(point[0] - exponent)) ** 2)
+
+    starts = [np.array([0.0, a, 0.0, a, 0.0, 0.0, a]) for a in (0.5, 0.8, 1.1)]
+    best = min(minimize(misfit, start, method="BFGS", options={"gtol": 1e-9}).fun for start in starts)
+    found = kept.chi2.ravel()[voxel] * (len(data) - 7) / 64
+    assert found == pytest.approx(best, rel=1e-5)
+
+
+def _matrices(maps):
+    full = np.zeros((maps.values["md"].size, 3, 3))
+    for i, j in SECOND:
+        full[:, i, j] = full[:, j, i] = maps.values[f"d_{'xyz'[i]}{'xyz'[j]}"].ravel()
+    return full
+
+
+DKI = table((0, 700, 1400, 2000), repelled(20))
+
+
+def _kurtotic(md=1.4e-9, fa=0.4, k=0.6, axis=OBLIQUE):
+    """Fractions and tensors of two compartments of the same shape."""
+    s, tensor = np.sqrt(k / 3), prolate(md, fa, axis)
+    return np.array([0.5, 0.5]), np.stack([tensor * (1 + s), tensor * (1 - s)])
+
+
+def test_kurtosis_agrees_with_dipy():
+    dki = pytest.importorskip("dipy.reconst.dki")
+    from dipy.core.gradients import gradient_table
+
+    fractions, tensors = _kurtotic()
+    data = noisy(sum(f * signal_of(DKI, t) for f, t in zip(fractions, tensors, strict=True)), 80, 40)
+    n = np.stack([DKI[f"direction_{axis}"] for axis in "xyz"], axis=1)
+    gradients = gradient_table(DKI["b"] * 1e-6, bvecs=n)
+    for ours, theirs in (("dki-ols", "OLS"), ("dki-wls", "WLS")):
+        maps, peer = fit(images(DKI, data), ours), dki.DiffusionKurtosisModel(gradients, fit_method=theirs).fit(data.T)
+        wide = {"min_kurtosis": -10, "max_kurtosis": 10}
+        # The same normal equations: equal to round-off.
+        np.testing.assert_allclose(maps.values["md"].ravel(), peer.md * 1e-6, rtol=1e-9)
+        np.testing.assert_allclose(maps.values["fa"].ravel(), peer.fa, atol=1e-9)
+        np.testing.assert_allclose(maps.values["ak"].ravel(), peer.ak(**wide), atol=1e-9)
+        np.testing.assert_allclose(maps.values["mkt"].ravel(), peer.mkt(**wide), atol=1e-9)
+        # dipy's closed forms switch to approximations near equal eigenvalues.
+        np.testing.assert_allclose(maps.values["mk"].ravel(), peer.mk(**wide), atol=0.02)
+        np.testing.assert_allclose(maps.values["rk"].ravel(), peer.rk(**wide), atol=0.01)
+
+
+def test_tensors_agree_with_dipy():
+    dti = pytest.importorskip("dipy.reconst.dti")
+    from dipy.core.gradients import gradient_table
+
+    data = noisy(signal_of(DTI, prolate(1.5e-9, 0.4, OBLIQUE)), 40, 40)
+    n = np.stack([DTI[f"direction_{axis}"] for axis in "xyz"], axis=1)
+    gradients = gradient_table(DTI["b"] * 1e-6, bvecs=n)
+    for ours, theirs, tolerance in (("dti-ols", "OLS", 1e-9), ("dti-wls", "WLS", 1e-9), ("dti-nlls", "NLLS", 2e-5)):
+        maps, peer = fit(images(DTI, data), ours), dti.TensorModel(gradients, fit_method=theirs).fit(data.T)
+        np.testing.assert_allclose(maps.values["md"].ravel(), peer.md * 1e-6, rtol=tolerance)
+        np.testing.assert_allclose(maps.values["fa"].ravel(), peer.fa, atol=tolerance)
+
+
+def test_kurtosis_of_gaussian_compartments_is_exact_at_small_b():
+    fractions, tensors = (
+        np.array([0.3, 0.7]),
+        np.stack([prolate(2.2e-9, 0.2, OBLIQUE), prolate(0.9e-9, 0.5, np.eye(3)[0])]),
+    )
+    mean, fourth = mixed(fractions, tensors)
+    n = fibonacci(12)
+    diffusion, kurtic = monomials(n, SECOND) @ [mean[i, j] for i, j in SECOND], monomials(n, FOURTH) @ fourth
+
+    def slope(b):  # of -ln S over b, whose change with b is -V / 6
+        s = fractions @ np.exp(-b * np.einsum("ni,pij,nj->pn", n, tensors, n))
+        return -np.log(s) / b
+
+    # Richardson's rule: what is left of V is of second order in b
+    found = [-6 * (slope(b) - diffusion) / b for b in (2e6, 1e6)]
+    np.testing.assert_allclose(2 * found[1] - found[0], kurtic, rtol=0.005)
+
+
+def test_kurtosis_of_the_fit_is_the_mean_over_many_directions():
+    fractions, tensors = _kurtotic(fa=0.6)
+    mean, fourth = mixed(fractions, tensors)
+    elements = np.array([mean[i, j] for i, j in SECOND])
+    exact = kurtosis(elements[None], fourth[None])
+    n = fibonacci(20_000)
+    along = monomials(n, FOURTH) @ fourth / (monomials(n, SECOND) @ elements) ** 2
+    assert exact["mk"].item() == pytest.approx(along.mean(), abs=1e-3)
+    assert exact["mk"].item() == pytest.approx(0.6, abs=1e-12)  # K is the same in all directions here
+    pure = np.exp(
+        -DKI["b"] * (monomials(_directions(DKI), SECOND) @ elements)
+        + DKI["b"] ** 2 / 6 * (monomials(_directions(DKI), FOURTH) @ fourth)
+    )
+    maps = fit(images(DKI, pure[:, None]), "dki-wls")
+    for name in ("mk", "ak", "rk", "mkt"):
+        assert maps.values[name].item() == pytest.approx(exact[name].item(), rel=1e-7)
+
+
+def _directions(contrast):
+    return np.stack([contrast[f"direction_{axis}"] for axis in "xyz"], axis=1)
+
+
+def test_constrained_kurtosis_solves_its_quadratic_programme():
+    from scipy.optimize import minimize
+
+    from mrsim.fit.constrained_kurtosis import constraints
+    from mrsim.fit.tensor_design import UNIT, design
+
+    fractions, tensors = _kurtotic(k=0.1)
+    data = noisy(sum(f * signal_of(DKI, t) for f, t in zip(fractions, tensors, strict=True)), 25, 30)
+    free, kept = (fit(images(DKI, data, 0.04), name) for name in ("dki-wls", "dki-constrained"))
+    changed = np.flatnonzero(kept.status.ravel() == 3)
+    assert len(changed) > 5
+    names = [name for name in kept.values if name[:2] in ("d_", "v_")]
+    scale = np.array([1e9 if name[0] == "d" else 1e18 for name in names])
+    rows = constraints(DKI["b"].max() / UNIT)
+    voxel = int(changed[0])
+
+    def beta(maps):
+        point = [maps.values[name].ravel()[voxel] for name in names] * scale
+        return np.concatenate([[np.log(maps.values["m0"].ravel()[voxel])], point])
+
+    columns = design(DKI, kurtosis=True)
+    start = beta(free)
+    ordinary = np.linalg.lstsq(columns, np.log(data[:, voxel]), rcond=None)[0]
+    root = np.exp(columns @ ordinary)[:, None] * columns
+
+    def misfit(point):
+        return np.sum((root @ (point - start)) ** 2)
+
+    assert (rows @ beta(kept)).max() < 1e-6
+    best = minimize(
+        misfit, beta(kept), jac=lambda point: 2 * root.T @ (root @ (point - start)), method="SLSQP",
+        constraints={"type": "ineq", "fun": lambda point: -rows @ point, "jac": lambda point: -rows},
+        options={"ftol": 1e-14, "maxiter": 500},
+    )  # fmt: skip
+    assert misfit(beta(kept)) == pytest.approx(best.fun, rel=1e-4)
+
+
+B9 = {"b": np.array([0.0, 20, 50, 80, 150, 250, 400, 600, 800]) * 1e6}
+
+
+def test_perfusion_has_the_published_decay():
+    from mrsim.fit.signal import signal
+
+    found = signal("ivim", {"m0": 1.0, "f": 0.06, "d": 1.5e-9, "d_star": 1.5e-8}, {"b": [2e7, 5e7, 1e8, 2e8, 4e8, 8e8]})
+    # physics.md B-11, five digits
+    assert found == pytest.approx([0.95667, 0.90042, 0.82245, 0.69936, 0.51603, 0.28312], abs=5e-6)
+
+
+@pytest.mark.parametrize(
+    ("snr", "scatter", "clipped"), [(20, 0.148, 0.052), (50, 0.059, 0.022), (100, 0.029, 0.012), (200, 0.015, 0.006)]
+)
+def test_segmented_fit_of_no_perfusion_scatters_as_published(snr, scatter, clipped):
+    data = noisy(np.exp(-B9["b"] * 1.5e-9), snr, 8000)
+    f = fit(images(B9, data, 1 / snr), "ivim-segmented").values["f"]
+    assert f.std() == pytest.approx(scatter, rel=0.1)
+    assert np.clip(f, 0, 1).mean() == pytest.approx(clipped, rel=0.1)
+    assert abs(f.mean()) < 0.012
+
+
+def test_null_aware_fit_calls_noise_perfusion_as_often_as_it_says():
+    data = noisy(np.exp(-B9["b"] * 1.5e-9), 60, 3000)
+    maps = fit(images(B9, data, 1 / 60), "ivim-null")
+    called = (maps.values["f"] > 0).mean()
+    # f on its bound and D* that means nothing without it make two degrees of freedom an upper bound.
+    assert 0.001 < called < 0.05
+    found = fit(
+        images(B9, noisy(0.7 * np.exp(-B9["b"] * 1.2e-9) + 0.3 * np.exp(-B9["b"] * 2e-8), 60, 300), 1 / 60), "ivim-null"
+    )
+    assert (found.values["f"] > 0).mean() > 0.99
+    assert np.median(found.values["f"]) == pytest.approx(0.3, abs=0.02)
+
+
+def test_prior_pulls_only_where_the_data_are_weak():
+    truth = 0.7 * np.exp(-B9["b"] * 1.2e-9) + 0.3 * np.exp(-B9["b"] * 2e-8)
+    strong = fit(images(B9, noisy(truth, 5000, 200), 1 / 5000), "ivim-map")
+    assert np.median(strong.values["f"]) == pytest.approx(0.3, abs=2e-3)
+    weak = fit(images(B9, noisy(truth, 20, 400), 1 / 20), "ivim-map", f_centre=0.05, f_spread=0.2)
+    assert 0.05 < np.nanmedian(weak.values["f"]) < 0.15
+    with pytest.raises(InputError, match="needs the noise"):
+        fit(images(B9, truth[:, None]), "ivim-map", sigma="residuals")
+
+
+def test_two_points_take_the_ends_alone():
+    b = np.array([0.0, 400e6, 800e6])
+    data = np.array([1.0, 0.1, 0.4])[:, None]
+    found = fit(images({"b": b}, data), "adc-2point").values["adc"].item()
+    assert found == pytest.approx(np.log(1 / 0.4) / 800e6, rel=1e-12)
+
+
+def test_rician_likelihood_takes_the_floor_out_of_the_coefficient():
+    b = {"b": np.linspace(0, 3e9, 13)}
+    data = noisy(np.exp(-b["b"] * 1.5e-9), 20, 600)
+    plain, rician = (
+        np.median(fit(images(b, data, 0.05), "adc", likelihood=kind).values["adc"]) for kind in ("gaussian", "rician")
+    )
+    assert plain < 1.47e-9
+    assert rician == pytest.approx(1.5e-9, rel=0.01)  # 600 voxels know it to 0.3 %
+
+
+def test_rician_tensor_is_the_most_likely_one():
+    from scipy.optimize import minimize
+
+    from mrsim.core.magnitude import log_likelihood
+    from mrsim.fit.tensor_design import design
+
+    contrast = table((0, 1000), repelled(12))
+    data = noisy(signal_of(contrast, prolate(1.5e-9, 0.3, OBLIQUE)), 15, 4)
+    maps = fit(images(contrast, data, 1 / 15), "dti-nlls", likelihood="rician")
+    columns = design(contrast, kurtosis=False)
+    for voxel in range(4):
+        names = [f"d_{'xyz'[i]}{'xyz'[j]}" for i, j in SECOND]
+        found = np.array(
+            [np.log(maps.values["m0"].ravel()[voxel]), *(1e9 * maps.values[n].ravel()[voxel] for n in names)]
+        )
+
+        def unlikely(beta, measured=data[:, voxel]):
+            return -np.sum(log_likelihood(measured, np.exp(columns @ beta), 1 / 15))
+
+        best = minimize(
+            unlikely, found + 0.05, method="Nelder-Mead", options={"xatol": 1e-5, "fatol": 1e-9, "maxiter": 6000}
+        )
+        assert unlikely(found) <= best.fun + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"b": DTI["b"] * 1e-6}, "looks like s/mm"),
+        ({"direction_x": 2 * DTI["direction_x"]}, "normalise"),
+        ({f"direction_{axis}": DTI[f"direction_{axis}"] * (np.arange(13) != 5) for axis in "xyz"}, "no direction"),
+    ],
+)
+def test_wrong_tables_are_refused(change, problem):
+    data = signal_of(DTI, prolate(1.5e-9, 0.3, OBLIQUE))[:, None]
+    with pytest.raises(InputError, match=problem):
+        fit(images(DTI | change, data), "dti-wls")
+
+
+def test_designs_that_determine_too_little_say_what_is_missing():
+    flat = np.stack([np.cos(np.arange(8)), np.sin(np.arange(8)), np.zeros(8)], axis=1)
+    for name, contrast, problem in (
+        ("dti-wls", table((0, 600), flat), "determine 4 of 7"),
+        ("dki-wls", table((0, 1000), repelled(30)), "two b-values above 0"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            fit(images(contrast, signal_of(contrast, prolate(1.5e-9, 0.3, OBLIQUE))[:, None]), name)
+
+
+def test_images_of_zeros_count_for_nothing_and_too_few_are_singular():
+    data = np.repeat(signal_of(DTI, prolate(1.5e-9, 0.3, OBLIQUE))[:, None], 3, axis=1)
+    data[4, 0] = 0.0
+    data[2:, 1] = 0.0
+    maps = fit(images(DTI, data), "dti-wls")
+    assert maps.values["fa"].ravel()[0] == pytest.approx(0.3, abs=1e-8)
+    assert maps.status.ravel().tolist() == [0, 5, 0]
+    assert np.isnan(maps.values["fa"].ravel()[1])
+
+
+def test_b_beyond_the_expansion_is_warned_of():
+    contrast = table((0, 700, 1400, 5000), repelled(20))
+    fractions, tensors = _kurtotic(k=0.8)
+    data = sum(f * signal_of(contrast, t) for f, t in zip(fractions, tensors, strict=True))[:, None]
+    warnings = fit(images(contrast, data), "dki-wls").history["warnings"]
+    assert any("3 / (D K)" in text for text in warnings)
