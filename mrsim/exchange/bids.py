@@ -2,8 +2,9 @@
 
 Raw images have the suffix of their kind of series (MESE, MEGRE, IRT1, VFA, MP2RAGE, TB1DAM, TB1AFI) and one file per
 image and part; series that BIDS has no name for (MDME, T1rho, Look-Locker, ...) go with the derivatives, under
-``desc-``. Maps are derivatives: T1map, T2map, T2starmap, R1map, M0map, PDmap, TB1map, MTRmap, MTsat, MWFmap, all others
-under ``desc-NAME`` with the suffix ``map``. BIDS 1.9, appendix on quantitative MRI.
+``desc-``. Two spoiled gradient echoes at an angle and its double are TB1DAM where TR lets T1 recover, else VFA. Maps
+are derivatives: T1map, T2map, T2starmap, R1map, M0map, PDmap, TB1map, MTRmap, MTsat, MWFmap, all others under
+``desc-NAME`` with the suffix ``map``. BIDS 1.9, appendix on quantitative MRI.
 """
 
 from __future__ import annotations
@@ -32,10 +33,13 @@ SERIES = {
     "spoiled-gradient-echo": ("VFA", "flip"),
     "spoiled-gradient-echo-3d": ("VFA", "flip"),
     "mp-rage": ("MP2RAGE", "inv"),
-    "double-angle": ("TB1DAM", "flip"),
-    "actual-flip-angle": ("TB1AFI", "acq"),
+    "actual-flip": ("TB1AFI", "acq"),
 }
 """Family -> suffix of its images, and the entity that numbers them."""
+DOUBLE_ANGLE = ("TB1DAM", "flip")
+"""Of spoiled gradient echoes at one angle and its double after full recovery."""
+RECOVERED = 1.0
+"""Repetition time from which two such angles are a measurement of the transmit field and not of T1, s."""
 MAPS = {
     "t1": "T1map", "t2": "T2map", "t2_star": "T2starmap", "r1": "R1map", "r2": "R2map", "r2_star": "R2starmap",
     "m0": "M0map", "pd": "PDmap", "b1": "TB1map", "mtr": "MTRmap", "mt_saturation": "MTsat", "mwf": "MWFmap",
@@ -73,7 +77,7 @@ def write_bids(
     if maps is not None:
         _describe(derived, "derivative", {"GeneratedBy": [{"Name": "mrsim", "Version": __version__}]})
         sources = [f"bids::{path.relative_to(folder)}" for path in made]
-        made += _write_maps(derived / f"sub-{subject}" / "anat", maps, images, f"sub-{subject}", sources)
+        made += _write_maps(derived / f"sub-{subject}", maps, images, f"sub-{subject}", sources)
     return made
 
 
@@ -86,7 +90,7 @@ def _describe(folder: Path, kind: str, more: dict[str, Any]) -> None:
 def _write_images(folder: Path, derived: Path, images: Images, subject: str, facts: dict[str, Any]) -> list[Path]:
     family, made = str(images.encoding.get("family", "images")), []
     known = family in SERIES and len(images.data) > 1
-    suffix, entity = SERIES.get(family, ("images", "echo"))
+    suffix, entity = DOUBLE_ANGLE if _is_double_angle(family, images) else SERIES.get(family, ("images", "echo"))
     kind = "fmap" if suffix.startswith("TB1") else "anat"
     place = (folder if known else derived) / f"sub-{subject}" / kind
     place.mkdir(parents=True, exist_ok=True)
@@ -104,6 +108,14 @@ def _write_images(folder: Path, derived: Path, images: Images, subject: str, fac
     return made
 
 
+def _is_double_angle(family: str, images: Images) -> bool:
+    """Return whether a series is two spoiled gradient echoes of one angle and its double after full recovery."""
+    flip, tr = (np.sort(images.contrast.get(name, np.zeros(0))) for name in ("flip", "tr"))
+    if SERIES.get(family, ("", ""))[0] != "VFA" or len(flip) != 2 or len(tr) != 2:
+        return False
+    return bool(abs(flip[1] - 2 * flip[0]) < 1e-3 * flip[1] and tr[0] >= RECOVERED)
+
+
 def _sidecar(images: Images, index: int) -> dict[str, Any]:
     side: dict[str, Any] = {"Manufacturer": "mrsim", "SliceThickness": 1e3 * images.grid.thickness}
     for column, (name, factor) in COLUMNS.items():
@@ -119,7 +131,6 @@ def _sidecar(images: Images, index: int) -> dict[str, Any]:
 
 
 def _write_maps(place: Path, maps: Maps, images: Images, head: str, sources: list[str]) -> list[Path]:
-    place.mkdir(parents=True, exist_ok=True)
     values, units = dict(maps.values), dict(maps.units)
     if "t1" in values and "r1" not in values:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -133,12 +144,14 @@ def _write_maps(place: Path, maps: Maps, images: Images, head: str, sources: lis
     made = []
     for name, volume in values.items():
         suffix, label = MAPS.get(name, "map"), "" if name in MAPS else f"_desc-{_word(name)}"
+        folder = place / ("fmap" if suffix == "TB1map" else "anat")
+        folder.mkdir(parents=True, exist_ok=True)
         made.append(
-            _save(place / f"{head}{label}_{suffix}", volume, maps, side | {"Units": units[name] or "arbitrary"})
+            _save(folder / f"{head}{label}_{suffix}", volume, maps, side | {"Units": units[name] or "arbitrary"})
         )
         if name in maps.errors:
             error = side | {"Units": units[name] or "arbitrary", "Description": "standard error"}
-            made.append(_save(place / f"{head}_desc-{_word(name)}StandardError_map", maps.errors[name], maps, error))
+            made.append(_save(folder / f"{head}_desc-{_word(name)}StandardError_map", maps.errors[name], maps, error))
     return made
 
 

@@ -19,6 +19,7 @@ from ..phantom.diffusion import compartments
 from ..phantom.phantom import Phantom
 from ..phantom.spins import Spins
 from ..phantom.tissue import Tissue
+from ..sequence.timeline import Timeline
 
 Array = NDArray[np.float64]
 NEAR = 1e-6
@@ -68,7 +69,7 @@ def _cover(grid: Grid, axis: int, size: float) -> Array:
     return np.asarray(np.clip(np.minimum(c + d / 2, size / 2) - np.maximum(c - d / 2, -size / 2), 0, None) / d)
 
 
-def probe_of(phantom: Phantom, tissue: Tissue, grid: Grid, kind: str) -> Probe:
+def probe_of(phantom: Phantom, tissue: Tissue, grid: Grid, deep: bool) -> Probe:
     """Return a voxel of one of a phantom's tissues, in its uniform fields.
 
     Parameters
@@ -78,11 +79,11 @@ def probe_of(phantom: Phantom, tissue: Tissue, grid: Grid, kind: str) -> Probe:
     tissue : Tissue
     grid : Grid
         The encoded one.
-    kind : str
-        `Encoding.kind`: across slices the block reaches as far as the phantom.
+    deep : bool
+        Whether the block reaches across slices, or through a slab, as far as the phantom.
     """
-    deep = 2 * float(np.abs(phantom.extent(grid)[:, 2]).max())
-    size = (*grid.spacing[:2], deep if kind == "2d" else grid.spacing[2])
+    through = 2 * float(np.abs(phantom.extent(grid)[:, 2]).max()) if deep else grid.spacing[2]
+    size = (*grid.spacing[:2], through)
     return Probe(
         name=tissue.name,
         description="a voxel of one tissue",
@@ -97,11 +98,27 @@ def probe_of(phantom: Phantom, tissue: Tissue, grid: Grid, kind: str) -> Probe:
     )
 
 
-def centre_signal(raw: Acquisition) -> NDArray[np.complex128]:
+def selects_slab(timeline: Timeline) -> bool:
+    """Return whether a scan reads the middle of the plane in all partitions of a slab that its pulses select.
+
+    Then the middle of the slab holds what its edges ring there, which a voxel alone does not show.
+    """
+    table, encoding = timeline.readouts, timeline.encoding
+    partition = table.labels.get("partition")
+    selective = any(np.any(pulse.gradient[:, 2]) for pulse in timeline.pulses)
+    if encoding.kind != "3d" or partition is None or not selective:
+        return False
+    away = np.linalg.norm(table.k[..., :2], axis=2)
+    near = away.min(axis=1) <= away.min() + NEAR * away.max()
+    return len(np.unique(partition[near])) == encoding.grid.shape[0]
+
+
+def centre_signal(raw: Acquisition, deep: bool) -> NDArray[np.complex128]:
     """Return the (contrast,) signal at k = 0 of the middle slice over the voxel's volume: proton density units.
 
-    Readouts that cross the centre again and again (averages, spokes) are averaged. Of a spectrum it is the root mean
-    square over the readout, which is what a matched filter makes of it.
+    Of a block that is as deep as a slab it is the mean over the partitions' samples at k = 0 in the plane: the slab's
+    transform in its middle. Readouts that cross the centre again and again (averages, spokes) are averaged. Of a
+    spectrum it is the root mean square over the readout, which is what a matched filter makes of it.
     """
     group, encoding = raw.imaging, raw.encoding
     contrasts = len(next(iter(encoding.contrast.values())))
@@ -116,7 +133,7 @@ def centre_signal(raw: Acquisition) -> NDArray[np.complex128]:
         if encoding.kind == "spectrum":
             result[contrast] = np.sqrt(np.mean(np.abs(data.mean(axis=0)) ** 2))
             continue
-        away = np.linalg.norm(group.k[rows][..., : 3 if encoding.kind == "3d" else 2], axis=2)
+        away = np.linalg.norm(group.k[rows][..., : 2 if deep else 3], axis=2)
         near = away.min(axis=1) <= away.min() + NEAR * away.max()
         result[contrast] = np.mean(data[near, away[near].argmin(axis=1)])
     return result

@@ -33,7 +33,7 @@ from ..sequence.snr_law import field_factor
 from ..sequence.timeline import Timeline
 from ..simulate import Bloch, Pathways, simulate
 from .image_noise import ImageNoise, adc_time, image_noise
-from .probe import centre_signal, probe_of
+from .probe import centre_signal, probe_of, selects_slab
 
 Engine = Bloch | Pathways
 Progress = Callable[[int, int], None]
@@ -155,22 +155,23 @@ def _signals(
     timeline: Timeline, phantom: Phantom, tissue: Tissue, engine: Engine, threads: int | None
 ) -> tuple[Acquisition, dict[str, NDArray[np.complex128]]]:
     """Return the raw data of the probe, and its signals as scanned, with nominal flips, and without T2' as well."""
-    probe = probe_of(phantom, tissue, timeline.encoding.grid, timeline.encoding.kind)
+    slices = timeline.encoding.kind == "2d"
 
-    def scan(**changes: Any) -> Acquisition:
-        return simulate(timeline, probe, replace(engine, **changes), threads=threads)
+    def scan(deep: bool, **changes: Any) -> tuple[Acquisition, NDArray[np.complex128]]:
+        probe = probe_of(phantom, tissue, timeline.encoding.grid, deep)
+        raw = simulate(timeline, probe, replace(engine, **changes), threads=threads)
+        return raw, centre_signal(raw, deep)
 
-    raw = scan()
-    found = {"real": centre_signal(raw)}
+    deep = slices or selects_slab(timeline)
+    raw, real = scan(deep)
     nominal: dict[str, Any] = {"profile": "ideal"} if isinstance(engine, Pathways) else {"ideal_slice": True}
     try:
-        found["nominal"] = centre_signal(scan(**nominal))
-        found["refocused"] = centre_signal(scan(**nominal, t2_prime=False))
+        ideal, refocused = scan(slices, **nominal)[1], scan(slices, **nominal, t2_prime=False)[1]
     except InputError as error:
         if error.key not in ("ideal_slice", "slab"):
             raise
-        found["nominal"], found["refocused"] = found["real"], centre_signal(scan(t2_prime=False))
-    return raw, found
+        ideal, refocused = real, scan(deep, t2_prime=False)[1]
+    return raw, {"real": real, "nominal": ideal, "refocused": refocused}
 
 
 def _rows(

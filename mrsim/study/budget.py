@@ -166,9 +166,10 @@ def _probed(prepared: Prepared) -> Callable[[str, NDArray[np.bool_]], NDArray[np
     known = {tissue.name: tissue for tissue in phantom.tissues}
 
     def content(tissue: str, pure: NDArray[np.bool_]) -> NDArray[np.complex128]:
-        probe = probe_of(phantom, known[tissue], timeline.encoding.grid, timeline.encoding.kind)
+        deep = timeline.encoding.kind == "2d"
+        probe = probe_of(phantom, known[tissue], timeline.encoding.grid, deep)
         raw = simulate(timeline, probe, engine_of(prepared.request), threads=prepared.request.threads)
-        return centre_signal(raw)[:, None]
+        return centre_signal(raw, deep)[:, None]
 
     return content
 

@@ -1,6 +1,8 @@
 """`mrsim recon`: images from files of ours and of other programs, and what it says to bad ones."""
 
 import json
+import re
+from dataclasses import replace
 
 import ismrmrd
 import numpy as np
@@ -80,6 +82,85 @@ def test_wrong_files_are_refused(folder, capsys):
     assert "no HDF5 file" in called(capsys, folder / "text.h5", "--out", folder / "o.h5")[2]
     assert "no such file" in called(capsys, folder / "none.h5", "--out", folder / "o.h5")[2]
     assert "no raw data" in called(capsys, folder / "o.h5", "--out", folder / "p.h5")[2]
+
+
+def _changed(raw, group="imaging", **change):
+    return replace(raw, groups={**raw.groups, group: replace(raw.groups[group], **change)})
+
+
+def _without_calibration(raw):
+    return replace(raw, groups={"imaging": raw.groups["imaging"]})
+
+
+def _few_calibration_lines(raw):
+    group = raw.groups["calibration"]
+    keep = np.arange(len(group.data)) < 5
+    labels = {name: values[keep] for name, values in group.labels.items()}
+    return _changed(raw, "calibration", data=group.data[keep], k=group.k[keep], t=group.t[keep], labels=labels)
+
+
+def _a_coil_less(raw):
+    return replace(raw, noise_density=raw.noise_density[:7, :7])
+
+
+def _calibration_of_fewer_coils(raw):
+    return _changed(raw, "calibration", data=raw.groups["calibration"].data[:, :7])
+
+
+def _dead_coil(raw):
+    density = raw.noise_density.copy()
+    density[3], density[:, 3] = density[2], density[:, 2]
+    density[3, 3] = density[2, 2]
+    return replace(raw, noise_density=density)
+
+
+def _a_hole(raw):
+    group = raw.groups["imaging"]
+    keep = np.arange(len(group.data)) != 7
+    labels = {name: values[keep] for name, values in group.labels.items()}
+    return _changed(raw, data=group.data[keep], k=group.k[keep], t=group.t[keep], labels=labels)
+
+
+def _a_line_beyond(raw):
+    labels = {**raw.groups["imaging"].labels, "line": raw.groups["imaging"].labels["line"] + N}
+    return _changed(raw, labels=labels)
+
+
+def _not_finite(raw):
+    data = raw.groups["imaging"].data.copy()
+    data[3, 2, 1] = np.nan
+    return _changed(raw, data=data)
+
+
+@pytest.mark.parametrize(
+    ("broken", "method", "said"),
+    [
+        (_without_calibration, "sense", "calibration lines"),
+        (_few_calibration_lines, "grappa", "calibration lines"),
+        (_a_coil_less, "auto", "7 x 7|covariance"),
+        (_calibration_of_fewer_coils, "sense", "coils"),
+        (_dead_coil, "auto", "is singular"),
+        (_a_line_beyond, "auto", "label 'line' runs from"),
+        (_not_finite, "auto", "not finite, the first is imaging readout 3, coil 2, sample 1"),
+    ],
+)
+def test_bad_raw_data_are_refused_by_what_is_wrong(folder, capsys, broken, method, said):
+    raw = load(folder / "raw.h5")["raw"]
+    save(folder / "broken.h5", raw=broken(raw))
+    (folder / "bad.h5").unlink(missing_ok=True)
+    code, _, err = called(capsys, folder / "broken.h5", "--method", method, "--out", folder / "bad.h5")
+    assert code == 2, err
+    assert re.search(said, err), err
+    assert not (folder / "bad.h5").exists()
+
+
+@pytest.mark.parametrize("method", ["sense", "grappa"])
+def test_a_hole_that_can_be_bridged_is_told_of(folder, capsys, method):
+    save(folder / "hole.h5", raw=_a_hole(load(folder / "raw.h5")["raw"]))
+    code, _, err = called(capsys, folder / "hole.h5", "--method", method, "--out", folder / "o.h5")
+    assert code == 0, err
+    assert "11 lines beyond the regular lattice" in err  # every fourth line is left of every second
+    assert np.isfinite(load(folder / "o.h5")["images"].data).all()
 
 
 def foreign(path, *, samples, oversampled, reverse=False, broken=None):

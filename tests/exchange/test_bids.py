@@ -1,6 +1,7 @@
 """BIDS data sets: names, sidecars, numbers, and where they refuse."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -59,6 +60,27 @@ def test_bids_maps_are_derivatives_with_their_sources(tmp_path):
     values, grid = read_volume(place / "sub-01_T1map.nii.gz")
     assert values == pytest.approx(_maps().values["t1"])
     assert grid.spacing == pytest.approx(GRID.spacing)
+
+
+@pytest.mark.parametrize(
+    ("family", "contrast", "names"),
+    [
+        ("spoiled-gradient-echo", {"flip": np.radians([45, 90]), "tr": [8.0, 8.0]}, ["flip-1_TB1DAM", "flip-2_TB1DAM"]),
+        ("actual-flip", {"flip": np.radians([60, 60]), "tr": [0.03, 0.15]}, ["acq-tr1_TB1AFI", "acq-tr2_TB1AFI"]),
+    ],
+)
+def test_bids_transmit_fields_are_field_maps(tmp_path, family, contrast, names):
+    values = {"b1": np.ones(GRID.shape)}
+    maps = replace(_maps(), values=values, errors={}, units={"b1": ""}, model="b1")
+    made = write_bids(tmp_path / "set", _images(family, **contrast), maps)
+    found = [str(path.relative_to(tmp_path / "set")) for path in made]
+    assert found[:2] == [f"sub-01/fmap/sub-01_{name}.nii.gz" for name in names]
+    assert found[2] == "derivatives/mrsim/sub-01/fmap/sub-01_TB1map.nii.gz"
+
+
+def test_bids_two_angles_of_a_short_repetition_time_measure_t1(tmp_path):
+    images = _images("spoiled-gradient-echo-3d", flip=np.radians([5, 10]), tr=[0.01, 0.01])
+    assert write_bids(tmp_path / "set", images)[0].name == "sub-01_flip-1_VFA.nii.gz"
 
 
 def test_bids_series_without_a_name_are_described(tmp_path):
