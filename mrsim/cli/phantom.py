@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from .options import grades, json_option, position, tesla
+from .options import grades, json_option, position, single, tesla
 from .output import write_json
+
+if TYPE_CHECKING:
+    from ..phantom.phantom import Phantom
 
 PLANES = ("sagittal", "coronal", "axial")
 
@@ -37,11 +41,19 @@ PLANES = ("sagittal", "coronal", "axial")
 )
 @click.option("--material", "materials", multiple=True, metavar="SET", help="Material set; mrsim list materials.")
 @click.option("--extrapolate", is_flag=True, help="Allow a field strength beyond those at which tissues are known.")
+@click.option(
+    "--export", "export", type=click.Path(path_type=Path), metavar="FILE",
+    help="Write voxels instead: labels (.nii.gz), KomaMRI (.phantom) or JEMRIS (.h5).",
+)  # fmt: skip
+@click.option(
+    "--voxel", metavar="LENGTH", callback=single("length", "2 mm"), default="2 mm", show_default=True,
+    help="Edge of exported voxels.",
+)  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.png", help="Picture [default: NAME.png].")
 @json_option
 def command(
     name: str, field: float, grade: int | tuple[int, ...] | None, orientation: str, prop: str, place: tuple[float, ...],
-    materials: tuple[str, ...], extrapolate: bool, out: Path | None, as_json: bool,
+    materials: tuple[str, ...], extrapolate: bool, export: Path | None, voxel: float, out: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     r"""Draw phantom NAME: its tissues, a property, and its hard parts in space.
 
@@ -49,33 +61,51 @@ def command(
     mrsim phantom lumbar-spine --grade 1,2,3,4,5
     mrsim phantom lumbar-spine --orientation axial --at "0 0 22 mm" --property shear_stiffness
     mrsim phantom my-segmentation.toml
+    mrsim phantom lumbar-spine --export spine.nii.gz --voxel "1 mm"
     """
-    from ..core.errors import StorageError
-    from ..core.storage import replacing
-    from ..report.phantom import phantom_figure
-    from ..report.style import png
     from ..study.fields import extrapolation_notes
     from ..study.import_phantom import open_phantom
 
-    path = out if out is not None else Path(f"{Path(name).stem}.png")
-    if path.suffix.lower() != ".png":
-        raise StorageError(f"{path}: pictures are PNG files; name one that ends in .png")
-    if not path.absolute().parent.is_dir():
-        raise StorageError(f"{path}: the folder {path.parent} does not exist")
+    path = _place(out if out is not None else Path(f"{Path(name).stem}.png")) if export is None else export
     phantom = open_phantom(name, field, grade, materials, extrapolate)
-    figure = phantom_figure(phantom, PLANES if orientation == "all" else (orientation,), prop, place)
-    with replacing(path) as temporary:
-        temporary.write_bytes(png(figure))
+    if export is None:
+        _draw(phantom, path, PLANES if orientation == "all" else (orientation,), prop, place)
+        done = f"picture: {path}"
+    else:
+        from ..study.export_phantom import export_phantom
+
+        done = f"{path}: {export_phantom(phantom, path, voxel)}"
+    discs = phantom.history.get("discs", {})
     if as_json:
         tissues = [tissue.name for tissue in phantom.tissues]
-        discs = phantom.history.get("discs", {})
         write_json({"name": phantom.name, "field": field, "tissues": tissues, "discs": discs,
                     "extrapolated": phantom.extrapolated, "out": str(path)})  # fmt: skip
         return
     click.echo(f"{phantom.description}; {len(phantom.labels_by_region)} regions of {len(phantom.tissues)} tissues")
     for note in extrapolation_notes(phantom, (prop,)):
         click.echo(f"warning: {note}", err=True)
-    for disc, facts in phantom.history.get("discs", {}).items():
+    for disc, facts in discs.items():
         height, index = 1e3 * facts["height_middle"], facts["height_index"]
         click.echo(f"{disc:7} grade {facts['grade']}  {height:4.1f} mm  height index {index:.2f}")
-    click.echo(f"picture: {path}")
+    click.echo(done)
+
+
+def _place(path: Path) -> Path:
+    """Return where the picture goes, or say why it cannot."""
+    from ..core.errors import StorageError
+
+    if path.suffix.lower() != ".png":
+        raise StorageError(f"{path}: pictures are PNG files; name one that ends in .png")
+    if not path.absolute().parent.is_dir():
+        raise StorageError(f"{path}: the folder {path.parent} does not exist")
+    return path
+
+
+def _draw(phantom: Phantom, path: Path, planes: tuple[str, ...], prop: str, place: tuple[float, ...]) -> None:
+    from ..core.storage import replacing
+    from ..report.phantom import phantom_figure
+    from ..report.style import png
+
+    figure = phantom_figure(phantom, planes, prop, place)
+    with replacing(path) as temporary:
+        temporary.write_bytes(png(figure))

@@ -63,7 +63,7 @@ def property_map(phantom: Phantom, grid: Grid, name: str) -> tuple[Array, str]:
         known_names = property_names(phantom)
         raise InputError(
             f"no tissue of '{phantom.name}' has a property '{name}' at {phantom.field:g} T"
-            f"{did_you_mean(name, known_names)}; known: {', '.join(known_names)}",
+            f"{did_you_mean(name, known_names)}",
             key="property",
         )
     cell, tissue_of, fraction = phantom.contents(grid, merge=True)

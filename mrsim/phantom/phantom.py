@@ -202,7 +202,7 @@ class Phantom:
         filled = background <= 0.5
         for name, field, unit in (("b1", self.b1, ""), ("off_resonance", self.offset, "Hz")):
             values[name], units[name] = np.full(grid.shape, np.nan), unit
-            values[name][filled] = _field_at(field, voxel_centres(grid)[filled], name)
+            values[name][filled] = field_at(field, voxel_centres(grid)[filled], name)
         errors = {name: np.zeros(grid.shape) for name in units}
         return Maps(
             grid=grid, values=values, errors=errors, units=units, status=status, fractions=fractions, model="truth",
@@ -266,10 +266,10 @@ def true_values(tissue: Tissue, field: float) -> dict[str, float]:
 
 def _field(field: float | FieldMap, grid: Grid, position: Array, key: str) -> Array:
     """Return the (n,) field at (n, 3) places in grid axes."""
-    return _field_at(field, grid.to_world(position), key)
+    return field_at(field, grid.to_world(position), key)
 
 
-def _field_at(field: float | FieldMap, world: Array, key: str) -> Array:
+def field_at(field: float | FieldMap, world: Array, key: str) -> Array:
     """Return the (n,) field at (n, 3) world positions."""
     if isinstance(field, FieldMap):
         return np.asarray(field.at(world, key), dtype=np.float64)

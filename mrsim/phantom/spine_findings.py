@@ -17,8 +17,10 @@ SIZES = {
     "high-intensity-zone": (3e-3, 0.0), "modic": (9e-3, 0.0), "schmorl": (8e-3, 0.0), "residual-fragment": (6e-3, 8e-3),
 }  # fmt: skip
 """Size and width of each kind unless the file says so, m."""
+FLUID = "csf"
+"""What fills a high-intensity zone; it has no grade."""
 MODIC: dict[str, tuple[str, float]] = {
-    "I": ("csf", 0.4),
+    "I": (FLUID, 0.4),
     "II": ("subcutaneous_fat", 0.55),
     "III": ("cortical_bone", 0.6),
 }
@@ -96,7 +98,8 @@ def _pieces(
         return Ellipsoid(centre=disc.frame.world(x, a, u), semi_axes=axes, turn=disc.frame.turn)
 
     def piece(tissue: str, solid: Solid, code: int) -> Piece:
-        return Piece(name=name, tissue=tissue, solid=solid, code=code, level=disc.above, grade=disc.grade)
+        grade = None if tissue == FLUID else disc.grade
+        return Piece(name=name, tissue=tissue, solid=solid, code=code, level=disc.above, grade=grade)
 
     first_bone = f"cortical_bone_{built.bodies[0].name}"
     tall = disc.slab.height[0]
@@ -116,7 +119,7 @@ def _pieces(
         axes = (0.6 * tall, (inner - rim) / 2 + 1e-3, size / 2)
         return [piece("nucleus_pulposus", ball((inner + rim) / 2, 0.0, axes), 73)], ""
     if kind == "high-intensity-zone":
-        return [piece("csf", ball(rim + 0.6 * size, 0.1 * tall, (0.8 * size, size / 2, size / 2)), 74)], ""
+        return [piece(FLUID, ball(rim + 0.6 * size, 0.1 * tall, (0.8 * size, size / 2, size / 2)), 74)], ""
     bodies = _beside(finding, disc, built)
     if kind == "schmorl":
         _, side = bodies[0]

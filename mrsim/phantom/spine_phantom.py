@@ -82,12 +82,11 @@ def regions_of(pieces: tuple[Piece, ...]) -> tuple[tuple[Region, ...], tuple[tup
     Graded tissues carry their grade in their name where a phantom has discs of several grades.
     """
     mixed = len({piece.grade for piece in pieces if piece.grade is not None}) > 1
-    tissues: dict[tuple[str, int | None], int] = {}
+    tissues: dict[str, tuple[str, int | None, str]] = {}
     regions = []
     for piece in pieces:
-        number = tissues.setdefault((piece.tissue, piece.grade), len(tissues))
+        name = f"{piece.tissue}_{GRADES[piece.grade - 1]}" if mixed and piece.grade else piece.tissue
+        tissues.setdefault(name, (piece.tissue, piece.grade, name))
+        number = list(tissues).index(name)
         regions.append(Region(name=piece.name, tissue=number, shape=piece.solid, mix=piece.mix, label=piece.label))
-    named = tuple(
-        (tissue, grade, f"{tissue}_{GRADES[grade - 1]}" if mixed and grade else tissue) for tissue, grade in tissues
-    )
-    return tuple(regions), named
+    return tuple(regions), tuple(tissues.values())

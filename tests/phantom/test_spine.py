@@ -8,6 +8,7 @@ import pytest
 
 from mrsim.core.errors import InputError
 from mrsim.core.grid import Grid, orientation_axes
+from mrsim.core.toml import resource
 from mrsim.phantom import load_phantom
 from mrsim.phantom.fractions import Lattice
 from mrsim.phantom.solid_fractions import Painted, Streaks, solid_contents
@@ -162,8 +163,6 @@ def test_spine_grades_beyond_its_discs_are_refused():
     ],
 )
 def test_spine_file_that_cannot_be_is_refused(tmp_path, old, new, words):
-    from mrsim.core.toml import resource
-
     text = resource("lumbar-spine", "phantoms", "phantom").read_text(encoding="utf-8")
     assert old in text
     path = tmp_path / "spine.toml"
@@ -177,8 +176,6 @@ def test_spine_file_that_cannot_be_is_refused(tmp_path, old, new, words):
     ["bulge", "protrusion", "extrusion", "fissure", "high-intensity-zone", "modic", "schmorl", "residual-fragment"],
 )
 def test_spine_finding_changes_the_object_near_its_disc_alone(tmp_path, ladder, kind):
-    from mrsim.core.toml import resource
-
     text = resource("lumbar-spine", "phantoms", "phantom").read_text(encoding="utf-8")
     path = tmp_path / "spine.toml"
     path.write_text(f'{text}\n[spine.finding.it]\nkind = "{kind}"\ndisc = "L4/5"\n', encoding="utf-8")
@@ -193,6 +190,26 @@ def test_spine_finding_changes_the_object_near_its_disc_alone(tmp_path, ladder, 
     heights = grid.coordinates(1)[rows]
     assert len(rows) > 0
     assert np.all(np.abs(heights - frame.z) < 30e-3)
+
+
+@pytest.mark.parametrize("kind", ["high-intensity-zone", "fissure", "modic I", "modic II", "modic III"])
+def test_spine_finding_leaves_what_it_does_not_cover(tmp_path, kind):
+    """In a spine of one grade: tissues have one name each, and far from the disc nothing changes."""
+    text = resource("lumbar-segment", "phantoms", "phantom").read_text(encoding="utf-8")
+    kind, _, number = kind.partition(" ")
+    entry = f'\n[spine.finding.it]\nkind = "{kind}"\ndisc = "L4/5"\n' + (f'type = "{number}"\n' if number else "")
+    path = tmp_path / "segment.toml"
+    path.write_text(text + entry, encoding="utf-8")
+    healthy, sick = load_phantom("lumbar-segment", grade=3), load_phantom(str(path), grade=3)
+    names = [tissue.name for tissue in sick.tissues]
+    assert len(names) == len(set(names))
+    grid = sagittal(56, 64, 1e-3)
+    before, after = healthy.fractions(grid), sick.fractions(grid)
+    change = np.sum([np.abs(part - before.get(name, 0.0)) for name, part in after.items()], axis=0)[0]
+    apart = np.abs(grid.coordinates(1)) > 22e-3
+    assert np.all(change[apart] < 1e-12)
+    assert change.sum() > 3.0
+    np.testing.assert_allclose(sum(after.values()), sum(before.values()), atol=1e-12)
 
 
 def test_spine_of_a_million_voxels_builds_in_ten_seconds(ladder):
