@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,3 +36,9 @@ class Spins:
     """Per tissue, how its water diffuses, world axes; empty for a tissue of which it is not known, or for all."""
     motion: tuple[Motion, ...] = ()
     """How the spins move from their positions, in grid axes; empty for an object at rest."""
+
+    def where(self, chosen: NDArray[np.bool_]) -> Spins:
+        """Return the spins that are chosen by (n,)."""
+        per_spin = ("position", "volume", "tissue", "cell", "offset", "b1")
+        picked = {name: getattr(self, name)[chosen] for name in per_spin}
+        return replace(self, **picked)

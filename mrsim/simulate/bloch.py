@@ -23,6 +23,7 @@ from ..sequence.timeline import Timeline
 from .by_class import by_class
 from .by_section import by_section
 from .by_spin import by_spin
+from .by_voxel import by_voxel
 from .cuda import device_name, on_cuda
 from .diffusion import Diffusing
 from .in_plane import contrast_weights, in_plane_error
@@ -30,6 +31,7 @@ from .job import Job
 from .lobes import without_lobes
 from .object_cells import aliased_spoilers, outside_field_of_view, sampling_grid
 from .options import Bloch, Progress
+from .program import why_not
 from .receiver import acquisition, check_readouts
 from .road import obstacle, plan_of
 from .sections import sections_of
@@ -54,6 +56,10 @@ def run_bloch(
         found = by_section(task, sections, alike)
         if not isinstance(found, str):
             return _received(task, *found)
+    if engine.reuse and engine.device == "cpu" and engine.start == "equilibrium" and why_not(timeline):
+        alone = by_voxel(task)
+        if not isinstance(alone, str):
+            return _received(task, *alone)
     job, dephasing_error = job_of(task)
     signal, contrast, facts = _signal(job)
     spacing = (*slab.spacing[:2], slab.spacing[2] * slab.shape[0] / facts["sub_slices"])

@@ -32,6 +32,8 @@ class TissueClass:
     """Resonance offset, Hz: chemical shift, field offset and one node of T2'."""
     b1: float
     """Relative transmit field."""
+    line: float = 0.0
+    """R2', 1/s, of a Lorentzian line around the offset that the class stands for; 0: that offset alone."""
     exchange: tuple[ExchangePool, ...] = ()
     """Pools that exchange magnetisation with this one."""
     members: NDArray[np.int64]
@@ -96,6 +98,8 @@ class ClassOptions:
     """Largest error of the T2' decay; 0 < accuracy; infinity switches T2' off."""
     chemical_shift: bool
     """False puts every species on the water frequency."""
+    line: bool = False
+    """True leaves the line of T2' whole, one class for all of it; `t2_prime_accuracy` is then infinite."""
 
 
 def dephasing_horizon(timeline: Timeline, lasting: bool = True) -> float:
@@ -169,6 +173,7 @@ def tissue_classes(
                     r2=1 / pool.t2,
                     offset=(0.0 if offset is None else offset) + shift + float(f),
                     b1=b1,
+                    line=1 / pool.t2_prime if options.line else 0.0,
                     exchange=pool.exchange,
                     members=members,
                     left=left if diffuses(pool, spins.pools[tissue]) else None,

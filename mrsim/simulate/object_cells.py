@@ -55,6 +55,8 @@ def varies(phantom: Phantom) -> bool:
 def outside_field_of_view(timeline: Timeline, phantom: Phantom) -> tuple[str, ...]:
     """Return one warning per in-plane direction in which the object is larger than the field of view."""
     grid = timeline.encoding.grid
+    if timeline.encoding.kind == "spectrum":  # one voxel, selected and not encoded
+        return ()
     lower, upper = phantom.extent(grid)
     warnings = []
     for axis, name in enumerate(("readout", "phase-encoding")):

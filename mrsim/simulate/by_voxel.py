@@ -1,0 +1,300 @@
+"""A single voxel, selected along three axes: the signal by pathways, each a product of one function per axis.
+
+What is longitudinal between stretches (`voxel_program`) is held on cells, fine around the voxel and coarse beyond it.
+A repetition maps it affinely, and every window sees a weighted sum of it; repetitions that play the same from the same
+state are seen once. The line of T2' is not sampled (`line`). Errors are measured on the signal itself: cells joined in
+pairs, RF steps halved, pathways left out, the response between offsets.
+"""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..sequence.timeline import Timeline
+from .classes import ClassOptions, TissueClass, tissue_classes
+from .line import Line, follow
+from .pulse_maps import Relaxation
+from .receiver import window_kinds
+from .road import obstacle
+from .slice_reuse import MAX_SPLIT, STEADY
+from .steps import divided
+from .task import Task
+from .voxel_object import ACROSS, FINER, Held, beyond_part, near_part
+from .voxel_pathways import Boxes, Pathways, elements_of, fastest_phases
+from .voxel_program import VoxelProgram, voxel_program
+
+Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+FIRST_COARSER, LEAST_COARSER = 4, 2
+"""Cells that are one beyond the neighbourhood of the voxel, where the search begins and where it stops."""
+HELPS = 0.7
+"""Share of the error that is left at most where smaller cells help."""
+SMALL = 1e-3
+"""Size of a pathway that is left out, over the wanted accuracy."""
+
+
+Kind = tuple[str, str, float, float]
+"""Tissue, pool, offset and B1: what a class is in both parts."""
+
+
+class _Voxel:
+    """One scan with the object in two parts: around the voxel in fine cells, and all beyond it."""
+
+    def __init__(self, task: Task, timeline: Timeline, program: VoxelProgram) -> None:
+        self.task, self.program, self.timeline = task, program, timeline
+        self.finer, self.coarser = FINER, FIRST_COARSER
+        if task.engine.subsamples is not None:
+            self.finer, self.coarser = math.ceil(task.engine.subsamples / ACROSS), 1
+        self.grid = task.timeline.encoding.grid
+        self.size = np.asarray(self.grid.spacing)
+        self.parts = [near_part(task, self.finer), beyond_part(task, self.coarser)]
+        self.classes = self.sorted()
+        self.least = SMALL * task.engine.accuracy
+
+    def sorted(self) -> dict[Kind, list[tuple[int, TissueClass]]]:
+        """Return the classes of both parts, each with the parts in which it occurs."""
+        task = self.task
+        options = ClassOptions(
+            t2_prime_accuracy=math.inf, chemical_shift=task.engine.chemical_shift, line=task.engine.t2_prime
+        )
+        found: dict[Kind, list[tuple[int, TissueClass]]] = {}
+        for index, part in enumerate(self.parts):
+            for kind in tissue_classes(part.spins, self.timeline, options)[0]:
+                if not task.engine.only or kind.tissue in task.engine.only:
+                    key = (kind.tissue, kind.name, kind.offset, kind.b1)
+                    found.setdefault(key, []).append((index, kind))
+        return found
+
+    def refined(self) -> _Voxel | None:
+        """Return the scan with smaller cells beyond the voxel; None if they are as small as can be."""
+        if self.task.engine.subsamples is not None or self.coarser <= LEAST_COARSER:
+            return None
+        other = copy(self)
+        other.coarser = self.coarser // 2
+        other.parts = [self.parts[0], self.parts[1].binned(other.coarser)]
+        other.classes = other.sorted()
+        return other
+
+    def obstacle(self) -> str | None:
+        """Return what this road cannot do, or None."""
+        classes = [kind for kinds in self.classes.values() for _, kind in kinds]
+        reason = obstacle(self.timeline, classes, bool(self.parts[0].spins.motion))
+        if reason is None and any(kind.local_offset is not None for kind in classes):
+            return "fields vary over the voxel"
+        return reason if reason or classes else "the slab holds nothing"
+
+    def held(self, index: int, kind: TissueClass, joined: int | None = None) -> Held:
+        """Return what a class holds in the cells of one part, or in pairs of them along the axis `joined`."""
+        return self.parts[index].held(kind, self.task.coils, self.grid, joined)
+
+    def whole(self) -> float:
+        """Return the M0 of what lies in the nominal voxel, m^3; of all of the object if nothing does."""
+        total, inside = 0.0, 0.0
+        for kinds in self.classes.values():
+            for index, kind in kinds:
+                spins = self.parts[index].spins
+                within = np.all(np.abs(spins.position[kind.members]) < self.size / 2, axis=1)
+                total += kind.pd * float(spins.volume[kind.members].sum())
+                inside += kind.pd * float(spins.volume[kind.members] @ within)
+        return inside or total or 1.0
+
+    def respond(self, kind: TissueClass, held: Held, offset: float) -> tuple[Complex, float]:
+        """Return the (readout, coil) magnetisation, m^3, of a class at an offset, and the size of what was left out."""
+        spin = Relaxation(r1=kind.r1, r2=kind.r2, offset=kind.offset + offset, b1=kind.b1)
+        maps = [self._stretch(index, held, spin) for index in range(len(self.program.stretches))]
+        result = np.zeros((len(self.timeline.readouts.dwell), len(held.volume)), dtype=np.complex128)
+        known: dict[tuple[int, ...], tuple[Array, Array, Complex, Complex]] = {}
+        state = np.ones(held.volume.shape[1:])
+        seen: Complex = np.zeros((0, 1), dtype=np.complex128)
+        settled, before = False, None
+        steady = STEADY * self.task.engine.accuracy
+        for played, rows in zip(self.program.repetitions, self.program.readouts, strict=True):
+            if played not in known:
+                known[played] = _composed([maps[index] for index in played], held)
+            if not (settled and played == before):
+                share, new, weight, own = known[played]
+                seen = np.tensordot(weight, state, axes=3) + own
+                after = share * state + new
+                settled = played == before and bool(np.abs(after - state).max() <= steady)
+                state = after
+            before = played
+            result[rows] = seen
+        return kind.pd * result, kind.pd * sum(part.left_out for part in maps)
+
+    def _stretch(self, index: int, held: Held, spin: Relaxation) -> _Stretch:
+        stretch = self.program.stretches[index]
+        boxes = Boxes.of(held.edges, self.size, fastest_phases(stretch, self.timeline))
+        elements = elements_of(self.timeline, self.program, stretch, boxes, spin)
+        pathways = Pathways(boxes=boxes, spin=spin, least=self.least)
+        seen = [pathways.on_cells(terms) for terms in pathways.play(stretch, elements)]
+        kept, new = pathways.on_cells(pathways.along)
+        return _Stretch(kept=kept.real, new=new.real, seen=seen, left_out=pathways.left_out)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Stretch:
+    """What a stretch makes of the longitudinal magnetisation on the (z, y, x) cells."""
+
+    kept: Array
+    new: Array
+    seen: list[tuple[Complex, Complex]]
+    """Per window: what multiplies the magnetisation before the stretch, and what M0."""
+    left_out: float
+
+
+def _composed(parts: list[_Stretch], held: Held) -> tuple[Array, Array, Complex, Complex]:
+    """Return a repetition: share and addition on the cells, and per (window, coil) weights of the cells and a sum."""
+    share, new = np.ones(held.volume.shape[1:]), np.zeros(held.volume.shape[1:])
+    weights: list[Complex] = []
+    own: list[Complex] = []
+    for part in parts:
+        for before, equilibrium in part.seen:
+            weights.append(held.volume * (before * share))
+            own.append(np.tensordot(held.volume, before * new + equilibrium, axes=3))
+        share, new = part.kept * share, part.kept * new + part.new
+    shape = (len(weights), *held.volume.shape)
+    return share, new, np.array(weights).reshape(shape), np.array(own).reshape(shape[:2])
+
+
+def by_voxel(task: Task) -> tuple[Complex, dict[str, Any]] | str:
+    """Return the (readout, coil, sample) signal, m^3, and what the numerics were, or why the road does not do."""
+    engine, timeline = task.engine, task.timeline
+    given = [key for key in ("ideal_slice", "slab", "layers", "sub_slices") if getattr(engine, key)]
+    if given:
+        return f"{given[0]} is given"
+    program = voxel_program(timeline)
+    if isinstance(program, str):
+        return program
+    voxel = _Voxel(task, timeline, program)
+    reason = voxel.obstacle()
+    if reason:
+        return reason
+    voxel, split, rf_error = _rf_steps(voxel)
+    voxel, error = _cells(voxel)
+    lines, left_out = _lines(voxel)
+    facts: dict[str, Any] = {
+        "reuse": "through the voxel",
+        "precision": "double",
+        "discretisation_error": error,
+        "rf_step_error": rf_error,
+        "rf_substeps": split,
+        "pruning_bound": left_out,
+        "t2_prime_error": sum(line.error for line in lines),
+        "offset_nodes": max(len(line.place) for line in lines),
+        "spins": sum(len(part.spins.volume) for part in voxel.parts),
+        "classes": len(voxel.classes),
+        "warnings": _warnings(error, engine.accuracy),
+    }
+    return _received(voxel, lines), facts
+
+
+def _warnings(error: float, wanted: float) -> tuple[str, ...]:
+    """Return a warning where cells leave more than is wanted."""
+    said = (
+        f"cells in and around the voxel leave up to {error:.1e} of its M0, not {wanted:g}: sharp edges of tissues "
+        f"scatter what crushers wind up; subsamples sets the cells across the voxel (now {ACROSS * FINER})"
+    )
+    return (said,) if error > wanted else ()
+
+
+def _rf_steps(voxel: _Voxel) -> tuple[_Voxel, int, float]:
+    """Return the scan with RF steps short enough, their division, and the error that they leave over M0."""
+    task, base, whole = voxel.task, voxel.task.timeline, voxel.whole()
+    near = [kind for kinds in voxel.classes.values() for index, kind in kinds if index == 0]
+    if not near:
+        return voxel, 1, 0.0
+    kind = max(near, key=lambda k: k.pd * float(voxel.parts[0].spins.volume[k.members].sum()))
+    held = voxel.held(0, kind)
+    split, longest = 1, max(float(pulse.dt.max()) for pulse in base.pulses)
+    if task.engine.rf_step is not None:
+        split = max(1, math.ceil(longest / task.engine.rf_step * (1 - 1e-9)))
+    voxel.timeline = divided(base, split)
+    found, _ = voxel.respond(kind, held, 0.0)
+    while True:
+        voxel.timeline = divided(base, 2 * split)
+        finer, _ = voxel.respond(kind, held, 0.0)
+        error = 4 / 3 * float(np.abs(finer - found).max(initial=0.0)) / whole
+        if error <= task.engine.accuracy / 4 or task.engine.rf_step is not None or split >= MAX_SPLIT:
+            break
+        split, found = 2 * split, finer
+    voxel.timeline = divided(base, split)
+    return voxel, split, error
+
+
+def _cells(voxel: _Voxel) -> tuple[_Voxel, float]:
+    """Return the scan with the cells that do, and the error that they leave, over M0.
+
+    Where smaller cells do not help, because sharp edges of the object scatter what crushers wind up, they stay.
+    """
+    near, beyond = (_cell_error(voxel, index) for index in range(2))
+    while near + beyond > voxel.task.engine.accuracy and (finer := voxel.refined()):
+        found = _cell_error(finer, 1)
+        if found > HELPS * beyond:
+            break
+        voxel, beyond = finer, found
+    return voxel, near + beyond
+
+
+def _cell_error(voxel: _Voxel, index: int) -> float:
+    """Return what joining the cells of one part in pairs changes of the signal, over M0, summed over the axes.
+
+    Sharp edges scatter what crushers wind up, so the signal does not settle with the square of the cells.
+    """
+
+    def one(kind: TissueClass) -> Complex:
+        fine = voxel.respond(kind, voxel.held(index, kind), 0.0)[0]
+        joined = [voxel.respond(kind, voxel.held(index, kind, axis), 0.0)[0] for axis in range(3)]
+        return np.array(joined) - fine
+
+    kinds = [kind for both in voxel.classes.values() for part, kind in both if part == index]
+    with ThreadPoolExecutor(voxel.task.workers) as pool:
+        change = sum(pool.map(one, kinds), start=np.zeros((3, 1, 1), dtype=np.complex128))
+    return float(np.abs(change).sum(axis=0).max(initial=0.0)) / voxel.whole()
+
+
+def _lines(voxel: _Voxel) -> tuple[list[Line], float]:
+    """Return the response of every class over its line, and the bound on what was left out, over M0."""
+    whole, wanted = voxel.whole(), voxel.task.engine.t2_prime_accuracy / 4
+
+    def one(kinds: list[tuple[int, TissueClass]]) -> tuple[Line, float]:
+        held = [voxel.held(*part) for part in kinds]
+        lost = [0.0]
+
+        def respond(offset: float) -> Complex:
+            found = [voxel.respond(kind, mine, offset) for (_, kind), mine in zip(kinds, held, strict=True)]
+            lost.append(sum(left_out for _, left_out in found))
+            return np.asarray(sum(signal for signal, _ in found))
+
+        return follow(respond, kinds[0][1].line / (2 * np.pi), wanted, whole), max(lost)
+
+    lines, bound = [], 0.0
+    with ThreadPoolExecutor(voxel.task.workers) as pool:
+        for done, (line, lost) in enumerate(pool.map(one, voxel.classes.values()), 1):
+            lines.append(line)
+            bound += lost * float(np.prod(voxel.size)) / whole
+            if voxel.task.progress:
+                voxel.task.progress(done, len(voxel.classes))
+    return lines, bound
+
+
+def _received(voxel: _Voxel, lines: list[Line]) -> Complex:
+    """Return the (readout, coil, sample) signal, m^3."""
+    table = voxel.timeline.readouts
+    coils = lines[0].value.shape[-1]
+    total = np.zeros((len(table.dwell), coils, table.t.shape[1]), dtype=np.complex128)
+    for rows in window_kinds(table):
+        dwell, samples = float(table.dwell[rows[0]]), int(table.samples[rows[0]])
+        time = (np.arange(samples) + 0.5) * dwell
+        for ((_, kind), *_), line in zip(voxel.classes.values(), lines, strict=True):
+            distinct, alike = np.unique(line.value[:, rows], axis=1, return_inverse=True)
+            signal = replace(line, value=distinct).signal(dwell / 2, dwell, samples)  # (coil, row, sample)
+            course = np.exp(-(kind.r2 + 2j * np.pi * kind.offset) * time)
+            total[rows, :, :samples] += (signal * course).transpose(1, 0, 2)[alike.ravel()]
+    return total

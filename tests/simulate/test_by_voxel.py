@@ -1,0 +1,121 @@
+"""Single voxels by pathways: against spins that travel one by one, and against closed forms of lines."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mrsim as mr
+from mrsim.sequence.families.press import Press
+from mrsim.sequence.families.semi_laser import SemiLaser
+from mrsim.sequence.families.steam import Steam
+from mrsim.sequence.timeline import Timeline
+from mrsim.simulate.bloch import task_of
+from mrsim.simulate.by_voxel import by_voxel
+from mrsim.simulate.classes import TissueClass
+from mrsim.simulate.direct import direct_signal
+from mrsim.simulate.line import follow
+from mrsim.simulate.pulse_maps import Relaxation
+from mrsim.simulate.voxel_pathways import Boxes, Pathways, Term, elements_of
+from mrsim.simulate.voxel_program import voxel_program
+
+SCANNER = mr.Scanner.preset("3T")
+VOXEL: dict[str, Any] = {
+    "voxel": (8e-3, 8e-3, 8e-3), "samples": 4, "spectral_width": 2500.0, "dummies": 0, "water_averages": 0,
+    "suppression": "none", "shift": -1e-6, "tr": 0.6, "crusher_cycles": 5.0, "spoiler_cycles": 5.0,
+}  # fmt: skip
+CASES = {
+    "press": Press(**VOXEL),
+    "press-twice": Press(**{**VOXEL, "averages": 2}),
+    "steam": Steam(**VOXEL),
+    "semi-laser": SemiLaser(**{**VOXEL, "adiabatic": "hyperbolic-secant"}),
+    "mega": Press(**{**VOXEL, "editing": (1e-6,), "te": 68e-3}),
+}
+M0 = 8e-3**3
+
+
+def dense(timeline: Timeline, side: int) -> Any:
+    """Return the signal of a cube of 10 mm from `side` spins along each axis."""
+    place = (np.arange(side) + 0.5) / side * 10e-3 - 5e-3
+    position = np.array(list(itertools.product(place, place, place)))
+    members = np.arange(len(position))
+    kind = TissueClass(
+        name="water", tissue="sample", pd=1.0, r1=1.0, r2=1 / 0.08, offset=0.0, b1=1.0, members=members
+    )  # fmt: skip
+    volume = np.full(len(position), (10e-3 / side) ** 3)
+    return direct_signal(timeline, [kind], position, volume, dtype=np.float64, threads=2)
+
+
+@pytest.mark.parametrize("name", ["press", "steam", "semi-laser", "mega"])
+def test_pathways_add_up_to_the_spin(name: str) -> None:
+    """At any point the sum over all pathways is the spin that travels there by itself."""
+    timeline = mr.discretize(CASES[name].build(SCANNER))
+    program = voxel_program(timeline)
+    assert not isinstance(program, str)
+    edges = np.linspace(-5e-3, 5e-3, 6)
+    boxes = Boxes.of((edges, edges, edges), np.full(3, 8e-3), np.zeros(3))
+    spin = Relaxation(r1=1.0, r2=1 / 0.08, offset=20.0, b1=0.9)
+    pathways = Pathways(boxes=boxes, spin=spin, least=0.0)
+    (seen,) = pathways.play(program.stretches[0], elements_of(timeline, program, program.stretches[0], boxes, spin))
+    picked = np.random.default_rng(1).integers(0, [len(p) for p in boxes.points], (12, 3))
+    position = np.array([[boxes.points[axis][n] for axis, n in enumerate(place)] for place in picked])
+    travelled = [_alone(timeline, place) for place in position]
+    added = [sum(_at(term, place) for term in seen) for place in picked]
+    assert np.abs(np.array(added) - travelled).max() < 1e-7
+    assert np.abs(travelled).max() > 0.1
+
+
+def _at(term: Term, place: Any) -> complex:
+    return term.value * complex(np.prod([1.0 if f is None else f[n] for f, n in zip(term.factors, place, strict=True)]))
+
+
+def _alone(timeline: Timeline, place: Any) -> complex:
+    """Return the magnetisation of one spin at the start of the first window."""
+    kind = TissueClass(
+        name="water", tissue="sample", pd=1.0, r1=1.0, r2=1 / 0.08, offset=20.0, b1=0.9, members=np.zeros(1, np.int64)
+    )  # fmt: skip
+    first = direct_signal(timeline, [kind], place[None], np.ones(1), dtype=np.float64, threads=1)[0, 0]
+    return complex(first * np.exp((1 / 0.08 + 2j * np.pi * 20.0) * timeline.readouts.dwell[0] / 2))
+
+
+@pytest.mark.parametrize("name", ["press-twice", "steam"])
+def test_voxel_agrees_with_spins(name: str) -> None:
+    """Spins converge on pathways: their error falls with the square of their distance, so Richardson's rule applies."""
+    timeline = mr.discretize(CASES[name].build(SCANNER))
+    phantom = mr.load_phantom("single-voxel", field=3.0)
+    found = by_voxel(task_of(timeline, phantom, mr.Bloch(t2_prime=False), 2, None, None))
+    assert not isinstance(found, str)
+    coarse, fine = dense(timeline, 31), dense(timeline, 47)
+    exact = fine + (fine - coarse) * 31**2 / (47**2 - 31**2)
+    assert np.abs(found[0][:, 0] - exact).max() / M0 < np.abs(fine - coarse).max() / 2 / M0 + 1e-3
+    assert np.abs(exact).max() / M0 > 0.1
+    assert found[1]["reuse"] == "through the voxel"
+
+
+@pytest.mark.parametrize("tau", [-4e-3, 0.0, 6e-3])
+def test_line_of_an_echo_decays_from_where_it_is_refocused(tau: float) -> None:
+    """What a pulse leaves dephased by exp(-i 2 pi u tau) is seen with exp(-|t + tau| / T2')."""
+    t2_prime, dwell, samples = 0.02, 0.5e-3, 128
+    line = follow(lambda u: np.exp(-2j * np.pi * u * np.full((1, 1), tau)), 1 / (2 * np.pi * t2_prime), 1e-4, 1.0)
+    signal = line.signal(dwell / 2, dwell, samples)[0, 0]
+    time = dwell * (np.arange(samples) + 0.5)
+    assert np.abs(signal - np.exp(-np.abs(time + tau) / t2_prime)).max() < line.error + 1e-3
+
+
+def test_line_of_a_plain_response_is_exact() -> None:
+    """A response that does not depend on the offset decays with T2'."""
+    line = follow(lambda u: np.full((2, 1), 0.7 + 0.1j), 3.0, 1e-4, 1.0)
+    time = 1e-3 * (np.arange(64) + 0.5)
+    expected = (0.7 + 0.1j) * np.exp(-2 * np.pi * 3.0 * time)
+    assert np.abs(line.signal(0.5e-3, 1e-3, 64) - expected).max() < 1e-12
+    assert line.error < 1e-12
+
+
+def test_fields_that_vary_keep_a_voxel_from_pathways() -> None:
+    """Options that only spins have, and what varies, are told."""
+    timeline = mr.discretize(CASES["press"].build(SCANNER))
+    phantom = mr.load_phantom("single-voxel", field=3.0)
+    assert by_voxel(task_of(timeline, phantom, mr.Bloch(layers=3), 1, None, None)) == "layers is given"
