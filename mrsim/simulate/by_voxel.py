@@ -60,14 +60,13 @@ class _Voxel:
 
     def sorted(self) -> dict[Kind, list[tuple[int, TissueClass]]]:
         """Return the classes of both parts, each with the parts in which it occurs."""
-        task = self.task
-        options = ClassOptions(
-            t2_prime_accuracy=math.inf, chemical_shift=task.engine.chemical_shift, line=task.engine.t2_prime
-        )
+        task, engine = self.task, self.task.engine
+        exact = math.inf  # the line of T2' is not sampled
+        options = ClassOptions(t2_prime_accuracy=exact, chemical_shift=engine.chemical_shift, line=engine.t2_prime)
         found: dict[Kind, list[tuple[int, TissueClass]]] = {}
         for index, part in enumerate(self.parts):
-            for kind in tissue_classes(part.spins, self.timeline, options)[0]:
-                if not task.engine.only or kind.tissue in task.engine.only:
+            for kind in tissue_classes(part.spins, self.task.timeline, options, task.diffusing)[0]:
+                if not engine.only or kind.tissue in engine.only:
                     key = (kind.tissue, kind.name, kind.offset, kind.b1)
                     found.setdefault(key, []).append((index, kind))
         return found
@@ -126,6 +125,7 @@ class _Voxel:
                 state = after
             before = played
             result[rows] = seen
+        result *= 1.0 if kind.left is None else kind.left[:, None]
         return kind.pd * result, kind.pd * sum(part.left_out for part in maps)
 
     def _stretch(self, index: int, held: Held, spin: Relaxation) -> _Stretch:
