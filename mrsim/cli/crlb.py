@@ -9,6 +9,7 @@ import click
 
 from .options import given_option, json_option, phantom_options, protocol_argument, scanner_option, set_option
 from .output import write_json, write_tables
+from .progress import progress_bar
 from .snr import fields
 
 
@@ -22,30 +23,36 @@ from .snr import fields
 @given_option
 @click.option("--tissue", "tissues", metavar="NAME", multiple=True, help="Only this tissue; may be repeated.")
 @click.option("--rician", is_flag=True, help="Magnitudes near the noise: Rice's information instead of Gauss's.")
-@click.option("--sensitivity", is_flag=True, help="Scan again with wrong B1, offset, profile, T2', and show the bias.")
+@click.option(
+    "--sensitivity", is_flag=True, help="Scan again with wrong B1, offset, profile, T1, T2', MT; show the bias."
+)
+@click.option("--monte-carlo", "replicates", type=click.IntRange(100), metavar="N", help="Fit N noisy signals as well.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of that noise.")
 @json_option
 def command(
-    wanted: tuple[float, ...], tissues: tuple[str, ...], rician: bool, sensitivity: bool, as_json: bool, **asked: Any
-) -> None:
+    wanted: tuple[float, ...], tissues: tuple[str, ...], rician: bool, sensitivity: bool, replicates: int | None,
+    seed: int, as_json: bool, **asked: Any,
+) -> None:  # fmt: skip
     """Predict the least standard deviation (Cramér-Rao) of PROTOCOL's maps in every tissue, and per root minute."""
-    from ..report.bounds import bounds_table, sensitivity_table
-    from ..study.bounds import predicted_bounds
+    from ..report.bounds import bounds_table, scatter_table, sensitivity_table
+    from ..study.bounds import Asked, predicted_bounds
     from ..study.request import RunRequest
 
-    likelihood: Any = "rician" if rician else "gaussian"
-    found = [
-        predicted_bounds(RunRequest(**asked, field=field), tissues, likelihood, sensitivity)
-        for field in wanted or (None,)
-    ]
+    more = Asked(
+        likelihood="rician" if rician else "gaussian", sensitivity=sensitivity, replicates=replicates or 0, seed=seed
+    )
+    with progress_bar(wanted=not as_json) as progress:
+        found = [
+            predicted_bounds(RunRequest(**asked, field=field), tissues, more, progress) for field in wanted or (None,)
+        ]
     if as_json:
         write_json([asdict(bounds) for bounds in found])
         return
     for bounds in found:
         minutes = bounds.scan_time / 60
         title = f"{bounds.protocol}, {bounds.model}, {bounds.field:g} T, {minutes:.1f} min, {bounds.likelihood} noise"
-        write_tables(bounds_table(title, bounds.rows))
-        biases = sensitivity_table(bounds.rows)
-        if biases is not None:
-            write_tables(biases)
+        for table in (bounds_table(title, bounds.rows), scatter_table(bounds.rows), sensitivity_table(bounds.rows)):
+            if table is not None:
+                write_tables(table)
         for note in bounds.notes:
             click.echo(f"note: {note}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import given_option, json_option
+from .options import given_option, json_option, noise_model_options
 from .output import write_json, write_tables
 from .simulate import check_file_writable
 
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 @click.option("--model", metavar="NAME", required=True, help="Signal model; 'mrsim list models' names them.")
 @given_option
+@noise_model_options
 @click.option("--threads", type=click.IntRange(1), help="Worker threads; the result does not depend on it.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.h5", help="Write the maps to this file.")
 @json_option
 def command(
-    file: Path, model: str, given: dict[str, str], threads: int | None, out: Path | None, as_json: bool
+    file: Path, model: str, given: dict[str, str], threads: int | None, out: Path | None, as_json: bool, **noise: Any
 ) -> None:
     """Fit a signal model to the images in FILE, or to its raw data after reconstruction."""
     from ..core.storage import load, save
@@ -38,7 +39,7 @@ def command(
     if out is not None:
         check_file_writable(out)
     contents = load(file)
-    maps = fit(images_of(file, contents), chosen, threads=threads, **given_options(chosen, given))
+    maps = fit(images_of(file, contents), chosen, threads=threads, **noise, **given_options(chosen, given))
     if out is not None:
         save(out, maps=maps)
     rows = summary(maps, contents.get("rois") or {})

@@ -188,6 +188,16 @@ engine_options = together(
         help="Where the Bloch engine runs; auto takes a graphics processor where there is one.",
     ),
 )  # fmt: skip
+noise_model_options = together(
+    click.option(
+        "--likelihood", type=click.Choice(["gaussian", "rician"]), default="gaussian", show_default=True,
+        help="Of the noise in the fit; rician for magnitudes near the noise.",
+    ),
+    click.option(
+        "--noise-floor", type=click.Choice(["keep", "subtract"]), default="keep", show_default=True,
+        help="Take the noise's power off magnitudes before the fit.",
+    ),
+)  # fmt: skip
 sequence_options = together(protocol_argument, field_option, scanner_option, set_option)
 
 

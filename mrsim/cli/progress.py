@@ -14,6 +14,7 @@ STEPS = {
     "unmix": "simulating tissues alone",
     "fit": "fitting",
     "replicates": "repeating",
+    "nuisances": "altering nuisances",
     "measure": "measuring",
     "save": "writing",
 }

@@ -18,6 +18,7 @@ from .options import (
     given_option,
     json_option,
     noise_free_option,
+    noise_model_options,
     phantom_options,
     seed_option,
     sequence_options,
@@ -38,6 +39,7 @@ RESULTS = Path("results")
 @field_options
 @click.option("--model", metavar="NAME", help="Signal model to fit; 'mrsim list models' names them.")
 @given_option
+@noise_model_options
 @seed_option
 @noise_free_option
 @engine_options

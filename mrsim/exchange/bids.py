@@ -1,10 +1,10 @@
 """Images and maps as a BIDS data set: NIfTI files with sidecars, times in seconds, angles in degrees.
 
-Raw images have the suffix of their kind of series (MESE, MEGRE, IRT1, VFA, MP2RAGE, TB1DAM, TB1AFI) and one file per
-image and part; series that BIDS has no name for (MDME, T1rho, Look-Locker, ...) go with the derivatives, under
-``desc-``. Two spoiled gradient echoes at an angle and its double are TB1DAM where TR lets T1 recover, else VFA. Maps
-are derivatives: T1map, T2map, T2starmap, R1map, M0map, PDmap, TB1map, MTRmap, MTsat, MWFmap, all others under
-``desc-NAME`` with the suffix ``map``. BIDS 1.9, appendix on quantitative MRI.
+Raw images have the suffix of their kind of series (MESE, MEGRE, IRT1, VFA, MP2RAGE, MTR, MTS, TB1DAM, TB1AFI) and one
+file per image and part; series that BIDS has no name for (MDME, T1rho, Look-Locker, ...) go with the derivatives, under
+``desc-``. What a family's images are follows from what varies over them: equal flips are no VFA, and an angle and its
+double are TB1DAM where TR lets T1 recover. Maps are derivatives: T1map, T2map, T2starmap, R1map, M0map, PDmap, TB1map,
+MTRmap, MTsat, MWFmap, all others under ``desc-NAME`` with the suffix ``map``. BIDS 1.9, appendix on quantitative MRI.
 """
 
 from __future__ import annotations
@@ -88,21 +88,20 @@ def _describe(folder: Path, kind: str, more: dict[str, Any]) -> None:
 
 
 def _write_images(folder: Path, derived: Path, images: Images, subject: str, facts: dict[str, Any]) -> list[Path]:
-    family, made = str(images.encoding.get("family", "images")), []
-    known = family in SERIES and len(images.data) > 1
-    suffix, entity = DOUBLE_ANGLE if _is_double_angle(family, images) else SERIES.get(family, ("images", "echo"))
+    made: list[Path] = []
+    suffix, heads = _series(images)
+    known = bool(suffix)
     kind = "fmap" if suffix.startswith("TB1") else "anat"
     place = (folder if known else derived) / f"sub-{subject}" / kind
     place.mkdir(parents=True, exist_ok=True)
-    label = "" if known else f"_desc-{_word(family)}"
+    label = "" if known else f"_desc-{_word(str(images.encoding.get('family', 'images')))}"
     both = suffix in ("MP2RAGE", "IRT1", "MEGRE")  # whose phase the fits need
-    for number, data in enumerate(images.data, 1):
-        index = f"tr{number}" if entity == "acq" else str(number)
+    for number, (head, data) in enumerate(zip(heads, images.data, strict=True), 1):
         side = _sidecar(images, number - 1) | facts
         parts = {"mag": np.abs(data), "phase": np.angle(data)} if both else {"": np.abs(data)}
         for part, values in parts.items():
             tag = f"_part-{part}" if part else ""
-            name = f"sub-{subject}_{entity}-{index}{tag}{label}_{suffix}"
+            name = f"sub-{subject}_{head}{tag}{label}_{suffix or 'images'}"
             units = {"Units": "rad"} if part == "phase" else {}
             made.append(_save(place / name, values, images, side | units))
     return made
@@ -116,11 +115,32 @@ def _is_double_angle(family: str, images: Images) -> bool:
     return bool(abs(flip[1] - 2 * flip[0]) < 1e-3 * flip[1] and tr[0] >= RECOVERED)
 
 
+def _series(images: Images) -> tuple[str, list[str]]:
+    """Return the suffix of a series, empty where BIDS has none for it, and each image's entities."""
+    count, varies = len(images.data), {name for name, values in images.contrast.items() if np.ptp(values) > 0}
+    numbers = [str(number) for number in range(1, count + 1)]
+    family = str(images.encoding.get("family", ""))
+    suffix, entity = DOUBLE_ANGLE if _is_double_angle(family, images) else SERIES.get(family, ("", "echo"))
+    if "mt" in varies:
+        on = ["on" if flag > 0.5 else "off" for flag in images.contrast["mt"]]
+        if "flip" not in varies:
+            return ("MTR", [f"mt-{state}" for state in on]) if count == 2 else ("", [f"echo-{n}" for n in numbers])
+        flips = np.unique(images.contrast["flip"], return_inverse=True)[1] + 1
+        return "MTS", [f"flip-{flip}_mt-{state}" for flip, state in zip(flips, on, strict=True)]
+    if count < 2 or (suffix == "VFA" and "flip" not in varies):
+        return "", [f"echo-{number}" for number in numbers]
+    if entity == "acq":
+        numbers = [f"tr{number}" for number in numbers]
+    return suffix, [f"{entity}-{number}" for number in numbers]
+
+
 def _sidecar(images: Images, index: int) -> dict[str, Any]:
     side: dict[str, Any] = {"Manufacturer": "mrsim", "SliceThickness": 1e3 * images.grid.thickness}
     for column, (name, factor) in COLUMNS.items():
         if column in images.contrast:
             side[name] = float(images.contrast[column][index]) * factor
+    if "mt" in images.contrast:
+        side["MTState"] = bool(images.contrast["mt"][index] > 0.5)
     if "echo_spacing" in images.encoding and images.encoding.get("family") == "mp-rage":
         side |= {
             "RepetitionTimePreparation": side.pop("RepetitionTimeExcitation"),

@@ -4,7 +4,9 @@ Least squares, weighted by the noise of each image. Standard errors come from th
 sigma^2 (J^T W J)^-1 at the optimum, with sigma from the images' calibrated noise, from the caller, or, where
 neither is known, from the residuals; where the noise is no factor per image times a factor per voxel they follow from
 it as it is (`noise`). They are those of Gaussian noise: magnitudes below three standard deviations of the noise are
-biased upwards (Rician), which neither the fit nor its errors know.
+biased upwards (Rician), which neither the fit nor its errors know. Where the noise is known, two things help: the
+Rician likelihood, or `noise_floor="subtract"`, which takes the noise's power off the magnitudes, sqrt(|y^2 - sigma^2|)
+(Gudbjartsson 1995), and fits what is left like any magnitudes.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from .method import Likelihood, Method, Scan, Series, Solution
 from .model import Description, Model
 from .models import find_model
 from .noise import Noise, noise_of, uneven_errors
-from .rician import judged
+from .noise_floor import MAGNITUDES, NoiseFloor, without_floor
+from .rician import judged, maximised
 from .signs import USABLE, best_of, signed
 from .solve import Array, solve
 from .table import check_table
@@ -50,6 +53,7 @@ def fit(
     sigma: Sigma = None,
     select: Sequence[int] | slice | None = None,
     likelihood: Likelihood = "gaussian",
+    noise_floor: NoiseFloor = "keep",
     **options: Any,
 ) -> Maps:
     """Return the maps of a model's parameters.
@@ -71,6 +75,8 @@ def fit(
         Which images of the series to fit, e.g. ``slice(1, None)`` to skip the first echo.
     likelihood : str
         ``"gaussian"`` (least squares) or ``"rician"``, for magnitudes whose noise is known.
+    noise_floor : str
+        ``"keep"``, or ``"subtract"`` to take the noise's power off magnitudes before they are fitted.
     **options : float, array or Maps
         The model's options, SI units. Those that vary may be a (z, y, x) array, or `Maps` on any grid that hold a
         parameter of the same name, e.g. ``b1=mr.fit(other_images, "b1-dam")``.
@@ -90,13 +96,15 @@ def fit(
     local = {name: value[inside] if np.ndim(value) else value for name, value in settings.items()}
     scan = Scan(contrast=contrast, options=local, sheet=images.encoding, grid=images.grid, inside=inside)
     values, signs = signed(model.data, contrast, series)
-
+    values = without_floor(values, model, noise_floor, likelihood, spread / np.sqrt(weight)[:, None])
     whole = Series(data=values, weight=weight, floor=floor, spread=spread, likelihood=likelihood, threads=threads)
 
     def fitted(changed: Any) -> tuple[Solution, Array]:
         return best_of(lambda sign: _solve(model, scan, replace(whole, data=changed * sign[:, None])), signs)
 
     solution, margin = fitted(values)
+    if likelihood == "rician":
+        solution = judged(model, scan, whole, solution)
     residual = _residual_sigma(solution, values, len(model.parameters))
     status = np.where(wanted, NOT_GIVEN, OUTSIDE).astype(np.int8)
     status[inside] = solution.status
@@ -105,6 +113,7 @@ def fit(
         "options": {name: "map" if np.ndim(value) else value for name, value in settings.items()},
         "images": data.shape[0],
         "likelihood": likelihood,
+        "noise_floor": noise_floor,
         "sigma": "residuals" if np.isnan(spread).all() else "images" if sigma is None else "given",
         **_summary(status, solution, residual / spread, weight),
         **(_ambiguity(solution, margin, spread) if model.data == "polarity-restored" else {}),
@@ -141,7 +150,7 @@ def _check_likelihood(model: Description, likelihood: Likelihood, noise: Noise) 
     """Refuse a likelihood that the data do not have."""
     if likelihood not in ("gaussian", "rician"):
         raise InputError(f"'{likelihood}' is neither 'gaussian' nor 'rician'", key="likelihood")
-    symbolic = ("gaussian", "rician") if model.data == "magnitude" else ("gaussian",)
+    symbolic = ("gaussian", "rician") if model.data in MAGNITUDES else ("gaussian",)
     allowed = model.likelihoods if isinstance(model, Method) else symbolic
     if likelihood == "rician" and not np.isfinite(noise.level).all():
         raise InputError("the Rician likelihood needs the noise: images with sigma, or sigma", key="likelihood")
@@ -159,15 +168,14 @@ def _check_likelihood(model: Description, likelihood: Likelihood, noise: Noise) 
 
 def _solve(model: Description, scan: Scan, series: Series) -> Solution:
     """Fit one choice of signs."""
-    if isinstance(model, Method):
-        return model.solve(scan, series)
-    assert isinstance(model, Model)
     rician = series.likelihood == "rician"
-    found = solve(
+    if isinstance(model, Method):
+        return maximised(model, scan, series) if rician else model.solve(scan, series)
+    assert isinstance(model, Model)
+    return solve(
         model, scan.contrast, np.asarray(series.data), weight=series.weight, floor=series.floor,
         threads=series.threads, noise=series.spread if rician else None, **scan.options,
     )  # fmt: skip
-    return judged(model, scan, series, found) if rician else found
 
 
 def _selected(

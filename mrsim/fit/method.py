@@ -99,8 +99,11 @@ class Method(Description):
     """Whether the fit answers noise as the weighted least squares of the signal do (see `mrsim.fit.noise`)."""
     derive: Callable[[Mapping[str, Array]], Array] | None = None
     """Returns the (derived, voxel) values that follow from the parameters, where there are any."""
+    interpolated: Callable[[Scan, Array, Mapping[str, Array]], Array] | None = None
+    """A quick `signal`, good to the accuracy of the fit, which takes the images' (n,) weights as well; None where
+    `signal` is quick."""
     likelihoods: tuple[Likelihood, ...] = ("gaussian",)
-    """Noise that the method can fit."""
+    """Noise that the method can fit; Rician only where `solve` finds the least squares of `signal`."""
     images: int | None = None
     """Fewest images with different contrast; one for every parameter where None."""
 

@@ -9,7 +9,7 @@ its own arithmetic.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 DataKind = Literal["magnitude", "real", "phase-corrected", "phase-referenced", "polarity-restored", "complex"]
@@ -144,6 +144,8 @@ B1 = Option(
 )
 TE = Column(name="te", unit="s", symbol="T_E", description="echo time", plausible=2.0, mistaken="ms", zero=True)
 TR = Column(name="tr", unit="s", symbol="T_R", description="repetition time", plausible=60.0, mistaken="ms")
+SHORT_TR = replace(TR, plausible=2.0)
+"""Of gradient echoes in their steady state: 15 s would be 15 ms."""
 TI = Column(name="ti", unit="s", symbol="T_I", description="inversion time", plausible=60.0, mistaken="ms")
 FLIP = Column(name="flip", unit="rad", symbol=r"\alpha", description="flip angle", plausible=6.2832, mistaken="deg")
 

@@ -4,7 +4,7 @@ uses, a method's by differences of its own signal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -80,15 +80,28 @@ def jacobian(
 
 def scan_jacobian(method: Method, scan: Scan, points: Array) -> NDArray[Any]:
     """Return the (parameter, n, voxel) derivatives of a method's signal at (parameter, voxel) points of one scan."""
+    return differences(method, lambda at: _method_signal(method, scan, at), points)
+
+
+def differences(model: Description, at: Callable[[Array], NDArray[Any]], points: Array) -> NDArray[Any]:
+    """Return the derivatives (parameter, n, voxel) of a signal by central differences of the sixth order.
+
+    Parameters
+    ----------
+    model : Model or Method
+    at : callable
+        Returns the (n, voxel) signal of (parameter, voxel) values.
+    points : (parameter, voxel) array
+    """
     rows = []
-    for k, parameter in enumerate(method.parameters):
+    for k, parameter in enumerate(model.parameters):
         width = STEP * np.maximum(np.abs(points[k]), _least(parameter.grid))
         total: Any = 0.0
         for shift, factor in ((1, 45.0), (2, -9.0), (3, 1.0)):
             up, down = points.copy(), points.copy()
             up[k] += shift * width
             down[k] -= shift * width
-            total = total + factor * (_method_signal(method, scan, up) - _method_signal(method, scan, down))
+            total = total + factor * (at(up) - at(down))
         rows.append(total / (60.0 * width))
     return np.stack(rows)
 

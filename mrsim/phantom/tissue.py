@@ -18,7 +18,7 @@ from ..core.toml import available, resource
 from .exchange import ExchangePool
 from .field_laws import EXTRAPOLATED
 from .other_fields import at_other_field
-from .tissue_facts import RELAXATION, Fact, Property, at_field, known_at, read_fact
+from .tissue_facts import RELAXATION, Fact, FactEntry, Property, at_field, known_at, read_fact
 from .tissue_file import GRADES, FatTable, FractionEntry, TimeEntry, TissueFile, WaterTable, read_tissue_file
 from .transfer import bound_pool, water_beside
 
@@ -119,6 +119,15 @@ class Tissue:
         return self.properties(field) | {
             name: self.property(name, field) for name in known_at(self.facts, field, self.extrapolate)
         }
+
+    def with_t1(self, factor: float, field: float) -> Tissue:
+        """Return the tissue with the T1 of its water at a field strength, T, times a factor."""
+        if self.water is None:
+            return self
+        own = self.property("t1", field)
+        entry = FactEntry(value=f"{factor * own.value!r} s", source=own.source, provenance="chosen by definition")
+        fact = Fact(values=(factor * own.value,), spreads=(factor * own.sd,), unit="s", entry=entry)
+        return replace(self, replaced={**self.replaced, "t1": fact})
 
     def pools(self, field: float) -> tuple[Pool, ...]:
         """Return the pools of spins at a field strength, T; together they have the tissue's proton density."""

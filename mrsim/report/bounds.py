@@ -1,4 +1,4 @@
-"""Tables of Cramér-Rao bounds: standard deviations, efficiency, and the biases that nuisances cause."""
+"""Tables of Cramér-Rao bounds: standard deviations, efficiency, scatter, and the biases that nuisances cause."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from .quantities import label, quantity, scale
+from .quantities import label, quantity
 from .table import Table
 
 
@@ -24,23 +24,62 @@ def bounds_table(title: str, rows: Sequence[Any]) -> Table:
 
 
 def sensitivity_table(rows: Sequence[Any]) -> Table | None:
-    """Return the biases, one column per cause; None where none were asked for."""
-    found = [row for row in rows if row.bias]
-    if not found:
-        return None
-    causes = tuple(found[0].bias)
+    """Return the biases, one row per parameter and cause; None where none were asked for."""
     shown = tuple(
         (
-            label(row.tissue), f"{label(row.parameter)}{f' / {unit}' if unit else ''}",
-            *(f"{factor * row.bias[cause]:+.3g}" for cause in causes),
+            label(row.tissue), label(row.parameter), cause, quantity(change, row.unit),
+            quantity(row.first_order[cause], row.unit) if cause in row.first_order else "",
+            f"{change / row.bound:+.2f}" if math.isfinite(row.bound) else "–",
+        )
+        for row in rows
+        for cause, change in row.bias.items()
+    )  # fmt: skip
+    if not shown:
+        return None
+    return Table(
+        title="Bias without noise, and its change with each nuisance",
+        columns=("tissue", "parameter", "cause", "of a new fit", "in the first order", "in least SDs"),
+        rows=shown, numeric=(3, 4, 5),
+    )  # fmt: skip
+
+
+def scatter_table(rows: Sequence[Any]) -> Table | None:
+    """Return how real fits scatter about the truth, against the bound; None where no replicates were asked for."""
+    found = [row for row in rows if row.scatter is not None]
+    if not found:
+        return None
+    shown = tuple(
+        (
+            label(row.tissue), label(row.parameter), quantity(s.truth, row.unit), quantity(s.mean - s.truth, row.unit),
+            quantity(s.sd, row.unit), f"{s.bias:+.3f}", f"{s.efficiency:.3f}", f"{s.error / s.sd:.3f}",
+            f"{100 * s.share:.4g}", verdict(s),
         )
         for row in found
-        for factor, unit in (scale(row.unit),)
+        for s in (row.scatter,)
     )  # fmt: skip
+    columns = (
+        "tissue",
+        "parameter",
+        "true value",
+        "bias",
+        "SD",
+        "bias / SD",
+        "SD / bound",
+        "stated / SD",
+        "fitted %",
+        "",
+    )
     return Table(
-        title="Bias without noise, and its change with each nuisance", columns=("tissue", "parameter", *causes),
-        rows=shown, numeric=tuple(range(2, 2 + len(causes))),
+        title=f"Scatter of {max(row.scatter.replicates for row in found)} fits", columns=columns, rows=shown,
+        numeric=tuple(range(2, 9)),
     )  # fmt: skip
+
+
+def verdict(scatter: Any) -> str:
+    """Return in words whether a fit reaches its bound."""
+    if not scatter.judged:
+        return "bound above 10 %: not judged"
+    return "reaches the bound" if scatter.reached else "does NOT reach the bound"
 
 
 def _percent(bound: float, value: float) -> str:

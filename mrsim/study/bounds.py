@@ -1,39 +1,36 @@
 """What a protocol can know of a tissue: least standard deviations, per root of the scan time, and what biases it.
 
 The noise and the size of the signal come from the probe of `mrsim snr`, the derivatives from the model that is
-fitted. The biases come from the engine and not from the model: the probe is scanned again with a nuisance changed, and
-fitted as if nothing had happened.
+fitted. The biases come from the engine and not from the model, see `sensitivity`. Replicates say whether real fits
+reach the bound (`mrsim.fit.scatter`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import InputError
-from ..core.grid import Grid
-from ..core.images import Images
+from ..core.errors import InfeasibleError, InputError
 from ..fit.crlb import crlb
-from ..fit.fit import fit
 from ..fit.method import Likelihood
 from ..fit.model import Description
 from ..fit.models import find_model
-from ..fit.signal import resolve_options, signal
-from ..phantom.phantom import true_values
+from ..fit.scatter import Scatter, scatter
+from ..fit.signal import jacobian, resolve_options, signal
+from ..phantom.phantom import Phantom, true_values
 from .given import given_options
-from .request import RunRequest
+from .request import Progress, RunRequest
 from .run import prepare
+from .sensitivity import first_order, nuisances, refitted
 from .snr import predicted_snr
 
 Array = NDArray[np.float64]
 NEUTRAL = {"m0": 1.0, "pd": 1.0, "b1": 1.0, "offset": 0.0, "phase": 0.0, "off_resonance": 0.0}
 """Values of parameters that belong to no tissue."""
-WRONG_B1, WRONG_OFFSET = 0.1, 20.0
-"""Changes of the nuisances: relative, Hz."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,8 +46,27 @@ class BoundRow:
     """Least standard deviation in one voxel of one scan."""
     per_root_minute: float
     """The same for a scan of one minute: bound times the root of the scan time in minutes."""
+    scatter: Scatter | None = None
+    """Of fits to the model's own signal in this noise, where replicates were asked for."""
     bias: dict[str, float] = field(default_factory=dict)
     """Cause -> change of the fitted value, without noise: of the protocol as it stands, and of each nuisance."""
+    first_order: dict[str, float] = field(default_factory=dict)
+    """Nuisance -> the same, as the first order predicts it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What is wanted besides the bound."""
+
+    likelihood: Likelihood = "gaussian"
+    sensitivity: bool = False
+    """Scan again with wrong nuisances."""
+    replicates: int = 0
+    """Fits whose scatter is compared with the bound; 0 for none."""
+    seed: int = 1
+
+
+NOTHING_ELSE = Asked()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +84,7 @@ class Bounds:
 
 
 def predicted_bounds(
-    request: RunRequest, tissues: tuple[str, ...] = (), likelihood: Likelihood = "gaussian", sensitivity: bool = False
+    request: RunRequest, tissues: tuple[str, ...] = (), asked: Asked = NOTHING_ELSE, progress: Progress | None = None
 ) -> Bounds:
     """Return the least standard deviations that a protocol's fit can reach in every tissue.
 
@@ -78,21 +94,18 @@ def predicted_bounds(
         Protocol, field, phantom and model.
     tissues : tuple of str
         Names of the phantom's tissues; all that have the model's parameters by default.
-    likelihood : str
-        ``"gaussian"`` or ``"rician"``.
-    sensitivity : bool
-        Whether to scan again with wrong nuisances.
+    asked : Asked
+        Likelihood, and what is wanted besides.
+    progress : callable, optional
+        Called with (step, done, in all).
     """
     ready = prepare(request)
     if ready.request.model is None:
         raise InputError(f"{request.protocol} names no model to fit; give one", key="--model")
     model, header = find_model(ready.request.model), ready.sequence.encoding
-    nominal = _probed(request, tissues)
-    cases = (
-        {} if not sensitivity else {name: _probed(changed, tissues) for name, changed in _nuisances(request).items()}
-    )
-    rows: list[BoundRow] = []
     notes: list[str] = []
+    nominal, cases = _probed(request, tissues), _altered(request, tissues, asked, notes, progress)
+    rows: list[BoundRow] = []
     for tissue in ready.phantom.tissues:
         if tissue.name not in nominal.signals:
             continue
@@ -103,12 +116,12 @@ def predicted_bounds(
             continue
         options = _options(model, known, given_options(model, ready.request.given))
         try:
-            rows += _rows(model, header, tissue.name, known, options, likelihood, nominal, cases)
+            rows += _rows(model, header, tissue.name, known, options, asked, nominal, cases)
         except InputError as problem:
             notes.append(f"{tissue.name}: {problem.problem}")
     return Bounds(
         protocol=request.protocol, model=model.name, field=ready.phantom.field, scan_time=nominal.scan_time,
-        likelihood=likelihood, rows=tuple(rows), notes=(*nominal.notes, *notes),
+        likelihood=asked.likelihood, rows=tuple(rows), notes=(*nominal.notes, *notes),
     )  # fmt: skip
 
 
@@ -121,8 +134,26 @@ class _Probe:
     notes: tuple[str, ...]
 
 
-def _probed(request: RunRequest, tissues: tuple[str, ...]) -> _Probe:
-    found = predicted_snr(request, tissues)
+def _altered(
+    request: RunRequest, tissues: tuple[str, ...], asked: Asked, notes: list[str], progress: Progress | None
+) -> dict[str, _Probe]:
+    """Return the scans with one nuisance altered each; what cannot be scanned is noted."""
+    cases: dict[str, _Probe] = {}
+    wanted = nuisances(request) if asked.sensitivity else {}
+    for done, (name, (changed, altered)) in enumerate(wanted.items()):
+        try:
+            cases[name] = _probed(changed, tissues, altered)
+        except (InputError, InfeasibleError) as problem:
+            notes.append(f"{name}: {problem}")
+        if progress:
+            progress("nuisances", done + 1, len(wanted))
+    return cases
+
+
+def _probed(
+    request: RunRequest, tissues: tuple[str, ...], altered: Callable[[Phantom], Phantom] | None = None
+) -> _Probe:
+    found = predicted_snr(request, tissues, altered=altered)
     names = dict.fromkeys(row.tissue for row in found.rows)
     by_tissue = {name: [row for row in found.rows if row.tissue == name] for name in names}
     return _Probe(
@@ -133,17 +164,6 @@ def _probed(request: RunRequest, tissues: tuple[str, ...]) -> _Probe:
     )
 
 
-def _nuisances(request: RunRequest) -> dict[str, RunRequest]:
-    b1, offset = request.b1 or 1.0, request.offset or 0.0
-    return {
-        f"B1 +{100 * WRONG_B1:g} %": replace(request, b1=b1 * (1 + WRONG_B1)),
-        f"B1 -{100 * WRONG_B1:g} %": replace(request, b1=b1 * (1 - WRONG_B1)),
-        f"offset +{WRONG_OFFSET:g} Hz": replace(request, offset=offset + WRONG_OFFSET),
-        "no slice profile": replace(request, without=(*request.without, "slice-profile")),
-        "no T2'": replace(request, without=(*request.without, "t2-prime")),
-    }
-
-
 def _options(model: Description, known: Mapping[str, float], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options: given, else the tissue's own value where it has one of that name, else the default."""
     own = {o.name: known[o.name] for o in model.options if o.name in known and o.name not in NEUTRAL}
@@ -152,55 +172,40 @@ def _options(model: Description, known: Mapping[str, float], given: Mapping[str,
 
 def _rows(
     model: Description, header: Any, tissue: str, known: Mapping[str, float], options: dict[str, Any],
-    likelihood: Likelihood, nominal: _Probe, cases: Mapping[str, _Probe],
+    asked: Asked, nominal: _Probe, cases: Mapping[str, _Probe],
 ) -> list[BoundRow]:  # fmt: skip
     point = {p.name: float(known[p.name]) for p in model.parameters}
     columns = {column.name: header.contrast[column.name] for column in model.contrast}
-    clean = np.abs(signal(model, point, columns, sheet=header.sheet, **options))
-    scale = float(clean @ nominal.signals[tissue] / (clean @ clean))
-    point[model.parameters[0].name] *= scale
+    clean = np.real(signal(model, point, columns, sheet=header.sheet, **options))
+    seen = {name: _like(probe.signals[tissue], clean) for name, probe in {"": nominal, **cases}.items()}
+    point[model.parameters[0].name] *= float(clean @ seen[""] / (clean @ clean))
     sigma = nominal.sigma[tissue]
-    bound = crlb(model, point, columns, sigma, sheet=header.sheet, likelihood=likelihood, **options)
+    every: dict[str, Any] = {"sheet": header.sheet, **options}
+    kind = asked.likelihood
+    bound = crlb(model, point, columns, sigma, likelihood=kind, **every)
+    found: dict[str, Scatter] = {}
+    if asked.replicates:
+        count, seed = asked.replicates, asked.seed
+        found = scatter(model, point, columns, sigma, replicates=count, rng=seed, likelihood=kind, **every)
+    base = refitted(model, header, seen[""], sigma, options) if cases else {}
+    fitted = {p.name: base.get(p.name, np.nan) for p in model.parameters}
+    at = fitted if np.isfinite([*fitted.values()]).all() else point
+    slope = np.real(jacobian(model, at, columns, **every)) if cases else np.empty(0)
+    shifts = {name: first_order(slope, seen[name] - seen[""], sigma) for name in cases}
+    fits = {name: refitted(model, header, seen[name], sigma, options) for name in cases}
     minutes = np.sqrt(nominal.scan_time / 60)
-
-    def fitted(probe: _Probe) -> dict[str, float]:
-        return _fitted(model, header, probe.signals[tissue], sigma, options)
-
-    base = fitted(nominal) if cases else {}
-    biases = {name: fitted(probe) for name, probe in cases.items()}
-
-    def bias(name: str) -> dict[str, float]:
-        changes = {cause: found[name] - base[name] for cause, found in biases.items()}
-        return {"as it stands": base[name] - point[name], **changes} if cases else {}
-
     return [
         BoundRow(
             tissue=tissue, parameter=p.name, unit=p.unit, value=point[p.name], bound=bound[p.name],
-            per_root_minute=bound[p.name] * minutes,
-            bias=bias(p.name),
+            per_root_minute=bound[p.name] * minutes, scatter=found.get(p.name),
+            bias={"as it stands": base[p.name] - point[p.name], **{c: fits[c][p.name] - base[p.name] for c in fits}}
+            if cases else {},
+            first_order={name: float(shift[k]) for name, shift in shifts.items()},
         )
-        for p in model.parameters if p.name in model.map_names
+        for k, p in enumerate(model.parameters) if p.name in model.map_names
     ]  # fmt: skip
 
 
-def _fitted(
-    model: Description, header: Any, magnitudes: Array, sigma: Array, options: dict[str, Any]
-) -> dict[str, float]:
-    """Return what the model makes of noise-free magnitudes; the sign of a recovery is that of the best fit."""
-    grid, n = Grid(shape=(1, 1, 1), spacing=(1e-3, 1e-3, 1e-3)), len(magnitudes)
-    signs = [np.ones(n)]
-    if model.data == "phase-corrected" and "ti" in header.contrast:
-        rank = np.argsort(np.argsort(header.contrast["ti"]))
-        signs = [np.where(rank < k, -1.0, 1.0) for k in range(n + 1)]
-    best, least = dict.fromkeys((p.name for p in model.parameters), np.nan), np.inf
-    for sign in signs:
-        images = Images(
-            data=(sign * magnitudes).astype(np.complex128).reshape(n, 1, 1, 1), grid=grid, contrast=header.contrast,
-            sigma=sigma.reshape(n, 1, 1, 1), noisy=False, encoding=dict(header.sheet),
-        )  # fmt: skip
-        maps = fit(images, model, **options)
-        cost = float(maps.chi2[0, 0, 0]) if maps.chi2 is not None else np.nan
-        cost = cost if np.isfinite(cost) else 0.0
-        if maps.status[0, 0, 0] in (0, 3) and cost < least:
-            best, least = {name: float(values[0, 0, 0]) for name, values in maps.values.items()}, cost
-    return best
+def _like(magnitudes: Array, clean: Array) -> Array:
+    """Return magnitudes with the signs of the model's signal, which a scan of a tissue alone has lost."""
+    return np.where(clean < 0, -1.0, 1.0) * magnitudes

@@ -71,6 +71,10 @@ class RunRequest:
     """Signal model to fit."""
     given: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Options of the fit as text: a number with its unit, a file with a map, or a protocol that measures it."""
+    likelihood: str = "gaussian"
+    """Of the noise in the fit: ``"gaussian"``, or ``"rician"`` for magnitudes."""
+    noise_floor: str = "keep"
+    """``"keep"``, or ``"subtract"`` to take the noise's power off magnitudes before the fit."""
     overrides: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Protocol entries, as text with units: {"te": "10 ms"}."""
     seed: int = 1

@@ -267,11 +267,15 @@ def fitted(images: Images, request: RunRequest, progress: Progress | None) -> Ma
         return None
 
     def measure(protocol: str) -> Maps | None:
-        own = replace(request, protocol=protocol, model=None, given={}, overrides={}, seed=request.seed + 1)
+        own = replace(
+            request, protocol=protocol, model=None, given={}, overrides={}, seed=request.seed + 1,
+            likelihood="gaussian", noise_floor="keep",
+        )  # fmt: skip
         return run(own, progress).maps
 
     options = given_options(find_model(request.model), request.given, measure)
-    return fit(images, request.model, threads=request.threads, **options)
+    noise: dict[str, Any] = {"likelihood": request.likelihood, "noise_floor": request.noise_floor}
+    return fit(images, request.model, threads=request.threads, **noise, **options)
 
 
 def _unmixed(prepared: Prepared, images: Images, raw: Acquisition, truth: Maps) -> Images:

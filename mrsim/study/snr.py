@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from ..core.toml import resource
+from ..phantom.phantom import Phantom
 from ..plan.snr import ACCURACY, Progress, SnrPrediction, predict_snr
 from ..sequence.protocol import FOLDER, read_protocol_file
 from .fields import coils_of
@@ -20,7 +22,10 @@ SPECTRUM = (
 
 
 def predicted_snr(
-    request: RunRequest, tissues: tuple[str, ...] = (), progress: Progress | None = None
+    request: RunRequest,
+    tissues: tuple[str, ...] = (),
+    progress: Progress | None = None,
+    altered: Callable[[Phantom], Phantom] | None = None,
 ) -> SnrPrediction:
     """Return the SNR of a protocol's tissues.
 
@@ -35,13 +40,16 @@ def predicted_snr(
         Names of the phantom's tissues; all by default.
     progress : callable, optional
         Called with the tissues done and all of them.
+    altered : callable, optional
+        What is done to the phantom before it is scanned.
     """
     whole = prepare(request)
     part, repeats = _one_of_each(whole)
+    phantom = part.phantom if altered is None else altered(part.phantom)
     scanner = part.sequence.scanner
     found = predict_snr(
         part.sequence,
-        part.phantom,
+        phantom,
         engine_of(part.request, accuracy=ACCURACY),
         coils=coils_of(part.phantom, scanner, part.request),
         tissues=tissues,

@@ -13,6 +13,8 @@ from mrsim.core.maps import Maps
 from mrsim.exchange.bids import write_bids
 from mrsim.exchange.nifti import read_volume
 
+from .bids_rules import violations
+
 GRID = Grid(shape=(2, 3, 4), spacing=(1e-3, 1e-3, 5e-3), gap=1e-3)
 
 
@@ -93,3 +95,51 @@ def test_bids_writes_into_no_folder_that_holds_something(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="not an empty folder"):
         write_bids(tmp_path, _images("look-locker", ti=[0.1, 0.2]))
+
+
+TR = {"tr": [0.02, 0.02]}
+SCANS = {
+    "multi-echo-spin-echo": {"te": [0.01, 0.02], "tr": [1.5, 1.5]},
+    "multi-echo-gradient-echo": {"te": [0.002, 0.005], **TR},
+    "inversion-recovery-spin-echo": {"ti": [0.1, 0.9], "tr": [4.0, 4.0], "te": [0.01, 0.01]},
+    "spoiled-gradient-echo-3d": {"flip": [0.05, 0.3], **TR},
+    "mp-rage": {"ti": [0.7, 2.5], "flip": [0.07, 0.09], "tr": [5.0, 5.0]},
+    "double-angle": {"flip": [1.0, 2.0], "tr": [6.0, 6.0]},
+    "actual-flip-angle": {"flip": [1.0, 1.0], "tr": [0.03, 0.15]},
+    "spoiled-gradient-echo": {"mt": [0.0, 1.0], "flip": [0.2, 0.2], **TR},
+    "multi-dynamic-multi-echo": {"td": [0.2, 0.9], "te": [0.02, 0.02], "tr": [4.0, 4.0]},
+    "look-locker": {"ti": [0.1, 0.2]},
+}
+
+
+@pytest.mark.parametrize("family", SCANS)
+def test_bids_data_sets_keep_the_rules_of_the_specification(tmp_path, family):
+    images = _images(family, **SCANS[family])
+    sheet = {"family": family, "echo_spacing": 0.007, "train_length": 100}
+    write_bids(tmp_path / "set", replace(images, encoding=sheet), _maps(), facts={"MagneticFieldStrength": 3.0})
+    assert violations(tmp_path / "set") == []
+
+
+def test_bids_names_magnetisation_transfer_by_its_state_and_no_vfa_where_flips_are_equal(tmp_path):
+    saturated = {"mt": [0.0, 0.0, 1.0], "flip": [0.1, 0.3, 0.1], "tr": [0.02] * 3}
+    made = write_bids(tmp_path / "mts", _images("spoiled-gradient-echo-3d", **saturated))
+    assert [path.name for path in made] == [
+        f"sub-01_{head}_MTS.nii.gz" for head in ("flip-1_mt-off", "flip-2_mt-off", "flip-1_mt-on")
+    ]
+    assert violations(tmp_path / "mts") == []
+    locked = {"tsl": [0.0, 0.02], "flip": [1.5, 1.5]}
+    made = write_bids(tmp_path / "locked", _images("spoiled-gradient-echo", **locked))
+    assert made[0].name == "sub-01_echo-1_desc-spoiledGradientEcho_images.nii.gz"
+
+
+def test_bids_rules_see_what_is_wrong(tmp_path):
+    """The negative control of the rules themselves."""
+    made = write_bids(tmp_path / "set", _images("multi-echo-spin-echo", **SCANS["multi-echo-spin-echo"]), _maps())
+    for old, new in (("sub-01_echo-1", "echo-1_sub-01"), ("MESE", "MESEX")):
+        bad = made[0].with_name(made[0].name.replace(old, new))
+        made[0].rename(bad)
+        assert violations(tmp_path / "set")
+        bad.rename(made[0])
+    side = made[0].with_name(made[0].name.replace(".nii.gz", ".json"))
+    side.write_text("{}")
+    assert any("EchoTime" in text for text in violations(tmp_path / "set"))

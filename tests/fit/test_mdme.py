@@ -137,6 +137,31 @@ def test_phase_sensitive_images_carry_the_sign_whatever_the_coils():
     assert not found.data.imag.any()
 
 
+def test_coils_of_any_phase_combine_to_the_signs_and_the_fit():
+    """Eight coils, each with its own phase and size over the image, combined without knowing them: T1 keeps its sign.
+
+    A root of the sum of squares loses it, which the fit refuses.
+    """
+    from dataclasses import replace
+
+    from mrsim.recon.combine import adaptive_maps, matched
+
+    parameters, count, rng = {"pd": 0.8, "t1": 1.0, "t2": 0.09, "b1": 0.95}, 24, np.random.default_rng(6)
+    images = scene(parameters, phase=np.linspace(-3, 3, count), count=count)
+    place = np.linspace(-1, 1, count)
+    coils = np.array([np.exp(-((place - c) ** 2) + 1j * (9 * c + 2 * c * place)) for c in np.linspace(-1, 1, 8)])
+    channels = images.data[:, None] * coils[None, :, None, None, :]
+    channels = channels + 1e-4 * (rng.normal(size=channels.shape) + 1j * rng.normal(size=channels.shape))
+    maps = adaptive_maps(channels[-2])
+    found = np.stack([matched(image, maps) for image in channels])
+    maps = fit(replace(images, data=found), "mdme", threads=1)
+    assert maps.values["t1"].ravel() == pytest.approx(np.full(count, 1.0), rel=5e-3)
+    assert maps.values["b1"].ravel() == pytest.approx(np.full(count, 0.95), rel=5e-3)
+    lost = replace(images, data=np.sqrt(np.sum(np.abs(channels) ** 2, axis=1)).astype(complex))
+    with pytest.raises(InputError, match="signs, which the model needs, are lost"):
+        fit(lost, "mdme")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

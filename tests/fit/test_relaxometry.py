@@ -58,6 +58,19 @@ def test_echo_train_without_relaxation_gives_the_reference_values():
     assert found[-6:].mean() == pytest.approx(np.sin(np.radians(60)), abs=2e-3)
 
 
+@pytest.mark.parametrize(
+    ("t1", "t2", "everything", "skip_first"), [(1.1, 0.0841, 88.4, 84.3), (0.95, 0.0512, 53.8, 51.3)]
+)
+def test_one_exponential_of_hard_pulses_at_low_b1_reads_the_printed_t2(t1, t2, everything, skip_first):
+    # physics.md B-4, last column: ideal profiles, B1 0.85, 8 echoes of 12.6 ms; printed to 0.1 ms
+    te = 0.0126 * np.arange(1, 9)
+    data = np.abs(_hard_train(8, 0.0126).echoes([t1], [t2], [0.85])[0])
+    images = _images(data[:, None], {"te": te}, 1e-4, noisy=False)
+    for skip, printed in ((0, everything), (1, skip_first)):
+        found = 1e3 * fit(images, "t2-mono", select=slice(skip, None)).values["t2"].item()
+        assert found == pytest.approx(printed, abs=0.4)
+
+
 def test_echo_train_equals_decaes():
     # DECAES excites with alpha/2 of a train of alpha: B1 scales both pulses here too
     for b1 in (1.0, 0.85, 0.6):

@@ -243,6 +243,14 @@ def test_balanced_ssfp_reaches_freeman_and_hill(degrees, published):
     assert abs(signal[-1]) == pytest.approx(published * math.exp(-2.5e-3 / T2), rel=2e-3)
 
 
+def test_balanced_ssfp_is_brightest_at_the_published_flip():
+    """B-2 for short repetitions: acos((T1/T2 - 1) / (T1/T2 + 1)) = 35.097 deg, where half of sqrt(T2/T1) is left."""
+    degrees = np.arange(34.0, 36.2, 0.01)
+    signal = np.array([abs(freeman_hill(math.radians(d), 1e-5, 0.0)) for d in degrees])
+    assert degrees[np.argmax(signal)] == pytest.approx(35.097, abs=0.02)
+    assert signal.max() == pytest.approx(0.15811, abs=1e-5)
+
+
 @pytest.mark.parametrize("offset", [-100.0, -60.0, 20.0, 70.0, 100.0])
 def test_balanced_ssfp_profile_over_offset(offset):
     protocol = BalancedSSFP(matrix=(16, 4), fov=(0.1, 0.1), flip=math.radians(50), tr=5e-3, dummies=1200, **HARD)

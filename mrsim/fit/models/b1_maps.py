@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import InputError
 from ..method import AT_BOUND, Method, Scan, Series, Solution, start
-from ..model import FLIP, M0, TR, Column, Option, Parameter
+from ..model import FLIP, M0, SHORT_TR, TR, Column, Option, Parameter
 from .complex_decay import PHASE
 
 Array = NDArray[np.float64]
@@ -75,30 +75,32 @@ def _repetition_ratio(angle: Array, t1: Any, tr: tuple[float, float]) -> Array:
 
 
 def _filled(
-    solution: Solution, voxels: Any, first: Array, second: Array, nominal: float, ratio: Any, factor: Any, w: Array
+    solution: Solution, voxels: Any, signals: tuple[Array, Array], nominal: float, ratio: Any, factor: Any, w: Array
 ) -> None:
-    """Write b1 from the ratio of two signed signals and m0 from the first, which is m0 `factor` of the angle, with
-    their errors; values out of reach are at a bound.
+    """Write m0 and b1 from two signed signals, with their errors; values out of reach are at a bound.
+
+    ratio, factor : callables
+        Of the angle, rad: second over first signal, and first signal over m0.
     """
+    first, second = np.maximum(signals[0], 1e-300), signals[1]
     r = second / first
-    top, bottom = 1e-6, np.pi - 1e-6
-    ends = ratio(np.full(r.shape, top)), ratio(np.full(r.shape, bottom))
+    top, bottom = np.full(r.shape, 1e-6), np.full(r.shape, np.pi - 1e-6)
+    ends = ratio(top), ratio(bottom)
     reach = (r < ends[0]) & (r > ends[1])
-    angle = by_bisection(ratio, np.clip(r, ends[1], ends[0]), np.full(r.shape, top), np.full(r.shape, bottom))
+    angle = by_bisection(ratio, np.clip(r, ends[1], ends[0]), top, bottom)
     step = 1e-5
     slope = (ratio(angle + step) - ratio(angle - step)) / (2 * step)
-    spread = np.sqrt(1 / w[1] + r**2 / w[0]) / np.abs(first)
-    solution.values[1, voxels] = angle / nominal
-    solution.unit_errors[1, voxels] = np.where(reach, spread / np.abs(slope) / nominal, np.nan)
-    f = factor(angle)
-    # d m0 / d second = -f' / (f^2 slope); noise of the first also moves the ratio
-    turned = (factor(angle + step) - factor(angle - step)) / (2 * step) / (f**2 * slope)
-    solution.values[0, voxels] = first / f
-    solution.unit_errors[0, voxels] = np.where(
-        reach, np.hypot((1 / f + r * turned) / w[0] ** 0.5, turned / w[1] ** 0.5), np.nan
-    )
-    solution.rounds[voxels] = 1
+    size = factor(angle)
+    bend = (factor(angle + step) - factor(angle - step)) / (2 * step) / size
+    turned = np.stack([-r, np.ones_like(r)]) / (first * slope)  # the angle's derivatives by both signals
+    grown = np.stack([1 / size, np.zeros_like(size)]) - first / size * bend * turned
+    variance = 1 / w[:, None]
+    solution.values[0, voxels], solution.values[1, voxels] = first / size, angle / nominal
+    solution.unit_errors[0, voxels] = np.where(reach, np.sqrt(np.sum(grown**2 * variance, axis=0)), np.nan)
+    spread = np.sqrt(np.sum(turned**2 * variance, axis=0)) / nominal
+    solution.unit_errors[1, voxels] = np.where(reach, spread, np.nan)
     solution.status[voxels[~reach]] = AT_BOUND
+    solution.rounds[voxels] = 1
 
 
 def double_angle(scan: Scan, series: Series) -> Solution:
@@ -113,14 +115,19 @@ def double_angle(scan: Scan, series: Series) -> Solution:
     one, two = np.asarray(series.data)[order][:, v]
     t1 = scan.options["t1"] if np.ndim(scan.options["t1"]) == 0 else scan.options["t1"][v]
     e1 = recovery(t1, tr)
-    signed = np.real(two * one.conj()) / np.maximum(np.abs(one), 1e-300)
     weight = series.weight[order]
-    _filled(
-        solution, v, np.abs(one), signed, nominal, lambda a: _angle_ratio(a, e1),
-        lambda a: np.sin(a) * (1 - e1) / (1 - e1 * np.cos(a)), weight,
-    )  # fmt: skip
-    solution.values[2, v] = np.angle(one)
-    solution.unit_errors[2, v] = 1 / (np.sqrt(weight[0]) * np.maximum(np.abs(one), 1e-300))
+    # signals of one phase and either sign have squares of twice that phase; the first of both is positive
+    phase = 0.5 * np.angle(weight[0] * one**2 + weight[1] * two**2)
+    phase = np.where(np.real(one * np.exp(-1j * phase)) < 0, phase + np.pi, phase)
+    signals = np.real(one * np.exp(-1j * phase)), np.real(two * np.exp(-1j * phase))
+
+    def factor(angle: Array) -> Array:
+        return np.asarray(np.sin(angle) * (1 - e1) / (1 - e1 * np.cos(angle)))
+
+    _filled(solution, v, signals, nominal, lambda a: _angle_ratio(a, e1), factor, weight)
+    solution.values[2, v] = np.angle(np.exp(1j * phase))
+    energy = weight[0] * signals[0] ** 2 + weight[1] * signals[1] ** 2
+    solution.unit_errors[2, v] = 1 / np.sqrt(np.maximum(energy, 1e-300))
     return replace(solution, warnings=(*_short(tr, t1), *_sliced(scan)))
 
 
@@ -155,10 +162,8 @@ def actual_flip(scan: Scan, series: Series) -> Solution:
     v = np.flatnonzero(solution.status == 0)
     one, two = np.asarray(series.data)[order][:, v]
     t1 = scan.options["t1"] if np.ndim(scan.options["t1"]) == 0 else scan.options["t1"][v]
-    _filled(
-        solution, v, one, two, flip, lambda a: _repetition_ratio(a, t1, pair),
-        lambda a: _afi_factors(a, t1, pair)[0], series.weight[order],
-    )  # fmt: skip
+    ratio, factor = (lambda a: _repetition_ratio(a, t1, pair)), (lambda a: _afi_factors(a, t1, pair)[0])
+    _filled(solution, v, (one, two), flip, ratio, factor, series.weight[order])
     return solution
 
 
@@ -251,10 +256,11 @@ ACTUAL_FLIP = Method(
     title="transmit field by actual flip angle imaging",
     reference="Yarnykh 2007, Magn Reson Med 57:192; Nehrke 2009, Magn Reson Med 61:84",
     parameters=(M0, B1_FIELD),
-    contrast=(TR, FLIP),
+    contrast=(SHORT_TR, FLIP),
     constant=("flip",),
     options=(KNOWN_T1,),
     formula=r"\cos(b_1 \alpha) = \frac{n r - 1}{n - r}, \quad r = S_2 / S_1, \quad n = T_{R2} / T_{R1}",
+    likelihoods=("gaussian", "rician"),
     solve=actual_flip,
     signal=_afi_signal,
     images=2,

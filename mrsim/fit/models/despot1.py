@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..method import AT_BOUND, Method, Scan, Series, Solution, local, start
-from ..model import B1, FLIP, M0, T1, TR
+from ..model import B1, FLIP, M0, SHORT_TR, T1
 from ..signal import signal as model_signal
 from . import spgr
 
@@ -65,7 +65,7 @@ METHOD = Method(
     title="spoiled gradient echo, T1 from variable flip angles by a straight line",
     reference="Fram et al. 1987, Magn Reson Imaging 5:201; Chang et al. 2008, Magn Reson Med 60:496",
     parameters=(M0, T1),
-    contrast=(FLIP, TR),
+    contrast=(FLIP, SHORT_TR),
     assumes=("spoiling",),
     options=(B1,),
     constant=("tr",),

@@ -28,7 +28,7 @@ from ...core.errors import InputError
 from ..complex_echoes import DECAYS, Complex, EchoSolution, agree, period, search, solve_echoes
 from ..fat_spectra import FAT_SPECTRA, FatSpectrum
 from ..method import AT_BOUND, Method, Scan, Series, Solution, start
-from ..model import FLIP, INFINITE, M0, TE, TR, Option, Parameter
+from ..model import FLIP, INFINITE, M0, SHORT_TR, TE, Option, Parameter
 from ..signs import USABLE
 from ..solve import over_chunks
 from .complex_decay import OFFSET, PHASE, bipolar_note, ordered, over_space, straightened
@@ -231,7 +231,7 @@ COMPLEX = tuple(
         parameters=PARAMETERS,
         derived=(WATER, FAT),
         derive=species_of,
-        contrast=(TE, TR, FLIP),
+        contrast=(TE, SHORT_TR, FLIP),
         constant=("tr", "flip"),
         options=(*OPTIONS, SEPARATE),
         data="complex",
@@ -251,10 +251,11 @@ MAGNITUDE = (
         parameters=(M0, PDFF, RATE),
         derived=(WATER, FAT),
         derive=species_of,
-        contrast=(TE, TR, FLIP),
+        contrast=(TE, SHORT_TR, FLIP),
         constant=("tr", "flip"),
         options=OPTIONS,
         formula=rf"S = M_0 \left|{SUM[6:-8]}\right| e^{{-R_2^* T_E}}",
+        likelihoods=("gaussian", "rician"),
         solve=_magnitude_solver(FAT_SPECTRA[0], "dixon-magnitude"),
         signal=_magnitude_signal(FAT_SPECTRA[0], "dixon-magnitude"),
         images=3,

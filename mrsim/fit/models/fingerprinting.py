@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ...core.echo_trains import unbalanced_train
 from ..method import Method, Scan
-from ..model import B1, FLIP, M0, T1, T2, TE, TR, Option, Parameter
+from ..model import B1, FLIP, M0, SHORT_TR, T1, T2, TE, Option, Parameter
 from ..solve import available_cores
 from ..tabulated import Axis, tabulated
 
@@ -73,7 +73,7 @@ METHOD = tabulated(
         title="T1 and T2 by unbalanced fingerprinting",
         reference=REFERENCE,
         parameters=(M0, T1, T2),
-        contrast=(FLIP, TR, TE),
+        contrast=(FLIP, SHORT_TR, TE),
         options=(B1, INVERSION),
         data="phase-corrected",
         formula=FORMULA,
@@ -88,7 +88,7 @@ WITH_B1 = tabulated(
         title="T1, T2 and B1 by unbalanced fingerprinting",
         reference=REFERENCE,
         parameters=(M0, T1, T2, B1_FITTED),
-        contrast=(FLIP, TR, TE),
+        contrast=(FLIP, SHORT_TR, TE),
         options=(INVERSION,),
         data="phase-corrected",
         formula=FORMULA,

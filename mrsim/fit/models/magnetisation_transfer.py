@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..method import SINGULAR, Method, Scan, Series, Solution, local, start
-from ..model import B1, FLIP, M0, T1, TR, Column, Parameter
+from ..model import B1, FLIP, M0, SHORT_TR, T1, Column, Parameter
 
 Array = NDArray[np.float64]
 MT = Column(
@@ -98,6 +98,7 @@ RATIO = Method(
     parameters=(M0, MTR),
     contrast=(MT,),
     formula=r"r = 1 - S_{m=1} / S_{m=0},\quad M_0 = S_{m=0}",
+    likelihoods=("gaussian", "rician"),
     solve=ratio,
     signal=ratio_signal,
 )
@@ -106,9 +107,10 @@ MTSAT = Method(
     title="saturation per pulse by magnetisation transfer (MTsat), with T1",
     reference="Helms et al. 2008, Magn Reson Med 60:1396",
     parameters=(M0, T1, SATURATION),
-    contrast=(FLIP, TR, MT),
+    contrast=(FLIP, SHORT_TR, MT),
     options=(B1,),
     formula=r"S = M_0 \frac{b_1 \alpha R_1 T_R}{(b_1 \alpha)^2 / 2 + m \delta + R_1 T_R},\quad R_1 = 1 / T_1",
+    likelihoods=("gaussian", "rician"),
     solve=saturation,
     signal=saturation_signal,
 )

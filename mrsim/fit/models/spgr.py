@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..model import B1, FLIP, M0, T1, TR, Model
+from ..model import B1, FLIP, M0, SHORT_TR, T1, Model
 
 
 def signal(m0: Any, t1: Any, flip: Any, tr: Any, b1: Any) -> Any:
@@ -24,7 +24,7 @@ MODEL = Model(
     title="spoiled gradient echo, T1 from variable flip angles",
     reference="Ernst and Anderson 1966, Rev Sci Instrum 37:93; Fram et al. 1987, Magn Reson Imaging 5:201",
     parameters=(M0, T1),
-    contrast=(FLIP, TR),
+    contrast=(FLIP, SHORT_TR),
     assumes=("spoiling",),
     equation=signal,
     options=(B1,),

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..method import Method, Scan
-from ..model import B1, FLIP, M0, T1, TR, Option
+from ..model import B1, FLIP, M0, SHORT_TR, T1, Option
 from ..solve import over_chunks
 from ..tabulated import Axis, tabulated
 
@@ -74,9 +74,10 @@ METHOD = tabulated(
         title="spoiled gradient echo with the true RF spoiling, T1 from variable flip angles",
         reference="Zur et al. 1991, Magn Reson Med 21:251; Preibisch and Deichmann 2009, Magn Reson Med 61:125",
         parameters=(M0, T1),
-        contrast=(FLIP, TR),
+        contrast=(FLIP, SHORT_TR),
         options=(B1, T2_GIVEN),
         constant=("tr",),
+        likelihoods=("gaussian", "rician"),
         formula=r"S = M_0 \, \mathrm{EPG}_\infty[b_1 \alpha, T_R, T_1, T_2, \Delta\varphi]",
     ),
 )

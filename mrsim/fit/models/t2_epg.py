@@ -87,6 +87,7 @@ METHOD = tabulated(
         contrast=(TE, TR),
         options=(T1_GIVEN,),
         constant=("tr",),
+        likelihoods=("gaussian", "rician"),
         formula=FORMULA,
     ),
 )
@@ -102,6 +103,7 @@ GIVEN_B1 = tabulated(
         contrast=(TE, TR),
         options=(B1, T1_GIVEN),
         constant=("tr",),
+        likelihoods=("gaussian", "rician"),
         formula=FORMULA,
     ),
 )

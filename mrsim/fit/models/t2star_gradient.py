@@ -99,6 +99,7 @@ METHOD = Method(
     contrast=(TE,),
     options=(OFF_RESONANCE, THROUGH_SLICE, FLOOR),
     formula=r"S = M_0 e^{-T_E / T_2^*} \left|\operatorname{sinc}(g T_E)\right|",
+    likelihoods=("gaussian", "rician"),
     solve=solve,
     signal=signal,
 )

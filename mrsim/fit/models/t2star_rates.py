@@ -39,8 +39,10 @@ FLOOR = Option(
 
 
 def noise_floor(scan: Scan, series: Series) -> NDArray[np.float64]:
-    """Return the (voxel,) magnitude below which a voxel's series ends; zero for images without noise."""
-    noisy = np.any(series.floor > 0)
+    """Return the (voxel,) magnitude below which a voxel's series ends; zero for images without noise, and where the
+    likelihood knows the floor.
+    """
+    noisy = np.any(series.floor > 0) and series.likelihood == "gaussian"
     return scan.options["floor"] * np.nan_to_num(series.spread) if noisy else np.zeros(series.data.shape[1])
 
 
