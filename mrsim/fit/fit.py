@@ -87,7 +87,6 @@ def fit(
     check_table(model, contrast, data.shape[0])
     wanted = _mask(mask, images)
     inside = wanted & plausible(model, settings)
-    series = data[:, inside]
     known = noise_of(noise, inside, len(data))
     weight, spread = known.weight, known.level
     _check_likelihood(model, likelihood, known)
@@ -95,7 +94,7 @@ def fit(
     floor = NO_SIGNAL * np.nan_to_num(spread) if images.noisy else np.zeros_like(spread)
     local = {name: value[inside] if np.ndim(value) else value for name, value in settings.items()}
     scan = Scan(contrast=contrast, options=local, sheet=images.encoding, grid=images.grid, inside=inside)
-    values, signs = signed(model.data, contrast, series)
+    values, signs = signed(model.data, contrast, data[:, inside])
     values = without_floor(values, model, noise_floor, likelihood, spread / np.sqrt(weight)[:, None])
     whole = Series(data=values, weight=weight, floor=floor, spread=spread, likelihood=likelihood, threads=threads)
 
@@ -103,11 +102,9 @@ def fit(
         return best_of(lambda sign: _solve(model, scan, replace(whole, data=changed * sign[:, None])), signs)
 
     solution, margin = fitted(values)
-    if likelihood == "rician":
-        solution = judged(model, scan, whole, solution)
+    solution = judged(model, scan, whole, solution) if likelihood == "rician" else solution
     residual = _residual_sigma(solution, values, len(model.parameters))
-    status = np.where(wanted, NOT_GIVEN, OUTSIDE).astype(np.int8)
-    status[inside] = solution.status
+    status = _everywhere(solution.status, wanted, inside)
     history = {
         "model": model.name,
         "options": {name: "map" if np.ndim(value) else value for name, value in settings.items()},
@@ -124,6 +121,13 @@ def fit(
         errors = uneven_errors(model, scan, whole, solution, known.each, lambda changed: fitted(changed)[0])
     given = {name: value for name, value in settings.items() if np.ndim(value)}
     return _maps(model, images, inside, status, solution, errors, (residual / spread) ** 2, given, history)
+
+
+def _everywhere(found: NDArray[np.int8], wanted: NDArray[np.bool_], inside: NDArray[np.bool_]) -> NDArray[np.int8]:
+    """Return the (z, y, x) status of all voxels from that of the fitted ones."""
+    status = np.where(wanted, NOT_GIVEN, OUTSIDE).astype(np.int8)
+    status[inside] = found
+    return status
 
 
 def _warnings(

@@ -12,7 +12,7 @@ from mrsim.core.images import Images
 from mrsim.fit.models import find_model
 from mrsim.fit.signal import signal
 from mrsim.recon import Sense, reconstruct
-from tests.fit.test_models import WITH_SIGNAL, _example, _sheet
+from tests.fit.examples import WITH_SIGNAL, example, sheet_of
 from tests.recon.scans import acquisition, covariance, disc, noisy, scan
 
 SHAPE = (1, 30, 50)
@@ -26,9 +26,9 @@ def uneven(images, rng):
 
 def scan_of(model, seed=1):
     """Noisy images of one truth, and the truth."""
-    truth, contrast = _example(model)
+    truth, contrast = example(model)
     # methods without a signal of their own are tried on that of the exponential
-    clean = signal(model if model in WITH_SIGNAL else "t2star-mono", truth, contrast, sheet=_sheet(model))
+    clean = signal(model if model in WITH_SIGNAL else "t2star-mono", truth, contrast, sheet=sheet_of(model))
     rng = np.random.default_rng(seed)
     sigma = 2e-3 * np.abs(clean).max() * uneven(len(clean), rng)
     noise = rng.standard_normal((2, *sigma.shape))
@@ -37,7 +37,7 @@ def scan_of(model, seed=1):
     contrast = {name: np.broadcast_to(np.asarray(c, float), (len(clean),)) for name, c in contrast.items()}
     images = Images(
         data=data.reshape(shape), grid=Grid(shape=SHAPE, spacing=(1e-3,) * 3), contrast=contrast,
-        sigma=sigma.reshape(shape), encoding=dict(_sheet(model)),
+        sigma=sigma.reshape(shape), encoding=dict(sheet_of(model)),
     )  # fmt: skip
     return images, truth
 
