@@ -84,6 +84,38 @@ class TissueClass:
         return found
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class SpinColumns:
+    """The members of all classes, one class after another."""
+
+    members: NDArray[np.int64]
+    """(n,) indices of the spins."""
+    group: NDArray[np.int32]
+    """(n,) class of each."""
+    offset: NDArray[np.float64]
+    """(n,) Hz."""
+    b1: NDArray[np.float64]
+    """(n,) relative transmit field."""
+    weight: NDArray[np.float64]
+    """(n,) volume times proton density, m^3."""
+
+    @classmethod
+    def of(cls, classes: list[TissueClass], volume: NDArray[np.float64]) -> SpinColumns:
+        """Gather the members of some classes from the (spin,) volumes of all, m^3."""
+        counts = [len(kind.members) for kind in classes]
+        group = np.repeat(np.arange(len(classes), dtype=np.int32), counts)
+        offset, b1, pd = (np.array([getattr(kind, key) for kind in classes])[group] for key in ("offset", "b1", "pd"))
+        members = np.concatenate([kind.members for kind in classes])
+        weight = pd * volume[members]
+        for kind, last, count in zip(classes, np.cumsum(counts), counts, strict=True):
+            mine = slice(last - count, last)
+            if kind.local_offset is not None or kind.local_b1 is not None:
+                offset[mine], b1[mine] = kind.offsets(), kind.b1s()
+            if kind.share is not None:
+                weight[mine] *= kind.share
+        return cls(members=members, group=group, offset=offset, b1=b1, weight=weight)
+
+
 BALANCED = 0.25
 """Turns over a voxel up to which gradients are balanced between two excitations."""
 MAX_LEVELS = 12

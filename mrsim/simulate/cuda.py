@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..core.errors import InputError
 from ..core.phasors import RealType
 from ..sequence.timeline import Timeline
-from .classes import TissueClass
+from .classes import SpinColumns, TissueClass
 from .cuda_scan import CudaScan, Launch
 from .steps import turn_series
 
@@ -79,18 +79,16 @@ class CudaSpins:
 
         sensitivity : (coil, n) what each coil hears of the places; None: one coil that hears all alike.
         """
-        members = np.concatenate([kind.members for kind in classes])
-        group = np.repeat(np.arange(len(classes)), [len(kind.members) for kind in classes])
-        columns = {
-            "offset": np.concatenate([kind.offsets() for kind in classes]),
-            "b1": np.concatenate([kind.b1s() for kind in classes]),
-            "r1": np.array([kind.r1 for kind in classes])[group],
-            "r2": np.array([kind.r2 for kind in classes])[group],
-        }
-        pd = np.array([kind.pd for kind in classes])[group]
+        spins = SpinColumns.of(classes, volume)
         heard = np.ones((1, len(volume))) if sensitivity is None else sensitivity
-        weight = (volume[members] * pd * heard[:, members]).astype(np.complex128)
-        return cls(position=np.ascontiguousarray(position[members].T), weight=weight, **columns)
+        return cls(
+            position=np.ascontiguousarray(position[spins.members].T),
+            offset=spins.offset,
+            b1=spins.b1,
+            r1=np.array([kind.r1 for kind in classes])[spins.group],
+            r2=np.array([kind.r2 for kind in classes])[spins.group],
+            weight=(spins.weight * heard[:, spins.members]).astype(np.complex128),
+        )
 
     def batch(self, begin: int, dtype: RealType) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the (7, n) table and the (coil, 2, n) weights of one batch, as the kernel wants them."""

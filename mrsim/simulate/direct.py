@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..core.phasors import RealType
 from ..sequence.timeline import RF, Timeline
-from .classes import TissueClass
+from .classes import SpinColumns, TissueClass
 from .sampling import SampleForms
 from .steps import TimeTable, pulse_table, rotation_series, turn_series
 
@@ -58,12 +58,10 @@ def direct_signal(
     sensitivity : (coil, n) array, optional
         What each coil hears of the places that `position` lists; the spins travel once for all of them.
     """
-    members = np.concatenate([c.members for c in classes])
-    group = np.repeat(np.arange(len(classes), dtype=np.int32), [len(c.members) for c in classes])
-    offset, b1 = np.concatenate([c.offsets() for c in classes]), np.concatenate([c.b1s() for c in classes])
+    spins = SpinColumns.of(classes, volume)
+    members, group, offset, b1, weight = spins.members, spins.group, spins.offset, spins.b1, spins.weight
     tables = _Tables(timeline, classes, position, (offset, b1), dtype)
     place = position[members].T
-    weight = np.concatenate([c.pd * c.volumes(volume) for c in classes])
     shape = (len(timeline.readouts.k), 1 if sensitivity is None else len(sensitivity), timeline.readouts.k.shape[1])
 
     def work(begin: int) -> NDArray[np.floating]:
@@ -73,12 +71,12 @@ def direct_signal(
         )
         parts = np.stack([heard.real, heard.imag], axis=1)
         columns = (weight[part], parts, place[:, part], offset[part], b1[part])
-        spins = (v.astype(dtype, order="C") for v in columns)
+        each = (v.astype(dtype, order="C") for v in columns)
         m: NDArray[np.floating] = np.zeros((3, len(group[part])), dtype)
         m[2] = 1
         if state is not None:
             m[:] = state[:, part]
-        out = _evolve(m, spins, group[part], tables, shape, dtype)
+        out = _evolve(m, each, group[part], tables, shape, dtype)
         if state is not None:
             state[:, part] = m
         return out

@@ -1,7 +1,7 @@
 """A scan in parts: stop before any segment of the timeline, keep the state of every spin, and go on later.
 
 The spins travel by themselves and each part takes its step sizes and spins from the whole scan, so that a scan in
-parts is the undivided scan bit for bit.
+parts is the undivided scan bit for bit. An object that moves goes on from where its motion has brought it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from .by_spin import Spread, by_loss, spread_spins
 from .classes import TissueClass
 from .direct import direct_signal
 from .job import Job
+from .motion_moments import moving
 from .options import Bloch
 from .receiver import acquisition, by_kind, check_readouts
 from .road import obstacle
@@ -68,10 +69,12 @@ def simulate_part(
     check_readouts(timeline)
     chosen = replace(engine or Bloch(), reuse=False)
     job, _ = job_of(task_of(timeline, phantom, chosen, threads, None, coils))
-    reason = obstacle(timeline, job.classes, bool(job.spins.motion)) or ("spins are on a GPU" if job.on_cuda else None)
+    reason = obstacle(timeline, job.classes, moving=False) or ("spins are on a GPU" if job.on_cuda else None)
     if reason:
         raise InputError(f"the state of a scan cannot be kept where {reason}", key="start")
     spread = spread_spins(job)
+    played, place = moving(spread.timeline, job.spins.motion, spread.position)
+    spread = replace(spread, timeline=played, position=place)
     mark = _fingerprint(job, spread)
     if start is not None and start.fingerprint != mark:
         raise InputError("the state is of another scan, object or engine; start from equilibrium", key="start")

@@ -31,7 +31,7 @@ class Peer:
 
 def peers() -> list[Peer]:
     """Time every program that is found."""
-    return [_sigpy(), _bart(), _torchsim()]
+    return [_sigpy(), _bart(), _torchsim(), _sycomore()]
 
 
 def _sigpy() -> Peer:
@@ -78,3 +78,27 @@ def _torchsim() -> Peer:
         flip=np.full(32, 180.0, np.float32), ESP=10.0, T1=t1, T2=t2, B1=b1, states=32,
     )  # fmt: skip
     return Peer(name="torchsim", work=work, unit="atoms", per_second=atoms / shortest(train, 2).cpu)
+
+
+def _sycomore() -> Peer:
+    work = "CPMG of 32 echoes, one atom after the other from Python, double precision (epg.Regular)"
+    if importlib.util.find_spec("sycomore") is None:
+        return Peer(name="sycomore", work=work, unit="atoms", per_second=None)
+    sycomore, units = importlib.import_module("sycomore"), importlib.import_module("sycomore.units")
+    rng, atoms = np.random.default_rng(2), 500
+    t1, t2, b1 = (rng.uniform(*bounds, atoms) for bounds in ((0.3, 3.0), (0.02, 0.2), (0.8, 1.2)))
+    quarter, half, phase = 90 * units.deg, 5 * units.ms, 90 * units.deg
+
+    def train() -> None:
+        for atom in range(atoms):
+            model = sycomore.epg.Regular(sycomore.Species(t1[atom] * units.s, t2[atom] * units.s))
+            model.apply_pulse(b1[atom] * quarter, phase)
+            for _ in range(32):
+                model.relaxation(half)
+                model.shift()
+                model.apply_pulse(2 * b1[atom] * quarter)
+                model.relaxation(half)
+                model.shift()
+                _ = model.echo
+
+    return Peer(name="sycomore", work=work, unit="atoms", per_second=atoms / shortest(train, 2).cpu)
