@@ -1,4 +1,4 @@
-"""What holds for every test: compiled kernels of this very source, no display, few hypothesis surprises."""
+"""What holds for every test: compiled kernels of this very source, no display, one thread, few hypothesis surprises."""
 
 import hashlib
 import os
@@ -33,6 +33,9 @@ def choose_numba_cache() -> None:
 
 choose_numba_cache()
 os.environ["MPLBACKEND"] = "Agg"
+# Workers share the cores: threads of a matrix library in each of them would wait for one another, spinning.
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 # The same examples every time: a failure here must be one that anybody can repeat.
 settings.register_profile("mrsim", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("mrsim")
