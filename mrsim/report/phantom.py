@@ -106,7 +106,7 @@ def _legend(
         figure.text(0.01, 0.01, f"{len(names)} tissues, from '{names[0]}' to '{names[-1]}'", fontsize=7)
         return
     handles = [mpl.patches.Patch(color=colours[i], label=label(name)) for i, name in zip(present, names, strict=True)]
-    figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=7)
+    figure.legend(handles=handles, loc="outside lower center", ncols=int(figure.get_figwidth() / 2.6), fontsize=7)
 
 
 FAMILIES = (
