@@ -14,7 +14,7 @@ from ..phantom.spins import Spins
 from ..sequence.timeline import Timeline
 from .classes import TissueClass, dephasing_times
 from .field_nodes import on_nodes
-from .followers import Followers, leaders, turned
+from .followers import Followers, dephased, family, leaders, models, turned
 from .job import Job
 from .plane import Pencils, Windows, pencil_signal, pencils_of, pencils_suffice, plane_of
 from .plane_sums import PlaneSums, summed_signal
@@ -57,7 +57,7 @@ class _ClassRun:
         self.classes, self.field_facts = on_nodes(self.scan, job)
         self.keys: list[Key] = [(kind.r1, kind.r2) for kind in self.classes]
         self.known, self.followers = known, followers
-        self.leader = leaders(self.classes)
+        self.leader, self.models = leaders(self.classes), models(self.classes)
         self.times = dephasing_times(job.timeline)[:, 0]
         self.kept: dict[int, Response] = {}
         table, heard = job.timeline.readouts, plan.heard
@@ -138,25 +138,28 @@ class _ClassRun:
             self.kept[index] = response
         return self.kept[index]
 
-    def response(self, index: int) -> Response:
-        """Return the response of a class: its own, or that of the leader of its family where it follows."""
+    def judge(self, index: int) -> None:
+        """Find out whether a class follows its leader, unless that is known."""
         leader, kind = self.leader[index], self.classes[index]
-        follows = self.followers.follows(kind)
-        if leader == index or self.scan.seen is None or follows is False or kind.share is not None:
-            return self.own(index)
+        # a slab that is one, without maps, agrees with spins at its cells' places
+        if self.scan.seen is None and kind.share is None:
+            return
+        if leader == index or family(kind) not in self.models[family(kind)] or self.follows(index) is not None:
+            return
         guess = turned(self.own(leader), kind.offset - self.classes[leader].offset, self.times)
-        if follows:
-            return guess
-        own = self.own(index)
         whole = sum(k.pd for k, first in zip(self.classes, self.leader, strict=True) if first == leader)
-        self.followers.judge(kind, kind.pd / whole, own, guess, self.plan.heard)
-        return own
+        self.followers.judge(kind, kind.pd / whole, self.own(index), guess, self.plan.heard)
+
+    def follows(self, index: int) -> bool | None:
+        """Return whether a class follows its leader; None if that is not known."""
+        kind = self.classes[index]
+        return False if self.leader[index] == index else self.followers.follows(kind, self.models[family(kind)])
 
     def signal(self, index: int) -> tuple[list[NDArray[np.complex128]], NDArray[np.complex128]]:
         """Return the (readout, coil, sample) signal of one class in the windows of each kind, m^3, and the
         (layer, readout) magnetisation that the plane does not dephase at the centre of k-space.
         """
-        kind, response = self.classes[index], self.response(index)
+        kind, response = self.classes[index], self.own(index)
         column = {int(order): index for index, order in enumerate(response.orders)}
         chosen = np.array([column.get(int(order), -1) for order in self.echo])
         mean = response.coefficients[response.row, :, chosen].T * (chosen >= 0)
@@ -169,6 +172,12 @@ class _ClassRun:
             heard = [summed_signal(*pair, response, kind) for pair in zip(self.windows, sums, strict=True)]
         if kind.left is not None:
             heard = [part * kind.left[w.rows, None, None] for w, part in zip(self.windows, heard, strict=True)]
+        led = [k for i, k in enumerate(self.classes) if self.leader[i] == index and self.follows(i)]
+        if led:
+            for w, part in zip(self.windows, heard, strict=True):
+                since = np.asarray((np.arange(part.shape[2]) + 0.5) * w.table.dwell[0], dtype=np.float64)
+                part *= dephased(kind, led, self.times[w.rows], since)[:, None]
+            mean = mean * dephased(kind, led, self.times, np.zeros(1))[:, 0]
         return heard, mean
 
     def forget(self, index: int) -> None:
@@ -232,7 +241,11 @@ def by_class(
                 run.known[key] = (found, job.cells.spacing[2])
             used = [run.resolution(index) for index in range(len(classes))]
             counts = np.cumsum([len(k.members) * found.per_layer for k, found in zip(classes, used, strict=True)])
-            for done, (signal, mean) in enumerate(pool.map(run.signal, range(len(classes)))):
+            for _ in pool.map(run.judge, range(len(classes))):
+                pass
+            alone = [index for index in range(len(classes)) if not run.follows(index)]
+            run.last = {carriers(classes[index]): index for index in alone}
+            for done, (signal, mean) in zip(alone, pool.map(run.signal, alone), strict=True):
                 for part, heard in zip(run.windows, signal, strict=True):
                     total[part.rows, :, : heard.shape[2]] += heard
                 contrast[names[classes[done].tissue]] += classes[done].pd * share_of(classes[done], job.spins) * mean

@@ -34,6 +34,8 @@ class TissueClass:
     """Relative transmit field."""
     line: float = 0.0
     """R2', 1/s, of a Lorentzian line around the offset that the class stands for; 0: that offset alone."""
+    node: float = 0.0
+    """Hz that a node of a map adds to `offset`, where the class stands for a share of spins at many offsets."""
     exchange: tuple[ExchangePool, ...] = ()
     """Pools that exchange magnetisation with this one."""
     members: NDArray[np.int64]

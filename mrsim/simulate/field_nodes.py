@@ -51,7 +51,7 @@ def on_nodes(scan: Scan, job: Job) -> tuple[list[TissueClass], dict[str, Any]]:
         for kind in same:
             plain = replace(kind, local_offset=None, local_b1=None)
             classes += [
-                replace(plain, offset=kind.offset + f, b1=b, share=share)
+                replace(plain, offset=kind.offset + f, b1=b, node=f, share=share)
                 for (f, b), share in zip(zip(nodes[0], nodes[1], strict=True), shares, strict=True)
             ]
     facts: dict[str, Any] = {"field_nodes": list(most), "field_error": worst}

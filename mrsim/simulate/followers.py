@@ -1,7 +1,8 @@
 """Classes that differ in their offset alone: where the scan refocuses offsets, one response does for all.
 
 The nodes of T2' have the response of the middle one but for exp(-i 2 pi df t), t the time since the primary echo, as
-far as the pulses are broad against df. How far is measured, once, and weighs as much as the node does.
+far as the pulses are broad against df. How far is measured, once, and weighs as much as the node does. Those that
+follow need no sum over the plane of their own: what their leader brings is multiplied by what all together dephase.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from numpy.typing import NDArray
 from .classes import TissueClass
 from .slice_reuse import Response
 
-Family = tuple[str, str, float, float, float]
-"""Tissue, pool, r1, r2 and B1: what classes share that differ in their offset alone."""
+Family = tuple[str, str, float, float, float, float]
+"""Tissue, pool, r1, r2, B1 and, on a map, the node's offset: what classes share that differ in T2' alone."""
 
 
 def family(kind: TissueClass) -> Family:
     """Return what a class shares with the other nodes of its T2'."""
-    return kind.tissue, kind.name, kind.r1, kind.r2, kind.b1
+    return kind.tissue, kind.name, kind.r1, kind.r2, kind.b1, kind.node
 
 
 def leaders(classes: list[TissueClass]) -> list[int]:
@@ -33,6 +34,23 @@ def leaders(classes: list[TissueClass]) -> list[int]:
     return [best[family(kind)] for kind in classes]
 
 
+def models(classes: list[TissueClass]) -> dict[Family, list[Family]]:
+    """Return for each family those on which it is tried who follows: itself, or, on a map, its first, middle and last.
+
+    The nodes of a map are sorted by B1 and offset.
+    """
+    alike: dict[tuple[str, str, float, float], list[Family]] = {}
+    for kind in classes:
+        alike.setdefault((kind.tissue, kind.name, kind.r1, kind.r2), []).append(family(kind))
+    found: dict[Family, list[Family]] = {}
+    for name, families in alike.items():
+        every = sorted(set(families))
+        tried = [every[0], every[len(every) // 2], every[-1]]
+        mapped = {family(k) for k in classes if k.share is not None and (k.tissue, k.name, k.r1, k.r2) == name}
+        found |= {mine: tried if mine in mapped else [mine] for mine in every}
+    return found
+
+
 @dataclass(slots=True, eq=False)
 class Followers:
     """What was found out about which classes follow their leader."""
@@ -40,12 +58,13 @@ class Followers:
     wanted: float
     """Error over M0 that one class may bring."""
     error: dict[tuple[Family, float], float] = field(default_factory=dict)
-    """By family and offset, over M0."""
+    """By family and offset without that of a map's node, over M0."""
 
-    def follows(self, kind: TissueClass) -> bool | None:
-        """Return whether a class follows; None if it has not been tried."""
-        error = self.error.get((family(kind), kind.offset))
-        return None if error is None else error <= self.wanted
+    def follows(self, kind: TissueClass, tried: list[Family]) -> bool | None:
+        """Return whether a class follows, as it does in all families where it was `tried`; None if it was not."""
+        found = [self.error.get((model, _relative(kind))) for model in tried]
+        known = [error for error in found if error is not None]
+        return None if len(known) < len(found) else max(known) <= self.wanted
 
     def worst(self) -> float:
         """Return the largest error that the followers of one family bring together."""
@@ -56,9 +75,10 @@ class Followers:
 
     def judge(self, kind: TissueClass, share: float, own: Response, guess: Response, heard: NDArray[np.int64]) -> None:
         """Compare a class's response with its leader's, turned; share : of its family that it carries."""
-        mine, other = (r.coefficients[r.row[heard]] for r in (own, guess))
+        orders = np.union1d(own.orders, guess.orders)
+        mine, other = (_in_orders(r, orders)[r.row[heard]] for r in (own, guess))
         change = np.abs(mine - other).sum(axis=2).mean(axis=1).max(initial=0.0)
-        self.error[family(kind), kind.offset] = share * float(change)
+        self.error[family(kind), _relative(kind)] = share * float(change)
 
 
 def turned(response: Response, hertz: float, times: NDArray[np.float64]) -> Response:
@@ -67,3 +87,30 @@ def turned(response: Response, hertz: float, times: NDArray[np.float64]) -> Resp
     rows = np.zeros(len(response.coefficients), dtype=np.complex128)
     rows[response.row[first]] = np.exp(-2j * np.pi * hertz * times[first])
     return replace(response, coefficients=response.coefficients * rows[:, None, None])
+
+
+def _relative(kind: TissueClass) -> float:
+    """Return the offset of a class without that of its map's node, Hz, to 1e-6."""
+    return round(kind.offset - kind.node, 6)
+
+
+def _in_orders(response: Response, orders: NDArray[np.int64]) -> NDArray[np.complex128]:
+    """Return the (row, layer, order) coefficients in given orders, zero where there are none."""
+    found = np.zeros((*response.coefficients.shape[:2], len(orders)), dtype=np.complex128)
+    found[..., np.searchsorted(orders, response.orders)] = response.coefficients
+    return found
+
+
+def dephased(
+    leader: TissueClass, others: list[TissueClass], times: NDArray[np.float64], since: NDArray[np.float64]
+) -> NDArray[np.complex128]:
+    """Return the (readout, sample) factor by which a leader stands for itself and for all that follow it.
+
+    times : (readout,) s from the primary echo to the window's start. since : (sample,) s from there.
+    """
+    distinct, row = np.unique(times, return_inverse=True)
+    clock = distinct[:, None] + since
+    factor = np.ones(clock.shape, dtype=np.complex128)
+    for kind in others:
+        factor += kind.pd / leader.pd * np.exp(-2j * np.pi * (kind.offset - leader.offset) * clock)
+    return np.asarray(factor[row.ravel()])
