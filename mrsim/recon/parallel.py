@@ -75,6 +75,9 @@ def reconstruct_sense(ready: Ready, method: Sense, progress: Progress | None = N
             notes |= _lattice_note(lattice, ready, block)
             acceleration = float(lattice.acceleration)
         _tell(progress, done, ready)
+    lost = np.count_nonzero(np.isinf(g))
+    if lost:
+        notes.add(f"all coils hear {lost} voxels as they hear others that fold onto them: zero, sigma infinite")
     facts = {"g_factor": g, "acceleration": acceleration, "regularisation": method.regularisation}
     facts |= {} if regular else {"fills_ends": True}
     return ready.images(data, noise, "SENSE", warnings=tuple(sorted(notes)), **facts, **_maps_fact(method.maps))

@@ -21,6 +21,12 @@ from .kspace import to_image
 from .lattice import Lattice
 
 AXES = (-3, -2, -1)
+ROUNDING = 1e-15
+"""Added to the relative diagonal of a fold's matrix, so that it has an inverse even where it is singular."""
+MOST_G = 1e4
+"""Geometry factor above which the coils hear a fold's voxels alike."""
+FEW = 0.01
+"""Share of folds without a solution up to which an image is worth having."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -34,7 +40,8 @@ class Unfolding:
     noise: NDArray[np.float64]
     """(z, y, x) image noise over that of a whitened sample."""
     g: NDArray[np.float64]
-    """(z, y, x) geometry factor; 1 where the maps are zero."""
+    """(z, y, x) geometry factor; 1 where the maps are zero, infinite (and the image zero) where all coils hear voxels
+    of one fold alike."""
 
     def apply(self, kspace: NDArray[np.complex128], lattice: Lattice) -> NDArray[np.complex128]:
         """Return the (z, y, x) image of whitened (coil, z, y, x) k-space, of which only the lattice's lines count."""
@@ -86,7 +93,8 @@ def unfolding(maps: NDArray[np.complex128], lattice: Lattice, regularisation: fl
     idle = 1 / np.sqrt(np.where(power > 0, power, 1.0)).reshape(nz * ny, nx)
     noise_map, g_map = np.empty((nz * ny, nx)), np.empty((nz * ny, nx))
     for i, row in enumerate(place):
-        noise_map[row] = np.where(alive[..., i], noise[i], idle[row])
+        told = np.isfinite(g[..., i]) | (penalty > 0)
+        noise_map[row] = np.where(alive[..., i], np.where(told, noise[i], np.inf), idle[row])
         g_map[row] = g[..., i]
     shape = (nz, ny, nx)
     return Unfolding(place=place, weights=weights, noise=noise_map.reshape(shape), g=g_map.reshape(shape))
@@ -120,19 +128,21 @@ def _inverse(
 ) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
     """Return (S^H S + lambda I)^-1 with zeros for voxels outside the object, and g (without lambda)."""
     n = normal.shape[-1]
-    diagonal = np.where(alive, 0.0, 1.0)[..., None] * np.eye(n)
     size = np.diagonal(normal, axis1=-2, axis2=-1).real
-    try:
-        exact = np.linalg.inv(normal + diagonal)
-        bare = np.diagonal(exact, axis1=-2, axis2=-1).real
-        g = np.sqrt(np.maximum(np.where(alive, bare * size, 1.0), 1.0))
-        inverse = exact if penalty == 0 else np.linalg.inv(normal + diagonal + penalty * np.eye(n))
-    except np.linalg.LinAlgError:
+    # a fold of voxels that the coils hear alike is singular, perhaps but for rounding: lift it, and see it by its g
+    lifted = normal + (np.where(alive, ROUNDING * size, 1.0)[..., None] * np.eye(n))
+    exact = np.linalg.inv(lifted)
+    squared = np.where(alive, np.diagonal(exact, axis1=-2, axis2=-1).real * size, 1.0)
+    alike = np.any((squared > MOST_G**2) | (squared < 0.5), axis=-1)
+    if penalty == 0 and np.count_nonzero(alike) > FEW * max(np.count_nonzero(alive.any(axis=-1)), 1):
         raise InputError(
             "coil maps are linearly dependent where voxels fold onto each other: their coils cannot be told apart; "
             "accelerate less, use other maps or regularise"
-        ) from None
+        )
+    g = np.where(alike[..., None] & alive, np.inf, np.sqrt(np.maximum(squared, 1.0)))
+    inverse = exact if penalty == 0 else np.linalg.inv(lifted + penalty * np.eye(n))
     both = alive[..., :, None] & alive[..., None, :]
+    both &= ~alike[..., None, None] | (penalty > 0)
     return np.where(both, inverse, 0), g
 
 

@@ -101,11 +101,11 @@ def test_every_partition_of_an_ideal_slab_reads_what_is_predicted(engine, tmp_pa
 def test_middle_of_a_thin_slab_rings_as_predicted(tmp_path):
     """Six partitions ring by several per cent of what a voxel alone would say."""
     changes = {"matrix": "16 12 6", "fov": "48 36 24 mm", "flip": "15 deg", "dummies": "60"}
-    sequence, phantom = built("sag-vfa-t1", changes), block(tmp_path, "33 25 mm")
+    sequence, phantom = built("sag-vfa-t1", changes), block(tmp_path, "48 36 mm")  # the plane is filled
     engine = mr.Bloch(accuracy=5e-3)
     row = predict_snr(sequence, phantom, engine).rows[0]
     image = np.abs(mr.reconstruct(simulate(mr.discretize(sequence), phantom, engine)).data[0])
-    assert row.signal == pytest.approx(image[3, 4:9, 6:11].mean(), rel=0.015)
+    assert row.signal == pytest.approx(image[3].mean(), rel=0.01)
     assert abs(row.factors["slice profile"] - 1) > 0.02
 
 

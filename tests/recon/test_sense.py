@@ -130,3 +130,18 @@ def test_sense_refuses_coils_that_hear_the_same():
 def test_transform_is_unitary():
     data, _ = scan(16, 2)
     np.testing.assert_allclose(to_kspace(to_image(data, (-2, -1)), (-2, -1)), data, atol=1e-12)
+
+
+def test_few_voxels_that_coils_hear_alike_are_given_up_and_told_of():
+    """A ring of coils hears both ends of its axis of symmetry alike."""
+    n = 16
+    y, x = np.meshgrid(np.arange(n) - n // 2, np.arange(n) - n // 2, indexing="ij")
+    maps = np.array([np.exp(-((x - 6 * a) ** 2 + (y - 6 * b) ** 2) / 90) for a, b in ((1, 0.5), (-1, 0.5), (0, -1))])
+    maps[:, n // 2 + 4, 3] = 1.7 * maps[:, n // 2 - 4, 3]
+    found = unfolding(maps[:, None].astype(complex), Lattice(shape=(1, n), rz=1, ry=2))
+    lost = np.isinf(found.g[0])
+    assert np.argwhere(lost).tolist() == [[n // 2 - 4, 3], [n // 2 + 4, 3]]
+    assert np.array_equal(np.isinf(found.noise[0]), lost)
+    assert np.isfinite(found.weights).all()
+    regular = unfolding(maps[:, None].astype(complex), Lattice(shape=(1, n), rz=1, ry=2), regularisation=1e-3)
+    assert np.isfinite(regular.noise).all()
