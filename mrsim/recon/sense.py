@@ -134,7 +134,8 @@ def _inverse(
     exact = np.linalg.inv(lifted)
     squared = np.where(alive, np.diagonal(exact, axis1=-2, axis2=-1).real * size, 1.0)
     alike = np.any((squared > MOST_G**2) | (squared < 0.5), axis=-1)
-    if penalty == 0 and np.count_nonzero(alike) > FEW * max(np.count_nonzero(alive.any(axis=-1)), 1):
+    folds = int(np.count_nonzero(alive.any(axis=-1)))
+    if penalty == 0 and int(np.count_nonzero(alike)) > FEW * max(folds, 1):
         raise InputError(
             "coil maps are linearly dependent where voxels fold onto each other: their coils cannot be told apart; "
             "accelerate less, use other maps or regularise"
