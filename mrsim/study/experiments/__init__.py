@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...core.errors import InputError, did_you_mean
 from ..experiment import Experiment
-from . import fast_imaging, fit_scatter, grade_ladder, relaxometry_pair, segmentation
+from . import decay_groups, fast_imaging, fit_scatter, grade_ladder, relaxometry_pair, segmentation, tensor_groups
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     fit_scatter.EXPERIMENT,
@@ -12,6 +12,8 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     grade_ladder.EXPERIMENT,
     relaxometry_pair.EXPERIMENT,
     segmentation.EXPERIMENT,
+    decay_groups.EXPERIMENT,
+    tensor_groups.EXPERIMENT,
 )
 """Every experiment that a study file can name."""
 
