@@ -150,11 +150,12 @@ def over_exponentials(design: Array, series: Series, estimator: Estimator, each:
 
 def _fit(system: System, series: Series, estimator: Estimator) -> Found:
     """Fit one chunk."""
-    data: Array = series.data
+    data: Array = np.where(np.isfinite(series.data), series.data, 0.0)
     found = Found.empty(system.design.shape[1], data.shape[1])
     positive = data > 0
     complete = bool(positive.all())
-    scale = np.maximum(data.max(axis=0), 1e-300)
+    largest = data.max(axis=0)
+    scale = np.where(largest > 0, largest, 1.0)
     logarithm = np.log(np.where(positive, data / scale, 1.0))
     known = np.where(positive, system.weight[:, None], 0.0)
     beta, inverse, regular = _ordinary(system, known, logarithm, complete)

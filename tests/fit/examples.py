@@ -64,11 +64,11 @@ def example(model):
     values |= {"t1_rho": 0.07, "mtr": 0.3, "mt_saturation": 0.02}
     if model.name.startswith(("dti", "dki")):
         names = [p.name for p in model.parameters if p.name.startswith("v_")]
-        fourth = {name: 0.6e-18 * ISOTROPIC.get("".join(sorted(name[2:])), 0.05) for name in names}
+        fourth = {name: 0.6e-18 * ISOTROPIC.get("".join(sorted(name[2:])), 0.4) for name in names}
         return {"m0": 0.9} | TENSOR | fourth, DIRECTED
     if "b" in {column.name for column in model.contrast}:
         b = {"b": np.array([0.0, 20, 50, 80, 150, 250, 400, 600, 800, 1000]) * 1e6}
-        decay = PERFUSED | {"adc": 1.1e-9, "k": 0.7, "ddc": 1.2e-9, "stretch": 0.8}
+        decay = PERFUSED | {"adc": 1.1e-9, "k": 0.7, "v": 0.9e-18, "ddc": 1.2e-9, "stretch": 0.8}
         return {p.name: decay[p.name] for p in model.parameters}, b
     if model.name in CONTRASTS:
         return {p.name: values[p.name] for p in model.parameters}, CONTRASTS[model.name]

@@ -379,3 +379,16 @@ def test_b_beyond_the_expansion_is_warned_of():
     data = sum(f * signal_of(contrast, t) for f, t in zip(fractions, tensors, strict=True))[:, None]
     warnings = fit(images(contrast, data), "dki-wls").history["warnings"]
     assert any("3 / (D K)" in text for text in warnings)
+
+
+@pytest.mark.parametrize(
+    "name", ["adc-2point", "adc-loglin", "kurtosis-loglin", "dti-ols", "dti-nlls", "dki-wls", "ivim-segmented"]
+)
+def test_voxels_without_signal_or_numbers_are_passed_over_in_silence(name):
+    contrast = DKI if name.startswith(("dti", "dki")) else B9
+    good = np.exp(-contrast["b"] * 1e-9)
+    data = np.stack([good, 0 * good, np.full_like(good, np.nan), good], axis=1)
+    maps = fit(images(contrast, data), name)
+    first = "md" if "md" in maps.values else "adc" if "adc" in maps.values else "d"
+    assert maps.values[first].ravel()[[0, 3]] == pytest.approx(np.full(2, 1e-9), rel=1e-6)
+    assert maps.status.ravel().tolist()[1:3] == [1, 4]

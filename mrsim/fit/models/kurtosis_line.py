@@ -44,7 +44,7 @@ def solve(scan: Scan, series: Series) -> Solution:
     usable = held & (found.status != SINGULAR)
     m0, d, v = np.exp(found.beta[0]), found.beta[1], found.beta[2]
     c = found.covariance
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         k = v / d**2
         variance = (c[5] + 4 * k**2 * d**2 * c[2] - 4 * k * d * c[4]) / d**4
     values = np.stack([m0, d / UNIT, v / UNIT**2, k])
