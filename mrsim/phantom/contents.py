@@ -77,6 +77,16 @@ def contents(
     return pair // many, pair % many, total
 
 
+def filled_fraction(regions: Sequence[Region], axis: str, grid: Grid, subsamples: int = SUBSAMPLES) -> Array:
+    """Return the (z, y, x) share of each voxel that anything fills."""
+    layers = [grid.slice(i) for i in range(grid.shape[0])] if grid.gap else [grid]
+    parts = []
+    for layer in layers:
+        cell, _, fraction = _cut(regions, axis, layer, subsamples)
+        parts.append(np.bincount(cell, fraction, minlength=int(np.prod(layer.shape))))
+    return np.concatenate(parts).reshape(grid.shape)
+
+
 def fractions_of(regions: Sequence[Region], axis: str, names: Sequence[str], grid: Grid) -> dict[str, Array]:
     """Return the (z, y, x) volume fraction of each tissue."""
     cell, tissue, fraction = contents(regions, axis, grid, merge=True)

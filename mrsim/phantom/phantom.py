@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..core.field_map import FieldMap
 from ..core.grid import Grid
 from ..core.maps import Maps
-from .contents import SUBSAMPLES, Integers, Region, contents, fractions_of, region_fractions
+from .contents import SUBSAMPLES, Integers, Region, contents, filled_fraction, fractions_of, region_fractions
 from .diffusion import compartments, true_diffusion
 from .lamellae import Lamellae
 from .motion import Affine, Displacement, Flow, OnGrid, Rotation, Vibration
@@ -147,8 +147,7 @@ class Phantom:
 
     def filled(self, grid: Grid) -> NDArray[np.bool_]:
         """Return the (z, y, x) voxels of which more than half holds something, to about an eighth of a voxel."""
-        cell, _, fraction = self.contents(grid, subsamples=2)
-        return np.bincount(cell, fraction, minlength=int(np.prod(grid.shape))).reshape(grid.shape) > 0.5
+        return filled_fraction(self.regions, self.axis, grid, subsamples=2) > 0.5
 
     def box(self) -> Array:
         """Return the (2, 3) lower and upper corner of the object's box in world axes, m; infinite where it is open."""

@@ -33,13 +33,18 @@ def test_phantom_command_draws_a_picture_and_tells_the_discs(tmp_path):
 
 
 def test_phantom_command_stamps_what_is_extrapolated(tmp_path):
-    words = ["phantom", "lumbar-disc", "--field", "9.4", "--orientation", "sagittal", "--out", str(tmp_path / "a.png")]
+    ball = tmp_path / "ball.toml"
+    ball.write_text(
+        'description = "a ball"\n[shape.ball]\nkind = "ellipsoid"\ntissue = "nucleus_pulposus"\n'
+        'semi_axes = "8 8 8 mm"\n'
+    )
+    words = ["phantom", str(ball), "--field", "9.4", "--orientation", "axial", "--out", str(tmp_path / "a.png")]
     refused = CliRunner().invoke(cli, words)
     assert refused.exit_code != 0
     done = CliRunner().invoke(cli, [*words, "--extrapolate"])
     assert done.exit_code == 0, done.output
     assert "warning: extrapolated to 9.4 T, beyond what is known: " in done.stderr
-    assert "nucleus_pulposus (t1, t2" in done.stderr
+    assert "nucleus_pulposus (t1, t2, t2_star)" in done.stderr
 
 
 @pytest.fixture(scope="module")
