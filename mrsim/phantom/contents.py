@@ -84,7 +84,7 @@ def filled_fraction(regions: Sequence[Region], axis: str, grid: Grid, subsamples
     for layer in layers:
         cell, _, fraction = _cut(regions, axis, layer, subsamples)
         parts.append(np.bincount(cell, fraction, minlength=int(np.prod(layer.shape))))
-    return np.concatenate(parts).reshape(grid.shape)
+    return np.asarray(np.concatenate(parts).reshape(grid.shape), dtype=np.float64)
 
 
 def fractions_of(regions: Sequence[Region], axis: str, names: Sequence[str], grid: Grid) -> dict[str, Array]:
