@@ -58,11 +58,12 @@ def ideal_maps(
 ) -> NDArray[np.float64]:
     """Return the maps of instantaneous nominal flips at each pulse's centre, free precession around them.
 
-    A pulse off resonance without a slice gradient chooses a frequency and not a place: it keeps its real response.
+    A pulse off resonance without a slice gradient chooses a frequency and not a place, and one that prepares without
+    one (a spin lock, a T2 preparation) acts by what happens while it plays: both keep their real response.
     """
     maps = np.zeros((len(pulses), 3, 4, len(z)))
     for p, pulse in enumerate(pulses):
-        if pulse.frequency and not pulse.gradient[:, 2].any():
+        if (pulse.frequency or pulse.use == "preparation") and not pulse.gradient[:, 2].any():
             maps[p] = real_maps(replace(timeline, pulses=(pulse,)), z, spin, np.float64)[0]
             continue
         edges = np.concatenate([[0.0], np.cumsum(pulse.dt)])

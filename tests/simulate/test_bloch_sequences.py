@@ -10,6 +10,7 @@ from reference import epg_cpmg, epg_spoiled
 from mrsim.core.errors import InputError
 from mrsim.simulate import Bloch, simulate
 from mrsim.simulate.bloch import run_bloch
+from mrsim.simulate.pulse_maps import Relaxation, ideal_maps
 
 EXCITE, REFOCUS = hard_pulse(np.pi / 2, 2e-9), hard_pulse(np.pi, 2e-9, use="refocusing")
 VOXEL = 1e-3 * 1e-3 * 4e-3  # of the script's 1 x 1 x 4 mm voxel
@@ -261,6 +262,15 @@ def test_through_slice_refinement_reaches_the_accuracy_that_it_reports():
     assert np.abs(raw.imaging.data - exact).max() < 3e-4 * np.abs(exact).max()
     coarse = simulate(timeline, BRICK, Bloch(slab=2.0, subsamples=2, sub_slices=64)).imaging.data
     assert np.abs(coarse - exact).max() > 1e-2 * np.abs(exact).max()  # 64 sub-slices alias the crushers
+
+
+def test_spin_lock_in_an_ideal_slice_relaxes_while_it_plays():
+    """A lock along x of 20 ms: what lies along it decays with T2, whatever the slice; a flip alone would keep it."""
+    lock, t2 = hard_pulse(2 * np.pi * 8, 20e-3, use="preparation", steps=40), 0.05
+    timeline = Script(dwell=1e-9).tr().rf(lock).free(1e-3).timeline()
+    spin = Relaxation(r1=1.0, r2=1 / t2, offset=0.0, b1=1.0)
+    found = ideal_maps(timeline.pulses, timeline, np.zeros(1), spin)[0, 0, 0, 0]
+    assert found == pytest.approx(np.exp(-20e-3 / t2), rel=1e-4)
 
 
 def test_ideal_slice_returns_the_nominal_flips():
