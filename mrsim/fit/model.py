@@ -94,6 +94,8 @@ class Description:
     """Contrast columns that must not vary over the series, because the equation takes them as one value."""
     assumes: tuple[Literal["refocusing", "spoiling"], ...] = ()
     """What must be ideal, which the protocol sheet can belie; see `mrsim.fit.doubts`."""
+    knows: tuple[Literal["slice-profile"], ...] = ()
+    """Causes of error that the fit takes into account, from the protocol sheet: an error budget has no row for them."""
     derived: tuple[Parameter, ...] = ()
     """What follows from the parameters and becomes a map as well (methods only); in a solution after them."""
 

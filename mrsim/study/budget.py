@@ -3,7 +3,8 @@
 Work is shared. Noise needs no new simulation. The tissues are simulated one by one once: their sum is the scan, each
 alone is the scan without partial volume. The point spread of k-space goes when every pure voxel is given what a probe
 of its tissue holds (`plan.probe`); that takes partial volume with it, so it counts by what it adds to that. With
-everything off only probes are needed: nominal flips, no T2', the true fields, every species on resonance.
+everything off only probes are needed: nominal flips, no T2', the true fields, every species on resonance. What a fit
+knows (the slice profiles of `t2-epg`) or measures (the T2' of T2*) is no error and has no row.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ..core.images import Images
 from ..core.maps import Maps
 from ..evaluate import evaluate
 from ..evaluate.budget import error_budget
+from ..fit.models import find_model
 from ..phantom.phantom import PURE
 from ..plan.probe import centre_signal, probe_of
 from ..recon import reconstruct
@@ -34,6 +36,10 @@ from .run import Prepared, engine_of, fitted, prepare, simulated
 
 SWITCHES = ("slice-profile", "b1", "off-resonance", "t2-prime", "chemical-shift", "imperfections")
 """Causes that need a simulation of their own."""
+MEASURED = {
+    "t2-prime": {"t2_star", "r2_star"}, "b1": {"b1"}, "off-resonance": {"off_resonance"}, "chemical-shift": {"pdff"},
+}  # fmt: skip
+"""Causes -> the parameters of which they are a part, where they are what is measured and no error."""
 FINER = 3.0
 """By what the accuracy is raised to see the error of the discretisation."""
 MORE_CELLS = 2
@@ -97,7 +103,7 @@ def with_budget(result: RunResult, progress: Progress | None = None) -> RunResul
     job = _Job(result, prepared, _sum(alone), alone)
     tell("budget", 1, len(causes) + 2)
     without: dict[str, Evaluation] = {}
-    notes = []
+    notes = [f"{cause} is no error here: {why}" for cause, why in _excused(prepared.request).items()]
     for done, cause in enumerate(causes):
         try:
             without[cause] = _without(job, cause)
@@ -125,7 +131,18 @@ def _causes(prepared: Prepared) -> list[str]:
         "point-spread": True,
         "discretisation": True,
     }
-    return [cause for cause, act in acts.items() if act and cause not in request.without]
+    excused = _excused(request)
+    return [cause for cause, act in acts.items() if act and cause not in (*request.without, *excused)]
+
+
+def _excused(request: RunRequest) -> dict[str, str]:
+    """Return the causes that are no errors for this fit, each with why."""
+    model = find_model(str(request.model))
+    said = dict.fromkeys(model.knows, f"'{model.name}' knows it; what that leaves stands under model")
+    for cause, parts in MEASURED.items():
+        if own := parts & set(model.map_names):
+            said[cause] = f"it is part of {sorted(own)[0]}, which '{model.name}' measures"
+    return said
 
 
 def _without(job: _Job, cause: str) -> Evaluation:
@@ -151,7 +168,8 @@ def _without(job: _Job, cause: str) -> Evaluation:
 def _without_all(job: _Job) -> Evaluation:
     """Return the evaluation with every cause switched off: the model's own error."""
     request = job.prepared.request
-    other = replace(request, without=tuple(dict.fromkeys((*request.without, "noise", *SWITCHES))))
+    off = (cause for cause in SWITCHES if cause not in _excused(request))
+    other = replace(request, without=tuple(dict.fromkeys((*request.without, "noise", *off))))
     images = replace(reconstruct(job.clean), noisy=False)
     bare = replace(job, result=replace(job.result, raw=job.clean))
     return job.scored(bare.filled(images, _probed(prepare(other))), other)

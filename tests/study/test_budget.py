@@ -11,8 +11,10 @@ from mrsim.core.evaluation import Evaluation, EvaluationRow
 from mrsim.core.storage import load, save
 from mrsim.evaluate.budget import INTERACTION, MODEL, error_budget
 from mrsim.report.budget import bias_table, budget_figure, spread_table
+from mrsim.study.budget import _causes as budget_causes
+from mrsim.study.budget import _excused as excused_causes
 from mrsim.study.request import RunRequest
-from mrsim.study.run import run
+from mrsim.study.run import prepare, run
 
 PHANTOM = """
 description = "two materials side by side"
@@ -120,6 +122,18 @@ def test_budget_shows_a_wrong_model_as_the_model(asked):
     assert set(found.rows[0].bias_by_cause).isdisjoint({"noise", "partial-volume"})
     for line in found.rows:
         assert line.bias_by_cause[MODEL] > 0.02 * line.truth
+
+
+@pytest.mark.parametrize(
+    ("protocol", "model", "excused"),
+    [("disc-t2-mese", "t2-epg", "slice-profile"), ("disc-t2star-megre", "t2star-mono", "t2-prime")],
+)
+def test_budget_has_no_row_for_what_the_fit_knows_or_measures(asked, protocol, model, excused):
+    own = prepare(replace(asked, protocol=protocol, model=model, overrides={}))
+    other = prepare(replace(asked, protocol=protocol, model="t1rho", overrides={}))
+    assert excused not in budget_causes(own)
+    assert excused in budget_causes(other)
+    assert model in excused_causes(own.request)[excused]
 
 
 def test_budget_is_stored_and_shown(split, tmp_path):

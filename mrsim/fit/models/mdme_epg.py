@@ -71,6 +71,7 @@ METHOD = tabulated(
         parameters=(PD, T1, T2, B1_FITTED),
         contrast=(TD, TE, TR),
         constant=("tr",),
+        knows=("slice-profile",),
         data="phase-referenced",
         formula=(
             r"S = \rho \int \mathrm{EPG}[\theta(z, b_1), \alpha_\mathrm{ex}(z, b_1), \alpha_\mathrm{ref}(z, b_1);"

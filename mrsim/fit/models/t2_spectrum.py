@@ -120,6 +120,7 @@ METHOD = Method(
     contrast=(TE, TR),
     options=(GIVEN_B1, t2_epg.T1_GIVEN, CUTOFF, REGULARISATION),
     constant=("tr",),
+    knows=("slice-profile",),
     formula=r"\min_{x \ge 0} \left| \sum_j x_j \mathrm{EPG}(T_{2,j}, b_1) - S \right|^2 + \mu |x|^2,"
     r"\quad f = \sum_{T_{2,j} < T_c} x_j / \sum_j x_j",
     solve=solve,
