@@ -40,6 +40,8 @@ _HOMES = {
     "fit": "fit.fit",
     "crlb": "fit.crlb",
     "synthesize": "fit.synthetic",
+    "scatter": "fit.scatter",
+    "proton_density": "fit.proton_density",
     "evaluate": "evaluate",
     "RunRequest": "study.request",
     "run": "study.run",

@@ -138,7 +138,8 @@ def _causes(prepared: Prepared) -> list[str]:
 def _excused(request: RunRequest) -> dict[str, str]:
     """Return the causes that are no errors for this fit, each with why."""
     model = find_model(str(request.model))
-    said = dict.fromkeys(model.knows, f"'{model.name}' knows it; what that leaves stands under model")
+    known = f"'{model.name}' knows it; what that leaves stands under model"
+    said: dict[str, str] = dict.fromkeys(map(str, model.knows), known)
     for cause, parts in MEASURED.items():
         if own := parts & set(model.map_names):
             said[cause] = f"it is part of {sorted(own)[0]}, which '{model.name}' measures"
