@@ -1,10 +1,11 @@
 """Images and maps as a BIDS data set: NIfTI files with sidecars, times in seconds, angles in degrees.
 
 Raw images have the suffix of their kind of series (MESE, MEGRE, IRT1, VFA, MP2RAGE, MTR, MTS, TB1DAM, TB1AFI) and one
-file per image and part; series that BIDS has no name for (MDME, T1rho, Look-Locker, ...) go with the derivatives, under
-``desc-``. What a family's images are follows from what varies over them: equal flips are no VFA, and an angle and its
-double are TB1DAM where TR lets T1 recover. Maps are derivatives: T1map, T2map, T2starmap, R1map, M0map, PDmap, TB1map,
-MTRmap, MTsat, MWFmap, all others under ``desc-NAME`` with the suffix ``map``. BIDS 1.9, appendix on quantitative MRI.
+file per image and part; diffusion is one file of all images under ``dwi``, with FSL's tables beside it. Series that BIDS
+has no name for (MDME, T1rho, Look-Locker, ...) go with the derivatives, under ``desc-``. What a family's images are
+follows from what varies over them: equal flips are no VFA, and an angle and its double are TB1DAM where TR lets T1
+recover. Maps are derivatives: T1map, T2map, T2starmap, R1map, M0map, PDmap, TB1map, MTRmap, MTsat, MWFmap, all others
+under ``desc-NAME`` with the suffix ``map``. BIDS 1.9, appendix on quantitative MRI.
 """
 
 from __future__ import annotations
@@ -23,9 +24,12 @@ from ..core.errors import InputError
 from ..core.images import Images
 from ..core.maps import Maps
 from ..core.version import __version__
+from .gradient_tables import write_fsl
 from .nifti import write_volume
 
 VERSION = "1.9.0"
+DIFFUSION = "diffusion-epi"
+"""Family whose images are one series of BIDS's ``dwi``."""
 SERIES = {
     "multi-echo-spin-echo": ("MESE", "echo"),
     "multi-echo-gradient-echo": ("MEGRE", "echo"),
@@ -89,6 +93,8 @@ def _describe(folder: Path, kind: str, more: dict[str, Any]) -> None:
 
 def _write_images(folder: Path, derived: Path, images: Images, subject: str, facts: dict[str, Any]) -> list[Path]:
     made: list[Path] = []
+    if images.encoding.get("family") == DIFFUSION:
+        return [_write_diffusion(folder / f"sub-{subject}" / "dwi", images, subject, facts)]
     suffix, heads = _series(images)
     known = bool(suffix)
     kind = "fmap" if suffix.startswith("TB1") else "anat"
@@ -132,6 +138,14 @@ def _series(images: Images) -> tuple[str, list[str]]:
     if entity == "acq":
         numbers = [f"tr{number}" for number in numbers]
     return suffix, [f"{entity}-{number}" for number in numbers]
+
+
+def _write_diffusion(place: Path, images: Images, subject: str, facts: dict[str, Any]) -> Path:
+    """Write the magnitudes of a diffusion series with its b-values and directions."""
+    place.mkdir(parents=True, exist_ok=True)
+    stem = place / f"sub-{subject}_dwi"
+    write_fsl(stem, images.contrast)
+    return _save(stem, np.abs(images.data), images, _sidecar(images, 0) | facts)
 
 
 def _sidecar(images: Images, index: int) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def grid_of(affine: NDArray[np.float64], counts: tuple[int, ...], path: Path) ->
 
 
 def write_volume(path: Path, values: NDArray[Any], grid: Grid) -> None:
-    """Write (z, y, x) values on a grid as a NIfTI file; integers stay integers."""
+    """Write (z, y, x) values, or a series (n, z, y, x), on a grid as a NIfTI file; integers stay integers."""
     import nibabel
 
     if grid.gap:
@@ -77,8 +77,8 @@ def write_volume(path: Path, values: NDArray[Any], grid: Grid) -> None:
     affine[:3] *= 1e3
     small = values.astype(np.int32) if np.issubdtype(values.dtype, np.integer) else values.astype(np.float64)
     made: Any = nibabel.Nifti1Image
-    image = made(small.transpose(2, 1, 0), affine)
-    image.header.set_xyzt_units("mm")
+    image = made(small.transpose(), affine)
+    image.header.set_xyzt_units("mm", "sec" if small.ndim > 3 else None)
     image.set_sform(affine, 1)
     image.set_qform(affine, 1)
     try:
