@@ -1,9 +1,9 @@
 """Images and maps as a BIDS data set: NIfTI files with sidecars, times in seconds, angles in degrees.
 
 Raw images have the suffix of their kind of series (MESE, MEGRE, IRT1, VFA, MP2RAGE, MTR, MTS, TB1DAM, TB1AFI) and one
-file per image and part; diffusion is one file of all images under ``dwi``, with FSL's tables beside it. Series that BIDS
-has no name for (MDME, T1rho, Look-Locker, ...) go with the derivatives, under ``desc-``. What a family's images are
-follows from what varies over them: equal flips are no VFA, and an angle and its double are TB1DAM where TR lets T1
+file per image and part; diffusion is one file of all images under ``dwi``, with FSL's tables beside it. Series that
+BIDS has no name for (MDME, T1rho, Look-Locker, ...) go with the derivatives, under ``desc-``. What a family's images
+are follows from what varies over them: equal flips are no VFA, and an angle and its double are TB1DAM where TR lets T1
 recover. Maps are derivatives: T1map, T2map, T2starmap, R1map, M0map, PDmap, TB1map, MTRmap, MTsat, MWFmap, all others
 under ``desc-NAME`` with the suffix ``map``. BIDS 1.9, appendix on quantitative MRI.
 """

@@ -57,7 +57,7 @@ def dipy(kind, contrast, data):
     from dipy.core.gradients import gradient_table
 
     n = np.stack([contrast.get(f"direction_{a}", np.ones(len(contrast["b"])) * (a == "x")) for a in "xyz"], axis=1)
-    table = gradient_table(contrast["b"] * 1e-6, bvecs=np.where(contrast["b"][:, None] > 0, n, 0.0))
+    table = gradient_table(contrast["b"] * 1e-6, bvecs=np.where(contrast["b"][:, None] > 0, n, 0.0), b0_threshold=0)
     if kind == "dti-wls":
         from dipy.reconst.dti import TensorModel as Kind
 
