@@ -31,7 +31,7 @@ SOLID_TISSUES = (
 """Tissues of the view in space; every tissue where a phantom has none of them."""
 SIZE = 200
 """Pixels along the longest side of a picture."""
-RAYS = 180
+RAYS = 160
 """Voxels along the longest side of the view in space."""
 OPEN = 0.1
 """How far a phantom that does not end is shown to either side, m."""
