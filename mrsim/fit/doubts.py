@@ -53,4 +53,10 @@ def _broken(kind: str, name: str, sheet: Mapping[str, Any]) -> str | None:
             f"'{name}' takes the spoiling to be ideal, the protocol's RF phase increment of {degrees:.4g} deg is not: "
             "T1 is off by some per cent; use 'spgr-epg'"
         )
+    profile = str(sheet.get("excitation_profile", "hard"))
+    if kind == "profile" and sheet.get("kind") == "2d" and not profile.startswith("hard"):
+        return (
+            f"'{name}' takes the flips to be the same through the slice, which a slice by {profile} is not: its "
+            "times are off by some ten per cent; encode three dimensions, or see what '--without slice-profile' changes"
+        )
     return None

@@ -92,7 +92,7 @@ class Description:
     """Parameters that become maps; all of them where empty."""
     constant: tuple[str, ...] = ()
     """Contrast columns that must not vary over the series, because the equation takes them as one value."""
-    assumes: tuple[Literal["refocusing", "spoiling"], ...] = ()
+    assumes: tuple[Literal["refocusing", "spoiling", "profile"], ...] = ()
     """What must be ideal, which the protocol sheet can belie; see `mrsim.fit.doubts`."""
     knows: tuple[Literal["slice-profile"], ...] = ()
     """Causes of error that the fit takes into account, from the protocol sheet: an error budget has no row for them."""

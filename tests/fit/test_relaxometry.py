@@ -138,3 +138,14 @@ def test_epg_fit_of_bloch_simulated_echoes_with_real_pulses(protocol, b1):
     assert maps.values["t2"].item() == pytest.approx(0.084, rel=0.01)
     assert maps.values["b1"].item() == pytest.approx(b1, abs=0.02)
     assert fit(images, "t2-mono").values["t2"].item() > 1.2 * 0.084
+
+
+def test_fits_that_know_no_slice_profile_say_so_of_selective_slices():
+    data = signal("spgr", {"m0": 0.8, "t1": 1.1}, {"flip": FLIPS, "tr": 0.015})
+    for sheet, expected in (
+        ({"kind": "2d", "excitation_profile": "sinc, Hamming"}, True),
+        ({"kind": "2d", "excitation_profile": "hard"}, False),
+        ({"kind": "3d", "excitation_profile": "sinc, Hamming"}, False),
+    ):
+        history = fit(_images(data[:, None], {"flip": FLIPS, "tr": 0.015}, 1e-3, sheet), "spgr").history
+        assert any("same through the slice" in text for text in history.get("warnings", ())) == expected

@@ -66,7 +66,7 @@ METHOD = Method(
     reference="Fram et al. 1987, Magn Reson Imaging 5:201; Chang et al. 2008, Magn Reson Med 60:496",
     parameters=(M0, T1),
     contrast=(FLIP, SHORT_TR),
-    assumes=("spoiling",),
+    assumes=("spoiling", "profile"),
     options=(B1,),
     constant=("tr",),
     formula=r"\frac{S}{\sin b_1 \alpha} = E_1 \frac{S}{\tan b_1 \alpha} + M_0 (1 - E_1),"

@@ -76,6 +76,7 @@ METHOD = tabulated(
         contrast=(FLIP, SHORT_TR, TE),
         options=(B1, INVERSION),
         data="phase-corrected",
+        assumes=("profile",),
         formula=FORMULA,
     ),
 )
@@ -91,6 +92,7 @@ WITH_B1 = tabulated(
         contrast=(FLIP, SHORT_TR, TE),
         options=(INVERSION,),
         data="phase-corrected",
+        assumes=("profile",),
         formula=FORMULA,
     ),
 )

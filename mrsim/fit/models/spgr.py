@@ -25,7 +25,7 @@ MODEL = Model(
     reference="Ernst and Anderson 1966, Rev Sci Instrum 37:93; Fram et al. 1987, Magn Reson Imaging 5:201",
     parameters=(M0, T1),
     contrast=(FLIP, SHORT_TR),
-    assumes=("spoiling",),
+    assumes=("spoiling", "profile"),
     equation=signal,
     options=(B1,),
 )

@@ -77,6 +77,7 @@ METHOD = tabulated(
         contrast=(FLIP, SHORT_TR),
         options=(B1, T2_GIVEN),
         constant=("tr",),
+        assumes=("profile",),
         likelihoods=("gaussian", "rician"),
         formula=r"S = M_0 \, \mathrm{EPG}_\infty[b_1 \alpha, T_R, T_1, T_2, \Delta\varphi]",
     ),
