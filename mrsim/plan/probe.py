@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..core.acquisition import Acquisition
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.spectra import to_spectrum
 from ..phantom.diffusion import compartments
 from ..phantom.phantom import Phantom
 from ..phantom.spins import Spins
@@ -22,6 +23,8 @@ from ..phantom.tissue import Tissue
 from ..sequence.timeline import Timeline
 
 Array = NDArray[np.float64]
+ZERO_FILLED = 8
+"""Times the points of a spectrum, so that no peak falls between two: half a point off they lose 0.6 %."""
 NEAR = 1e-6
 """Samples whose |k| exceeds the least by less than this share of the largest are all at the centre of k-space."""
 
@@ -118,7 +121,8 @@ def centre_signal(raw: Acquisition, deep: bool) -> NDArray[np.complex128]:
 
     Of a block that is as deep as a slab it is the mean over the partitions' samples at k = 0 in the plane: the slab's
     transform in its middle. Readouts that cross the centre again and again (averages, spokes) are averaged. Of a
-    spectrum it is the root mean square over the readout, which is what a matched filter makes of it.
+    spectrum it is the height of its highest peak, without apodisation, over the length of the readout: then signal
+    over noise is that height over the standard deviation of the noise in the spectrum's real part.
     """
     group, encoding = raw.imaging, raw.encoding
     contrasts = len(next(iter(encoding.contrast.values())))
@@ -131,7 +135,9 @@ def centre_signal(raw: Acquisition, deep: bool) -> NDArray[np.complex128]:
             raise InputError(f"no readout belongs to contrast {contrast} of the middle slice")
         data = group.data[rows, 0] / encoding.grid.voxel_volume
         if encoding.kind == "spectrum":
-            result[contrast] = np.sqrt(np.mean(np.abs(data.mean(axis=0)) ** 2))
+            points, dwell = data.shape[1], encoding.dwell if group.dwell is None else group.dwell
+            height = np.abs(to_spectrum(data.mean(axis=0), dwell, ZERO_FILLED * points)).max()
+            result[contrast] = height / (points * dwell)
             continue
         away = np.linalg.norm(group.k[rows][..., : 2 if deep else 3], axis=2)
         near = away.min(axis=1) <= away.min() + NEAR * away.max()

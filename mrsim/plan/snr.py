@@ -54,7 +54,7 @@ class SnrRow:
     sigma: float
     """Standard deviation of one quadrature channel of the image's noise, proton density units."""
     snr: float
-    """signal / sigma; of a spectrum the matched filter's."""
+    """signal / sigma; of a spectrum its highest peak over the noise, without apodisation."""
     factors: dict[str, float]
     """Whose product is `snr`, in the order of the chain."""
 

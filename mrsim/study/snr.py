@@ -16,8 +16,8 @@ from .run import Prepared, engine_of, prepare
 WATER_ALONE = {"suppression": "none", "water_averages": "0", "shift": "0 ppm"}
 """Entries of a protocol of spectroscopy that leave the whole signal of water."""
 SPECTRUM = (
-    "the SNR of a spectrum is that of its tissue's unsuppressed water; that of a resonance follows by its protons and "
-    "its decay"
+    "the SNR of a spectrum is the peak height of its tissue's unsuppressed water over the noise of the real part, "
+    "without apodisation; that of a resonance follows by its protons and its decay"
 )
 
 

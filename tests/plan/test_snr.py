@@ -12,6 +12,7 @@ from mrsim.core.errors import InputError
 from mrsim.core.field_map import FieldMap
 from mrsim.core.grid import Grid
 from mrsim.phantom.phantom import voxel_centres
+from mrsim.plan.probe import probe_of
 from mrsim.plan.snr import predict_snr
 from mrsim.recon.methods import Sense
 from mrsim.sequence.scanner import Scanner
@@ -157,6 +158,27 @@ def test_snr_of_an_array_holds_its_gain_and_g_factor(tmp_path):
     g = images.encoding["g_factor"]
     np.testing.assert_allclose(noise.reconstruction[0], 1 / g[0], rtol=1e-6)
     assert g.max() > 1.05
+
+
+def test_snr_of_a_spectrum_is_peak_height_over_noise(tmp_path):
+    path = tmp_path / "acquire.toml"
+    lines = ['description = "a free induction decay"', 'family = "pulse-acquire"', "[sequence]"]
+    lines += ["samples = 512", 'suppression = "none"', 'shift = "0 ppm"']
+    path.write_text("\n".join(lines))
+    sequence, phantom = mr.load_protocol(str(path)).build(Scanner.preset("3T")), block(tmp_path, "20 20 mm")
+    engine = mr.Bloch(accuracy=5e-3)
+    row = predict_snr(sequence, phantom, engine).rows[0]
+    voxel = probe_of(phantom, phantom.tissues[0], sequence.encoding.grid, deep=False)
+    raw = simulate(mr.discretize(sequence), voxel, engine)
+    heights, noises = [], []
+    for seed in range(24):
+        spectrum = mr.reconstruct(mr.add_noise(raw, rng=seed)).spectrum(4096)[0, 0]
+        away = np.abs(np.arange(4096) - 2048) > 1024
+        peak = spectrum[np.abs(spectrum).argmax()]
+        heights.append(abs(peak))
+        noises.append(np.std(spectrum[away].real))
+    # the tails of the line are straight there; 24 draws of half of the spectrum know the noise to 1 %
+    assert row.snr == pytest.approx(np.mean(heights) / np.sqrt(np.mean(np.square(noises))), rel=0.03)
 
 
 def test_snr_of_fields_follows_law_and_relaxation(tmp_path):
