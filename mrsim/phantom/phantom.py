@@ -265,6 +265,8 @@ def true_values(tissue: Tissue, field: float) -> dict[str, float]:
 
 def _field(field: float | FieldMap, grid: Grid, position: Array, key: str) -> Array:
     """Return the (n,) field at (n, 3) places in grid axes."""
+    if not isinstance(field, FieldMap):  # no need of places in the world
+        return np.full(len(position), float(field))
     return field_at(field, grid.to_world(position), key)
 
 

@@ -206,15 +206,9 @@ def _echo_orders(job: Job, plan: Program) -> NDArray[np.int64]:
     return np.rint(wound @ plan.base / squared).astype(np.int64)
 
 
-def share_of(kind: TissueClass, spins: Spins) -> float:
-    """Return the share of its tissue's volume, where the tissue lies, that a class carries."""
-    if kind.share is None:
-        return float(len(kind.members) and spins.volume[kind.members].sum() / _tissue_volume(kind, spins))
-    return float(kind.volumes(spins.volume).sum() / _tissue_volume(kind, spins))
-
-
-def _tissue_volume(kind: TissueClass, spins: Spins) -> float:
-    return float(spins.volume[spins.tissue == spins.tissues.index(kind.tissue)].sum())
+def share_of(kind: TissueClass, spins: Spins, whole: NDArray[np.float64]) -> float:
+    """Return the share of its tissue's volume, where the tissue lies, that a class carries; whole : (tissue,) m^3."""
+    return float(kind.volumes(spins.volume).sum() / whole[spins.tissues.index(kind.tissue)])
 
 
 def by_class(
@@ -231,6 +225,7 @@ def by_class(
     run = _ClassRun(job, plan, {} if known is None else known, followers)
     classes = run.classes
     names = {name: index for index, name in enumerate(job.spins.tissues)}
+    whole = np.asarray(np.bincount(job.spins.tissue, job.spins.volume, len(names)), dtype=np.float64)
     readouts, samples = job.timeline.readouts.t.shape
     total = np.zeros((readouts, job.coils, samples), dtype=np.complex128)
     contrast = np.zeros((len(names), job.cells.shape[0], readouts), dtype=np.complex128)
@@ -248,7 +243,9 @@ def by_class(
             for done, (signal, mean) in zip(alone, pool.map(run.signal, alone), strict=True):
                 for part, heard in zip(run.windows, signal, strict=True):
                     total[part.rows, :, : heard.shape[2]] += heard
-                contrast[names[classes[done].tissue]] += classes[done].pd * share_of(classes[done], job.spins) * mean
+                contrast[names[classes[done].tissue]] += (
+                    classes[done].pd * share_of(classes[done], job.spins, whole) * mean
+                )
                 run.forget(done)
                 if job.progress:
                     job.progress(int(counts[done]), int(counts[-1]))
