@@ -128,6 +128,9 @@ class Pools:
 
     def modes(self) -> tuple[Complex, Complex, Complex]:
         """Return the (mode,) complex rates, 1/s, the (pool, mode) modes of the transverse part, and their inverse."""
+        if self.count == 1:
+            one = np.ones((1, 1), dtype=np.complex128)
+            return -self.r2 - 2j * np.pi * self.offset, one, one
         free = self.free.astype(np.float64)
         among = self.rates * np.outer(free, free)
         # the loss to a bound pool counts as part of the free pool's T2

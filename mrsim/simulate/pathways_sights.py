@@ -81,7 +81,9 @@ class Looker:
         keep = faint.keep
         kz = names[keep, 2] * UNITS[2] + glance.path.moment[2]
         both = self._through(state, row[keep], keep >= count, kz, glance)
-        both = np.einsum("mp,bnlps->bnlms", inverse, both) * (modes.sum(axis=0) * gone)[:, None]
+        if state.pools.count > 1:
+            both = np.einsum("mp,bnlps->bnlms", inverse, both)
+        both = both * (modes.sum(axis=0) * gone)[:, None]
         value, last = both * decay[keep, None, None, None]
         weak = least(np.abs(value).sum(axis=2).max(axis=(1, 2), initial=0.0), self.allowed / 2)
         return Sight(

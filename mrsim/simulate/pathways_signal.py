@@ -111,6 +111,6 @@ def _in_time(
         square = np.sum(moment * turned, axis=1)
         cross = np.sum(moment[1:] * turned[:-1], axis=1)
         second = np.cumsum((square[1:] + square[:-1] + cross) / 3 * dt[:, 0])
-        rest = np.einsum("ni,ij,nj->n", k, kind.diffusion, k)
+        rest = np.sum(k @ kind.diffusion * k, axis=1)
         value *= np.exp(-4 * np.pi**2 * (rest[:, None] * t + 2 * k @ first.T + second))
     return np.asarray(value)

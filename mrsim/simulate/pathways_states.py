@@ -152,10 +152,10 @@ def same_names(*names: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def stored(k: NDArray[np.float64], path: Path, diffusion: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the exponents (2 pi)^2 k D k t of longitudinal states k (n, 3), 1/m, with the tensor D (3, 3), m^2/s."""
-    return np.asarray(4 * np.pi**2 * np.einsum("ni,ij,nj->n", k, diffusion, k) * path.time)
+    return np.asarray(4 * np.pi**2 * np.sum(k @ diffusion * k, axis=1) * path.time)
 
 
 def transverse(k: NDArray[np.float64], path: Path, diffusion: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the exponents (2 pi)^2 integral (k + q) D (k + q) dt of transverse states that start at k (n, 3), 1/m."""
-    square = np.einsum("ni,ij,nj->n", k, diffusion, k) * path.time
+    square = np.sum(k @ diffusion * k, axis=1) * path.time
     return np.asarray(4 * np.pi**2 * (square + 2 * k @ diffusion @ path.first + np.sum(diffusion * path.second)))
