@@ -170,7 +170,7 @@ engine_options = together(
     click.option(
         "--without", multiple=True, metavar="CAUSE",
         help="Leave out a cause of error: noise, slice-profile, t2-prime, chemical-shift, partial-volume, "
-        "imperfections, b1, off-resonance.",
+        "imperfections, b1, off-resonance, diffusion.",
     ),
     click.option(
         "--with", "including", multiple=True, metavar="EFFECT",

@@ -174,7 +174,7 @@ def _solve(model: Description, scan: Scan, series: Series) -> Solution:
     """Fit one choice of signs."""
     rician = series.likelihood == "rician"
     if isinstance(model, Method):
-        return maximised(model, scan, series) if rician else model.solve(scan, series)
+        return maximised(model, scan, series) if rician and not model.maximises else model.solve(scan, series)
     assert isinstance(model, Model)
     return solve(
         model, scan.contrast, np.asarray(series.data), weight=series.weight, floor=series.floor,

@@ -102,8 +102,10 @@ class Method(Description):
     interpolated: Callable[[Scan, Array, Mapping[str, Array]], Array] | None = None
     """A quick `signal`, good to the accuracy of the fit, which takes the images' (n,) weights as well; None where
     `signal` is quick."""
+    maximises: bool = False
+    """`solve` finds the maximum of the likelihood that the series names; others fit by least squares only."""
     likelihoods: tuple[Likelihood, ...] = ("gaussian",)
-    """Noise that the method can fit; Rician only where `solve` finds the least squares of `signal`."""
+    """Noise that the method can fit; Rician only where `solve` finds the least squares of `signal`, or maximises."""
     images: int | None = None
     """Fewest images with different contrast; one for every parameter where None."""
 

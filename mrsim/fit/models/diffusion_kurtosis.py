@@ -107,6 +107,7 @@ METHODS = {
         solve=_solver(name),
         signal=None if name == "constrained" else signal,
         likelihoods=_likelihoods(name),
+        maximises=True,
     )
     for name, title in TITLES.items()
 }

@@ -71,6 +71,7 @@ METHODS = {
         solve=_solver(name),
         signal=signal,
         likelihoods=_likelihoods(name),
+        maximises=True,
     )
     for name, title in TITLES.items()
 }
