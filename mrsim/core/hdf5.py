@@ -24,6 +24,7 @@ from .images import Images
 from .maps import Maps
 from .spectra import Spectra
 from .spin_state import SpinState
+from .wave import Waves
 
 if TYPE_CHECKING:
     import h5py
@@ -45,6 +46,7 @@ NOUNS: dict[str, type[Any]] = {
         Readouts,
         Spectra,
         SpinState,
+        Waves,
     )
 }
 """The dataclasses that a file may hold."""
@@ -56,6 +58,7 @@ UNITS: dict[str, dict[str, str]] = {
     "Images": {"data": "1", "sigma": "1"},
     "Spectra": {"data": "m^3", "dwell": "s", "frequency": "Hz", "sigma": "m^3", "reference_ppm": "ppm", "water": "m^3"},
     "Readouts": {"data": "m^3", "k": "1/m", "t": "s", "dwell": "s", "start": "s"},
+    "Waves": {"frequencies": "Hz", "displacement": "m", "density": "kg/m^3", "sigma": "m", "modulus": "Pa"},
 }
 """SI unit of each field of a noun; ``"1"`` is a pure number."""
 

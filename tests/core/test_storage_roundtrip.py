@@ -21,6 +21,7 @@ from mrsim.core.maps import Maps
 from mrsim.core.spectra import Spectra
 from mrsim.core.spin_state import SpinState
 from mrsim.core.storage import load, save
+from mrsim.core.wave import Waves
 
 
 def assert_identical(one, other):
@@ -135,8 +136,17 @@ def spectra():
     )  # fmt: skip
 
 
+def waves():
+    draw, shape = np.random.default_rng(3).normal, grid().shape
+    return Waves(
+        grid=grid(), frequencies=np.array([60.0, 80.0]), components=("x", "z"),
+        displacement=1e-6 * (draw(size=(2, 2, *shape)) + 1j * draw(size=(2, 2, *shape))),
+        mask=draw(size=shape) > 0, sigma=np.array(1e-7), modulus=np.full((2, *shape), 3e3 + 1e3j),
+    )  # fmt: skip
+
+
 NOUN_EXAMPLES = (
-    grid, encoding, acquisition, images, maps, evaluation, field_map, coils, spin_state, budget, spectra,
+    grid, encoding, acquisition, images, maps, evaluation, field_map, coils, spin_state, budget, spectra, waves,
 )  # fmt: skip
 EXAMPLES = {f.__name__: f for f in NOUN_EXAMPLES}
 

@@ -1,0 +1,63 @@
+"""Waves: the complex amplitudes of a time-harmonic motion, as a solver makes them or a scan measures them.
+
+The motion of component c at frequency f is u(t) = Re(U exp(i 2 pi f t)), and stress is G* times strain with
+G* = G' + i G'': a wave that goes along x is exp(i (2 pi f t - k x)) with k = 2 pi f sqrt(rho / G*), Im k < 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError
+from .grid import Grid
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Waves:
+    """Displacement phasors on a grid, at one or several frequencies."""
+
+    grid: Grid
+    frequencies: NDArray[np.float64]
+    """(frequency,) Hz."""
+    displacement: NDArray[np.complex128]
+    """(frequency, component, z, y, x) amplitudes U, m."""
+    components: tuple[str, ...] = ("x", "y", "z")
+    """Which direction of the grid each component has."""
+    density: float = 1000.0
+    """Mass density, kg/m^3."""
+    mask: NDArray[np.bool_] | None = None
+    """(z, y, x) voxels that hold a wave; None: all."""
+    sigma: NDArray[np.float64] = field(default_factory=lambda: np.array(np.nan))
+    """Standard deviation of the real and of the imaginary part, broadcastable to `displacement`, m; NaN: unknown."""
+    noisy: bool = True
+    """False only where no noise was added; then `sigma` says what it would have been."""
+    modulus: NDArray[np.complex128] | None = None
+    """(frequency, z, y, x) true G*, Pa, where it is known; NaN in mixed voxels."""
+    encoding: dict[str, Any] = field(default_factory=dict)
+    """How the waves were measured and processed."""
+    history: dict[str, Any] = field(default_factory=dict)
+    """Provenance."""
+
+    def __post_init__(self) -> None:
+        """Refuse arrays that do not fit one another."""
+        expected = (len(self.frequencies), len(self.components), *self.grid.shape)
+        if self.displacement.shape != expected:
+            raise InputError(
+                f"has shape {self.displacement.shape}; frequencies, components and grid ask for {expected}",
+                key="displacement",
+            )
+        if not np.all(np.asarray(self.frequencies) > 0):
+            raise InputError(f"must be above 0 Hz, got {np.asarray(self.frequencies).tolist()}", key="frequencies")
+        if not np.all(np.asarray(self.density) > 0):
+            raise InputError(f"{self.density} kg/m^3 must be above zero", key="density")
+        if self.mask is not None and self.mask.shape != self.grid.shape:
+            raise InputError(f"has shape {self.mask.shape}; the grid has {self.grid.shape}", key="mask")
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """(z, y, x) voxels that hold a wave."""
+        return np.ones(self.grid.shape, bool) if self.mask is None else self.mask
