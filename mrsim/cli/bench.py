@@ -38,12 +38,15 @@ def rate_table(found: dict[str, Any]) -> Table:
     rows = tuple(
         (
             rate["name"], rate["precision"], f"{rate['per_second']:.3g}", f"{rate['unit']}/s", _or_dash(rate["goal"]),
+            str(rate["operations"] or "–"), f"{100 * rate['per_second'] / rate['limit']:.0f}" if rate["limit"] else "–",
             f"{rate['per_second'] / rate['baseline']:.1f}" if rate["baseline"] else "–", f"{rate['two_threads']:.2f}",
         )
         for rate in found["rates"]
     )  # fmt: skip
-    columns = ("task", "precision", "one core", "unit", "goal", "× scalar loop", "two threads ×")
-    return Table(title="Speed", columns=columns, rows=rows, numeric=(2, 4, 5, 6))
+    columns = (
+        "task", "precision", "one core", "unit", "goal", "instructions", "% of limit", "× scalar loop", "two threads ×"
+    )  # fmt: skip
+    return Table(title="Speed", columns=columns, rows=rows, numeric=(2, 4, 5, 6, 7, 8))
 
 
 def peer_table(found: dict[str, Any]) -> Table:
@@ -64,8 +67,10 @@ def facts(found: dict[str, Any]) -> list[str]:
     busy = f"load {on['load']:.1f} before and {on['load_after']:.1f} after"
     versions = ", ".join(f"{name} {on[name.lower()]}" for name in ("Python", "numpy", "numba", "mrsim"))
     held = f"{found['peak_memory_bytes'] / 1e6:.0f} MB"
+    limits = " and ".join(f"{rate:.3g} in {name}" for name, rate in found["multiply_adds_per_second"].items())
     lines = [
         f"{on['processor']}, {on['cores']} cores, {busy}; {versions}; {on['date']}",
+        f"multiply-adds per second of one core: {limits} precision; the limit of a task is this over its instructions",
         f"import mrsim {1e3 * start['import_seconds']:.0f} ms; most memory held {held}",
     ]
     if "compile_seconds" in start:

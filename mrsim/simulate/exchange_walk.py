@@ -144,7 +144,7 @@ def _step_tables(
     table = pulse_table((fine,), gamma_bar, reach, farthest, 1.0, times, np.float64)
     seconds = np.array(list(times.rows))
     found = []
-    for first, last, half, whole, factor, _ in table.runs:
+    for first, last, half, whole, factor, *_ in table.runs:
         part = slice(int(first), int(last))
         dt = float(seconds[int(whole)])
         amplitude = 2 * np.hypot(*table.b1[:, part]) / dt

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -12,26 +12,43 @@ from numpy.typing import NDArray
 
 from ..core.phasors import RealType
 from ..sequence.timeline import Pulse, Timeline
+from .sampling import SLIGHT_BEND
 
+Wave = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 MAX_HALF_ANGLE = 0.5
-"""Largest half rotation angle per step, rad: there seven series terms are exact to 1e-15."""
+"""Largest half rotation angle per step, rad, of the long series."""
+SHORT_HALF_ANGLE = 0.1
+"""The same of the short series."""
 
 
 def rotation_series(dtype: RealType) -> NDArray[np.floating]:
-    """Return (2, 7): the terms of cos h and of 2 sin h / h in powers of h^2."""
-    n = np.arange(7)
-    factorial = [math.factorial(2 * k) for k in n]
-    return np.array(
-        [(-1.0) ** n / factorial, 2 * (-1.0) ** n / [f * (2 * k + 1) for f, k in zip(factorial, n, strict=True)]]
-    ).astype(dtype)
+    """Return (5, 7): terms of sqrt2 cos h and sqrt2 sin h / h in h^2, those of the short series likewise, and 1.
+
+    Seven terms, in single precision four, serve up to MAX_HALF_ANGLE; four, or three, up to SHORT_HALF_ANGLE: errors
+    of 2e-15 and 1e-9.
+    """
+    return _rotation_series(dtype is np.float64).astype(dtype)
+
+
+@lru_cache(maxsize=2)
+def _rotation_series(double: bool) -> NDArray[np.float64]:
+    series = np.zeros((5, 7))
+    long, short = (7, 4) if double else (4, 3)
+    waves: tuple[Wave, ...] = (np.cos, lambda h: np.sinc(h / np.pi))
+    for row, wave in enumerate(waves):
+        series[row, :long] = math.sqrt(2) * _interpolated(wave, MAX_HALF_ANGLE, long)
+        series[row + 2, :short] = math.sqrt(2) * _interpolated(wave, SHORT_HALF_ANGLE, short)
+    series[4, 0] = 1
+    return series
 
 
 def turn_series(dtype: RealType) -> NDArray[np.floating]:
-    """Return (5, 8), terms in p^2: sqrt2 cos(pi p), sqrt2 sin(pi p)/p, |p| <= 1/2; those of 2 pi p; a short sine.
+    """Return (7, 8), terms in p^2: sqrt2 cos(pi p), sqrt2 sin(pi p)/p, |p| <= 1/2; those of 2 pi p; short series.
 
     The first two are interpolated at Chebyshev nodes, as short as the precision allows: errors of 2e-15 in double
-    and 5e-8 in single. Five Taylor terms each follow. The last row is the second with one term less in single
-    precision: its error of 8e-7 is harmless where it is not multiplied from sample to sample.
+    and 5e-8 in single. Five Taylor terms each follow. The fifth row is the second with one term less in single
+    precision: its error of 8e-7 is harmless where it is not multiplied from sample to sample. The last two are again
+    of 2 pi p, for |p| as small as `sampling.SLIGHT_BEND`.
     """
     return _turn_series(dtype is np.float64).astype(dtype)
 
@@ -39,18 +56,28 @@ def turn_series(dtype: RealType) -> NDArray[np.floating]:
 @lru_cache(maxsize=2)
 def _turn_series(double: bool) -> NDArray[np.float64]:
     """Return the series in double precision: runs ask for them at every readout."""
-    from numpy.polynomial import Chebyshev, Polynomial
-
-    series = np.zeros((5, 8))
-    lengths = (8, 8, 8) if double else (5, 5, 4)
-    waves = (lambda u: np.cos(np.pi * np.sqrt(u)), lambda u: np.pi * np.sinc(np.sqrt(u)))
-    for row, length, wave in zip((0, 1, 4), lengths, (*waves, waves[1]), strict=True):
-        fit = Chebyshev.interpolate(wave, length - 1, domain=[0.0, 0.25])
-        series[row, :length] = math.sqrt(2) * np.asarray(fit.convert(kind=Polynomial).coef, dtype=np.float64)
+    series = np.zeros((7, 8))
+    halves = (lambda p: math.sqrt(2) * np.cos(np.pi * p), lambda p: math.sqrt(2) * np.pi * np.sinc(p))
+    wholes = (lambda p: np.cos(2 * np.pi * p), lambda p: 2 * np.pi * np.sinc(2 * p))
+    slight = SLIGHT_BEND[np.float64 if double else np.float32]
+    for row, (wave, largest, terms) in {
+        0: (halves[0], 0.5, 8 if double else 5), 1: (halves[1], 0.5, 8 if double else 5),
+        4: (halves[1], 0.5, 8 if double else 4),
+        5: (wholes[0], slight, 4 if double else 2), 6: (wholes[1], slight, 4 if double else 2),
+    }.items():  # fmt: skip
+        series[row, :terms] = _interpolated(wave, largest, terms)
     for k in range(5):
         series[2, k] = (-1) ** k * (2 * math.pi) ** (2 * k) / math.factorial(2 * k)
         series[3, k] = (-1) ** k * (2 * math.pi) ** (2 * k + 1) / math.factorial(2 * k + 1)
     return series
+
+
+def _interpolated(wave: Wave, largest: float, terms: int) -> NDArray[np.float64]:
+    """Return the terms in p^2 of an even function of |p| <= `largest`, interpolated at Chebyshev nodes."""
+    from numpy.polynomial import Chebyshev, Polynomial
+
+    fit = Chebyshev.interpolate(lambda u: wave(np.sqrt(u)), terms - 1, domain=[0.0, largest**2])
+    return np.asarray(fit.convert(kind=Polynomial).coef, dtype=np.float64)
 
 
 @dataclass(slots=True, eq=False)
@@ -75,8 +102,8 @@ class PulseTable:
     pulse_run: NDArray[np.int64]
     """(pulse + 1,) first run of each pulse."""
     runs: NDArray[np.float64]
-    """(run, 6): first step, one past the last, time rows of half a step and of a step, -pi dt, and 1 where the
-    gradient changes during steps or spins move."""
+    """(run, 7): first step, one past the last, time rows of half a step and of a step, -pi dt, 1 where the gradient
+    changes during steps or spins move, and 1 where no half angle exceeds SHORT_HALF_ANGLE."""
     b1: NDArray[np.floating]
     """(2, step): -pi gamma_bar dt * B1, half rotation angle per unit of relative B1."""
     gradient: NDArray[np.floating]
@@ -128,7 +155,9 @@ def pulse_table(
     b1, gradient, starts, count = [], [], [0], 0
     for pulse in pulses:
         field_hz = gamma_bar * (np.abs(pulse.gradient) @ reach + max_b1 * np.abs(pulse.b1)) + max_offset
-        split = np.maximum(1, np.ceil(np.pi * field_hz * pulse.dt / MAX_HALF_ANGLE)).astype(int)
+        angle = np.pi * field_hz * pulse.dt
+        split = np.maximum(1, np.ceil(angle / MAX_HALF_ANGLE)).astype(int)
+        short = np.repeat(angle / split, split) <= SHORT_HALF_ANGLE
         dt = np.repeat(pulse.dt / split, split)
         factor = -np.pi * gamma_bar * dt
         steps = np.repeat(pulse.b1, split) * factor
@@ -147,13 +176,14 @@ def pulse_table(
                     times.row(step),
                     -np.pi * step,
                     float(moving or np.any(change[first:last])),
+                    float(np.all(short[first:last])),
                 )
             )
         count += len(dt)
         starts.append(len(runs))
     return PulseTable(
         pulse_run=np.array(starts, dtype=np.int64),
-        runs=np.array(runs, dtype=np.float64).reshape(-1, 6),
+        runs=np.array(runs, dtype=np.float64).reshape(-1, 7),
         b1=np.concatenate(b1, axis=1).astype(dtype) if b1 else np.zeros((2, 0), dtype),
         gradient=np.ascontiguousarray(
             np.concatenate(gradient, axis=1).astype(dtype) if b1 else np.zeros((6, 0), dtype)

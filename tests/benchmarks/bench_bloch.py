@@ -100,7 +100,7 @@ def rates(dtype, name):
 
     m, place, offset, b1 = small(3, n), small(3, n), small(n), (1 + small(n)).astype(dtype)
     e1, e2 = (np.exp(-rng.uniform(1e-6, 2e-5, n)).astype(dtype) for _ in range(2))
-    pulse, gradient = small(2, steps), small(3, steps)
+    pulse, gradient = small(2, steps) / 5, small(3, steps) / 5  # half angles within those of the short series
     series, turns_series = rotation_series(dtype), turn_series(dtype)
     wr, wi, turns, step = small(n), small(n), small(n), small(n)
     work = np.empty((8, n), dtype)
@@ -137,7 +137,9 @@ def rates(dtype, name):
     jobs = {
         "rf": (
             n * steps,
-            lambda: kernels.rf_steps(m, place, offset, b1, e1, e2, 1 - e1, pulse, gradient, 0, steps, series),
+            lambda: kernels.rf_steps(
+                m, place, offset, b1, b1 * b1, e1, e2, 1 - e1, pulse, gradient, 0, steps, True, series
+            ),
         ),
         **{f"readout {name}": (n * samples, sampled(form)) for name, form in forms.items()},
     }

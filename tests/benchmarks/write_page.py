@@ -16,8 +16,12 @@ TEXT = """# Benchmarks
 Written by `tests/benchmarks/write_page.py` from `mrsim bench --json`; `mrsim bench` prints the same for your machine.
 Speeds are work per second of processor time with one thread, the best of several runs. Every spin has its own T1, T2,
 offset and B1, gradients play on three axes, and the timed call is the one that a run makes, tables and signal sum
-included. The scalar loop carries one spin after the other, with a sine, a cosine and a square root per step, in the
-same run. Programs that are compared do not all do the same work: the table says what they leave out.
+included. Instructions are the multiply-adds, multiplications, additions and roundings of one step or sample; the limit
+is what the core would do if each took as long as a multiply-add, timed in the same run. So a goal in absolute numbers
+speaks of a processor, a share of the limit of the program. (A processor that adds beside its multiply-adds may pass
+it; what happens once per block, pulse or window lowers the share.) The scalar loop carries one spin after the other,
+with a sine, a cosine and a square root per step, in the same run. Programs that are compared do not all do the same
+work: the table says what they leave out.
 
 """
 

@@ -12,7 +12,8 @@ FOUND = {
     "machine": {"processor": "a processor", "cores": 2, "load": 0.1, "load_after": 3.0, "python": "3", "numpy": "2",
                 "numba": "0", "mrsim": "1", "date": "2026-01-01"},
     "rates": [{"name": "rf", "unit": "spin steps", "precision": "double", "per_second": 1e9, "two_threads": 1.9,
-               "goal": 8e8, "baseline": 1e8}],
+               "goal": 8e8, "operations": 33, "limit": 2e9, "baseline": 1e8}],
+    "multiply_adds_per_second": {"double": 6.6e10, "single": 1.32e11},
     "peers": [{"name": "sigpy", "work": "abrm", "unit": "spin steps", "per_second": None}],
     "start": {"import_seconds": 0.1, "compile_seconds": 20.0, "first_call_seconds": 0.3}, "peak_memory_bytes": 2e8,
 }  # fmt: skip
@@ -40,7 +41,7 @@ def test_bench_plain_loop_does_the_work_of_the_engine():
 
 
 def test_bench_table_states_ratio_goal_and_missing_programs():
-    assert rate_table(FOUND).rows == (("rf", "double", "1e+09", "spin steps/s", "8e+08", "10.0", "1.90"),)
+    assert rate_table(FOUND).rows == (("rf", "double", "1e+09", "spin steps/s", "8e+08", "33", "50", "10.0", "1.90"),)
     assert peer_table(FOUND).rows[0][1] == "not installed"
 
 

@@ -357,7 +357,7 @@ def test_equal_repetitions_cost_one_walk_and_not_many(monkeypatch):
 
 def test_every_form_of_readout_equals_the_direct_sum():
     from mrsim.simulate._kernels import bloch as kernels
-    from mrsim.simulate.sampling import ANY, CONSTANT, SMOOTH, SampleForms
+    from mrsim.simulate.sampling import ANY, CONSTANT, SMOOTH, VERY_SMOOTH, SampleForms
     from mrsim.simulate.steps import turn_series
 
     rng = np.random.default_rng(4)
@@ -370,14 +370,21 @@ def test_every_form_of_readout_equals_the_direct_sum():
     spiral = 60 * angle[:, None] * np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
     jumps = rng.normal(size=(samples, 3)) * 20
     reach = np.abs(place).max(axis=1)
-    for moment, form in ((line, CONSTANT), (spiral, SMOOTH), (jumps, ANY)):
+    shapes = (
+        (line, CONSTANT, CONSTANT),
+        (1.6 * spiral, SMOOTH, SMOOTH),
+        (1.4 * spiral, VERY_SMOOTH, SMOOTH),  # close to the largest bend of the short series in either precision
+        (0.35 * spiral, VERY_SMOOTH, VERY_SMOOTH),
+        (jumps, ANY, ANY),
+    )
+    for moment, *form in shapes:
         turns = moment @ place + 70.0 * time[:, None]
         decay = np.exp(-30.0 * (time - time[0]))
         expected = ((weight[0] + 1j * weight[1]) * np.exp(-2j * np.pi * turns)).sum(axis=1) * decay
         # single precision: the phase of 64 recurrence steps and moments of a few hundred cycles per metre
-        for dtype, tolerance in ((np.float64, 1e-12), (np.float32, 5e-5)):
+        for dtype, tolerance, expected_form in ((np.float64, 1e-12, form[0]), (np.float32, 5e-5, form[1])):
             forms = SampleForms.of(moment[None], reach, dtype)
-            assert forms.form[0] == form
+            assert forms.form[0] == expected_form
             out = np.zeros((2, samples), dtype)
             kernels.column_readout(
                 forms.form[0],

@@ -1,11 +1,12 @@
 """Bloch kernels: RF steps, free precession, readouts, and the walk of one tissue class through a scan.
 
 dM/dt = gamma M x B - (Mx, My, 0)/T2 + (0, 0, M0 - Mz)/T1, so M turns about -gamma B. With h half the rotation
-vector of a step, c = cos|h| and s = 2 sin|h|/|h|, Rodrigues' formula reads M + s c h x M + (s^2 / 2) h x (h x M);
-c and s are series in |h|^2, without square root or range reduction; the caller keeps |h| <= 1/2. Phases are in
-turns, where range reduction is one rounding. Single precision takes shorter series: the branch on the type is
-resolved when the kernel is compiled. A small block of spins stays in the first-level cache while time runs; the
-loop over the block is the vector loop. Sums run in a fixed order, so results do not depend on the number of threads.
+vector of a step, c = sqrt2 cos|h|, s = sqrt2 sin|h|/|h| and q = s h, Rodrigues' formula reads M + c t + q x t,
+t = q x M; c and s are series in |h|^2, without square root or range reduction; the caller keeps |h| <= 1/2, and says
+where the short series for |h| <= 1/10 will do. Phases are in turns, where range reduction is one rounding. Single
+precision takes shorter series: the branch on the type is resolved when the kernel is compiled, those on the length of
+a series leave the loop over spins. A small block of spins stays in the first-level cache while time runs; the loop
+over the block is the vector loop. Sums run in a fixed order, so results do not depend on the number of threads.
 """
 
 import numpy as np
@@ -30,41 +31,52 @@ def block_size(array):
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
-def rf_steps(m, position, offset, b1, e1, e2, recovery, pulse_b1, pulse_gradient, first, last, series):
+def rf_steps(
+    m, position, offset, b1, square, e1, e2, recovery, pulse_b1, pulse_gradient, first, last, short, series
+):  # fmt: skip
     """Turn and relax a block of spins through steps `first`..`last` of one pulse, all of one length.
 
-    m : (3, n) magnetisation over M0, changed in place. position : (3, n) m. offset, b1 : (n,).
+    m : (3, n) magnetisation over M0, changed in place. position : (3, n) m. offset, b1, square : (n,), `square` of b1.
     e1, e2, recovery : (n,) relaxation over one step, z -> e1 z + recovery. pulse_b1 : (2, steps),
     pulse_gradient : (3, steps) in units of half rotation angle (per unit b1, per m); offset likewise.
-    series : (2, 7) of cos|h| and 2 sin|h|/|h|; four terms are exact to 1e-7 up to |h| = 1/2.
+    series : (4, 7) of `rotation_series`; `short` takes the last two rows, four terms (in single precision three).
     Relaxation follows each rotation; the caller makes the splitting symmetric at the ends.
     """
     x, y, z = m[0], m[1], m[2]
     px, py, pz = position[0], position[1], position[2]
     c0, c1, c2, c3, c4, c5, c6 = series[0]
     s0, s1, s2, s3, s4, s5, s6 = series[1]
-    half = series[0, 0] / (series[0, 0] + series[0, 0])
+    if short:
+        c0, c1, c2, c3, c4, c5, c6 = series[2]
+        s0, s1, s2, s3, s4, s5, s6 = series[3]
     for k in range(first, last):
         bx, by = pulse_b1[0, k], pulse_b1[1, k]
+        across = bx * bx + by * by
         gx, gy, gz = pulse_gradient[0, k], pulse_gradient[1, k], pulse_gradient[2, k]
         for i in range(x.size):
-            hx = bx * b1[i]
-            hy = by * b1[i]
             hz = offset[i] + gx * px[i] + gy * py[i] + gz * pz[i]
-            u = hx * hx + hy * hy + hz * hz
+            u = across * square[i] + hz * hz
             if m.dtype == SINGLE:
+                if short:
+                    c = c0 + u * (c1 + u * c2)
+                    s = s0 + u * (s1 + u * s2)
+                else:
+                    c = c0 + u * (c1 + u * (c2 + u * c3))
+                    s = s0 + u * (s1 + u * (s2 + u * s3))
+            elif short:
                 c = c0 + u * (c1 + u * (c2 + u * c3))
                 s = s0 + u * (s1 + u * (s2 + u * s3))
             else:
                 c = c0 + u * (c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * c6)))))
                 s = s0 + u * (s1 + u * (s2 + u * (s3 + u * (s4 + u * (s5 + u * s6)))))
-            along, across = s * c, half * s * s
-            tx = hy * z[i] - hz * y[i]
-            ty = hz * x[i] - hx * z[i]
-            tz = hx * y[i] - hy * x[i]
-            x[i] = e2[i] * (x[i] + along * tx + across * (hy * tz - hz * ty))
-            y[i] = e2[i] * (y[i] + along * ty + across * (hz * tx - hx * tz))
-            z[i] = recovery[i] + e1[i] * (z[i] + along * tz + across * (hx * ty - hy * tx))
+            w = s * b1[i]
+            qx, qy, qz = w * bx, w * by, s * hz
+            tx = qy * z[i] - qz * y[i]
+            ty = qz * x[i] - qx * z[i]
+            tz = qx * y[i] - qy * x[i]
+            x[i] = e2[i] * (x[i] + c * tx + (qy * tz - qz * ty))
+            y[i] = e2[i] * (y[i] + c * ty + (qz * tx - qx * tz))
+            z[i] = recovery[i] + e1[i] * (z[i] + c * tz + (qx * ty - qy * tx))
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
@@ -89,13 +101,20 @@ def phasor(turns, cosine, sine, one, single, short):
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
-def small_phasor(turns, cosine, sine, single):
-    """Return cos and sin of 2 pi turns, |turns| <= 1/32, where five Taylor terms (three) are exact to round-off."""
+def small_phasor(turns, cosine, sine, single, short):
+    """Return cos and sin of 2 pi turns, |turns| <= 1/32, where five Taylor terms (three) are exact to round-off.
+
+    `short`: four terms (two) of the series for angles as small as `SampleForms` says.
+    """
     c0, c1, c2, c3, c4 = cosine
     s0, s1, s2, s3, s4 = sine
     u = turns * turns
     if single:
+        if short:
+            return c0 + u * c1, turns * (s0 + u * s1)
         return c0 + u * (c1 + u * c2), turns * (s0 + u * (s1 + u * s2))
+    if short:
+        return c0 + u * (c1 + u * (c2 + u * c3)), turns * (s0 + u * (s1 + u * (s2 + u * s3)))
     c = c0 + u * (c1 + u * (c2 + u * (c3 + u * c4)))
     return c, turns * (s0 + u * (s1 + u * (s2 + u * (s3 + u * s4))))
 
@@ -116,7 +135,7 @@ def five_terms(row):
 def phasors(turns, real, imag, series):
     """Write exp(-i 2 pi turns) of each spin.
 
-    series : (5, 8) the terms of `phasor`; five of `small_phasor`, whose first is 1; and the short sine of `phasor`.
+    series : (7, 8) of `turn_series`; the third row begins with 1.
     """
     cosine, sine, one = eight_terms(series[0]), eight_terms(series[1]), series[2, 0]
     for i in range(turns.size):
@@ -152,9 +171,9 @@ def rf_ramped(m, place, offset, b1, e1, e2, recovery, pulse_b1, pulse_gradient, 
     along_z, change, none = work[0], work[1], work[2]
     c0, c1, c2, c3, c4, c5, c6 = series[0]
     s0, s1, s2, s3, s4, s5, s6 = series[1]
-    one, n = series[0, 0], place.shape[0]
-    half = one / (one + one)
-    sixth = half / (one + one + one)
+    n = place.shape[0]
+    one = series[4, 0]
+    sixth = one / (one + one + one + one + one + one)
     for i in range(offset.size):
         none[i] = offset[i] - offset[i]
     for k in range(first, last):
@@ -168,13 +187,13 @@ def rf_ramped(m, place, offset, b1, e1, e2, recovery, pulse_b1, pulse_gradient, 
             u = hx * hx + hy * hy + hz * hz
             c = c0 + u * (c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * c6)))))
             s = s0 + u * (s1 + u * (s2 + u * (s3 + u * (s4 + u * (s5 + u * s6)))))
-            along, across = s * c, half * s * s
-            tx = hy * z[i] - hz * y[i]
-            ty = hz * x[i] - hx * z[i]
-            tz = hx * y[i] - hy * x[i]
-            x[i] = e2[i] * (x[i] + along * tx + across * (hy * tz - hz * ty))
-            y[i] = e2[i] * (y[i] + along * ty + across * (hz * tx - hx * tz))
-            z[i] = recovery[i] + e1[i] * (z[i] + along * tz + across * (hx * ty - hy * tx))
+            qx, qy, qz = s * hx, s * hy, s * hz
+            tx = qy * z[i] - qz * y[i]
+            ty = qz * x[i] - qx * z[i]
+            tz = qx * y[i] - qy * x[i]
+            x[i] = e2[i] * (x[i] + c * tx + (qy * tz - qz * ty))
+            y[i] = e2[i] * (y[i] + c * ty + (qz * tx - qx * tz))
+            z[i] = recovery[i] + e1[i] * (z[i] + c * tz + (qx * ty - qy * tx))
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
@@ -309,12 +328,16 @@ def readout_moving(wr, wi, place, offset, decay, moment, time, work, series, out
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
-def bend(vr, vi, cr, ci, position, bends, series, out):
+def bend(vr, vi, cr, ci, position, bends, short, series, out):
     """Sample v while it turns by c from sample to sample, and c by exp(-i 2 pi k.r), |k.r| at most 1/32 turn.
 
-    bends : (samples, 3) k, 1/m; out : (2, samples), added to. v and c are left as they are after an even number.
+    bends : (samples, 3) k, 1/m. short : as for `small_phasor`. out : (2, samples), added to. v and c are left as they
+    are after an even number.
     """
-    cosine, sine, zero = five_terms(series[2]), five_terms(series[3]), series[2, 0] - series[2, 0]
+    zero = series[2, 0] - series[2, 0]
+    cosine, sine = five_terms(series[2]), five_terms(series[3])
+    if short:
+        cosine, sine = five_terms(series[5]), five_terms(series[6])
     px, py, pz = position[0], position[1], position[2]
     samples = out.shape[1]
     for s in range(0, samples, 2):
@@ -328,14 +351,14 @@ def bend(vr, vi, cr, ci, position, bends, series, out):
             b0 += y
             v = x * c - y * d
             w = x * d + y * c
-            e, f = small_phasor(kx * px[i] + ky * py[i] + kz * pz[i], cosine, sine, vr.dtype == SINGLE)
+            e, f = small_phasor(kx * px[i] + ky * py[i] + kz * pz[i], cosine, sine, vr.dtype == SINGLE, short)
             x = c * e + d * f
             y = d * e - c * f
             a1 += v
             b1 += w
             vr[i] = v * x - w * y
             vi[i] = v * y + w * x
-            e, f = small_phasor(lx * px[i] + ly * py[i] + lz * pz[i], cosine, sine, vr.dtype == SINGLE)
+            e, f = small_phasor(lx * px[i] + ly * py[i] + lz * pz[i], cosine, sine, vr.dtype == SINGLE, short)
             cr[i] = x * e + y * f
             ci[i] = y * e - x * f
         out[0, s] += a0
@@ -346,8 +369,9 @@ def bend(vr, vi, cr, ci, position, bends, series, out):
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
-def readout_curved(wr, wi, position, offset, decay, moment, stride, bends, time, work, series, out):
-    """Sample a block under a gradient that changes smoothly: second differences of the phase below 1/32 turn.
+def readout_curved(wr, wi, position, offset, decay, moment, stride, bends, time, short, work, series, out):
+    """Sample a block under a gradient that changes smoothly: second differences of the phase below 1/32 turn, or
+    as small as `SampleForms` says of `short`.
 
     stride, bends : (samples, 3) first and second forward differences of `moment`, 1/m; the rest as for
     `readout_general`, with work : (7, n). Two complex multiplies per sample and spin.
@@ -372,7 +396,7 @@ def readout_curved(wr, wi, position, offset, decay, moment, stride, bends, time,
             cr[i] *= decay[i]
             ci[i] *= decay[i]
             ar[i] = decay[i]
-        bend(vr, vi, cr, ci, position, bends[first:last], series, out[:, first:last])
+        bend(vr, vi, cr, ci, position, bends[first:last], short, series, out[:, first:last])
         for _ in range(5):  # decay over CURVE = 2^5 samples
             for i in range(wr.size):
                 ar[i] *= ar[i]
@@ -383,14 +407,15 @@ def readout_curved(wr, wi, position, offset, decay, moment, stride, bends, time,
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
 def sample_block(form, wr, wi, position, offset, decay, moment, stride, bends, time, work, series, out):
-    """Sample a block by the cheapest exact way: form 2 under a constant gradient, 1 a smooth one, 0 any.
+    """Sample a block by the cheapest exact way: form 2 under a constant gradient, 1 a smooth one, 3 a very
+    smooth one, 0 any.
 
     work : (8, n) scratch.
     """
     if position.shape[0] > 3:
         readout_moving(wr, wi, position, offset, decay, moment, time, work[:7], series, out)
-    elif form == 1:
-        readout_curved(wr, wi, position, offset, decay, moment, stride, bends, time, work[:7], series, out)
+    elif form == 1 or form == 3:
+        readout_curved(wr, wi, position, offset, decay, moment, stride, bends, time, form == 3, work[:7], series, out)
     elif form == 0:
         readout_general(wr, wi, position, offset, decay, moment, time, series, out)
     else:
@@ -491,12 +516,13 @@ def sample_coils(
 def play_pulse(m, position, offset, b1, time_class, recover, e1, e2, runs, pulse_b1, pulse_gradient, work, series):
     """Play one pulse on a block: relax half a step, rotate and relax step by step, relax the last half.
 
-    runs : (run, 6) first step, one past the last, rows of e1 and e2 for half a step and for a step, the factor
-    from an offset in Hz to half a rotation angle, and 1 where the gradient changes during steps or spins move.
+    runs : (run, 7) of `PulseTable`: first step, one past the last, rows of e1 and e2 for half a step and for a step,
+    the factor from an offset in Hz to half a rotation angle, 1 where the gradient changes during steps or spins move,
+    and 1 where no step turns by more than the short series allow.
     e1, e2 : (time, class). time_class : (n,) class of each spin. recover : 1 for the full equation, 0 for its
     homogeneous part. work : (7, n) scratch. pulse_gradient as for `rf_ramped`.
     """
-    f1, f2, fr, off = work[0], work[1], work[2], work[3]
+    f1, f2, fr, off, square = work[0], work[1], work[2], work[3], work[4]
     for run in range(runs.shape[0]):
         first, last = int(runs[run, 0]), int(runs[run, 1])
         for stage in range(3):  # half a step; steps but the last; the last with half a step of relaxation
@@ -516,7 +542,10 @@ def play_pulse(m, position, offset, b1, time_class, recover, e1, e2, runs, pulse
             if runs[run, 5] > 0:
                 rf_ramped(m, position, off, b1, f1, f2, fr, pulse_b1, pulse_gradient, begin, end, work[4:7], series)
             else:
-                rf_steps(m, position, off, b1, f1, f2, fr, pulse_b1, pulse_gradient, begin, end, series)
+                for i in range(off.size):
+                    square[i] = b1[i] * b1[i]
+                short = runs[run, 6] > 0
+                rf_steps(m, position, off, b1, square, f1, f2, fr, pulse_b1, pulse_gradient, begin, end, short, series)
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
@@ -624,7 +653,7 @@ def propagators(position, offset, b1, e1, e2, runs, pulse_b1, pulse_gradient, rf
     """
     n = position.shape[1]
     block = block_size(position)
-    one = rf_series[0, 0]
+    one = rf_series[4, 0]
     for begin in range(0, n, block):
         end = min(n, begin + block)
         # arrays of their own, as in `evolve`

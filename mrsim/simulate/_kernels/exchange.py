@@ -34,19 +34,18 @@ def turn_pool(x, y, z, position, offset, bx, by, gx, gy, gz, series):
     px, py, pz = position[0], position[1], position[2]
     c0, c1, c2, c3, c4, c5, c6 = series[0]
     s0, s1, s2, s3, s4, s5, s6 = series[1]
-    half = series[0, 0] / (series[0, 0] + series[0, 0])
     for i in range(x.size):
         hz = offset + gx * px[i] + gy * py[i] + gz * pz[i]
         u = bx * bx + by * by + hz * hz
         c = c0 + u * (c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * c6)))))
         s = s0 + u * (s1 + u * (s2 + u * (s3 + u * (s4 + u * (s5 + u * s6)))))
-        along, across = s * c, half * s * s
-        tx = by * z[i] - hz * y[i]
-        ty = hz * x[i] - bx * z[i]
-        tz = bx * y[i] - by * x[i]
-        x[i] += along * tx + across * (by * tz - hz * ty)
-        y[i] += along * ty + across * (hz * tx - bx * tz)
-        z[i] += along * tz + across * (bx * ty - by * tx)
+        qx, qy, qz = s * bx, s * by, s * hz
+        tx = qy * z[i] - qz * y[i]
+        ty = qz * x[i] - qx * z[i]
+        tz = qx * y[i] - qy * x[i]
+        x[i] += c * tx + (qy * tz - qz * ty)
+        y[i] += c * ty + (qz * tx - qx * tz)
+        z[i] += c * tz + (qx * ty - qy * tx)
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
@@ -56,7 +55,7 @@ def exchange_steps(x, y, z, position, offset, b1, gradient, kept, half, whole, s
     x, y : (liquid, n). z : (pool, n), liquid pools first. position : (3, n) m. offset : (liquid,), b1 : (2, step),
     gradient : (3, step) in units of half a rotation angle (per m). kept : (step, semisolid) share of the longitudinal
     magnetisation that saturation leaves. half, whole : three arrays for half a step and for a step, of transverse
-    (liquid, liquid) and longitudinal (pool, pool) matrices and recovery (pool,). series : (2, 7).
+    (liquid, liquid) and longitudinal (pool, pool) matrices and recovery (pool,). series : (5, 7) of `rotation_series`.
     """
     liquids, steps = x.shape[0], b1.shape[1]
     scratch = np.empty((z.shape[0], BLOCK), x.dtype)

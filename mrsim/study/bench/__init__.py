@@ -8,7 +8,7 @@ from typing import Any
 
 from .machine import cold_start, import_seconds, machine, peak_memory
 from .peers import peers
-from .rates import measure, scalar_loops, tasks
+from .rates import PRECISIONS, measure, multiply_adds, scalar_loops, tasks
 
 
 def bench(quick: bool = False, progress: Callable[[str], None] | None = None) -> dict[str, Any]:
@@ -26,11 +26,13 @@ def bench(quick: bool = False, progress: Callable[[str], None] | None = None) ->
     before = machine()
     say("scalar loop")
     loops = scalar_loops(repeats)
+    say("multiply-adds")
+    peaks = {precision: multiply_adds(precision, repeats) for precision in PRECISIONS}
     rates = []
     for task in tasks(quick):
         for precision in task.precisions:
             say(f"{task.name}, {precision}")
-            rates.append(asdict(measure(task, precision, loops.get(task.name.split()[0]), repeats)))
+            rates.append(asdict(measure(task, precision, peaks[precision], loops.get(task.name.split()[0]), repeats)))
     say("other programs")
     found = [asdict(peer) for peer in peers()]
     say("start-up")
@@ -39,6 +41,7 @@ def bench(quick: bool = False, progress: Callable[[str], None] | None = None) ->
         start |= cold_start()
     return {
         "machine": before | {"load_after": machine()["load"]},
+        "multiply_adds_per_second": peaks,
         "rates": rates,
         "peers": found,
         "start": start,

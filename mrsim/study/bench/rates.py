@@ -25,10 +25,22 @@ PRECISIONS: dict[str, RealType] = {"double": np.float64, "single": np.float32}
 SPINS = 8192
 """Two chunks, so that two threads have work."""
 GOALS = {
-    "rf": (8e8, 2e9), "readout any": (1.2e9, 3.5e9), "readout constant": (3e9, 7e9),
+    "rf": (8e8, 2e9), "readout constant": (3e9, 7e9), "readout smooth": (1.2e9, 3.5e9), "readout any": (1.2e9, 3.5e9),
     "cpmg": (1e6, 1.5e6), "fisp": (None, 1e5), "fisp any phase": (None, 5e4),
 }  # fmt: skip
 """What one core aims at, in double and in single precision."""
+OPERATIONS = {
+    # place in the field 3, squared angle 2, series 6 (4), axis 4, two cross products 12, relaxation and sum 6
+    "rf": (33, 31),
+    # complex multiplication 4, signal sum 2
+    "readout constant": (6, 6),
+    # phase 3, its square 1, series 7 (3), two complex multiplications 8, signal sum 2
+    "readout smooth": (21, 17),
+    # phase 4, rounding 2, square 1, series 15 (8), doubled angle 2, weighted signal sum 4, decay 2
+    "readout any": (30, 23),
+}
+"""Arithmetic instructions of a spin step or a spin sample in double and in single precision: a multiply-add, a
+multiplication, an addition or a rounding each. What happens once per block, window or pulse is left out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +56,11 @@ class Rate:
     """Wall time of one thread over that of two."""
     goal: float | None
     """What one core aims at."""
+    operations: int | None
+    """Arithmetic instructions of one unit of work."""
+    limit: float | None
+    """What one core would do if it did only those, each as fast as a multiply-add. Processors that add beside their
+    multiply-adds may pass it."""
     baseline: float | None = None
     """The scalar loop's speed at the same work, in double precision."""
 
@@ -124,15 +141,27 @@ def _fit_task(quick: bool) -> Task:
     )  # fmt: skip
 
 
-def measure(task: Task, precision: str, baseline: float | None, repeats: int) -> Rate:
-    """Time one task in one precision, with one thread and with two."""
+def multiply_adds(precision: str, repeats: int) -> float:
+    """Return how many multiply-adds of vectors' elements one core does in a second of processor time."""
+    from .._kernels.multiply_add import CHAIN, multiply_adds
+
+    real, rounds = PRECISIONS[precision], 2000
+    x = np.ones(1024, real)
+    seconds = shortest(lambda: multiply_adds(x, real(0.999), real(0.001), rounds), repeats)
+    return len(x) * CHAIN * rounds / seconds.cpu
+
+
+def measure(task: Task, precision: str, peak: float, baseline: float | None, repeats: int) -> Rate:
+    """Time one task in one precision, with one thread and with two; `peak` multiply-adds a second are the limit."""
     dtype = PRECISIONS[precision]
     one = shortest(lambda: task.run(1, dtype), repeats)
     two = shortest(lambda: task.run(2, dtype), repeats)
     goal = GOALS.get(task.name, (None, None))[precision == "single"]
+    operations = OPERATIONS.get(task.name, (None, None))[precision == "single"]
     return Rate(
         name=task.name, unit=task.unit, precision=precision, per_second=task.amount / one.cpu,
-        two_threads=one.wall / two.wall, goal=goal, baseline=baseline,
+        two_threads=one.wall / two.wall, goal=goal, operations=operations,
+        limit=peak / operations if operations else None, baseline=baseline,
     )  # fmt: skip
 
 
