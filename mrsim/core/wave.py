@@ -61,3 +61,29 @@ class Waves:
     def inside(self) -> NDArray[np.bool_]:
         """(z, y, x) voxels that hold a wave."""
         return np.ones(self.grid.shape, bool) if self.mask is None else self.mask
+
+
+def wavenumber(modulus: Any, frequency: Any, density: Any = 1000.0) -> Any:
+    """Return the complex wavenumber k = omega sqrt(rho / G*) of a plane shear wave, rad/m; Im k <= 0.
+
+    Parameters
+    ----------
+    modulus : array
+        G*, Pa.
+    frequency : array
+        Hz.
+    density : array
+        kg/m^3.
+    """
+    return 2 * np.pi * np.asarray(frequency) * np.sqrt(np.asarray(density) / np.asarray(modulus, np.complex128))
+
+
+def modulus_of(wavenumber: Any, frequency: Any, density: Any = 1000.0) -> Any:
+    """Return G* = rho omega^2 / k^2, Pa, of a complex wavenumber, rad/m."""
+    return np.asarray(density) * (2 * np.pi * np.asarray(frequency) / np.asarray(wavenumber, np.complex128)) ** 2
+
+
+def shear_stiffness(modulus: Any) -> Any:
+    """Return rho c^2 = 2 |G*|^2 / (|G*| + G'), Pa: the modulus of an elastic medium with the same wave speed c."""
+    size = np.abs(modulus)
+    return 2 * size**2 / (size + np.real(modulus))

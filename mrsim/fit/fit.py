@@ -21,8 +21,11 @@ from numpy.typing import ArrayLike, NDArray
 from ..core.errors import InputError
 from ..core.images import Images
 from ..core.maps import STATUS, Maps
+from ..core.wave import Waves
 from .doubts import doubts
 from .given import given_values, plausible
+from .inversion import Inversion
+from .invert import invert
 from .method import Likelihood, Method, Scan, Series, Solution
 from .model import Description, Model
 from .models import find_model
@@ -45,7 +48,7 @@ Sigma = ArrayLike | Literal["residuals"] | None
 
 
 def fit(
-    images: Images,
+    images: Images | Waves,
     model: str | Description,
     *,
     mask: NDArray[np.bool_] | None = None,
@@ -60,9 +63,10 @@ def fit(
 
     Parameters
     ----------
-    images : Images
-    model : str, Model or Method
-        A name from `mrsim.fit.models.MODELS`.
+    images : Images or Waves
+        Waves for an inversion, whose own noise counts: of what follows it takes `mask` and its options alone.
+    model : str, Model, Method or Inversion
+        A name from `mrsim.fit.models.MODELS` or `mrsim.fit.inversions.INVERSIONS`.
     mask : (z, y, x) array of bool, optional
         Voxels to fit; all by default.
     threads : int, optional
@@ -82,6 +86,8 @@ def fit(
         parameter of the same name, e.g. ``b1=mr.fit(other_images, "b1-dam")``.
     """
     model = find_model(model) if isinstance(model, str) else model
+    if isinstance(images, Waves) or isinstance(model, Inversion):
+        return _inverted(images, model, mask, sigma is None and select is None and likelihood == "gaussian", options)
     settings = given_values(model, options, images)
     data, contrast, noise = _selected(images, sigma, select)
     check_table(model, contrast, data.shape[0])
@@ -121,6 +127,19 @@ def fit(
         errors = uneven_errors(model, scan, whole, solution, known.each, lambda changed: fitted(changed)[0])
     given = {name: value for name, value in settings.items() if np.ndim(value)}
     return _maps(model, images, inside, status, solution, errors, (residual / spread) ** 2, given, history)
+
+
+def _inverted(
+    waves: Images | Waves, model: Description, mask: NDArray[np.bool_] | None, plain: bool, options: Mapping[str, Any]
+) -> Maps:
+    """Return the maps of an inversion of waves; refuse one without the other."""
+    if not isinstance(waves, Waves):
+        raise InputError(f"'{model.name}' inverts waves: make them with mrsim.wave_images(images)", key="model")
+    if not isinstance(model, Inversion):
+        raise InputError(f"'{model.name}' fits images; waves need an inversion, e.g. 'mre-direct'", key="model")
+    if not plain:
+        raise InputError(f"'{model.name}' takes the waves' own noise: no sigma, select, likelihood", key="sigma")
+    return invert(waves, model, mask=mask, **options)
 
 
 def _everywhere(found: NDArray[np.int8], wanted: NDArray[np.bool_], inside: NDArray[np.bool_]) -> NDArray[np.int8]:

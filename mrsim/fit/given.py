@@ -17,6 +17,7 @@ from ..core.errors import InputError, did_you_mean
 from ..core.grid import Grid
 from ..core.images import Images
 from ..core.maps import Maps
+from ..core.wave import Waves
 from .model import Description
 from .signal import resolve_options
 
@@ -27,15 +28,15 @@ VALUED = (0, 3)
 """Status codes of voxels that have a value: converged, or at a bound."""
 
 
-def given_values(model: Description, options: Mapping[str, Any], images: Images) -> dict[str, Any]:
+def given_values(model: Description, options: Mapping[str, Any], images: Images | Waves) -> dict[str, Any]:
     """Return every option of a model as one float or as a (z, y, x) array on the images' grid.
 
     Parameters
     ----------
-    model : Model or Method
+    model : Model, Method or Inversion
     options : mapping
         Per option a number, an array broadcastable to (z, y, x), or `Maps` that hold a parameter of its name.
-    images : Images
+    images : Images or Waves
     """
     placed = {name: _placed(name, value, images) for name, value in options.items()}
     return resolve_options(model, placed)
@@ -52,8 +53,8 @@ def plausible(model: Description, options: Mapping[str, Any]) -> NDArray[np.bool
     return known
 
 
-def _placed(name: str, value: Any, images: Images) -> Any:
-    shape = images.data.shape[1:]
+def _placed(name: str, value: Any, images: Images | Waves) -> Any:
+    shape = images.grid.shape
     if isinstance(value, Maps):
         if name not in value.values:
             raise InputError(f"the maps hold no '{name}'{did_you_mean(name, list(value.values))}", key=name)
@@ -64,7 +65,7 @@ def _placed(name: str, value: Any, images: Images) -> Any:
     try:
         return np.array(np.broadcast_to(np.asarray(value, dtype=np.float64), shape))
     except ValueError:
-        raise InputError(f"has shape {np.shape(value)}, which does not match the images {shape}", key=name) from None
+        raise InputError(f"has shape {np.shape(value)}, which does not match the grid {shape}", key=name) from None
 
 
 def resampled(values: Array, grid: Grid, target: Grid) -> Array:

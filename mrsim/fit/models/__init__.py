@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ...core.errors import InputError, did_you_mean
+from ..inversion import Inversion
+from ..inversions import INVERSIONS
 from ..method import Method
 from ..model import Model
 from . import (
@@ -86,9 +88,10 @@ MODELS: tuple[Model | Method, ...] = (
 """Every model and method that can be fitted by name."""
 
 
-def find_model(name: str) -> Model | Method:
-    """Return the model or method called `name`, e.g. ``"t2-mono"``."""
-    for model in MODELS:
+def find_model(name: str) -> Model | Method | Inversion:
+    """Return the model, method or inversion called `name`, e.g. ``"t2-mono"``."""
+    for model in (*MODELS, *INVERSIONS):
         if model.name == name:
             return model
-    raise InputError(f"unknown model '{name}'{did_you_mean(name, [model.name for model in MODELS])}", key="model")
+    known = [model.name for model in (*MODELS, *INVERSIONS)]
+    raise InputError(f"unknown model '{name}'{did_you_mean(name, known)}", key="model")
