@@ -96,8 +96,7 @@ def fit(
     known = noise_of(noise, inside, len(data))
     weight, spread = known.weight, known.level
     _check_likelihood(model, likelihood, known)
-    # noise-free images have no noise floor: any signal counts
-    floor = NO_SIGNAL * np.nan_to_num(spread) if images.noisy else np.zeros_like(spread)
+    floor = NO_SIGNAL * np.nan_to_num(spread) if images.noisy else np.zeros_like(spread)  # noise-free: none
     local = {name: value[inside] if np.ndim(value) else value for name, value in settings.items()}
     scan = Scan(contrast=contrast, options=local, sheet=images.encoding, grid=images.grid, inside=inside)
     values, signs = signed(model.data, contrast, data[:, inside])
@@ -125,8 +124,7 @@ def fit(
     errors = solution.unit_errors * np.where(np.isnan(spread), residual, spread)
     if known.each is not None:
         errors = uneven_errors(model, scan, whole, solution, known.each, lambda changed: fitted(changed)[0])
-    given = {name: value for name, value in settings.items() if np.ndim(value)}
-    return _maps(model, images, inside, status, solution, errors, (residual / spread) ** 2, given, history)
+    return _maps(model, images, inside, status, solution, errors, (residual / spread) ** 2, settings, history)
 
 
 def _inverted(
@@ -265,7 +263,7 @@ def _maps(
     solution: Solution,
     errors: Array,
     chi2: Array,
-    given: Mapping[str, Array],
+    settings: Mapping[str, Any],
     history: dict[str, Any],
 ) -> Maps:
     """Spread the fitted voxels over the grid; NaN where there is no value."""
@@ -285,7 +283,7 @@ def _maps(
         units={p.name: p.unit for p in found if p.name in model.map_names},
         status=status,
         chi2=spread(chi2),
-        given=dict(given),
+        given={name: value for name, value in settings.items() if np.ndim(value)},
         model=model.name,
         history=history | {"independent_voxels": images.independent},
     )

@@ -68,7 +68,7 @@ def judged(method: Inversion, field: Field, modulus: Complex, noise: list[Comple
         2: strain < STRAIN_SNR,
         4: slope < DERIVATIVE_SNR,
         8: (depth < LEAST_DEPTH * small) | (depth < method.least_penetration * wave),
-        16: distance <= method.support(field) * max(sides, default=0.0) * (1 - 1e-9),
+        16: distance <= method.support(field) * max(sides, default=0.0) * (1 + 1e-9),
         32: (modulus.real < 0) | (modulus.imag < -NEGATIVE * np.abs(modulus)),
     }
     flag = np.sum([code * np.where(known, fails, False) for code, fails in bad.items()], axis=0).astype(float)
