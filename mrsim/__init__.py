@@ -32,6 +32,8 @@ _HOMES = {
     "simulate": "simulate",
     "Bloch": "simulate",
     "Pathways": "simulate",
+    "SpinSystem": "simulate.spin_systems",
+    "basis": "simulate.spin_systems",
     "add_noise": "simulate",
     "Physiology": "simulate",
     "predict_snr": "plan.snr",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .acquisition import Acquisition, Encoding, Readouts
+from .basis import Basis
 from .coils import Coils
 from .evaluation import Budget, BudgetRow, Evaluation, EvaluationRow
 from .field_map import FieldMap
@@ -33,6 +34,7 @@ NOUNS: dict[str, type[Any]] = {
     noun.__name__: noun
     for noun in (
         Acquisition,
+        Basis,
         Budget,
         BudgetRow,
         Coils,
@@ -53,6 +55,7 @@ NOUNS: dict[str, type[Any]] = {
 
 UNITS: dict[str, dict[str, str]] = {
     "Acquisition": {"noise_density": "m^6 s"},
+    "Basis": {"fids": "1", "dwell": "s", "frequency": "Hz", "widths": "Hz", "reference_ppm": "ppm", "te": "s"},
     "Encoding": {"frequency": "Hz", "dwell": "s"},
     "Grid": {"spacing": "m", "centre": "m", "axes": "1"},
     "Images": {"data": "1", "sigma": "1"},

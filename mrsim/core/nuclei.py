@@ -37,6 +37,7 @@ NUCLEI = {
         Nucleus(name="2H", gamma_bar=6.5359e6, spin=1.0),
         Nucleus(name="3He", gamma_bar=-32.436e6, spin=0.5),
         Nucleus(name="13C", gamma_bar=10.7084e6, spin=0.5),
+        Nucleus(name="14N", gamma_bar=3.0777e6, spin=1.0),
         Nucleus(name="17O", gamma_bar=-5.7743e6, spin=2.5),
         Nucleus(name="19F", gamma_bar=40.0776e6, spin=0.5),
         Nucleus(name="23Na", gamma_bar=11.2695e6, spin=1.5),

@@ -17,24 +17,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ..core.cache import cache_folder
 from ..core.errors import StorageError
 from ..core.version import __version__
 from .model import Model
 
 _SEAL = "# sha256 of the text above: "
 _loaded: dict[str, ModuleType] = {}
-
-
-def cache_folder() -> Path:
-    """Return the folder for generated kernels: ``$MRSIM_CACHE``, or ``mrsim`` in the platform's cache folder."""
-    chosen = os.environ.get("MRSIM_CACHE")
-    if chosen:
-        return Path(chosen)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "mrsim"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "mrsim" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mrsim"
 
 
 def kernels(model: Model, held: tuple[str, ...] = (), rician: bool = False) -> Any:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from mrsim.core.acquisition import Acquisition, Encoding, Readouts
+from mrsim.core.basis import Basis
 from mrsim.core.coils import Coils
 from mrsim.core.evaluation import Budget, BudgetRow, Evaluation, EvaluationRow
 from mrsim.core.field_map import FieldMap
@@ -136,6 +137,15 @@ def spectra():
     )  # fmt: skip
 
 
+def basis():
+    draw = np.random.default_rng(4).normal
+    return Basis(
+        names=("Lac", "NAcGAG"), fids=draw(size=(2, 8)) + 1j * draw(size=(2, 8)), dwell=5e-4, frequency=127.7e6,
+        kinds=("metabolite", "macromolecule"), protons=np.array([4.0, 3.0]), widths=np.array([[0, 0], [6, 15.0]]),
+        sequence="press", te=0.035, conditions={"pulses": "ideal"}, history={"engine": "SpinSystem"},
+    )  # fmt: skip
+
+
 def waves():
     draw, shape = np.random.default_rng(3).normal, grid().shape
     return Waves(
@@ -146,7 +156,7 @@ def waves():
 
 
 NOUN_EXAMPLES = (
-    grid, encoding, acquisition, images, maps, evaluation, field_map, coils, spin_state, budget, spectra, waves,
+    grid, encoding, acquisition, images, maps, evaluation, field_map, coils, spin_state, budget, spectra, waves, basis,
 )  # fmt: skip
 EXAMPLES = {f.__name__: f for f in NOUN_EXAMPLES}
 
