@@ -26,6 +26,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import InputError
+
 Array = NDArray[np.float64]
 Shape = Literal["planes", "cylinder", "sphere"]
 SHAPES: tuple[Shape, ...] = ("planes", "cylinder", "sphere")
@@ -46,6 +48,28 @@ class Restriction:
     """Between the walls, m^2/s."""
     axis: tuple[float, float, float]
     """World axes: normal of the planes, axis of the cylinder; without meaning for a sphere."""
+    permeability: float = 0.0
+    """m/s; 0 for walls that water does not pass. Others have no series, only walkers."""
+    spacing: float | None = None
+    """Of the lattice on which cylinders or spheres stand, m; None for one that nothing leaves."""
+
+    def __post_init__(self) -> None:
+        """Refuse walls that overlap, or are passed into nowhere."""
+        if not (self.size > 0 and self.diffusivity > 0 and self.permeability >= 0):
+            given = f"size {self.size:g} m, diffusivity {self.diffusivity:g} m^2/s, permeability {self.permeability:g}"
+            raise InputError(f"has {given} m/s; the first two must be positive, the last at least 0", key="walls")
+        if self.shape != "planes" and (self.spacing is None) != (self.permeability == 0):
+            raise InputError(
+                f"a {self.shape} of permeability {self.permeability:g} m/s has spacing {self.spacing}; walls that water "
+                "passes stand on a lattice, others need none",
+                key="spacing",
+            )
+        if self.spacing is not None and (self.shape == "planes" or self.spacing <= self.size):
+            raise InputError(
+                f"{self.shape} of {self.size:g} m cannot stand {self.spacing:g} m apart; take more than their size, "
+                "and none for planes",
+                key="spacing",
+            )
 
     def confined(self) -> Array:
         """Return the (k, 3) unit vectors along which walls stand."""

@@ -11,7 +11,9 @@ kurtosis, perfusion and crossing fibres follow from it instead of being put in:
   their own part of it. K = 3 s^2 along an axis, so that no more than 3 can be made;
 - ``ivim_f_true``, or ``ivim_f``, with ``ivim_d`` and ``ivim_d_star``: blood that diffuses with D*, beside tissue of
   mean diffusivity ``ivim_d``;
-- ``restricted_fraction`` with one of ``plane_distance``, ``cylinder_diameter``, ``sphere_diameter``: water in walls.
+- ``restricted_fraction`` with one of ``plane_distance``, ``cylinder_diameter``, ``sphere_diameter``: water in walls;
+  with ``wall_permeability``, and for cylinders and spheres ``wall_spacing``, water passes them, and random walkers
+  follow it inside and outside.
 
 The main axis is world z, from feet to head, and left to right for tissues with a fibre angle: around the disc, as the
 annulus runs where a sagittal plane cuts it. Fat beside water does not diffuse: lipids are a hundred times slower.
@@ -156,7 +158,11 @@ def _walled(name: str, found: list[Compartment], known: dict[str, Property]) -> 
         )
     inside = known.get("restricted_diffusivity", known["md"]).value
     axis = OUT if WALLS[sizes[0]] == "planes" else MAIN
-    walls = Restriction(shape=WALLS[sizes[0]], size=size, diffusivity=inside, axis=(axis[0], axis[1], axis[2]))
+    passed = known["wall_permeability"].value if "wall_permeability" in known else 0.0
+    walls = Restriction(
+        shape=WALLS[sizes[0]], size=size, diffusivity=inside, axis=(axis[0], axis[1], axis[2]), permeability=passed,
+        spacing=known["wall_spacing"].value if "wall_spacing" in known else None,
+    )  # fmt: skip
     free = [Compartment(fraction=c.fraction * (1 - share), tensor=c.tensor) for c in found]
     return [*free, Compartment(fraction=share, tensor=inside * np.eye(3), walls=walls)]
 

@@ -50,6 +50,8 @@ FACTS: dict[str, tuple[str, str]] = {
     "plane_distance": ("length", "distance of parallel planes that restrict"),
     "cylinder_diameter": ("length", "inner diameter of cylinders that restrict"),
     "sphere_diameter": ("length", "inner diameter of spheres that restrict"),
+    "wall_permeability": ("permeability", "permeability to water of the walls that restrict"),
+    "wall_spacing": ("length", "distance of the cylinders or spheres that water leaves, centre to centre"),
     "shear_stiffness": ("pressure", "density times squared wave speed"),
     "shear_modulus": ("pressure", "static shear modulus"),
     "shear_modulus_magnitude": ("pressure", "magnitude of the complex shear modulus"),

@@ -83,7 +83,9 @@ def task_of(
     coils: Coils | None,
 ) -> Task:
     """Return what is asked for, with the cells of the slab that it takes."""
-    diffusing = Diffusing(timeline=timeline, accuracy=engine.accuracy, wanted=engine.diffuse)
+    diffusing = Diffusing(
+        timeline=timeline, accuracy=engine.accuracy, wanted=engine.diffuse, walkers=engine.walkers, seed=engine.seed
+    )
     moving = bool(phantom.motion)
     return Task(
         timeline=timeline if moving or not timeline.knots else without_lobes(timeline, diffusing.weighting()),
@@ -103,6 +105,8 @@ def _received(task: Task, signal: NDArray[np.complex128], facts: dict[str, Any])
     said = (*facts["warnings"], *task.diffusing.warnings)
     history["warnings"] = (*outside_field_of_view(task.timeline, task.phantom), *said)
     history["diffusion_loss"] = task.diffusing.loss
+    if task.diffusing.walk_error:
+        history["walk_error"] = task.diffusing.walk_error
     return acquisition(task.timeline, signal, history, task.coils)
 
 

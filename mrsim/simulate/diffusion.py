@@ -5,7 +5,7 @@ Of an echo that a single pathway makes, compartments with tensors D_i and fracti
     A = sum f_i exp(-b : D_i),
 
 b the whole matrix of the gradients as they are played (`sequence.b_matrix`); between walls the Gaussian phase
-approximation takes the place of b : D along the confined axes (`core.restriction`). Signal is linear in the
+approximation takes the place of b : D along the confined axes (`core.restriction`), or walkers do (`random_walk`). Signal is linear in the
 magnetisation of a tissue, so that A multiplies what the engine finds without diffusion. That holds for the free decay
 behind an excitation and for the echo of one refocusing pulse, of two without a readout in between, or of a storage
 and a recall: every other pathway is crushed. Trains of echoes and short repetitions with surviving coherence hold many
@@ -21,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
-from ..core.restriction import exponents
+from ..core.restriction import Restriction, exponents
 from ..phantom.diffusion import Compartment
 from ..phantom.spins import Spins
 from ..phantom.tissue import Pool
 from ..sequence.b_matrix import Course, b_matrices, courses, echo_times, held, pulse_times
 from ..sequence.timeline import Timeline
+from .random_walk import walk
 
 Array = NDArray[np.float64]
 TOLERATED, REFUSED = 0.01, 0.1
@@ -119,6 +120,12 @@ class Diffusing:
     accuracy: float
     """Loss that does not matter."""
     wanted: bool = True
+    walkers: int | None = None
+    """Random walkers between walls; None for the Gaussian phase approximation."""
+    seed: int = 1
+    """Of their steps."""
+    walk_error: float = 0.0
+    """Largest standard error of what walkers leave."""
     weight: Weighting | None = None
     known: dict[int, Array | None] = field(default_factory=dict)
     warnings: dict[str, None] = field(default_factory=dict)
@@ -154,7 +161,8 @@ class Diffusing:
                 self.warnings[said] = None
             return None
         t2 = max(pool.t2 for pool in spins.pools[tissue])
-        factor, alone = remaining(self.timeline, found, weight.matrices), weight.alone(t2)
+        factor, error = remaining(self.timeline, found, weight.matrices, self.walkers, self.seed)
+        alone, self.walk_error = weight.alone(t2), max(self.walk_error, error)
         return _Losses(
             left=np.where(alone, factor, 1.0),
             single=float((1 - factor[alone]).max(initial=0.0)),
@@ -207,38 +215,59 @@ def diffuses(pool: Pool, beside: tuple[Pool, ...]) -> bool:
     return pool.name == WATER or all(other.name != WATER for other in beside)
 
 
-def remaining(timeline: Timeline, found: tuple[Compartment, ...], matrices: Array) -> Array:
-    """Return what is left of some compartments' signal along the intended pathway, (readout,)."""
+def remaining(
+    timeline: Timeline, found: tuple[Compartment, ...], matrices: Array, walkers: int | None = None, seed: int = 1
+) -> tuple[Array, float]:
+    """Return what is left of some compartments' signal along the intended pathway, (readout,), and its random error."""
     axes = timeline.encoding.grid.axes
-    left = np.zeros(len(matrices))
+    left, error = np.zeros(len(matrices)), 0.0
     for part in found:
         free = axes.T @ part.tensor @ axes
-        exponent = np.zeros(len(matrices))
+        kept: Array | float = 1.0
         if part.walls is not None:
             confined = part.walls.confined() @ axes
             outside = np.eye(3) - confined.T @ confined
             free = outside @ free @ outside
-            exponent = _between_walls(timeline, part, confined)
-        left += part.fraction * np.exp(-exponent - np.einsum("rij,ij->r", matrices, free))
-    return left
+            kept, own = _between_walls(timeline, part.walls, confined, walkers, seed)
+            error = max(error, part.fraction * own)
+        left += part.fraction * kept * np.exp(-np.einsum("rij,ij->r", matrices, free))
+    return left, error
 
 
-def _between_walls(timeline: Timeline, part: Compartment, confined: Array) -> Array:
-    """Return (readout,) -ln of what walls leave, by the Gaussian phase approximation along (k, 3) confined axes."""
-    at, walls = echo_times(timeline), part.walls
-    assert walls is not None
-    exponent, known = np.zeros(len(at)), dict[bytes, Array]()
+def _between_walls(
+    timeline: Timeline, walls: Restriction, confined: Array, walkers: int | None, seed: int
+) -> tuple[Array, float]:
+    """Return (readout,) what walls leave along (k, 3) confined axes, and its largest standard error.
+
+    By the Gaussian phase approximation, or by random walkers.
+    """
+    if walls.permeability > 0 and walkers is None:
+        raise InputError(
+            f"walls that water passes with {walls.permeability:g} m/s have no series; take random walkers "
+            "(Bloch(walkers=20000))",
+            key="walkers",
+        )
+    at = echo_times(timeline)
+    left, known, error = np.ones(len(at)), dict[bytes, Array](), 0.0
     for course, members in courses(timeline, at):
         times, after, before = _effective(course)
         mark = times.tobytes() + after.tobytes() + before.tobytes()
+        places = np.searchsorted(course.times, at[members])
         if mark not in known:
-            along = (
-                exponents(times, after @ axis, before @ axis, walls.shape, walls.size, walls.diffusivity)
-                for axis in confined
-            )
-            known[mark] = (2 * np.pi * timeline.gamma_bar) ** 2 * np.sum(list(along), axis=0)
-        exponent[members] = known[mark][np.searchsorted(course.times, at[members])]
-    return exponent
+            turned = after @ confined.T, before @ confined.T
+            if walkers is None:
+                along = (
+                    exponents(times, g, h, walls.shape, walls.size, walls.diffusivity)
+                    for g, h in zip(turned[0].T, turned[1].T, strict=True)
+                )
+                known[mark] = np.exp(-((2 * np.pi * timeline.gamma_bar) ** 2) * np.sum(list(along), axis=0))
+            else:
+                wanted, rng = np.unique(places), np.random.default_rng(seed)
+                kept, own = walk(walls, times, *turned, timeline.gamma_bar, wanted, walkers, rng).left()
+                known[mark], error = np.ones(len(times)), max(error, float(own.max()))
+                known[mark][wanted] = kept
+        left[members] = known[mark][places]
+    return left, error
 
 
 def _effective(course: Course) -> tuple[Array, Array, Array]:

@@ -9,7 +9,7 @@ from ..core.errors import InputError
 
 POSITIVE = ("accuracy", "slab", "t2_prime_accuracy", "rf_step")
 """Options that are positive numbers; None where the engine chooses."""
-COUNTS = ("subsamples", "sub_slices", "layers")
+COUNTS = ("subsamples", "sub_slices", "layers", "walkers")
 """Options that are counts of at least 1; None where the engine chooses."""
 
 

@@ -50,6 +50,10 @@ class Bloch:
     """False puts all species on the water frequency."""
     diffuse: bool = True
     """False lets nothing diffuse."""
+    walkers: int | None = None
+    """Random walkers between the walls of tissues that have some; None takes the Gaussian phase approximation."""
+    seed: int = 1
+    """Of the walkers' steps."""
     t2_prime_accuracy: float = 5e-3
     """Largest error of the sampled T2' decay, as a share of the tissue's signal."""
     only: tuple[str, ...] = ()
