@@ -177,11 +177,12 @@ def _started(walls: Restriction, walkers: int, rng: np.random.Generator) -> Arra
     """Return (k, walker) places evenly between the walls, or evenly inside and outside where walls let water pass."""
     dimensions = len(walls.confined())
     if walls.shape == "planes":
-        return walls.size * rng.random((1, walkers))
+        return np.asarray(walls.size * rng.random((1, walkers)))
     if walls.spacing is not None:
-        return walls.spacing * (rng.random((dimensions, walkers)) - 0.5)
+        return np.asarray(walls.spacing * (rng.random((dimensions, walkers)) - 0.5))
     direction = rng.standard_normal((dimensions, walkers))
-    return walls.size / 2 * rng.random(walkers) ** (1 / dimensions) * direction / np.linalg.norm(direction, axis=0)
+    radius = walls.size / 2 * rng.random(walkers) ** (1 / dimensions)
+    return np.asarray(radius * direction / np.linalg.norm(direction, axis=0))
 
 
 def _inside(walls: Restriction, place: Array) -> NDArray[np.bool_]:

@@ -54,7 +54,8 @@ def test_narrow_pulses_between_planes_diffract():
         walls("planes"), times, after, before, GAMMA_BAR, np.array([3]), 8000, np.random.default_rng(4)
     ).left()
     expected = np.sinc(q * SIZE) ** 2
-    gaussian = np.exp(-exponents(times, after[:, 0], before[:, 0], "planes", SIZE, D)[-1] * (2 * np.pi * GAMMA_BAR) ** 2)
+    exponent = exponents(times, after[:, 0], before[:, 0], "planes", SIZE, D)[-1] * (2 * np.pi * GAMMA_BAR) ** 2
+    gaussian = np.exp(-exponent)
     assert left[0] == pytest.approx(expected, abs=3 * error[0] + 2e-3)
     assert abs(gaussian - expected) > 3 * error[0] + 2e-3
 
@@ -145,8 +146,10 @@ def test_kernels_keep_walkers_on_their_side_compiled_or_not(dimensions):
 
 @pytest.mark.parametrize(
     ("shape", "changed", "problem"),
-    [("planes", {"spacing": 2e-5}, "none for planes"), ("cylinder", {"permeability": 1e-5}, "lattice"),
-     ("sphere", {"spacing": 5e-6, "permeability": 1e-5}, "more than their size"), ("planes", {"size": 0.0}, "positive")],
+    [
+        ("planes", {"spacing": 2e-5}, "none for planes"), ("cylinder", {"permeability": 1e-5}, "lattice"),
+        ("sphere", {"spacing": 5e-6, "permeability": 1e-5}, "more than their"), ("planes", {"size": 0.0}, "positive"),
+    ],
 )  # fmt: skip
 def test_impossible_walls_are_refused(shape, changed, problem):
     with pytest.raises(InputError, match=problem):
