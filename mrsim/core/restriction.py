@@ -60,8 +60,8 @@ class Restriction:
             raise InputError(f"has {given} m/s; the first two must be positive, the last at least 0", key="walls")
         if self.shape != "planes" and (self.spacing is None) != (self.permeability == 0):
             raise InputError(
-                f"a {self.shape} of permeability {self.permeability:g} m/s has spacing {self.spacing}; walls that water "
-                "passes stand on a lattice, others need none",
+                f"a {self.shape} of permeability {self.permeability:g} m/s has spacing {self.spacing}; walls that "
+                "water passes stand on a lattice, others need none",
                 key="spacing",
             )
         if self.spacing is not None and (self.shape == "planes" or self.spacing <= self.size):

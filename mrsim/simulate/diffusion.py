@@ -5,12 +5,12 @@ Of an echo that a single pathway makes, compartments with tensors D_i and fracti
     A = sum f_i exp(-b : D_i),
 
 b the whole matrix of the gradients as they are played (`sequence.b_matrix`); between walls the Gaussian phase
-approximation takes the place of b : D along the confined axes (`core.restriction`), or walkers do (`random_walk`). Signal is linear in the
-magnetisation of a tissue, so that A multiplies what the engine finds without diffusion. That holds for the free decay
-behind an excitation and for the echo of one refocusing pulse, of two without a readout in between, or of a storage
-and a recall: every other pathway is crushed. Trains of echoes and short repetitions with surviving coherence hold many
-pathways with a b of their own each; what they lose is estimated, left out, said where it exceeds `TOLERATED`, and
-refused beyond `REFUSED`: the Pathways engine follows them all.
+approximation (`core.restriction`) takes the place of b : D along the confined axes, or walkers do (`random_walk`).
+Signal is linear in the magnetisation of a tissue, so that A multiplies what the engine finds without diffusion. That
+holds for the free decay behind an excitation and for the echo of one refocusing pulse, of two without a readout in
+between, or of a storage and a recall: every other pathway is crushed. Trains of echoes and short repetitions with
+surviving coherence hold many pathways with a b of their own each; what they lose is estimated, left out, said where it
+exceeds `TOLERATED`, and refused beyond `REFUSED`: the Pathways engine follows them all.
 """
 
 from __future__ import annotations

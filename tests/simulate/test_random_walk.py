@@ -1,4 +1,4 @@
-"""Random walkers against the series of restricted diffusion, diffraction between planes, and effective diffusivities."""
+"""Random walkers against the series of restricted diffusion, diffraction of planes, and effective diffusivities."""
 
 from __future__ import annotations
 
