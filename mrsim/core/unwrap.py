@@ -104,12 +104,42 @@ def _reliability(phase: Array, mask: NDArray[np.bool_]) -> Array:
 
 def _laplacian(phase: Array, mask: NDArray[np.bool_]) -> Array:
     """Return the phase that is congruent with the wrapped one and nearest to the least-squares solution."""
-    steps = [wrapped(np.diff(phase, axis=axis)) for axis in range(phase.ndim)]
-    joined = [_both(mask, axis) for axis in range(phase.ndim)]
-    smooth = _poisson(_divergence([s * j for s, j in zip(steps, joined, strict=True)]), joined, bool(mask.all()))
+    smooth = _integrated(phase, mask)
     turn = np.mean(np.exp(1j * (phase - smooth))[mask])
     smooth = smooth + np.angle(turn)
     return np.asarray(phase + 2 * np.pi * np.round((smooth - phase) / (2 * np.pi)))
+
+
+def _integrated(phase: Array, mask: NDArray[np.bool_]) -> Array:
+    """Return the phase whose differences between neighbours come closest to the wrapped ones, up to a constant."""
+    steps = [wrapped(np.diff(phase, axis=axis)) for axis in range(phase.ndim)]
+    joined = [_both(mask, axis) for axis in range(phase.ndim)]
+    return _poisson(_divergence([s * j for s, j in zip(steps, joined, strict=True)]), joined, bool(mask.all()))
+
+
+def integrated_gradient(phase: NDArray[Any], mask: NDArray[np.bool_]) -> Array:
+    """Return the smooth phase whose gradient is nearest to Im(exp(-i phi) grad exp(i phi)), rad; 0 outside the mask.
+
+    Unlike that of `unwrap` it is not congruent with the measured phase: where noise or a vortex make steps that do not
+    add up, the error is spread. In each connected part the mean of the difference vanishes.
+
+    Parameters
+    ----------
+    phase : (z, y, x) or (y, x) array
+        rad.
+    mask : array of bool
+    """
+    from scipy.ndimage import label
+
+    flat, thin = wrapped(np.where(mask, phase, 0.0)), tuple(a for a, n in enumerate(mask.shape) if n == 1)
+    held = np.squeeze(mask, thin)
+    smooth = np.zeros(mask.shape)
+    smooth[mask] = _integrated(np.squeeze(flat, thin), held)[held]
+    parts, count = label(mask)
+    for part in range(1, count + 1):
+        inside = parts == part
+        smooth[inside] += np.angle(np.mean(np.exp(1j * (flat - smooth))[inside]))
+    return smooth
 
 
 def _both(mask: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:

@@ -92,8 +92,8 @@ def butterworth(
     return np.asarray(low if kind == "low" else 1 - low)
 
 
-def directions(shape: tuple[int, ...], spacing: Spacing, count: int, power: int = 2) -> Array:
-    """Return (count, z, y, x) one-sided filters cos^power of the angle to `count` directions in the plane, first +x.
+def directions(shape: tuple[int, ...], spacing: Spacing, count: int, power: int = 2, first: float = 0.0) -> Array:
+    """Return (count, z, y, x) filters cos^power of the angle to `count` directions, the first at `first`, rad.
 
     A wave exp(-i k . r) that travels along +x has its spectrum at -k; the filter of a direction passes waves that
     travel towards it. With power 2 and three directions or more, evenly spread, a pair of opposite directions sums
@@ -102,7 +102,7 @@ def directions(shape: tuple[int, ...], spacing: Spacing, count: int, power: int 
     z, y, x = frequencies(shape, spacing)
     radius = np.sqrt(x**2 + y**2 + 0 * z)
     safe = np.where(radius > 0, radius, 1.0)
-    angles = 2 * np.pi * np.arange(count) / count
+    angles = first + 2 * np.pi * np.arange(count) / count
     cosines = np.stack([-(x * np.cos(a) + y * np.sin(a)) / safe for a in angles])
     return np.where(radius > 0, np.maximum(cosines, 0.0) ** power, 0.0)
 
