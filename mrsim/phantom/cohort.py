@@ -1,7 +1,7 @@
 """Cohorts: subjects drawn one by one from a file's distributions.
 
-Every number is drawn through a standard normal z: a trait is its mean and spread as a normal, a lognormal or a normal
-between two bounds; a grade is where Phi(z) falls among the cumulated shares of the grades. Correlations are those of
+Every number is drawn through a standard normal z: a trait has its mean and spread as a normal, a lognormal or a normal
+cut at bounds; a grade is where Phi(z) falls among the cumulated shares of the grades. Correlations are those of
 the normals (a Gaussian copula), so each trait and each level keeps its own distribution exactly. A subject depends on
 the seed and on its own number alone: cohorts stream, and any subject can be drawn again by itself.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,12 @@ def load_cohort(name: str) -> Cohort:
     correlation = np.eye(len(order))
     for entry in content.correlation:
         i, j = (order.index(trait) for trait in entry.traits)
-        correlation[i, j] = correlation[j, i] = entry.value
+        # a level's grade has the root of grade_correlation of what all levels share
+        part = math.sqrt(content.grade_correlation) if "grade" in entry.traits else 1.0
+        correlation[i, j] = correlation[j, i] = entry.value / part if part else 0.0
+    for name, trait in content.trait.items():
+        if trait.low or trait.high:
+            _bounded(name, trait, path)
     table = content.tissues
     within = np.eye(len(PROPERTIES))
     if table is not None:
@@ -156,12 +162,62 @@ def value(trait: Trait, z: float) -> float:
         spread = math.sqrt(math.log1p((sd / mean) ** 2))
         return mean * math.exp(spread * z - spread**2 / 2)
     if trait.low or trait.high:
-        low = _normal((trait.si("low") - mean) / sd) if trait.low else 0.0
-        high = _normal((trait.si("high") - mean) / sd) if trait.high else 1.0
         from scipy.special import ndtri
 
+        mean, sd = before_the_cut(trait)
+        low, high = (_normal((edge - mean) / sd) for edge in _bounds(trait))
         return mean + sd * float(ndtri(low + (high - low) * _normal(z)))
     return mean + sd * z
+
+
+@lru_cache(maxsize=256)
+def before_the_cut(trait: Trait) -> tuple[float, float]:
+    """Return the mean and spread, SI, of the normal that has the trait's own once it is cut at the trait's bounds.
+
+    With a and b the bounds in spreads from the mean, Z = Phi(b) - Phi(a) and d = (phi(a) - phi(b)) / Z, the cut
+    normal has the mean m + s d and the variance s^2 [1 + (a phi(a) - b phi(b)) / Z - d^2] (Johnson, Kotz 1970). No
+    number is returned (NaN) where none does.
+    """
+    from scipy.optimize import root
+
+    mean, sd = trait.si("mean"), trait.si("sd")
+    edges = [(edge - mean) / sd for edge in _bounds(trait)]
+
+    def missing(at: Array) -> list[float]:
+        spread = math.exp(min(float(at[1]), 50.0))
+        middle, variance = _cut(float(at[0]), spread, edges)
+        return [middle, variance - 1.0]
+
+    for start in ([0.0, 0.0], [0.0, 0.7], [0.0, 1.5], [0.0, 3.0], [-1.0, 0.7], [1.0, 0.7]):
+        with np.errstate(all="ignore"):
+            found = root(missing, start, tol=1e-13).x
+        if max(map(abs, missing(found))) < 1e-9:
+            return mean + sd * float(found[0]), sd * math.exp(float(found[1]))
+    return math.nan, math.nan
+
+
+def _cut(mean: float, sd: float, edges: list[float]) -> tuple[float, float]:
+    """Return the mean and the variance of a normal that is cut at two edges."""
+    a, b = ((edge - mean) / sd for edge in edges)
+    inside = _normal(b) - _normal(a)
+    if inside < 1e-12:
+        return math.inf, math.inf
+    density = [math.exp(-t * t / 2) / math.sqrt(2 * math.pi) for t in (a, b)]
+    moment = [t * p if math.isfinite(t) else 0.0 for t, p in zip((a, b), density, strict=True)]
+    shift = (density[0] - density[1]) / inside
+    return mean + sd * shift, sd**2 * (1 + (moment[0] - moment[1]) / inside - shift**2)
+
+
+def _bounds(trait: Trait) -> tuple[float, float]:
+    """Return the bounds, SI; infinite where there is none."""
+    return trait.si("low") if trait.low else -math.inf, trait.si("high") if trait.high else math.inf
+
+
+def _bounded(name: str, trait: Trait, path: Path) -> None:
+    if math.isnan(before_the_cut(trait)[0]):
+        keys = ("trait", name, "sd")
+        words = f"no normal cut at its bounds has the mean {trait.mean} and the spread {trait.sd}; widen the bounds"
+        raise InputError(words, key=".".join(keys), file=path, line=line_of(path, keys))
 
 
 def plain_subject(subject: Subject) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class Trait:
     """Unit of all its numbers; ``"years"`` and pure numbers stand bare."""
     distribution: Literal["normal", "lognormal"] = "normal"
     low: Text = ""
-    """Lower bound: the normal is cut there, which moves its mean and lowers its spread."""
+    """Lower bound: a normal is cut there whose mean and spread, once it is cut, are the requested ones."""
     high: Text = ""
     source: str
 
@@ -62,7 +62,7 @@ class IndexLevel:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Correlation:
-    """Of two traits' normals; ``"grade"`` stands for what the levels' grades share."""
+    """Of two traits' normals; ``"grade"`` stands for the normal of the grade of any level."""
 
     __pydantic_config__ = STRICT
     traits: tuple[str, str]
@@ -129,6 +129,10 @@ def check_cohort(content: CohortFile, path: Path) -> None:
                 raise _error(path, ("correlation",), f"unknown trait '{trait_name}'{hint}")
         if not -1 < entry.value < 1 or entry.traits[0] == entry.traits[1]:
             raise _error(path, ("correlation",), f"{entry.value:g} of {' and '.join(entry.traits)} is impossible")
+        most = math.sqrt(content.grade_correlation)
+        if "grade" in entry.traits and abs(entry.value) > most:
+            words = f"{entry.value:g} of {' and '.join(entry.traits)} is more than {most:.2g}, the square root of"
+            raise _error(path, ("correlation",), f"{words} grade_correlation; raise that, or lower this")
     if content.tissues is not None:
         _check_share(content.tissues.shared, ("tissues", "shared"), path)
         if content.tissues.heterogeneity < 0:

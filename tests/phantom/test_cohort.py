@@ -12,7 +12,8 @@ from mrsim.cli import perform
 from mrsim.core.errors import InputError
 from mrsim.core.toml import available
 from mrsim.phantom import load_phantom
-from mrsim.phantom.cohort import FOLDER, load_cohort, plain_subject
+from mrsim.phantom.cohort import FOLDER, before_the_cut, load_cohort, plain_subject
+from mrsim.phantom.cohort_file import Trait
 from mrsim.phantom.subject import lognormal_factor, subject_phantom
 from mrsim.phantom.tissue import load_tissue
 
@@ -35,7 +36,6 @@ def test_cohort_traits_have_the_requested_mean_and_spread(drawn, name):
         if trait.low or trait.high:
             assert found.min() >= trait.si("low")
             assert found.max() <= trait.si("high")
-            continue
         fourth = np.mean((found - found.mean()) ** 4) / sd**4
         assert abs(found.mean() - mean) < SIGMAS * sd / math.sqrt(COUNT), key
         assert abs(found.var() - sd**2) < SIGMAS * sd**2 * math.sqrt((fourth - 1) / COUNT), key
@@ -82,7 +82,19 @@ def test_cohort_correlations_are_the_requested_ones(drawn):
     grades = np.array([[*s.grades.values()] for s in subjects])
     between = np.corrcoef(grades.T)[np.triu_indices(5, 1)]
     assert np.all((between > 0.28) & (between < 0.42))  # 0.4 of the normals, less by the cut into five grades
-    assert np.corrcoef(traits("age"), grades.mean(axis=1))[0, 1] > 0.1
+    for level in range(5):  # 0.3 of the normals, less by the cut into five grades
+        assert 0.3 * 0.92 - error < np.corrcoef(traits("age"), grades[:, level])[0, 1] < 0.3 + error
+
+
+def test_bounded_traits_keep_their_mean_and_spread_however_tight_the_bounds():
+    """Against numerical quadrature of the cut normal."""
+    for low, high in (("18", "80"), ("30", "60"), ("", "58"), ("34", "")):
+        trait = Trait(mean="45", sd="8", low=low, high=high, source="a test")
+        mean, sd = before_the_cut(trait)
+        at = np.linspace(float(low or mean - 9 * sd), float(high or mean + 9 * sd), 100_001)
+        moments = [np.trapezoid(at**n * np.exp(-(((at - mean) / sd) ** 2) / 2), at) for n in range(3)]
+        assert moments[1] / moments[0] == pytest.approx(45, abs=1e-6)
+        assert math.sqrt(moments[2] / moments[0] - 45**2) == pytest.approx(8, abs=1e-5)
 
 
 def test_cohort_subject_is_the_same_alone_and_in_the_stream():
@@ -138,6 +150,8 @@ def test_subject_phantom_has_the_subjects_grade_tissues_and_fields():
         ('"14 26 27 30 3 %"', '"14 26 27 30 %"', "has 4 shares; give 5"),
         ('"14 26 27 30 3 %"', '"14 26 27 30 13 %"', "adds up to 110 %"),
         ('["age", "grade"]', '["aeg", "grade"]', "unknown trait 'aeg'; did you mean 'age'"),
+        ('grade_correlation = "0.4"', 'grade_correlation = "0.04"', "0.3 of age and grade is more than 0.2"),
+        ('low = "18"', 'low = "44"', "no normal cut at its bounds has the mean 45 and the spread 12"),
         ('sd = "0.08"', 'sd = "-1"', "-1 is not positive"),
         ('mean = "0.4 mm"', 'mean = "0.4 s"', "is a time"),
         ('t1_t2 = "0.5"', 't1_t2 = "-0.99"', "contradict each other"),
