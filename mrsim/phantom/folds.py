@@ -52,7 +52,11 @@ class Folded(Solid):
         scaled = place / np.asarray(self.semi_axes)
         outside = min(self.semi_axes) * (np.sqrt(np.einsum("...i,...i->...", scaled, scaled)) - 1.0)
         waves, phases = self._waves()
-        total = np.cos(place @ waves.T + phases).sum(axis=-1)
+        total = np.zeros(place.shape[:-1])
+        for wave, phase in zip(waves, phases, strict=True):  # one by one: a table of all waves leaves the cache
+            turn = place @ wave
+            turn += phase
+            total += np.cos(turn, out=turn)
         g = total / (np.pi / self.spacing * np.sqrt(WAVES / 2))
         fold = self.depth * np.exp(-((g / self.width) ** 2))
         upper = 1.0 / (1.0 + np.exp(-place[..., 2] / RISE))

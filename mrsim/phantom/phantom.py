@@ -7,12 +7,14 @@ Everything that a voxel holds follows from its contents; truth, regions of inter
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.errors import InputError
 from ..core.field_map import FieldMap
 from ..core.grid import Grid
 from ..core.maps import Maps
@@ -83,6 +85,14 @@ class Phantom:
     """How everything moves from where it is painted, in world axes; several motions add up."""
     history: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Provenance."""
+
+    def __post_init__(self) -> None:
+        twice = [name for name, count in Counter(self._names).items() if count > 1]
+        if twice:
+            raise InputError(
+                f"'{self.name}' has several tissues of the name {', '.join(twice)}, by which maps tell them apart; "
+                "rename all but one", key="tissues",
+            )  # fmt: skip
 
     @property
     def extrapolated(self) -> dict[str, tuple[str, ...]]:

@@ -11,6 +11,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ..core.errors import InputError
 from ..core.grid import Grid, orientation_axes
 from ..phantom.exact_maps import property_map
 from ..phantom.phantom import Phantom
@@ -69,6 +70,8 @@ def phantom_figure(
         Point of the slices in world axes, m.
     """
     grids = [view_grid(phantom, orientation, centre) for orientation in orientations]
+    for orientation, grid in zip(orientations, grids, strict=True):
+        _check_place(phantom, orientation, grid, centre)
     maps = [property_map(phantom, grid, name) for grid in grids]
     factor, words = scale(maps[0][1])
     known = factor * np.concatenate([values[np.isfinite(values)] for values, _ in maps])
@@ -96,6 +99,17 @@ def phantom_figure(
         if phantom.extrapolated:
             figure.suptitle(f"Extrapolated to {phantom.field:g} T, beyond what is known of its tissues", color=RED)
     return figure
+
+
+def _check_place(phantom: Phantom, orientation: str, grid: Grid, centre: Sequence[float]) -> None:
+    """Refuse a plane that misses the phantom."""
+    across = int(np.argmax(np.abs(grid.axes[:, 2])))
+    low, high = phantom.box()[:, across]
+    if not low <= centre[across] <= high:
+        raise InputError(
+            f"the {orientation} plane at {'xyz'[across]} = {1e3 * centre[across]:g} mm misses the phantom, which "
+            f"reaches from {1e3 * low:.4g} to {1e3 * high:.4g} mm", key="--at",
+        )  # fmt: skip
 
 
 def _legend(

@@ -1,11 +1,14 @@
 """Phantoms for other programs: labels as NIfTI, spins as KomaMRI's list, maps as a sample of JEMRIS.
 
-Every voxel becomes the tissue that fills most of it, with the proton density of its filled share; the other programs
-know one pool of spins per place, so that tissues of water and fat are refused but in label maps.
+Every voxel becomes the tissue that fills most of it, with the proton density of its filled share. KomaMRI's list has a
+spin at the voxel's centre for water and for every peak of fat, each with its chemical shift. A sample of JEMRIS has one
+kind of spin per cell: where water and fat share voxels, all voxels are cut in two along x, water in one half, fat in
+the other as one line at the mean shift of its peaks, each twice as dense.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +16,12 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.nuclei import nucleus
 from ..exchange.nifti import write_volume
 from ..exchange.spin_files import SpinTable, write_jemris, write_koma
 from ..phantom.exact_maps import label_map, label_numbers
 from ..phantom.phantom import Phantom, field_at, voxel_centres
+from ..phantom.tissue import Pool, Tissue
 
 Array = NDArray[np.float64]
 OPEN = 0.1
@@ -45,14 +50,14 @@ def export_phantom(phantom: Phantom, path: Path, spacing: float) -> str:
     if path.name.endswith((".nii", ".nii.gz")):
         write_volume(path, label_map(phantom, grid), grid)
         return f"{size} voxels, labels " + ", ".join(f"{n} {name}" for name, n in label_numbers(phantom).items())
-    maps = voxel_maps(phantom, grid)
     if path.suffix == ".h5":
+        maps, grid = jemris_maps(phantom, grid)
         write_jemris(path, maps, grid)
-        return f"{size} voxels, a sample of JEMRIS"
-    held = maps["pd"] > 0
-    spins = SpinTable(position=voxel_centres(grid)[held], values={key: values[held] for key, values in maps.items()})
+        cut = "; cut in two along x: water, and fat as one line" if grid.spacing[0] < 0.9 * spacing else ""
+        return f"{size} voxels, a sample of JEMRIS{cut}"
+    spins = koma_spins(phantom, grid)
     write_koma(path, spins, phantom.name)
-    return f"{int(np.count_nonzero(held)):,} spins of KomaMRI"
+    return f"{len(spins.position):,} spins of KomaMRI"
 
 
 def export_grid(phantom: Phantom, spacing: float) -> Grid:
@@ -72,29 +77,83 @@ def export_grid(phantom: Phantom, spacing: float) -> Grid:
     return Grid(shape=(z, y, x), spacing=(spacing,) * 3, centre=(middle[0], middle[1], middle[2]))
 
 
-def voxel_maps(phantom: Phantom, grid: Grid) -> dict[str, Array]:
-    """Return (z, y, x) ``pd, t1, t2, t2_star`` (s) and ``offset`` (Hz) of the tissue that fills most of each voxel."""
+def koma_spins(phantom: Phantom, grid: Grid) -> SpinTable:
+    """Return a spin per voxel and pool of the tissue that fills most of it, with its chemical shift in the offset."""
+    filled, most, offset = _held(phantom, grid)
+    held, place, found = filled > 0, voxel_centres(grid), []
+    for number, tissue in enumerate(phantom.tissues):
+        mine = held & (most == number)
+        for pool in _pools(tissue, phantom.field) if mine.any() else ():
+            columns = {key: np.full(np.count_nonzero(mine), value) for key, value in _times(pool).items()}
+            shift = pool.shift * _frequency(phantom)
+            found.append((place[mine], {"pd": filled[mine] * pool.pd, "offset": offset[mine] + shift, **columns}))
+    keys = ("pd", "t1", "t2", "t2_star", "offset")
+    return SpinTable(
+        position=np.concatenate([at for at, _ in found]),
+        values={key: np.concatenate([columns[key] for _, columns in found]) for key in keys},
+    )
+
+
+def jemris_maps(phantom: Phantom, grid: Grid) -> tuple[dict[str, Array], Grid]:
+    """Return (z, y, x) ``pd, t1, t2, t2_star`` (s) and ``offset`` (Hz), and the grid, cut in two where fat needs it."""
+    filled, most, offset = _held(phantom, grid)
+    present = np.unique(most[filled > 0])
+    lines = {number: _lines(phantom.tissues[number], phantom.field) for number in map(int, present)}
+    parts = max((len(found) for found in lines.values()), default=1)
+    keys = ("pd", "t1", "t2", "t2_star", "offset")
+    maps = {key: np.zeros((*grid.shape, parts)) for key in keys}
+    for number, found in lines.items():
+        mine = (filled > 0) & (most == number)
+        for part in range(parts):
+            line = found[part % len(found)]
+            values = _times(line) | {"pd": filled[mine] * line.pd * len(found)}
+            for key, value in (values | {"offset": offset[mine] + line.shift * _frequency(phantom)}).items():
+                maps[key][mine, part] = value
+    flat = {key: values.reshape(*grid.shape[:2], grid.shape[2] * parts) for key, values in maps.items()}
+    step, count = grid.spacing[0] / parts, grid.shape[2] * parts
+    # the middle of the grid stays where it is
+    middle = grid.centre[0] - (grid.shape[2] // 2 - (grid.shape[2] - 1) / 2) * grid.spacing[0]
+    x = middle + (count // 2 - (count - 1) / 2) * step
+    return flat, Grid(shape=(*grid.shape[:2], count), spacing=(step, *grid.spacing[1:]), centre=(x, *grid.centre[1:]))
+
+
+def _held(phantom: Phantom, grid: Grid) -> tuple[Array, NDArray[np.int64], Array]:
+    """Return the filled share (0 where it is below half), the tissue that fills most, and the offset, Hz, by voxel."""
     parts = np.stack([*phantom.fractions(grid).values()])
     filled = parts.sum(axis=0)
-    most = parts.argmax(axis=0)
-    held = filled >= 0.5
-    mixed = [
-        t.name for i, t in enumerate(phantom.tissues) if len(t.pools(phantom.field)) > 1 and (most[held] == i).any()
-    ]
-    if mixed:
+    filled = np.where(filled >= 0.5, np.minimum(filled, 1.0), 0.0)
+    if not filled.any():
+        raise InputError(f"no voxel is filled to half by '{phantom.name}'; make them smaller", key="--voxel")
+    offset = np.zeros(grid.shape)
+    offset[filled > 0] = field_at(phantom.offset, voxel_centres(grid)[filled > 0], "offset")
+    return filled, parts.argmax(axis=0), offset
+
+
+def _pools(tissue: Tissue, field: float) -> tuple[Pool, ...]:
+    """Return the pools of a tissue; those that exchange magnetisation have no place in the other programs."""
+    pools = tissue.pools(field)
+    if any(pool.exchange for pool in pools):
         raise InputError(
-            f"'{phantom.name}' has tissues of several pools, which lists of spins cannot hold: {', '.join(mixed)}; "
-            "export its labels (.nii.gz), or a phantom of other tissues", key="phantom",
-        )  # fmt: skip
-    pools = [tissue.pools(phantom.field)[0] for tissue in phantom.tissues]
-    columns = {
-        "pd": [pool.pd for pool in pools],
-        "t1": [pool.t1 for pool in pools],
-        "t2": [pool.t2 for pool in pools],
-        "t2_star": [1 / (1 / pool.t2 + 1 / pool.t2_prime) for pool in pools],
-    }
-    maps = {key: np.where(held, np.array(values)[most], 0.0) for key, values in columns.items()}
-    maps["pd"] *= np.minimum(filled, 1.0)
-    maps["offset"] = np.zeros(grid.shape)
-    maps["offset"][held] = field_at(phantom.offset, voxel_centres(grid)[held], "offset")
-    return maps
+            f"'{tissue.name}' exchanges magnetisation with pools that no other program reads", key="phantom"
+        )
+    return pools
+
+
+def _lines(tissue: Tissue, field: float) -> tuple[Pool, ...]:
+    """Return the water of a tissue, and its fat as one line at the mean shift of the peaks."""
+    pools = _pools(tissue, field)
+    fat = [pool for pool in pools if pool.name.startswith("fat ")]
+    if not fat:
+        return pools
+    total = sum(pool.pd for pool in fat)
+    line = replace(fat[0], name="fat", pd=total, shift=sum(pool.pd * pool.shift for pool in fat) / total)
+    return (*(pool for pool in pools if pool not in fat), line)
+
+
+def _times(pool: Pool) -> dict[str, float]:
+    return {"t1": pool.t1, "t2": pool.t2, "t2_star": 1 / (1 / pool.t2 + 1 / pool.t2_prime)}
+
+
+def _frequency(phantom: Phantom) -> float:
+    """Return the proton's frequency, Hz."""
+    return nucleus("1H").gamma_bar * phantom.field

@@ -25,6 +25,7 @@ from ..exchange.spin_files import SpinTable, read_jemris, read_koma
 from ..phantom.phantom import Phantom
 from ..phantom.phantom_file import Grade, grade_numbers, load_phantom
 from ..phantom.plausible import check_grid, check_maps
+from ..phantom.spin_lists import phantom_of_lines
 from ..phantom.spins import Spins
 from ..phantom.tissue import load_tissue
 from ..phantom.voxels import VoxelPhantom, phantom_of_maps, voxel_phantom
@@ -81,12 +82,18 @@ def open_phantom(
 def phantom_of_spins(name: str, spins: SpinTable, field: float, path: Path) -> VoxelPhantom:
     """Return spins on a regular lattice as voxels; others are refused."""
     grid, index = _lattice(spins.position, path)
+    check_grid(grid, path)
+    values = spins.values | {"t2_star": np.minimum(spins.values["t2_star"], spins.values["t2"])}
+    place = np.ravel_multi_index(tuple(index), grid.shape)
+    if len(np.unique(place)) < len(place):
+        check_maps({key: column.reshape(1, 1, -1) for key, column in values.items()}, path, remedy=IN_SECONDS)
+        held = values["pd"] > 0
+        kept = {key: column[held] for key, column in values.items()}
+        return _known_file(phantom_of_lines(name, kept, place[held], grid, field, path.name), path)
     maps = {}
-    for key, column in spins.values.items():
+    for key, column in values.items():
         maps[key] = np.zeros(grid.shape)
         maps[key][tuple(index)] = column
-    maps["t2_star"] = np.minimum(maps["t2_star"], maps["t2"])
-    check_grid(grid, path)
     check_maps(maps, path, remedy=IN_SECONDS)
     return _known_file(phantom_of_maps(name, maps, grid, field, source=path.name), path)
 
@@ -209,9 +216,6 @@ def _lattice(position: Array, path: Path) -> tuple[Grid, NDArray[np.int64]]:
             raise InputError("holds spins that do not lie on a regular lattice; resample them", file=path)
         index.append(np.rint(at).astype(np.int64))
     counts = [int(axis.max()) + 1 for axis in index]
-    flat = np.ravel_multi_index(index, counts)
-    if len(np.unique(flat)) < len(flat):
-        raise InputError("holds several spins at one place; voxels hold one tissue each", file=path)
     x, y, z = (first + n // 2 * step for first, n, step in zip(firsts, counts, steps, strict=True))
     grid = Grid(shape=(counts[2], counts[1], counts[0]), spacing=(steps[0], steps[1], steps[2]), centre=(x, y, z))
     return grid, np.array(index[::-1])

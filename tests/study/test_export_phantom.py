@@ -8,9 +8,11 @@ from click.testing import CliRunner
 from mrsim.cli import cli
 from mrsim.core.errors import InputError
 from mrsim.exchange.nifti import read_volume
+from mrsim.exchange.spin_files import read_koma
 from mrsim.phantom import load_phantom
 from mrsim.phantom.exact_maps import label_map, label_numbers
-from mrsim.study.export_phantom import export_grid, export_phantom, voxel_maps
+from mrsim.phantom.transfer import with_transfer
+from mrsim.study.export_phantom import export_grid, export_phantom, jemris_maps, koma_spins
 from mrsim.study.import_phantom import open_phantom
 
 STEP = 4e-3
@@ -20,16 +22,17 @@ STEP = 4e-3
 def tubes():
     phantom = load_phantom("calibration-tubes", 3.0)
     grid = export_grid(phantom, STEP)
-    return phantom, grid, voxel_maps(phantom, grid)
+    return phantom, grid, *jemris_maps(phantom, grid)
 
 
 @pytest.mark.parametrize("ending", ["phantom", "h5"])
 def test_exported_phantoms_come_back(tmp_path, tubes, ending):
-    phantom, grid, maps = tubes
+    phantom, grid, maps, fine = tubes
+    assert fine.spacing == grid.spacing  # nothing to cut where there is no fat
     path = tmp_path / f"tubes.{ending}"
     words = export_phantom(phantom, path, STEP)
     held = maps["pd"] > 0
-    back = voxel_maps(open_phantom(str(path), 3.0), grid)
+    back, _ = jemris_maps(open_phantom(str(path), 3.0), grid)
     for key, values in maps.items():
         np.testing.assert_allclose(back[key][held], values[held], rtol=2e-3)  # values within 0.1 % become one tissue
     np.testing.assert_array_equal(back["pd"] > 0, held)
@@ -40,7 +43,7 @@ def test_exported_phantoms_come_back(tmp_path, tubes, ending):
 
 
 def test_exported_voxels_have_the_volume_of_the_object(tubes):
-    phantom, grid, maps = tubes
+    phantom, grid, maps, _ = tubes
     fractions = phantom.fractions(grid)
     whole = sum(part.sum() for part in fractions.values())
     assert np.count_nonzero(maps["pd"]) == pytest.approx(whole, rel=0.02)  # voxels held by half or more
@@ -48,6 +51,68 @@ def test_exported_voxels_have_the_volume_of_the_object(tubes):
     first = [grid.coordinates(a)[0] + grid.centre[a] - STEP / 2 for a in range(3)]
     assert np.all(np.array(first) <= low + 1e-12)
     assert np.all(np.array(first) + STEP * np.array(grid.shape[::-1]) >= high - 1e-12)
+
+
+def marrow(tmp_path):
+    path = tmp_path / "bone.toml"
+    path.write_text(
+        'description = "marrow in fat"\noffset = "20 Hz"\n[shape.fat]\nkind = "ellipsoid"\n'
+        'tissue = "subcutaneous_fat"\nsemi_axes = "16 16 16 mm"\n[shape.bone]\nkind = "ellipsoid"\n'
+        'tissue = "vertebral_bone_marrow"\nsemi_axes = "9 9 9 mm"\n'
+    )
+    return load_phantom(str(path), 3.0)
+
+
+def decay(values, times, cell, density):
+    """The free decay of spins, from the equation."""
+    turn = np.exp(-2j * np.pi * np.outer(times, values["offset"]) - np.outer(times, 1 / values["t2_star"]))
+    return density * cell * turn @ values["pd"]
+
+
+def tissue_decay(phantom, grid, times):
+    """The same from the tissues' pools and the voxels that each fills most of."""
+    parts = np.stack([*phantom.fractions(grid).values()])
+    filled, most = parts.sum(axis=0), parts.argmax(axis=0)
+    total = np.zeros(len(times), dtype=complex)
+    for number, tissue in enumerate(phantom.tissues):
+        volume = filled[(filled >= 0.5) & (most == number)].sum() * grid.voxel_volume
+        for pool in tissue.pools(3.0):
+            frequency = phantom.offset + pool.shift * 3.0 * 42.577478518e6
+            rate = 1 / pool.t2 + 1 / pool.t2_prime
+            total += volume * pool.pd * np.exp(-2j * np.pi * frequency * times - rate * times)
+    return total
+
+
+def test_fat_goes_out_as_spins_with_their_shift_and_comes_back(tmp_path):
+    phantom = marrow(tmp_path)
+    grid, times = export_grid(phantom, STEP), np.linspace(0, 12e-3, 25)
+    true = tissue_decay(phantom, grid, times)
+    path = tmp_path / "bone.phantom"
+    export_phantom(phantom, path, STEP)
+    spins = read_koma(path)
+    np.testing.assert_allclose(decay(spins.values, times, grid.voxel_volume, 1.0), true, rtol=1e-9)
+    back = open_phantom(str(path), 3.0)
+    again = koma_spins(back, grid)
+    np.testing.assert_allclose(decay(again.values, times, grid.voxel_volume, 1.0), true, rtol=2e-3)
+    kinds = {len(tissue.pools(3.0)) for tissue in back.tissues}
+    assert kinds == {len(tissue.pools(3.0)) for tissue in phantom.tissues}
+
+
+def test_fat_goes_to_jemris_in_half_voxels_as_one_line(tmp_path):
+    phantom = marrow(tmp_path)
+    grid = export_grid(phantom, STEP)
+    maps, fine = jemris_maps(phantom, grid)
+    assert "cut in two along x" in export_phantom(phantom, tmp_path / "bone.h5", STEP)
+    assert fine.spacing[0] == grid.spacing[0] / 2
+    ends = [g.centre[0] + g.coordinates(0)[0] - g.spacing[0] / 2 for g in (grid, fine)]
+    assert ends[0] == pytest.approx(ends[1], abs=1e-12)
+    held = maps["pd"] > 0
+    table = {key: values[held] for key, values in maps.items()}
+    # one line has the peaks' density and their mean frequency: value and slope of the decay at its beginning
+    true = tissue_decay(phantom, grid, np.array([0.0, 1e-6]))
+    found = decay(table, np.array([0.0, 1e-6]), fine.voxel_volume, 1.0)
+    np.testing.assert_allclose(found[0], true[0], rtol=1e-9)
+    np.testing.assert_allclose(found[1] - found[0], true[1] - true[0], rtol=1e-3)
 
 
 def test_exported_labels_are_those_of_the_label_map(tmp_path):
@@ -63,8 +128,10 @@ def test_exported_labels_are_those_of_the_label_map(tmp_path):
 
 def test_exports_that_cannot_be_are_refused(tmp_path):
     disc = load_phantom("lumbar-disc", 3.0)
-    with pytest.raises(InputError, match=r"several pools, which lists of spins cannot hold: .*vertebral_bone_marrow"):
-        export_phantom(disc, tmp_path / "a.phantom", STEP)
+    with pytest.raises(InputError, match="exchanges magnetisation"):
+        export_phantom(with_transfer(load_phantom("single-disc", 3.0)), tmp_path / "a.phantom", STEP)
+    with pytest.raises(InputError, match="no voxel is filled to half"):
+        export_phantom(load_phantom("single-voxel", 3.0), tmp_path / "a.h5", 0.1)
     with pytest.raises(InputError, match="ends in none of"):
         export_phantom(disc, tmp_path / "a.mat", STEP)
     with pytest.raises(InputError, match="voxels, more than 20,000,000"):
