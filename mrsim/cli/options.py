@@ -77,10 +77,12 @@ def entries(context: click.Context, parameter: click.Parameter, texts: tuple[str
     return changed
 
 
-def position(context: click.Context, parameter: click.Parameter, text: str) -> tuple[float, ...]:
-    """Return a place, m, from three lengths with a unit, e.g. ``"0 0 22 mm"``."""
+def position(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, ...] | None:
+    """Return a place, m, from three lengths with a unit, e.g. ``"0 0 22 mm"``; None stays None."""
     from ..core.units import parse_quantity
 
+    if text is None:
+        return None
     try:
         values = parse_quantity(text, "length")
     except ValueError as problem:

@@ -34,10 +34,9 @@ PLANES = ("sagittal", "coronal", "axial")
     "--at",
     "place",
     metavar='"X Y Z"',
-    default="0 0 0 mm",
-    show_default=True,
     callback=position,
-    help="Point through which the pictures go: right, anterior, superior.",
+    help="Point through which the pictures go: right, anterior, superior [default: the origin where it lies within, "
+    "else the middle].",
 )
 @click.option("--material", "materials", multiple=True, metavar="SET", help="Material set; mrsim list materials.")
 @click.option("--extrapolate", is_flag=True, help="Allow a field strength beyond those at which tissues are known.")
@@ -52,8 +51,9 @@ PLANES = ("sagittal", "coronal", "axial")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.png", help="Picture [default: NAME.png].")
 @json_option
 def command(
-    name: str, field: float, grade: int | tuple[int, ...] | None, orientation: str, prop: str, place: tuple[float, ...],
-    materials: tuple[str, ...], extrapolate: bool, export: Path | None, voxel: float, out: Path | None, as_json: bool,
+    name: str, field: float, grade: int | tuple[int, ...] | None, orientation: str, prop: str,
+    place: tuple[float, ...] | None, materials: tuple[str, ...], extrapolate: bool, export: Path | None, voxel: float,
+    out: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     r"""Draw phantom NAME: its tissues, a property, and its hard parts in space.
 
@@ -101,7 +101,7 @@ def _place(path: Path) -> Path:
     return path
 
 
-def _draw(phantom: Phantom, path: Path, planes: tuple[str, ...], prop: str, place: tuple[float, ...]) -> None:
+def _draw(phantom: Phantom, path: Path, planes: tuple[str, ...], prop: str, place: tuple[float, ...] | None) -> None:
     from ..core.storage import replacing
     from ..report.phantom import phantom_figure
     from ..report.style import png

@@ -54,7 +54,7 @@ def view_grid(phantom: Phantom, orientation: str, centre: Sequence[float] = (0.0
 
 
 def phantom_figure(
-    phantom: Phantom, orientations: Sequence[str], name: str, centre: Sequence[float] = (0.0, 0.0, 0.0)
+    phantom: Phantom, orientations: Sequence[str], name: str, centre: Sequence[float] | None = None
 ) -> Figure:
     """Return the figure: tissues above, a property below, in every plane, and the view in space.
 
@@ -66,9 +66,13 @@ def phantom_figure(
         ``"sagittal"``, ``"coronal"``, ``"axial"``: the planes, from left to right.
     name : str
         Property of the lower pictures, e.g. ``"t2"``.
-    centre : (3,) sequence
-        Point of the slices in world axes, m.
+    centre : (3,) sequence, optional
+        Point of the slices in world axes, m. Default: the origin, or the middle along axes where that lies outside.
     """
+    if centre is None:
+        low, high = phantom.box()
+        # an end that is infinite has no middle, and the origin within
+        centre = [0.0 if a <= 0 <= b else (a + b) / 2 for a, b in zip(low.tolist(), high.tolist(), strict=True)]
     grids = [view_grid(phantom, orientation, centre) for orientation in orientations]
     for orientation, grid in zip(orientations, grids, strict=True):
         _check_place(phantom, orientation, grid, centre)

@@ -80,3 +80,11 @@ def test_phantoms_of_other_programs_are_drawn(imported, name):
     assert unit == "s"
     np.testing.assert_allclose(t2[labels == 5], 0.12, rtol=1e-5)  # grade II at 3 T
     assert surface(phantom).max() > 0.5
+
+
+def test_planes_that_miss_the_phantom_are_refused(imported):
+    folder, _ = imported
+    words = ["phantom", str(folder / "labels.toml"), "--at", "0 0 9 mm", "--out", str(folder / "b.png")]
+    refused = CliRunner().invoke(cli, [*words, "--orientation", "axial"])
+    assert refused.exit_code != 0
+    assert "the axial plane at z = 9 mm misses the phantom, which reaches from 23 to 35 mm" in str(refused.exception)
