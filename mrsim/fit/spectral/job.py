@@ -1,0 +1,178 @@
+"""One linear-combination fit with everything that its voxels share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ...core.basis import Basis
+from ...core.errors import InputError
+from ...core.spectra import Spectra
+from .baseline import smoother
+from .problem import COMMON, Array, Complex, Problem
+from .settings import Combination
+from .solve import Fitted, Prior, solve
+from .start import starts
+from .uncertainty import Uncertainty, uncertainty
+
+FIRST_ROUNDS = 5
+"""With delay, Gaussian width and extra shifts held."""
+LIMITS = {"phase": 4 * np.pi, "delay": 2e-3, "gauss": 4e4, "damping": 600.0}
+"""Largest phase, rad; delay, s; Gaussian rate, 1/s^2; damping, 1/s."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Job:
+    """The problem, its priors and its bounds."""
+
+    problem: Problem
+    settings: Combination
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+    hertz: float
+    """Hz per ppm."""
+    ppm: Array
+    """(frequency,) of the window, in the problem's order."""
+    noisy: bool
+
+    def starts(self, signals: Complex) -> Array:
+        """Return the (voxel, parameter) starts of (voxel, point) signals; all voxels at once share the work."""
+        return starts(self.problem, signals, self.settings.shift * self.hertz)
+
+    def fitted(self, signals: Complex, scale: Array, begin: Array) -> dict[str, Any]:
+        """Return what is found in some voxels.
+
+        Parameters
+        ----------
+        signals : (voxel, point) array
+            Over their noise.
+        scale : (voxel, member) array
+            What one unit of each concentration adds to the basis's amplitude.
+        begin : (voxel, parameter) array
+            Of `starts`.
+        """
+        data = self.problem.spectra(signals)
+        lower, upper = self._bounds()
+        weak = self._weak(len(signals))
+        held = np.array([name in ("delay", "gauss") or name.startswith("shift ") for name in self.problem.names])
+        first = np.where(held, 0.0, lower), np.where(held, 0.0, upper)
+        found = solve(self.problem, data, begin, weak, *first, most=FIRST_ROUNDS)
+        found = solve(self.problem, data, found.theta, weak, lower, upper)
+        prior = replace(weak, weight=weak.weight * self.noisy)
+        if self.settings.expected:
+            prior = self._expecting(prior, scale, found)
+        if self.settings.expected or not self.noisy:
+            found = solve(self.problem, data, found.theta, prior, lower, upper)
+        sure = uncertainty(self.problem, data, found.theta, found.amplitudes, prior)
+        return self._drawn(data, found, sure, scale, lower, upper)
+
+    def _bounds(self) -> tuple[Array, Array]:
+        """Return the bounds of the nonlinear parameters."""
+        far = LIMITS | {"shift": self.settings.shift * self.hertz * 1.5}
+        extra = 10 * self.settings.extra_shift * self.hertz
+        upper = np.array([extra if name.startswith("shift ") else far[name.split()[0]] for name in self.problem.names])
+        onesided = np.array([name.startswith(("damping", "gauss")) for name in self.problem.names])
+        return np.where(onesided, 0.0, -upper), upper
+
+    def _weak(self, voxels: int) -> Prior:
+        """Return what is expected of widths and extra shifts, without which a member that is absent has none."""
+        mean, sd = (np.pi * hertz for hertz in self.settings.extra_width)
+        known = {"damping": (mean, sd), "shift": (0.0, self.settings.extra_shift * self.hertz)}
+        free = (0.0, np.inf)
+        pairs = [free if name in COMMON else known[name.split()[0]] for name in self.problem.names]
+        centre, width = np.array(pairs).T
+        nothing = np.zeros((voxels, 0, len(self.names)))
+        return Prior(rows=nothing, values=nothing[..., 0], centre=centre, weight=1 / width)
+
+    def _expecting(self, weak: Prior, scale: Array, found: Fitted) -> Prior:
+        """Return the prior with what is known of concentrations."""
+        rows = np.zeros((len(scale), len(self.settings.expected), len(self.names)))
+        values = np.zeros(rows.shape[:2])
+        for k, (name, known) in enumerate(self.settings.expected.items()):
+            own = self._index(name)
+            sd = known.sd * np.ones(len(scale))
+            if known.ratio_to is not None:
+                other = self._index(known.ratio_to)
+                sd = sd * np.abs(found.amplitudes[:, other] / scale[:, other])
+                rows[:, k, other] = -known.mean / (sd * scale[:, other])
+            else:
+                values[:, k] = known.mean / sd
+            rows[:, k, own] = 1 / (sd * scale[:, own])
+        return replace(weak, rows=rows, values=values)
+
+    def _index(self, name: str) -> int:
+        if name not in self.names:
+            raise InputError(f"the basis holds no '{name}'", key="expected")
+        return self.names.index(name)
+
+    def _drawn(
+        self, data: Array, found: Fitted, sure: Uncertainty, scale: Array, lower: Array, upper: Array
+    ) -> dict[str, Any]:
+        """Return the results in the user's units, and the curves."""
+        count = len(self.names)
+        lines, phase = self.problem.lines(found.theta)
+        members = self.problem.transformed(lines) * found.amplitudes[..., None]
+        turned = _complex(data) * phase[:, 0].conj()
+        left = data - _joined((members * phase).sum(axis=1))
+        smooth = _complex(left @ self.problem.baseline @ self.problem.baseline.T) * phase[:, 0].conj()
+        order = np.argsort(self.ppm)
+        bound = ((found.theta >= upper) | (found.theta <= np.where(lower < 0, lower, -np.inf))).any(axis=1)
+        return {
+            "theta": found.theta,
+            "status": np.where((found.status == 0) & bound, 3, found.status).astype(np.int8),
+            "amplitudes": found.amplitudes / scale,
+            "covariance": sure.covariance[:, :count, :count] / scale[:, :, None] / scale[:, None, :],
+            "theta_errors": np.sqrt(np.einsum("vii->vi", sure.covariance)[:, count:]),
+            "broader": sure.broader,
+            "misfit": sure.misfit,
+            "measured": turned[:, order],
+            "components": members[..., order],
+            "baseline": smooth[:, order],
+        }
+
+
+def job_of(spectra: Spectra, basis: Basis, settings: Combination, ppm: Array) -> Job:
+    """Return the fit of spectra by a basis; `ppm` are the (point,) shifts in the order of the transform."""
+    low, high = sorted(settings.window)
+    window = (ppm >= low) & (ppm <= high)
+    numbers, groups = settings.group_numbers(basis)
+    unknowns = len(basis.names) + len(groups) * 2 + len(COMMON)
+    if 2 * int(window.sum()) <= unknowns:
+        raise InputError(
+            f"{low:g} to {high:g} ppm holds {int(window.sum())} points of the spectrum; {unknowns} unknowns need more",
+            key="window",
+        )
+    inside = ppm[window]
+    order = np.argsort(inside)
+    smooth = smoother(inside[order], settings.baseline)
+    back = np.argsort(order)
+    problem = Problem(
+        basis=basis.fids[:, : spectra.data.shape[-1]],
+        groups=numbers,
+        dwell=spectra.dwell,
+        window=window,
+        baseline=np.concatenate([smooth[: len(back)][back], smooth[len(back) :][back]]),
+    )
+    hertz = spectra.frequency * 1e-6
+    return Job(
+        problem=problem,
+        settings=settings,
+        names=basis.names,
+        groups=groups,
+        hertz=hertz,
+        ppm=inside,
+        noisy=spectra.noisy,
+    )
+
+
+def _complex(values: Array) -> Complex:
+    """Return stacked real values as complex ones."""
+    half = values.shape[-1] // 2
+    return np.asarray(values[..., :half] + 1j * values[..., half:])
+
+
+def _joined(values: Complex) -> Array:
+    """Return complex values with the real parts first."""
+    return np.concatenate([values.real, values.imag], axis=-1)

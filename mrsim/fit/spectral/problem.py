@@ -1,0 +1,150 @@
+"""What a linear-combination fit compares: spectra in a window of frequencies, as functions of phase, shifts and widths.
+
+The signal of a voxel is a sum over the basis, each member with the phase, shift and line width of its group,
+
+    s(t) = e^(i phi) sum_m c_m b_m(t + tau) e^(-i 2 pi (d + d_g) t - L_g t - G t^2),
+
+and is compared after the unitary transform with exp(+i 2 pi f t), in which white noise stays white. The delay tau is
+first-order phase: exp(-i 2 pi f tau). Real and imaginary parts stand behind one another, so every array is real.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+COMMON = ("phase", "delay", "gauss", "shift")
+"""Parameters that all groups share; the dampings of all groups and the extra shifts of all but the first follow."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Problem:
+    """The basis and the window of a fit."""
+
+    basis: Complex
+    """(member, point) signals in time."""
+    groups: NDArray[np.intp]
+    """(member,) the group that a member belongs to; groups are numbered from 0."""
+    dwell: float
+    """Time between points, s."""
+    window: NDArray[np.bool_]
+    """(point,) frequencies that are compared, in the order of the transform (zero first)."""
+    baseline: Array
+    """(2 frequency, function) orthogonal part of the baseline, see `baseline.smoother`; no column without one."""
+
+    @property
+    def group_count(self) -> int:
+        """Number of groups."""
+        return int(self.groups.max()) + 1
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the nonlinear parameters."""
+        each = range(self.group_count)
+        return (*COMMON, *(f"damping {g}" for g in each), *(f"shift {g}" for g in each[1:]))
+
+    @cached_property
+    def time(self) -> Array:
+        """(point,) s."""
+        return np.asarray(np.arange(self.basis.shape[1]) * self.dwell)
+
+    @cached_property
+    def frequency(self) -> Array:
+        """(frequency,) Hz, of the window."""
+        return np.asarray(np.fft.fftfreq(self.basis.shape[1], self.dwell)[self.window])
+
+    def spectra(self, signals: Complex) -> Array:
+        """Return the (..., 2 frequency) spectra of (..., point) signals in the window, real part first."""
+        return stacked(self.transformed(signals))
+
+    def transformed(self, signals: Complex) -> Complex:
+        """Return the (..., frequency) complex spectra of (..., point) signals in the window."""
+        return np.asarray(scipy.fft.ifft(signals, axis=-1, norm="ortho")[..., self.window])
+
+    def lines(self, theta: Array) -> tuple[Complex, Complex]:
+        """Return the (voxel, member, point) shaped signals, and the (voxel, 1, frequency) phase of their spectra.
+
+        Parameters
+        ----------
+        theta : (voxel, parameter) array
+            In the order of `names`: rad, s, 1/s^2, Hz, then 1/s and Hz.
+        """
+        first, last = len(COMMON), len(COMMON) + self.group_count
+        damping, extra = theta[:, first:last], theta[:, last:]
+        shift = theta[:, 3, None] + np.concatenate([np.zeros((len(theta), 1)), extra], axis=1)
+        size = np.exp(-damping[..., None] * self.time - theta[:, 2, None, None] * self.time**2)
+        turn = 2 * np.pi * shift[..., None] * self.time
+        shape = np.empty(turn.shape, dtype=np.complex128)  # a complex exponential takes four times as long
+        np.multiply(size, np.cos(turn), out=shape.real)
+        np.multiply(-size, np.sin(turn), out=shape.imag)
+        phase = np.exp(1j * (theta[:, 0, None] - 2 * np.pi * self.frequency * theta[:, 1, None]))
+        return self.basis * shape[:, self.groups], phase[:, None]
+
+    def derivatives(self, signals: Complex, phase: Complex, amplitudes: Array) -> Array:
+        """Return the (voxel, parameter, 2 frequency) derivatives of the fit with respect to `theta`.
+
+        Parameters
+        ----------
+        signals, phase : array
+            Of `lines`.
+        amplitudes : (voxel, member) array
+        """
+        scaled = signals * amplitudes[..., None]
+        sums = np.stack([scaled[:, self.groups == g].sum(axis=1) for g in range(self.group_count)], axis=1)
+        time = self.time.astype(np.complex128)
+        slopes = self.transformed(sums * time) * phase
+        total = sums.sum(axis=1, keepdims=True)
+        curved = self.transformed(total * time**2) * phase
+        whole = self.transformed(total) * phase
+        every = slopes.sum(axis=1, keepdims=True)
+        turns = 2j * np.pi
+        parts = [1j * whole, -turns * self.frequency * whole, -curved, -turns * every, -slopes, -turns * slopes[:, 1:]]
+        return stacked(np.concatenate(parts, axis=1))
+
+    def rows(self, spectra: Array) -> Rows:
+        """Return (voxel, row, 2 frequency) spectra, ready for inner products in which no baseline counts."""
+        return Rows(spectra, spectra @ self.baseline)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Spectra, and what a baseline would explain of them."""
+
+    values: Array
+    """(voxel, row, 2 frequency)."""
+    explained: Array
+    """(voxel, row, function) coefficients of the baseline's orthogonal part."""
+
+    def __matmul__(self, other: Rows) -> Array:
+        """Return the (voxel, row, row) inner products that are left once a baseline explains both sides."""
+        plain = self.values @ np.swapaxes(other.values, -1, -2)
+        return np.asarray(plain - self.explained @ np.swapaxes(other.explained, -1, -2))
+
+    def scatter(self, other: Rows, inner: Array) -> Array:
+        """Return the (voxel, row, row) covariance that white noise gives to inner products with both sides.
+
+        Parameters
+        ----------
+        other : Rows
+        inner : (function, function) array
+            Inner products of the baseline's orthogonal part, which the stiffness makes smaller than one.
+        """
+        plain = self.values @ np.swapaxes(other.values, -1, -2)
+        softened = 2 * np.eye(len(inner)) - inner
+        return np.asarray(plain - self.explained @ softened @ np.swapaxes(other.explained, -1, -2))
+
+    def left(self, amplitudes: Array, members: Rows) -> Rows:
+        """Return what is left of one row once the (voxel, member) amplitudes of the members are taken off."""
+        factors = amplitudes[:, None]
+        return Rows(self.values - factors @ members.values, self.explained - factors @ members.explained)
+
+
+def stacked(values: Complex) -> Array:
+    """Return complex values as real ones, the real parts first along the last axis."""
+    return np.concatenate([values.real, values.imag], axis=-1)

@@ -1,0 +1,57 @@
+"""The scale in mM that a water reference gives."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...core.errors import InputError
+from ...core.spectra import Spectra
+from .problem import Array
+from .settings import WaterScale
+
+PURE = 55.14e3
+"""Concentration of pure water at 37 C, mM: 993.3 g/L over 18.015 g/mol."""
+BEGIN = 8e-3
+"""Time over which the water's decay is followed back to the first point, s."""
+
+
+def water_amplitude(spectra: Spectra, contrast: int) -> Array:
+    """Return the (voxel,) amplitude of the water reference at the first point.
+
+    A straight line through the logarithm of the magnitudes would take the curvature of a field distribution for
+    amplitude; a parabola follows it.
+    """
+    if spectra.water is None:
+        raise InputError("has no water reference; acquire one (`water_averages`), or ask for amounts without a scale")
+    count = max(8, min(int(BEGIN / spectra.dwell), spectra.water.shape[-1]))
+    size = np.abs(spectra.water[contrast, :, :count])
+    if not np.all(size[:, 0] > 0):
+        raise InputError("the water reference of a voxel is zero")
+    time = np.arange(count) * spectra.dwell
+    weight = size  # equal noise in the magnitudes is noise / size in their logarithms
+    design = np.stack([np.ones(count), time / time[-1], (time / time[-1]) ** 2], axis=-1)
+    found = [
+        np.linalg.lstsq(design * w[:, None], np.log(s) * w, rcond=None)[0] for s, w in zip(size, weight, strict=True)
+    ]
+    return np.asarray(np.exp(np.array(found)[:, 0]))
+
+
+def volume_per_unit(spectra: Spectra, contrast: int, scale: WaterScale) -> Array:
+    """Return the (voxel,) signal of one proton of 1 mM, unrelaxed, in the units of the spectra."""
+    te, tr = (_column(spectra, key, contrast) for key in ("te", "tr"))
+    relaxed = np.exp(-te / scale.t2) * (1 - np.exp(-tr / scale.t1))
+    protons = 2 * PURE * scale.content
+    return np.asarray(water_amplitude(spectra, contrast) * (1 - scale.foreign) / (protons * relaxed))
+
+
+def loss(spectra: Spectra, contrast: int, times: tuple[float, float]) -> float:
+    """Return the share of a metabolite's signal that relaxation leaves."""
+    te, tr = (_column(spectra, key, contrast) for key in ("te", "tr"))
+    return float(np.exp(-te / times[1]) * (1 - np.exp(-tr / times[0])))
+
+
+def _column(spectra: Spectra, name: str, contrast: int) -> float:
+    """Return a value of the contrast table."""
+    if name not in spectra.contrast:
+        raise InputError(f"knows no {name}, which a scale in mM needs", key=name)
+    return float(np.asarray(spectra.contrast[name])[contrast])
