@@ -92,7 +92,8 @@ def region_integrals(
 ) -> dict[str, tuple[Array, float]]:
     """Return the (voxel,) signal within regions of chemical shift, and its standard error.
 
-    Twice the integral of the real spectrum, which is the first point of a line that lies well inside. The spectra must be phased (`mrsim.recon.time_signals.phased`); nothing is taken off as a baseline.
+    Twice the integral of the real spectrum, which is the first point of a line that lies well inside. The spectra must
+    be phased (`mrsim.recon.time_signals.phased`); nothing is taken off as a baseline.
 
     Parameters
     ----------
