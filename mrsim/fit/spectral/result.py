@@ -86,22 +86,11 @@ def result(
     status = np.where(finite, status, NOT_FINITE).astype(np.int8)
     known = finite & (status != SINGULAR)
     amounts = np.where(finite[:, None], found["amplitudes"], np.nan)
-    shape = spectra.grid.shape
-    columns = dict(zip(basis.names, zip(amounts.T, errors.T, strict=True), strict=True))
-    units = dict.fromkeys(basis.names, unit)
-    for k, name in enumerate(job.problem.names):
-        kind, _, group = name.partition(" ")
-        label = f"{kind} {job.groups[int(group)]}" if group else kind
-        scale = 1 / np.pi if kind == "damping" else 1.0
-        columns[label.replace("damping", "width")] = (found["theta"][:, k] * scale, found["theta_errors"][:, k] * scale)
-        units[label.replace("damping", "width")] = {"phase": "rad", "delay": "s", "gauss": "1/s^2"}.get(kind, "Hz")
     maps = Maps(
         grid=spectra.grid,
-        values={name: np.where(finite, value, np.nan).reshape(shape) for name, (value, _) in columns.items()},
-        errors={name: np.where(finite, error, np.nan).reshape(shape) for name, (_, error) in columns.items()},
-        units=units,
-        status=status.reshape(shape),
-        chi2=np.where(finite, found["misfit"], np.nan).reshape(shape),
+        **_columns(spectra, basis, found, job, finite, (amounts, errors), unit),
+        status=status.reshape(spectra.grid.shape),
+        chi2=np.where(finite, found["misfit"], np.nan).reshape(spectra.grid.shape),
         model="linear-combination",
         history={"basis": list(basis.names), "sequence": basis.sequence, "te": basis.te, "window": settings.window},
     )
@@ -123,6 +112,32 @@ def result(
         baseline=found["baseline"],
         notes=noted,
     )
+
+
+def _columns(
+    spectra: Spectra,
+    basis: Basis,
+    found: dict[str, Any],
+    job: Job,
+    finite: NDArray[np.bool_],
+    amounts: tuple[Array, Array],
+    unit: str,
+) -> dict[str, Any]:
+    """Return values, errors and units of the maps: a column per metabolite and per parameter of the lines."""
+    columns = dict(zip(basis.names, zip(amounts[0].T, amounts[1].T, strict=True), strict=True))
+    units = dict.fromkeys(basis.names, unit)
+    for k, name in enumerate(job.problem.names):
+        kind, _, group = name.partition(" ")
+        label = (f"{kind} {job.groups[int(group)]}" if group else kind).replace("damping", "width")
+        scale = 1 / np.pi if kind == "damping" else 1.0
+        columns[label] = (found["theta"][:, k] * scale, found["theta_errors"][:, k] * scale)
+        units[label] = {"phase": "rad", "delay": "s", "gauss": "1/s^2"}.get(kind, "Hz")
+    shape = spectra.grid.shape
+    return {
+        "values": {name: np.where(finite, pair[0], np.nan).reshape(shape) for name, pair in columns.items()},
+        "errors": {name: np.where(finite, pair[1], np.nan).reshape(shape) for name, pair in columns.items()},
+        "units": units,
+    }
 
 
 def _notes(basis: Basis, found: dict[str, Any], noisy: bool, known: NDArray[np.bool_], job: Job) -> tuple[str, ...]:
