@@ -46,6 +46,7 @@ _HOMES = {
     "synthesize": "fit.synthetic",
     "scatter": "fit.scatter",
     "proton_density": "fit.proton_density",
+    "fit_spectra": "fit.spectral",
     "evaluate": "evaluate",
     "RunRequest": "study.request",
     "run": "study.run",

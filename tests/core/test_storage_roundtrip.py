@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
-from mrsim.core.basis import Basis
 
 from mrsim.core.acquisition import Acquisition, Encoding, Readouts
+from mrsim.core.basis import Basis
 from mrsim.core.coils import Coils
 from mrsim.core.evaluation import Budget, BudgetRow, Evaluation, EvaluationRow
 from mrsim.core.field_map import FieldMap

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from mrsim.core.basis import Basis
 
+from mrsim.core.basis import Basis
 from mrsim.core.grid import Grid
 from mrsim.core.spectra import Spectra
 
