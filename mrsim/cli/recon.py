@@ -196,8 +196,8 @@ def _tell(file: Path, out: Path, images: Images, steps: Steps, as_json: bool) ->
     facts = {name: images.encoding[name] for name in (*told, "window", "unwarped") if name in images.encoding}
     if "g_factor" in images.encoding:
         g = np.asarray(images.encoding["g_factor"])
-        told = g[np.isfinite(g)]
-        facts |= {"g_mean": float(told.mean()), "g_max": float(told.max())}
+        known = g[np.isfinite(g)]
+        facts |= {"g_mean": float(known.mean()), "g_max": float(known.max())}
     facts |= {"images": len(images.data), "shape": list(images.grid.shape), "axes": len(encoded_axes(images))}
     if as_json:
         write_json({"file": str(file), "out": str(out), "steps": steps.partial, **facts, "warnings": warnings})

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..sequence.timeline import Timeline
+from .blocks import blocks, within
 from .classes import TissueClass
 from .cuda import CudaSpins, cuda_signal
 from .direct import direct_signal
@@ -57,11 +58,9 @@ class Spread:
 
 def spread_spins(job: Job) -> Spread:
     """Choose sub-slices and RF steps, and return the spins."""
-    per_layer, split, errors = _resolution(job)
+    per_layer, split, facts = _chosen(job)
     classes = [_spread(kind, per_layer) for kind in job.classes]
     position, volume = _columns(job, np.arange(len(job.spins.volume)), per_layer)
-    spins = sum(len(kind.members) for kind in classes)
-    facts = {**errors, "rf_substeps": split, "sub_slices": per_layer * job.cells.shape[0], "spins": spins}
     return Spread(
         timeline=divided(job.timeline, split),
         classes=classes,
@@ -72,15 +71,32 @@ def spread_spins(job: Job) -> Spread:
     )
 
 
+def _chosen(job: Job) -> tuple[int, int, dict[str, Any]]:
+    """Return the sub-slices per layer, the division of the RF steps, and what the numerics are."""
+    per_layer, split, errors = _resolution(job)
+    spins = per_layer * sum(len(kind.members) for kind in job.classes)
+    sub_slices = per_layer * job.cells.shape[0]
+    return per_layer, split, {**errors, "rf_substeps": split, "sub_slices": sub_slices, "spins": spins}
+
+
 def by_spin(job: Job) -> tuple[NDArray[np.complex128], dict[str, Any]]:
     """Return the (readout, coil, sample) signal, m^3, and what the numerics were; every spin travels by itself."""
-    spread = spread_spins(job)
-    heard = spread.sensitivity(job)
     if job.on_cuda:
+        spread = spread_spins(job)
+        heard = spread.sensitivity(job)
         return by_loss(spread.classes, lambda kinds: _on_device(job, spread, kinds, heard)), spread.facts
-    place, volume = spread.position, spread.volume
-    signal = _travel(job, spread.timeline, spread.classes, place, volume, job.progress, heard)
-    return signal[:, None] if heard is None else signal, spread.facts
+    per_layer, split, facts = _chosen(job)
+    timeline = divided(job.timeline, split)
+    total: NDArray[np.complex128] | None = None
+    for cells, progress in blocks(job, per_layer):
+        place, volume = _columns(job, np.arange(cells.start, cells.stop), per_layer)
+        classes = [_spread(kind, per_layer) for kind in within(job.classes, cells)]
+        heard = None if job.sensitivity is None else np.repeat(job.sensitivity[:, cells], per_layer, axis=1)
+        signal = _travel(job, timeline, classes, place, volume, progress, heard)
+        total = signal if total is None else total + signal
+    if total is None:
+        raise InputError("no spin carries any of the classes")
+    return total[:, None] if job.sensitivity is None else total, facts
 
 
 def _on_device(

@@ -1,7 +1,8 @@
 """A scan in parts: stop before any segment of the timeline, keep the state of every spin, and go on later.
 
 The spins travel by themselves and each part takes its step sizes and spins from the whole scan, so that a scan in
-parts is the undivided scan bit for bit. An object that moves goes on from where its motion has brought it.
+parts is the undivided scan bit for bit (of very many spins, which that carries in `blocks`, to rounding). An object
+that moves goes on from where its motion has brought it.
 """
 
 from __future__ import annotations

@@ -50,6 +50,8 @@ def test_steps_and_options_reach_the_reconstruction(folder, capsys):
     code, out, _ = called(capsys, folder / "raw.h5", *words, "--out", folder / "o.h5")
     assert code == 0
     assert "96 x 96 x 1 voxels by SENSE" in out
+    assert "acceleration 2, " in out
+    assert "g mean 1." in out
     images = load(folder / "o.h5")["images"]
     assert images.encoding["regularisation"] == 0.01
     assert images.encoding["window"] == "tukey"

@@ -14,7 +14,7 @@ from mrsim.phantom.motion import Affine, Trace
 from mrsim.sequence.discretize import discretize
 from mrsim.sequence.families.spoiled_gradient_echo import SpoiledGradientEcho
 from mrsim.sequence.scanner import Scanner
-from mrsim.simulate import simulate
+from mrsim.simulate import blocks, simulate
 from mrsim.simulate.classes import TissueClass
 from mrsim.simulate.direct import CHUNK, direct_signal
 
@@ -49,6 +49,23 @@ def test_signal_in_coils_does_not_depend_on_threads(box, reuse):
     assert one.history["spins"] > 2 * CHUNK or reuse  # several chunks are in flight
     assert np.array_equal(one.imaging.data, three.imaging.data)
     assert np.all(np.abs(one.imaging.data).max(axis=(0, 2)) > 0)
+
+
+@pytest.mark.parametrize("coils", [None, COILS], ids=["one coil", "coils"])
+@pytest.mark.parametrize("kind", [MappedBox, MovingBox])
+def test_spins_in_blocks_of_cells_give_the_signal_of_all(kind, coils, monkeypatch):
+    engine = replace(ENGINE, reuse=False, sub_slices=40, t2_prime_accuracy=2e-2, accuracy=1e-2, rf_step=50e-6)
+    echo = SpoiledGradientEcho(matrix=(8, 2), fov=(8e-3, 2e-3), slice_thickness=5e-3, dummies=0)
+    timeline, told = discretize(echo.build(Scanner.preset("3T"))), []
+    box = kind(size=(5e-3, 2.4e-3), pools=POOLS)
+    whole = simulate(timeline, box, engine, coils=coils, threads=1)
+    monkeypatch.setattr(blocks, "MOST", whole.history["spins"] // 7)
+    parts = simulate(timeline, box, engine, coils=coils, threads=1, progress=lambda *step: told.append(step))
+    np.testing.assert_allclose(parts.imaging.data, whole.imaging.data, atol=1e-12 * np.abs(whole.imaging.data).max())
+    done = [step for step, _ in told]
+    assert len(told) >= 7
+    assert done == sorted(done)
+    assert told[-1] == (whole.history["spins"],) * 2
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
