@@ -43,6 +43,8 @@ _HOMES = {
     "wave_images": "recon.wave_images",
     "fit": "fit.fit",
     "crlb": "fit.crlb",
+    "best_b_values": "plan.b_values",
+    "design_diffusion": "study.diffusion_design",
     "synthesize": "fit.synthetic",
     "scatter": "fit.scatter",
     "proton_density": "fit.proton_density",

@@ -88,13 +88,21 @@ class DiffusionEpi(RefocusedEpi):
             for polarity in self.polarities()
         )
 
+    def lobes(self, scanner: Scanner, b: float | None = None) -> Lobes:
+        """Return the encoding that a largest b-value, s/m^2, needs; `te` is the shortest for any but its own."""
+        protocol = self if b is None else replace(self, b=(0.0, b), te="minimum", directions="x")
+        return protocol._played(scanner).lobes()
+
+    def _played(self, scanner: Scanner) -> _Played:
+        train = epi_train(self, scanner)
+        pulses = refocusing_parts(self, train.plan, scanner, np.pi / 2 if self.scheme == "steam" else None)
+        return _Played(protocol=self, train=train, pulses=pulses, lead=max(map(train.lead, all_shots(self))))
+
     @prepared_series
     def build(self, scanner: Scanner) -> Sequence:
         """Return the sequence on this scanner."""
-        train, shots = epi_train(self, scanner), all_shots(self)
-        steam = self.scheme == "steam"
-        pulses = refocusing_parts(self, train.plan, scanner, np.pi / 2 if steam else None)
-        played = _Played(protocol=self, train=train, pulses=pulses, lead=max(map(train.lead, shots)))
+        played = self._played(scanner)
+        train, pulses, shots, steam = played.train, played.pulses, all_shots(self), self.scheme == "steam"
         lobes = played.lobes()
         limits, first = train.plan.limits, pulses.excitation
         mixing = lobes.turns[1][0] - lobes.turns[0][0] if steam else 0
