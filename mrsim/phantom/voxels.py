@@ -33,12 +33,24 @@ MOST_TISSUES = 256
 """Distinct tissues that maps of parameters may make."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Segment:
+    """What one label of a segmentation stands for."""
+
+    name: str
+    label: int
+    """Number in label maps."""
+    tissue: int
+    """Index into the phantom's tissues."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class VoxelPhantom(Phantom):
     """Tissues in the voxels of a grid."""
 
+    segments: tuple[Segment, ...]
     labels: NDArray[np.int64]
-    """(z, y, x) index into the tissues; -1 where there is none."""
+    """(z, y, x) index into the segments; -1 where there is none."""
     voxels: Grid
     """Where the labels lie."""
 
@@ -70,11 +82,16 @@ class VoxelPhantom(Phantom):
 
     def fractions(self, grid: Grid) -> dict[str, Array]:
         """Return the (z, y, x) volume fraction of each tissue."""
-        parts = self.region_fractions(grid)
-        return {tissue.name: part for tissue, part in zip(self.tissues, parts, strict=True)}
+        return {tissue.name: part for tissue, part in zip(self.tissues, self._tissue_fractions(grid), strict=True)}
+
+    def _tissue_fractions(self, grid: Grid) -> Array:
+        """Return the (tissue, z, y, x) volume fraction of each tissue."""
+        parts = np.zeros((len(self.tissues), *grid.shape))
+        np.add.at(parts, [segment.tissue for segment in self.segments], self.region_fractions(grid))
+        return parts
 
     def region_fractions(self, grid: Grid) -> Array:
-        """Return the (tissue, z, y, x) volume fraction of each tissue."""
+        """Return the (segment, z, y, x) volume fraction of each segment."""
         if grid.gap:
             return np.concatenate([self.region_fractions(grid.slice(i)) for i in range(grid.shape[0])], axis=1)
         turn = self.voxels.axes.T @ grid.axes
@@ -82,7 +99,7 @@ class VoxelPhantom(Phantom):
         if np.allclose(np.abs(turn), np.eye(3)[order], atol=1e-9):
             return self._overlaps(grid, order)
         offsets = (np.arange(PARTS) + 0.5) / PARTS - 0.5
-        counted = np.zeros((len(self.tissues) + 1, *grid.shape))
+        counted = np.zeros((len(self.segments) + 1, *grid.shape))
         for shift in itertools.product(offsets, repeat=3):
             place = places(grid) + grid.axes @ (np.array(shift) * np.asarray(grid.spacing))
             found = self._at(place)
@@ -94,29 +111,34 @@ class VoxelPhantom(Phantom):
     def contents(
         self, grid: Grid, subsamples: int = SUBSAMPLES, merge: bool = False
     ) -> tuple[Integers, Integers, Array]:
-        """Return the list (voxel, tissue, fraction), ordered, each pair once; `subsamples` have no meaning here."""
-        held = self.region_fractions(grid).reshape(len(self.tissues), -1).T
+        """Return the list (voxel, segment, fraction), or (voxel, tissue, fraction) if merged; ordered, each pair once.
+
+        `subsamples` have no meaning here.
+        """
+        parts = self._tissue_fractions(grid) if merge else self.region_fractions(grid)
+        held = parts.reshape(len(parts), -1).T
         cell, tissue = np.nonzero(held)
         return cell, tissue, held[cell, tissue]
 
     @property
     def labels_by_region(self) -> dict[str, int]:
-        """The number of every tissue in label maps, from 1."""
-        return {tissue.name: place + 1 for place, tissue in enumerate(self.tissues)}
+        """The number of every segment in label maps."""
+        return {segment.name: segment.label for segment in self.segments}
 
     def part(self, tissues: NDArray[np.bool_]) -> VoxelPhantom:
         """Return the voxels of some tissues alone; `tissues` says which."""
-        kept = np.append(tissues, False)[self.labels]  # -1 is the last
+        mine = [tissues[segment.tissue] for segment in self.segments]
+        kept = np.append(mine, False)[self.labels]  # -1 is the last
         return replace(self, labels=np.where(kept, self.labels, -1))
 
     def filled(self, grid: Grid) -> NDArray[np.bool_]:
         """Return the (z, y, x) voxels whose centre lies in a tissue."""
         layers = (self._at(places(grid.slice(layer))) for layer in range(grid.shape[0]))
-        return np.concatenate(list(layers)) < len(self.tissues)
+        return np.concatenate(list(layers)) < len(self.segments)
 
     def sample(self, grid: Grid) -> Spins:
         """Return the spins of every voxel of a grid: one row per tissue that the voxel holds."""
-        held = self.region_fractions(grid).reshape(len(self.tissues), -1).T
+        held = self._tissue_fractions(grid).reshape(len(self.tissues), -1).T
         cell, tissue = np.nonzero(held > SLIVER)
         z, y, x = np.unravel_index(cell, grid.shape)
         position = np.stack([grid.coordinates(a)[i] for a, i in enumerate((x, y, z))], axis=1)
@@ -139,13 +161,13 @@ class VoxelPhantom(Phantom):
         )
 
     def rois(self, grid: Grid, erode: bool = True) -> RoiMasks:
-        """Return a mask (z, y, x) of the pure voxels of each tissue; see `Phantom.rois`."""
+        """Return a mask (z, y, x) of the pure voxels of each segment; see `Phantom.rois`."""
         from scipy.ndimage import binary_erosion
 
         cross = np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], dtype=bool)
         masks, kept = RoiMasks(), []
-        for name, part in self.fractions(grid).items():
-            mask = part >= PURE
+        for segment, part in zip(self.segments, self.region_fractions(grid), strict=True):
+            name, mask = segment.name, part >= PURE
             smaller = binary_erosion(mask, cross) if erode else mask
             if erode and not smaller.any():
                 kept.append(name)
@@ -168,21 +190,21 @@ class VoxelPhantom(Phantom):
         back = [2 - int(np.flatnonzero(order == 2 - k)[0]) for k in range(3)]
         parts = []
         few_first = sorted(range(3), key=lambda axis: len(weights[axis]))
-        for tissue in range(len(self.tissues)):
-            mask = (self.labels == tissue).astype(np.float64)
+        for segment in range(len(self.segments)):
+            mask = (self.labels == segment).astype(np.float64)
             for axis in few_first:
                 mask = np.moveaxis(np.tensordot(weights[axis], mask, axes=(1, 2 - axis)), 0, 2 - axis)
             parts.append(mask.transpose(back))
         return np.asarray(np.clip(np.array(parts), 0.0, 1.0))
 
     def _at(self, world: Array) -> NDArray[np.int64]:
-        """Return the label at (..., 3) places; the number of tissues where there is none."""
+        """Return the label at (..., 3) places; the number of segments where there is none."""
         place = (world - np.asarray(self.voxels.centre)) @ self.voxels.axes / np.asarray(self.voxels.spacing)
         index = np.rint(place).astype(np.int64)[..., ::-1] + np.array(self.voxels.shape) // 2
         inside = np.all((index >= 0) & (index < self.voxels.shape), axis=-1)
         z, y, x = np.moveaxis(np.where(inside[..., None], index, 0), -1, 0)
         found = np.where(inside, self.labels[z, y, x], -1)
-        return np.where(found < 0, len(self.tissues), found)
+        return np.where(found < 0, len(self.segments), found)
 
 
 def phantom_of_maps(
@@ -233,13 +255,14 @@ def phantom_of_maps(
 
 def voxel_phantom(
     name: str, labels: NDArray[np.int64], grid: Grid, tissues: tuple[Tissue, ...], field: float,
-    offset: float | FieldMap = 0.0, **facts: Any,
+    offset: float | FieldMap = 0.0, segments: tuple[Segment, ...] = (),
 ) -> VoxelPhantom:  # fmt: skip
-    """Return a phantom of (z, y, x) labels, indices into the tissues, -1 for none."""
+    """Return a phantom of (z, y, x) labels, indices into the segments, by default one per tissue; -1 for none."""
+    each = tuple(Segment(name=tissue.name, label=i + 1, tissue=i) for i, tissue in enumerate(tissues))
     return VoxelPhantom(
         name=name, description=f"voxels of {name}", field=field, grade=None, tissues=tissues, regions=(),
-        rois_defined=(),
-        offset=offset, labels=labels, voxels=grid, history={"field": field, "grade": None} | facts,
+        rois_defined=(), offset=offset, segments=segments or each, labels=labels, voxels=grid,
+        history={"field": field, "grade": None},
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ the other as one line at the mean shift of its peaks, each twice as dense.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +18,14 @@ from numpy.typing import NDArray
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.nuclei import nucleus
+from ..core.storage import replacing
+from ..core.toml import available
 from ..exchange.nifti import write_volume
 from ..exchange.spin_files import SpinTable, write_jemris, write_koma
 from ..phantom.exact_maps import label_map, label_numbers
 from ..phantom.phantom import Phantom, field_at, voxel_centres
 from ..phantom.tissue import Pool, Tissue
+from ..phantom.voxels import VoxelPhantom
 
 Array = NDArray[np.float64]
 OPEN = 0.1
@@ -49,7 +53,13 @@ def export_phantom(phantom: Phantom, path: Path, spacing: float) -> str:
     size = " x ".join(map(str, grid.shape[::-1]))
     if path.name.endswith((".nii", ".nii.gz")):
         write_volume(path, label_map(phantom, grid), grid)
-        return f"{size} voxels, labels " + ", ".join(f"{n} {name}" for name, n in label_numbers(phantom).items())
+        numbers = ", ".join(f"{n} {name}" for name, n in label_numbers(phantom).items())
+        if any("file" not in tissue.history for tissue in phantom.tissues):
+            return f"{size} voxels, labels {numbers}; materials of the phantom's own cannot be named beside them"
+        table = path.with_name(path.name.split(".nii")[0] + "-labels.toml")
+        with replacing(table) as part:
+            part.write_text(label_table(phantom, path.name), encoding="utf-8")
+        return f"{size} voxels, to be opened by {table}; labels {numbers}"
     if path.suffix == ".h5":
         maps, grid = jemris_maps(phantom, grid)
         write_jemris(path, maps, grid)
@@ -58,6 +68,27 @@ def export_phantom(phantom: Phantom, path: Path, spacing: float) -> str:
     spins = koma_spins(phantom, grid)
     write_koma(path, spins, phantom.name)
     return f"{len(spins.position):,} spins of KomaMRI"
+
+
+def label_table(phantom: Phantom, file: str) -> str:
+    """Return the phantom file that makes a phantom of the labels again: tissue, grade and name of each."""
+    if isinstance(phantom, VoxelPhantom):
+        parts = [(segment.name, segment.label, segment.tissue) for segment in phantom.segments]
+    else:
+        numbers = phantom.labels_by_region
+        parts = [(region.name, numbers[region.name], region.tissue) for region in phantom.regions]
+    rows: dict[str, list[str]] = {"tissues": [], "grades": [], "names": []}
+    for name, label, number in parts:
+        tissue = phantom.tissues[number]
+        source = Path(tissue.history["file"])
+        shipped = available("phantoms/tissues").get(source.stem)
+        kind = source.stem if shipped is not None and shipped.resolve() == source else str(source)
+        rows["tissues"].append(f"{label} = {json.dumps(kind)}")
+        rows["names"].append(f"{label} = {json.dumps(name)}")
+        if tissue.grade:
+            rows["grades"].append(f"{label} = {tissue.grade}")
+    tables = "".join(f"\n[voxels.{key}]\n" + "\n".join(lines) + "\n" for key, lines in rows.items() if lines)
+    return f"description = {json.dumps(phantom.description)}\n\n[voxels]\nlabels = {json.dumps(file)}\n{tables}"
 
 
 def export_grid(phantom: Phantom, spacing: float) -> Grid:

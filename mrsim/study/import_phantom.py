@@ -28,7 +28,8 @@ from ..phantom.plausible import check_grid, check_maps
 from ..phantom.spin_lists import phantom_of_lines
 from ..phantom.spins import Spins
 from ..phantom.tissue import load_tissue
-from ..phantom.voxels import VoxelPhantom, phantom_of_maps, voxel_phantom
+from ..phantom.tissue_file import GRADES
+from ..phantom.voxels import Segment, VoxelPhantom, phantom_of_maps, voxel_phantom
 
 Array = NDArray[np.float64]
 UNITS = {"t1": "ms", "t2": "ms", "t2_star": "ms", "pd": "1", "offset": "Hz"}
@@ -45,6 +46,10 @@ class VoxelTable:
     """NIfTI file of whole numbers."""
     tissues: dict[str, str] = dataclasses.field(default_factory=dict)
     """Tissue of each label, e.g. ``1 = "csf"``; 0 is background."""
+    grades: dict[str, int] = dataclasses.field(default_factory=dict)
+    """Pfirrmann grade of single labels, e.g. ``1203 = 4``; others have that of the run, or their tissue's default."""
+    names: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Name of single labels, e.g. ``1203 = "nucleus_pulposus_L3/4"``; others have their tissue's."""
     maps: dict[str, str] = dataclasses.field(default_factory=dict)
     """NIfTI file per parameter: t1, t2, t2_star, pd, offset."""
     units: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -126,21 +131,37 @@ def _labelled(
         raise InputError(
             f"has values such as {found[found != np.rint(found)][0]:g} that are no labels", key="labels", file=path
         )
-    wanted = {int(text): tissue for text, tissue in table.tissues.items() if text.lstrip("-").isdigit()}
-    if len(wanted) != len(table.tissues):
-        raise InputError('needs whole numbers as keys, e.g. 1 = "csf"', key="voxels.tissues", file=path)
+    wanted, graded, named = (
+        _by_label(entries, f"voxels.{key}", path)
+        for key, entries in (("tissues", table.tissues), ("grades", table.grades), ("names", table.names))
+    )
     unknown = [int(label) for label in found if label != 0 and int(label) not in wanted]
     if unknown:
         shown = ", ".join(map(str, unknown[:8]))
         raise InputError(
             f"no tissue is named for the labels {shown} of {table.labels}", key="voxels.tissues", file=path
         )
-    names = tuple(dict.fromkeys(wanted[int(label)] for label in found if label != 0))
-    labels = np.full(grid.shape, -1, dtype=np.int64)
-    for label in found[found != 0]:
-        labels[values == label] = names.index(wanted[int(label)])
-    tissues = tuple(load_tissue(name, grade, field, materials, extrapolate) for name in names)
-    return voxel_phantom(path.stem, labels, grid, tissues, field)
+    present = [int(label) for label in found if label != 0]
+    kinds = list(dict.fromkeys((wanted[label], graded.get(label)) for label in present))
+    tissues = []
+    for name, own in kinds:
+        tissue = load_tissue(name, own if own is not None else grade, field, materials, extrapolate)
+        tissues.append(tissue if own is None else replace(tissue, name=f"{tissue.name}_{GRADES[own - 1]}"))
+    labels, segments = np.full(grid.shape, -1, dtype=np.int64), []
+    for place, label in enumerate(present):
+        kind = kinds.index((wanted[label], graded.get(label)))
+        alone = sum(wanted[other] == wanted[label] for other in present) == 1
+        name = named.get(label) or (tissues[kind].name if alone else f"{tissues[kind].name}_{label}")
+        segments.append(Segment(name=name, label=label, tissue=kind))
+        labels[values == label] = place
+    return voxel_phantom(path.stem, labels, grid, tuple(tissues), field, segments=tuple(segments))
+
+
+def _by_label(entries: dict[str, Any], key: str, path: Path) -> dict[int, Any]:
+    """Return a table by label."""
+    if not all(text.lstrip("-").isdigit() for text in entries):
+        raise InputError('needs whole numbers as keys, e.g. 1 = "csf"', key=key, file=path)
+    return {int(text): entry for text, entry in entries.items()}
 
 
 def _mapped(table: VoxelTable, path: Path, field: float) -> VoxelPhantom:

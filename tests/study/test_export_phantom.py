@@ -10,7 +10,7 @@ from mrsim.core.errors import InputError
 from mrsim.exchange.nifti import read_volume
 from mrsim.exchange.spin_files import read_koma
 from mrsim.phantom import load_phantom
-from mrsim.phantom.exact_maps import label_map, label_numbers
+from mrsim.phantom.exact_maps import label_map, label_numbers, property_map
 from mrsim.phantom.transfer import with_transfer
 from mrsim.study.export_phantom import export_grid, export_phantom, jemris_maps, koma_spins
 from mrsim.study.import_phantom import open_phantom
@@ -124,6 +124,28 @@ def test_exported_labels_are_those_of_the_label_map(tmp_path):
     values, _ = read_volume(path)
     np.testing.assert_array_equal(values, label_map(phantom, export_grid(phantom, 2e-3)))
     assert f"{label_numbers(phantom)['nucleus_pulposus_L4/5']} nucleus_pulposus_L4/5" in done.stdout
+
+
+def test_labels_come_back_with_their_grades_numbers_and_names(tmp_path):
+    """Two discs of different grades: every property and the label map are those of the exported voxels."""
+    spine = load_phantom("lumbar-spine", 3.0, (2, 5))
+    grid = export_grid(spine, 5e-3)
+    export_phantom(spine, tmp_path / "spine.nii.gz", 5e-3)
+    back = open_phantom(str(tmp_path / "spine-labels.toml"), 3.0)
+    there = label_map(spine, grid)
+    np.testing.assert_array_equal(label_map(back, grid), there)
+    names = {number: name for name, number in label_numbers(spine).items()}
+    assert {names[n] for n in np.unique(there[there > 0])} == set(back.labels_by_region)
+    t2, _ = property_map(back, grid, "t2")
+    tissues = {region.name: spine.tissues[region.tissue] for region in spine.regions}
+    for disc in ("L4/5", "L5/S1"):
+        name = f"nucleus_pulposus_{disc}"
+        expected = tissues[name].property("t2", 3.0).value
+        np.testing.assert_allclose(t2[there == label_numbers(spine)[name]], expected, rtol=1e-9)
+    assert {t.name for t in back.tissues} <= {t.name for t in spine.tissues}
+    export_phantom(back, tmp_path / "again.nii", 5e-3)
+    again = open_phantom(str(tmp_path / "again-labels.toml"), 3.0)
+    assert again.segments == back.segments
 
 
 def test_exports_that_cannot_be_are_refused(tmp_path):
