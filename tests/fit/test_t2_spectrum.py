@@ -72,7 +72,29 @@ def test_spectrum_of_two_pools_gives_the_short_fraction():
 
 def test_spectrum_misfit_rises_by_two_per_cent():
     scan, series = _scan(b1=0.9), _series(_mixture(30, 0.005), 0.005)
-    _, _, _, free = t2_spectrum.spectra(_scan(b1=0.9, regularisation=3.0), series, np.full(30, 0.9))
-    _, _, penalty, cost = t2_spectrum.spectra(scan, series, np.full(30, 0.9))
+    atoms, which = t2_spectrum.trains(scan, np.array([0.9])), np.zeros(30, np.int64)
+    _, _, free = t2_spectrum.spectra(_scan(b1=0.9, regularisation=3.0), series, atoms, which)
+    _, penalty, cost = t2_spectrum.spectra(scan, series, atoms, which)
     inner = (penalty > 2e-6 * penalty.max()) & (penalty < 0.9 * penalty.max())
     assert cost[inner] / free[inner] == pytest.approx(1.02, abs=2e-3)
+
+
+def test_trains_between_the_played_b1_are_those_that_would_be_played():
+    levels = np.linspace(0.55, 1.05, t2_spectrum.B1_LEVELS)
+    found = t2_spectrum.trains(_scan(), levels)
+    exact = np.stack([t2_spectrum.trains(_scan(), levels[k : k + 1])[0] for k in (1, 4, 31, 58)])
+    assert np.abs(found[[1, 4, 31, 58]] - exact).max() < 5e-4  # of M0: half the noise at an SNR of 1000
+
+
+def test_spectrum_finds_the_b1_that_scipys_misfit_would_choose():
+    """Level by level as scipy's nonnegative least squares would fit them, voxels of different B1 and noise."""
+    series = _series(np.hstack([_mixture(8, 0.003, b1, seed=k) for k, b1 in enumerate((0.65, 0.8, 0.93))]), 0.003)
+    atoms = t2_spectrum.trains(_scan(), t2_spectrum.TRIED)
+    rest = np.array([[nnls(a, y)[1] ** 2 for y in series.data.T] for a in atoms])
+    everyone = np.zeros(24, np.int64)
+    ours = [t2_spectrum.spectra(_scan(regularisation=3.0), series, a[None], everyone)[2] for a in atoms]
+    assert np.array(ours) == pytest.approx(rest, rel=1e-6)
+    found, which = t2_spectrum._levels(_scan(), series)
+    b1 = np.linspace(0.55, 1.05, len(found))[which]
+    assert np.abs(b1 - t2_spectrum.TRIED[np.argmin(rest, axis=0)]).max() <= 0.05 / 2 + 0.01
+    assert [b1[k : k + 8].mean() for k in (0, 8, 16)] == pytest.approx([0.65, 0.8, 0.93], abs=0.02)

@@ -22,8 +22,10 @@ from . import t2_epg
 Array = NDArray[np.float64]
 NODES, LOW, HIGH = 40, 8e-3, 2.0
 """Number and range, s, of the spectrum's T2."""
-B1_LEVELS = 31
-"""Values of B1 between the least and the largest for which trains are made."""
+B1_LEVELS = 61
+"""Values of B1 between the least and the largest that a voxel's may be rounded to."""
+PLAYED = 31
+"""Values of B1 for which trains are played; those in between are interpolated."""
 TRIED = np.linspace(0.55, 1.05, 11)
 """B1 at which the misfit is looked at."""
 RISE = 1.02
@@ -48,28 +50,38 @@ GIVEN_B1 = Option(
 )  # fmt: skip
 
 
-def spectra(scan: Scan, series: Series, b1: Array) -> tuple[Array, Array, Array, Array]:
-    """Return T2 nodes (node,), amplitudes (voxel, node), penalties and misfits (voxel,) for the voxels' B1."""
+def trains(scan: Scan, levels: Array) -> Array:
+    """Return the (level, n, node) echoes of every T2 node at B1 levels, which rise evenly.
+
+    More than `PLAYED` levels are interpolated by splines of degree five.
+    """
+    from scipy.interpolate import make_interp_spline
+
+    played = levels if len(levels) <= PLAYED else np.linspace(levels[0], levels[-1], PLAYED)
+    mean = Scan(contrast=scan.contrast, options={"t1": float(np.mean(scan.options["t1"]))}, sheet=scan.sheet)
+    grid = {"t2": np.tile(np.geomspace(LOW, HIGH, NODES), len(played)), "b1": np.repeat(played, NODES)}
+    atoms = t2_epg.atoms(mean, grid).reshape(-1, len(played), NODES).swapaxes(0, 1)
+    return atoms if played is levels else np.asarray(make_interp_spline(played, atoms, k=5)(levels))
+
+
+def spectra(
+    scan: Scan, series: Series, atoms: Array, which: NDArray[np.int64]
+) -> tuple[Array, Array, Array]:
+    """Return amplitudes (voxel, node), penalties and misfits (voxel,) with the atoms of the voxels' B1 level."""
     from .._kernels.nonnegative import spectra as kernel
 
-    nodes = np.geomspace(LOW, HIGH, NODES)
-    count = B1_LEVELS if np.ptp(b1) > 0 else 1
-    levels = np.linspace(b1.min(), b1.max(), count)
-    which = np.round((b1 - levels[0]) / (np.ptp(b1) / (count - 1) if count > 1 else 1.0)).astype(np.int64)
-    grid = {"t2": np.tile(nodes, count), "b1": np.repeat(levels, NODES)}
-    mean = Scan(contrast=scan.contrast, options={"t1": float(np.mean(scan.options["t1"]))}, sheet=scan.sheet)
     root = np.sqrt(series.weight)
-    atoms = t2_epg.atoms(mean, grid).reshape(-1, count, NODES).swapaxes(0, 1) * root[:, None]
-    gram = np.einsum("bik,bil->bkl", atoms, atoms)
+    atoms = np.ascontiguousarray(atoms * root[:, None])
+    gram = atoms.swapaxes(1, 2) @ atoms
     data = np.ascontiguousarray(np.asarray(series.data).T * root)
     voxels = len(data)
     out, penalty, cost = np.empty((voxels, NODES)), np.empty(voxels), np.empty(voxels)
     ladder = PENALTIES * float(np.mean(np.einsum("bkk->bk", gram)))
-    settings = (np.ascontiguousarray(atoms), gram, int(scan.options["regularisation"]), which, RISE, ladder)
+    settings = (atoms, gram, int(scan.options["regularisation"]), which, RISE, ladder)
     over_chunks(
         lambda begin, end: kernel(data, begin, end, *settings, out, penalty, cost), 0, voxels, series.threads, chunk=128
     )
-    return nodes, out, penalty, cost
+    return out, penalty, cost
 
 
 def solve(scan: Scan, series: Series) -> Solution:
@@ -84,7 +96,8 @@ def solve(scan: Scan, series: Series) -> Solution:
     )  # fmt: skip
     own = {name: value if np.ndim(value) == 0 else value[voxels] for name, value in scan.options.items()}
     inner = Scan(contrast=scan.contrast, options=own, sheet=scan.sheet)
-    nodes, amplitude, _, cost = spectra(inner, part, _b1(inner, part))
+    amplitude, _, cost = spectra(inner, part, *_levels(inner, part))
+    nodes = np.geomspace(LOW, HIGH, NODES)
     total = amplitude.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         solution.values[0, voxels] = total
@@ -94,22 +107,37 @@ def solve(scan: Scan, series: Series) -> Solution:
     return solution
 
 
-def _b1(scan: Scan, series: Series) -> Array:
-    """Return the B1 of every voxel: given, or where the misfit of the spectrum without penalty is least.
+def _levels(scan: Scan, series: Series) -> tuple[Array, NDArray[np.int64]]:
+    """Return the trains (level, n, node) of rising B1 and which of them (voxel,) is nearest to each voxel's B1.
 
-    A parabola through the least of a few values and its neighbours; B1 above the best flip is not looked for, since
-    it fits as well as one below.
+    B1 is given, or lies where the misfit of the spectrum without penalty is least: a parabola through the least of a
+    few values and its neighbours. Above the best flip it is not looked for, since it fits as well as one below.
     """
     given = np.broadcast_to(np.asarray(scan.options["b1"], dtype=np.float64), series.data.shape[1])
     if np.all(given > 0):
-        return np.array(given)
+        levels = np.linspace(given.min(), given.max(), B1_LEVELS) if np.ptp(given) > 0 else given[:1]
+        return trains(scan, levels), _nearest(levels, given)
+    levels = np.linspace(TRIED[0], TRIED[-1], B1_LEVELS)
+    atoms = trains(scan, levels)
+    return atoms, _nearest(levels, _least_misfit(scan, series, atoms[:: (B1_LEVELS - 1) // (len(TRIED) - 1)]))
+
+
+def _least_misfit(scan: Scan, series: Series, atoms: Array) -> Array:
+    """Return the (voxel,) B1 at which the misfit with the trains of `TRIED` would be least."""
     plain = Scan(contrast=scan.contrast, options={**scan.options, "regularisation": 3.0}, sheet=scan.sheet)
-    rest = np.stack([spectra(plain, series, np.full(given.shape, level))[3] for level in TRIED])
+    everyone = np.zeros(series.data.shape[1], dtype=np.int64)
+    rest = np.stack([spectra(plain, series, atoms[k : k + 1], everyone)[2] for k in range(len(TRIED))])
     at = np.clip(np.argmin(rest, axis=0), 1, len(TRIED) - 2)
     below, middle, above = (np.take_along_axis(rest, at[None] + k, axis=0)[0] for k in (-1, 0, 1))
     bend = below - 2 * middle + above
     shift = np.where(bend > 0, 0.5 * (below - above) / np.where(bend > 0, bend, 1.0), 0.0)
     return np.asarray(TRIED[at] + np.clip(shift, -1, 1) * (TRIED[1] - TRIED[0]))
+
+
+def _nearest(levels: Array, b1: Array) -> NDArray[np.int64]:
+    """Return the number of the level nearest to each B1."""
+    step = levels[1] - levels[0] if len(levels) > 1 else 1.0
+    return np.asarray(np.round((b1 - levels[0]) / step), dtype=np.int64)
 
 
 METHOD = Method(
