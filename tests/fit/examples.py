@@ -21,6 +21,8 @@ SHEETS = {
     "mp2rage": {"echo_spacing": 0.006, "train_length": 100, "train_centre": 50},
     "look-locker": {"echo_spacing": 0.1, "train_length": 24},
     "spgr-epg": {"phase_increment": np.radians(117.0)},
+    "mrf-fisp": {"inversion_time": 0.02},  # hard pulses; a slice has a test of its own
+    "mrf-fisp-b1": {"inversion_time": 0.02},
 }
 """Protocol sheets of the methods that read one; the multi-echo train's for all others."""
 REPETITION = np.arange(160)

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
+from mrsim.core.errors import InputError
 from mrsim.core.grid import Grid
 from mrsim.core.images import Images
 from mrsim.fit.fit import fit
@@ -12,6 +14,8 @@ from mrsim.fit.models import fingerprinting
 from mrsim.fit.scatter import scatter
 from mrsim.fit.signal import signal
 from mrsim.recon.kspace import to_image, to_kspace
+from mrsim.sequence.protocol import load_protocol
+from mrsim.sequence.scanner import Scanner
 
 NUMBER = np.arange(100)
 TABLE = {
@@ -82,3 +86,48 @@ def test_aliasing_of_changing_lines_acts_like_noise():
     for values, truth in ((found.values["t1"][0], t1), (found.values["t2"][0], t2)):
         assert values[inside].mean() == pytest.approx(truth[inside].mean(), rel=0.05)
         assert np.sqrt(np.mean((values / truth - 1)[disc] ** 2)) < 0.12
+
+
+def _spins(sheet, table, t1, t2):
+    """Return the echoes of spins across the slice that are turned sample by sample, 30 of them per spoiler cycle."""
+    entry, thickness = sheet["pulses"]["excitation"], sheet["slice_thickness"]
+    z = np.arange(-1.5 * thickness, 1.5 * thickness, thickness / sheet["spoiler_cycles"] / 30)
+    share, which = np.unique(np.round(table["flip"] / sheet["excitation_flip"], 12), return_inverse=True)
+    whole = np.broadcast_to(np.eye(3), (len(share), len(z), 3, 3))
+    for sample in entry["signal"]:
+        rate = np.stack(np.broadcast_arrays(
+            share[:, None] * sample.real, share[:, None] * sample.imag, 2 * np.pi * entry["gradient"] * z
+        ), axis=-1)  # fmt: skip
+        whole = Rotation.from_rotvec(-entry["dwell"] * rate.reshape(-1, 3)).as_matrix().reshape(whole.shape) @ whole
+    lasts, turn = len(entry["signal"]) * entry["dwell"], -2j * np.pi * entry["gradient"] * z
+    rephase = np.exp(-turn * (lasts - entry["centre"]))
+    spoil = np.exp(-2j * np.pi * sheet["spoiler_cycles"] * z / thickness) * np.exp(-turn * entry["centre"])
+    xy, mz = np.zeros(len(z), complex), np.full(len(z), 1 - 2 * np.exp(-sheet["inversion_time"] / t1))
+    heard = []
+    for pulse, te, tr in zip(whole[which], table["te"], table["tr"], strict=True):
+        m = np.einsum("zij,zj->zi", pulse, np.stack([xy.real, xy.imag, mz], axis=-1))
+        xy, mz = (m[:, 0] + 1j * m[:, 1]) * rephase, m[:, 2]
+        heard.append(xy.sum() * np.exp(-te / t2) * (z[1] - z[0]) / thickness)
+        xy, mz = xy * spoil * np.exp(-tr / t2), 1 - (1 - mz) * np.exp(-tr / t1)
+    return np.array(heard)
+
+
+@pytest.mark.parametrize(("cycles", "t1", "t2", "tolerance"), [(4.0, 1.1, 0.084, 0.03), (12.0, 0.9, 0.035, 4e-3)])
+def test_slice_profile_of_the_sheet_is_known_to_the_dictionary(cycles, t1, t2, tolerance):
+    """The dictionary takes the profile to be even over a cycle of the spoiler, of which disc-mrf has 4 in a slice."""
+    header = load_protocol("disc-mrf").build(Scanner.preset("3T")).encoding
+    data = _spins(dict(header.sheet) | {"spoiler_cycles": cycles}, header.contrast, t1, t2)[:, None, None, None]
+    scan = replace(
+        images(np.abs(data)[..., 0, 0]), data=data, contrast=header.contrast, encoding=dict(header.sheet)
+    )  # fmt: skip
+    knowing = fit(scan, "mrf-fisp", threads=1)
+    for name, truth in (("m0", 1.0), ("t1", t1), ("t2", t2)):
+        assert knowing.values[name].item() == pytest.approx(truth, rel=tolerance)
+    hard = {"inversion_time": header.sheet["inversion_time"]}  # the negative control
+    assert fit(replace(scan, encoding=hard), "mrf-fisp", threads=1).values["t2"].item() > 1.2 * t2
+
+
+def test_selective_excitation_without_its_waveform_is_refused():
+    scan = replace(images(np.ones((100, 1))), encoding={"excitation_profile": "sinc, time-bandwidth 4"})
+    with pytest.raises(InputError, match="holds no 'pulses'"):
+        fit(scan, "mrf-fisp")

@@ -107,7 +107,12 @@ class Fingerprinting(Slice2D):
                 shot += [*parts.blocks((line, -1), (labels,), pause, 0.0, 0.0), *wait(rest)]
             blocks += starting([*shot, *wait(idle)])
         contrast = {"te": te / NS, "tr": spacings / NS, "flip": flips}
-        sheet = {"excitation_profile": pulse_name(self), "inversion_time": self.ti, "train_length": self.excitations}
+        largest = int(np.argmax(flips))
+        sheet = {
+            "excitation_profile": pulse_name(self), "excitation_flip": float(flips[largest]),
+            "pulses": {"excitation": played[largest].excitation.sheet(scanner.gamma_bar)},
+            "inversion_time": self.ti, "train_length": self.excitations,
+        }  # fmt: skip
         facts: dict[str, float | str] = {"te": te / NS, "ti": self.ti, "tr": tr / NS}
         return finished(self, played[0].plan, blocks, contrast, sheet, facts)
 
