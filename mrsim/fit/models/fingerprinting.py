@@ -72,7 +72,7 @@ def atoms(scan: Scan, values: dict[str, Array]) -> Array:
                 (angles, cosines), weight = profile(played / nominal), profile.weight
             parts = zip(angles.T, cosines.T, weight, strict=True)
             heard = (share * cosine * _train(scan, values, mine, angle) for angle, cosine, share in parts)
-            out[:, mine] = sum(heard).T
+            out[:, mine] = sum(heard, np.zeros((len(mine), len(flips)))).T
 
     over_chunks(level, 0, len(levels), None, chunk=1)
     return out
