@@ -79,8 +79,8 @@ def test_wraps_are_recovered_by_every_way_and_stay_without_one(way):
     u = displacement(50e-6) if way != "temporal" else displacement(25e-6)
     images = scan(u, offsets=8)
     np.testing.assert_allclose(wave_images(images, unwrapping=way).displacement[0], u, atol=1e-9 * np.abs(u).max())
-    phases = np.angle(images.data[:8] * np.conj(images.data[8:16]))
-    assert np.abs(np.diff(phases, axis=-1)).max() > 5  # they were wrapped
+    phases = np.angle(images.data[-16:-8] * np.conj(images.data[-8:]))
+    assert np.abs(np.diff(phases, axis=-1)).max() > 4  # they were wrapped
 
 
 def test_wraps_beyond_recovery_are_flagged_or_refused():
