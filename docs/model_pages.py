@@ -26,10 +26,11 @@ def setup(app: Any) -> dict[str, bool]:
 
 def write_models(app: Any) -> None:
     """Write `physics/models.md` if its text has changed."""
+    from mrsim.fit.inversions import INVERSIONS
     from mrsim.fit.latex import markdown
     from mrsim.fit.models import MODELS
 
     target = Path(app.srcdir, "physics", "models.md")
-    text = "\n".join([INTRODUCTION, *(markdown(model) for model in MODELS)])
+    text = "\n".join([INTRODUCTION, *(markdown(model) for model in (*MODELS, *INVERSIONS))])
     if not target.exists() or target.read_text(encoding="utf-8") != text:
         target.write_text(text, encoding="utf-8")

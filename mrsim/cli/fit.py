@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ..core.images import Images
     from ..core.maps import Maps
+    from ..core.wave import Waves
 
 
 @click.command("fit")
@@ -34,12 +35,14 @@ def command(
     from ..fit.fit import fit
     from ..fit.models import find_model
     from ..study.given import given_options
+    from ..study.waves import source_of
 
     chosen = find_model(model)
     if out is not None:
         check_file_writable(out)
     contents = load(file)
-    maps = fit(images_of(file, contents), chosen, threads=threads, **noise, **given_options(chosen, given))
+    source = source_of(waves_of(contents) or images_of(file, contents), chosen)
+    maps = fit(source, chosen, threads=threads, **noise, **given_options(chosen, given))
     if out is not None:
         save(out, maps=maps)
     rows = summary(maps, contents.get("rois") or {})
@@ -49,6 +52,17 @@ def command(
     _write(maps, rows)
     if out is not None:
         click.echo(f"maps: {out}")
+
+
+def waves_of(contents: Mapping[str, Any]) -> Waves | None:
+    """Return the waves of a file's contents, if it holds nothing that they were made from."""
+    from ..core.acquisition import Acquisition
+    from ..core.images import Images
+    from ..core.wave import Waves
+
+    if any(isinstance(value, Images | Acquisition) for value in contents.values()):
+        return None
+    return next((value for value in contents.values() if isinstance(value, Waves)), None)
 
 
 def images_of(file: Path, contents: Mapping[str, Any]) -> Images:

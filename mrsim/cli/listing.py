@@ -23,9 +23,10 @@ def _files(folder: str) -> Rows:
 
 
 def _models() -> Rows:
+    from ..fit.inversions import INVERSIONS
     from ..fit.models import MODELS
 
-    return [(model.name, model.title) for model in MODELS]
+    return [(model.name, model.title) for model in (*MODELS, *INVERSIONS)]
 
 
 def _families() -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .inversion import Inversion
 from .method import Method
 from .model import Description, Model
 from .models import find_model
@@ -12,7 +13,7 @@ def equation(model: Description | str) -> str:
     import sympy
 
     found = find_model(model) if isinstance(model, str) else model
-    if isinstance(found, Method):
+    if isinstance(found, Method | Inversion):
         return found.formula
     assert isinstance(found, Model)
     symbols = found.symbols()

@@ -15,7 +15,15 @@ from ..core.units import parse_quantity
 from ..exchange.nifti import read_volume
 from ..fit.model import Description, Option
 
-DIMENSIONS = {"": "fraction", "s": "time", "rad": "angle", "Hz": "frequency", "1/s": "rate"}
+DIMENSIONS = {
+    "": "fraction",
+    "s": "time",
+    "rad": "angle",
+    "Hz": "frequency",
+    "1/s": "rate",
+    "Pa": "pressure",
+    "1/m": "fraction",
+}
 """Dimension of an option's SI unit."""
 
 Measure = Callable[[str], Maps | None]

@@ -16,6 +16,7 @@ from ..core.errors import InputError, did_you_mean
 from ..core.evaluation import Budget, Evaluation
 from ..core.images import Images
 from ..core.maps import Maps
+from ..core.wave import Waves
 from ..phantom.phantom import Phantom
 from ..sequence.sequence import Sequence
 
@@ -115,6 +116,8 @@ class RunResult:
     """Versions, seeds, the protocol's and phantom's text."""
     budget: Budget | None = None
     """Where one was asked for."""
+    waves: Waves | None = None
+    """What an inversion saw; None for other fits."""
 
 
 def check_effects(request: RunRequest) -> None:

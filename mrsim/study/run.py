@@ -17,10 +17,12 @@ from ..core.errors import InfeasibleError, InputError, did_you_mean
 from ..core.images import Images
 from ..core.maps import Maps
 from ..core.toml import resource, structure
+from ..core.wave import Waves
 from ..evaluate import evaluate
 from ..exchange.pulseq import read_placement, read_pulseq
 from ..fit.fit import fit
 from ..fit.models import find_model
+from ..fit.validity import region_notes
 from ..phantom.phantom import Phantom
 from ..phantom.transfer import transfer_notes, with_transfer
 from ..recon import reconstruct
@@ -35,6 +37,7 @@ from .given import check_names, given_options
 from .import_phantom import open_phantom
 from .provenance import provenance
 from .request import Progress, RunRequest, RunResult, check_effects
+from .waves import source_of, truth_of
 
 ENGINE_NAMES: dict[str, type[Bloch | Pathways]] = {"bloch": Bloch, "pathways": Pathways}
 
@@ -217,7 +220,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     request = prepared.request
     grid = prepared.sequence.encoding.grid
     with clock.step("truth"):
-        truth, rois = prepared.phantom.truth(grid), prepared.phantom.rois(grid)
+        truth, rois = truth_of(prepared.phantom, prepared.sequence), prepared.phantom.rois(grid)
     with clock.step("simulate"):
         raw = simulated(prepared, engine_of(request), progress)
     with clock.step("reconstruct"):
@@ -227,9 +230,10 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         with clock.step("unmix"):
             images = _unmixed(prepared, images, raw, truth)
     with clock.step("fit"):
-        maps = fitted(images, request, progress)
-    thin = dict.fromkeys(rois.not_eroded, "not eroded: too thin")
-    evaluation = evaluate(maps, truth, rois, thin) if maps else None
+        source = source_of(images, request.model, progress)
+        maps = fitted(source, request, progress)
+    notes = dict.fromkeys(rois.not_eroded, "not eroded: too thin")
+    evaluation = evaluate(maps, truth, rois, notes | region_notes(maps, rois)) if maps else None
     result = RunResult(
         request=request,
         description=prepared.description,
@@ -238,6 +242,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         phantom=prepared.phantom,
         raw=measured,
         images=images,
+        waves=source if isinstance(source, Waves) else None,
         maps=maps,
         truth=truth,
         rois=rois,
@@ -261,7 +266,7 @@ def _said(*steps: Acquisition | Images | Maps | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for step in steps if step for text in step.history.get("warnings", ())))
 
 
-def fitted(images: Images, request: RunRequest, progress: Progress | None) -> Maps | None:
+def fitted(images: Images | Waves, request: RunRequest, progress: Progress | None) -> Maps | None:
     """Return the maps, with what the fit is given measured first."""
     if request.model is None:
         return None
@@ -275,7 +280,7 @@ def fitted(images: Images, request: RunRequest, progress: Progress | None) -> Ma
 
     options = given_options(find_model(request.model), request.given, measure)
     noise: dict[str, Any] = {"likelihood": request.likelihood, "noise_floor": request.noise_floor}
-    return fit(images, request.model, threads=request.threads, **noise, **options)
+    return fit(source_of(images, request.model), request.model, threads=request.threads, **noise, **options)
 
 
 def _unmixed(prepared: Prepared, images: Images, raw: Acquisition, truth: Maps) -> Images:

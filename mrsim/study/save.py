@@ -49,6 +49,8 @@ def save_run(result: RunResult, folder: Path) -> Path:
         }
         if result.maps is not None and result.evaluation is not None:
             contents |= {"maps": result.maps, "evaluation": result.evaluation}
+        if result.waves is not None:
+            contents["waves"] = result.waves
         if result.budget is not None:
             contents["budget"] = result.budget
         save(work / "result.h5", **contents)

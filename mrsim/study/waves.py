@@ -17,6 +17,7 @@ from ..fit.models import find_model
 from ..phantom.phantom import Phantom
 from ..phantom.tissue import Tissue
 from ..recon.wave_images import wave_images
+from ..sequence.sequence import Sequence
 from .request import Progress
 
 Source = Images | Waves
@@ -24,7 +25,7 @@ HERTZ = re.compile(r"([\d.]+)\s*Hz")
 """In the condition of a tissue's stiffness: the frequency at which it holds."""
 
 
-def source_of(images: Source, model: str | Description, progress: Progress | None = None) -> Source:
+def source_of(images: Source, model: str | Description | None, progress: Progress | None = None) -> Source:
     """Return what a model is fitted to: the images themselves, or the wave images in them for an inversion."""
     found = find_model(model) if isinstance(model, str) else model
     if not isinstance(found, Inversion) or isinstance(images, Waves):
@@ -48,6 +49,13 @@ def tissue_modulus(tissue: Tissue, field: float, frequency: float) -> complex:
     at = HERTZ.search(fact.condition or "")
     factor = (frequency / float(at.group(1))) ** power if at else 1.0
     return complex(with_loss_angle(np.asarray(fact.value * factor), angle))
+
+
+def truth_of(phantom: Phantom, sequence: Sequence) -> Maps:
+    """Return the true maps on a sequence's grid; of an elastography sequence with the moduli at its frequency."""
+    truth = phantom.truth(sequence.encoding.grid)
+    frequency = sequence.encoding.sheet.get("vibration_frequency")
+    return truth if frequency is None else with_moduli(truth, phantom, float(frequency))
 
 
 def with_moduli(truth: Maps, phantom: Phantom, frequency: float) -> Maps:
