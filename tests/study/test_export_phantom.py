@@ -141,7 +141,9 @@ def test_labels_come_back_with_their_grades_numbers_and_names(tmp_path):
     for disc in ("L4/5", "L5/S1"):
         name = f"nucleus_pulposus_{disc}"
         expected = tissues[name].property("t2", 3.0).value
-        np.testing.assert_allclose(t2[there == label_numbers(spine)[name]], expected, rtol=1e-9)
+        np.testing.assert_allclose(
+            t2[there == label_numbers(spine)[name]], expected, rtol=1e-5
+        )  # affines are in single precision
     assert {t.name for t in back.tissues} <= {t.name for t in spine.tissues}
     export_phantom(back, tmp_path / "again.nii", 5e-3)
     again = open_phantom(str(tmp_path / "again-labels.toml"), 3.0)
