@@ -25,7 +25,9 @@ from .errors import InputError
 from .phasors import RealType, phasor_series
 
 CHUNK = 1024
-"""Atoms per task."""
+"""Atoms per task of an unbalanced train."""
+ECHO_CHUNK = 4096
+"""Atoms per task of an echo train."""
 GROUPS = 32
 """Groups of similar T2 for which the number of orders is chosen."""
 ORDERS = (4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 36, 40, 48, 56, 64, 80, 96, 128, 192, 256, 384, 512)
@@ -72,7 +74,7 @@ def _positive(**values: ArrayLike) -> None:
 def _padded(values: ArrayLike, size: int, lanes: int, dtype: RealType) -> NDArray[Any]:
     """Return the values for `size` atoms, repeating the last to fill the lanes."""
     whole = np.broadcast_to(np.asarray(values, dtype=np.float64), (size,))
-    return np.pad(whole, (0, -size % lanes), mode="edge").astype(dtype)
+    return (np.pad(whole, (0, -size % lanes), mode="edge") if size % lanes else whole).astype(dtype)
 
 
 def echo_train(
@@ -116,19 +118,19 @@ def echo_train(
     t1, t2 = np.atleast_1d(np.asarray(t1, dtype=np.float64)), np.atleast_1d(np.asarray(t2, dtype=np.float64))
     size = np.broadcast_shapes(t1.shape, t2.shape, np.shape(b1), np.shape(excitation))[0]
     turns = (np.atleast_1d(np.asarray(refocusing, dtype=np.float64)) / (2 * np.pi)).astype(dtype)
-    flip = np.sin(np.multiply(excitation, b1))
-    half1, half2, start, scale = (
-        _padded(v, size, epg.LANES, dtype) for v in (np.exp(-spacing / 2 / t1), np.exp(-spacing / 2 / t2), flip, b1)
-    )
-    out: NDArray[Any] = np.empty((len(turns), len(half1)), dtype)
+    columns = [np.broadcast_to(np.asarray(v, dtype=np.float64), (size,)) for v in (t1, t2, b1, excitation)]
+    out: NDArray[Any] = np.empty((len(turns), size + -size % epg.LANES), dtype)
+    series, tiny = _series(dtype), dtype(TINY[dtype])
+    kernel: Any = epg.cpmg
 
     def work(begin: int) -> None:
-        part = slice(begin, begin + CHUNK)
-        atoms = (half1[part], half2[part], start[part], scale[part])
-        epg.cpmg(*atoms, turns, _series(dtype), dtype(TINY[dtype]), out[:, part])
+        t1, t2, b1, angle = (column[begin : begin + ECHO_CHUNK] for column in columns)
+        values = (np.exp(-spacing / 2 / t1), np.exp(-spacing / 2 / t2), np.sin(angle * b1), b1)
+        atoms = (_padded(v, len(t1), epg.LANES, dtype) for v in values)
+        kernel(*atoms, turns, series, tiny, out[:, begin : begin + ECHO_CHUNK])
 
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, range(0, len(half1), CHUNK)))
+        list(pool.map(work, range(0, size, ECHO_CHUNK)))
     return out[:, :size].T
 
 
