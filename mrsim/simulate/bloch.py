@@ -102,12 +102,19 @@ def task_of(
 def _received(task: Task, signal: NDArray[np.complex128], facts: dict[str, Any]) -> Acquisition:
     """Return what the receiver makes of the (readout, coil, sample) signal, with what the numerics were."""
     history = {"engine": "bloch", "precision": task.engine.precision, "device": "cpu", **facts}
-    said = (*facts["warnings"], *task.diffusing.warnings)
+    said = (*facts["warnings"], *_dephasing_warning(task, facts), *task.diffusing.warnings)
     history["warnings"] = (*outside_field_of_view(task.timeline, task.phantom), *said)
     history["diffusion_loss"] = task.diffusing.loss
     if task.diffusing.walk_error:
         history["walk_error"] = task.diffusing.walk_error
     return acquisition(task.timeline, signal, history, task.coils)
+
+
+def _dephasing_warning(task: Task, facts: dict[str, Any]) -> tuple[str, ...]:
+    """Return a warning where T2' is further off than is wanted."""
+    error, wanted = facts["t2_prime_error"], task.engine.t2_prime_accuracy
+    said = f"dephasing by T2' is off by up to {error:.1e} of M0 in all, not {wanted:g} (t2_prime_accuracy)"
+    return (said,) if error > wanted else ()
 
 
 def job_of(task: Task) -> tuple[Job, float]:
