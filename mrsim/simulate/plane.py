@@ -63,8 +63,9 @@ def plane_of(
     nx, ny = int(ix.max() - x_first) + 1, int(iy.max() - y_first) + 1
     held: NDArray[Any] = spins.volume[members] if volume is None else volume
     density: NDArray[Any] = np.zeros((*held.shape[:-1], shape[0], ny, nx), dtype=held.dtype)
+    cell = np.ravel_multi_index((iz, iy - y_first, ix - x_first), (shape[0], ny, nx))
     for coil in np.ndindex(held.shape[:-1]):
-        np.add.at(density[coil], (iz, iy - y_first, ix - x_first), held[coil])
+        density[coil] = _sums(cell, held[coil], shape[0] * ny * nx).reshape(shape[0], ny, nx)
     x, y = np.zeros(nx), np.zeros(ny)
     x[ix - x_first] = spins.position[members, 0]
     y[iy - y_first] = spins.position[members, 1]
@@ -72,6 +73,13 @@ def plane_of(
     step_y = _spacing(y, iy - y_first)
     i, j = int(ix[0] - x_first), int(iy[0] - y_first)
     return Plane(x=x[i] + (np.arange(nx) - i) * step_x, y=y[j] + (np.arange(ny) - j) * step_y, density=density)
+
+
+def _sums(cell: NDArray[np.int64], values: NDArray[Any], count: int) -> NDArray[Any]:
+    """Return the (count,) sums of the values in each cell."""
+    if np.isrealobj(values):
+        return np.bincount(cell, values, count)
+    return np.bincount(cell, values.real, count) + 1j * np.bincount(cell, values.imag, count)
 
 
 def _spacing(coordinate: NDArray[np.float64], index: NDArray[np.int64]) -> float:
