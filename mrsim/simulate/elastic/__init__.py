@@ -1,0 +1,1 @@
+"""Waves in viscoelastic bodies: time-harmonic motion by finite elements."""
