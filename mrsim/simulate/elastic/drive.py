@@ -28,7 +28,7 @@ class Drive:
     where: Where
     amplitude: ArrayLike | Callable[[Array], ArrayLike]
     """(component,) U, m, complex, or a function from (node, axis) places to (node, component); NaN leaves a component
-    free of traction. Of two drives that share nodes the later one holds."""
+    as it was: free of traction. Of two drives that share nodes the later one holds."""
     name: str = "drive"
 
 
@@ -69,8 +69,8 @@ def driven(space: Space, drives: tuple[Drive, ...]) -> tuple[NDArray[np.bool_], 
             )
         values = np.broadcast_to(values, (len(nodes), space.components))
         known = ~np.isnan(values)
-        held[nodes] = known
-        motion[nodes] = np.where(known, values, 0)
+        held[nodes] |= known
+        motion[nodes] = np.where(known, values, motion[nodes])
     return held, motion
 
 

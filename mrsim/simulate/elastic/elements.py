@@ -138,10 +138,12 @@ class _Integrals:
         self.space, sample = space, mesh.restrict(elements=np.array([0])) if self.equal else mesh
         nodes = Basis(sample, space.second)
         self.dx = np.asarray(nodes.dx)  # (element, point)
-        self.value = np.array([np.broadcast_to(part[0].value, self.dx.shape) for part in nodes.basis])
-        self.gradient = np.array([np.broadcast_to(part[0].grad, (mesh.p.shape[0], *self.dx.shape)) for part in nodes.basis])
+        self.value = np.array([np.broadcast_to(np.asarray(part[0]), self.dx.shape) for part in nodes.basis])
+        self.gradient = np.array(
+            [np.broadcast_to(part[0].grad, (mesh.p.shape[0], *self.dx.shape)) for part in nodes.basis]
+        )
         corners = Basis(sample, space.first, quadrature=nodes.quadrature)
-        self.corner = np.array([np.broadcast_to(part[0].value, self.dx.shape) for part in corners.basis])
+        self.corner = np.array([np.broadcast_to(np.asarray(part[0]), self.dx.shape) for part in corners.basis])
 
     def _part(self, array: Array, part: slice) -> Array:
         return array if self.equal else array[..., part, :]
@@ -267,5 +269,9 @@ def weighted_pressure(space: Space, weight: Complex) -> Any:
     """Return the (pressure, pressure) integrals of weight psi_l psi_m for an (element,) weight."""
     own, count = _Integrals(space), space.unknowns[1]
     return _sparse(
-        lambda part: weight[part, None, None] * own.pressure(part), space.corners, space.corners, (count, count), complex
+        lambda part: weight[part, None, None] * own.pressure(part),
+        space.corners,
+        space.corners,
+        (count, count),
+        complex,
     )

@@ -2,7 +2,7 @@
 
 Displacements: each component by itself, damped (K - (1 - i beta) omega^2 M), by one cycle of two levels: Chebyshev
 smoothing with the diagonal on the elements of second order, factors of the elements of first order on the same mesh
-below. Pressure: (integral psi psi / (2 G*) + C)^-1 - omega^2 (B diag(rho)^-1 B^T)^-1, the inverse of the Schur
+below. Pressure: (integral psi psi / G* + C)^-1 - omega^2 (B diag(rho)^-1 B^T)^-1, the inverse of the Schur
 complement of a homogeneous medium (Cahouet & Chabard 1988, doi:10.1002/fld.1650080802).
 """
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 Complex = NDArray[np.complex128]
 DAMPING = 0.3
 """Share beta of the inertia that becomes loss in the preconditioner."""
-SWEEPS = 3
+SWEEPS = 2
 """Degree of the smoothing polynomial."""
-RESTART, MOST = 120, 600
+RESTART, MOST = 250, 1000
 """Vectors that GMRES keeps, and iterations after which it gives up."""
 
 
@@ -140,9 +140,11 @@ def _pressures(system: System, b: Any) -> Callable[[Complex], Complex]:
     from scipy.sparse import diags
     from scipy.sparse.linalg import splu
 
+    from .elements import weighted_pressure
+
     space, matrices, omega = system.space, system.matrices, 2 * np.pi * system.frequency
     modulus = space.body.modulus(system.frequency)
-    soft = matrices.compliance + _weighted(space, 1 / (2 * modulus))
+    soft = matrices.compliance + weighted_pressure(space, 1 / modulus)
     weight = matrices.inertia.diagonal()[system.free]
     laplacian = (b @ diags(1 / weight) @ b.T).tocsc()
     laplacian = laplacian + diags(np.full(b.shape[0], 1e-10 * laplacian.diagonal().mean())).tocsc()
@@ -153,13 +155,6 @@ def _pressures(system: System, b: Any) -> Callable[[Complex], Complex]:
         return np.asarray(near.solve(r) - omega**2 * (far.solve(r.real) + 1j * far.solve(r.imag)))
 
     return apply
-
-
-def _weighted(space: Any, weight: Complex) -> Any:
-    """Return the integrals of weight psi_l psi_m."""
-    from .elements import weighted_pressure
-
-    return weighted_pressure(space, weight)
 
 
 def gmres(
@@ -195,10 +190,13 @@ def _cycle(product: Any, inverse: Any, rest: Complex, goal: float, told: Any, si
     least, step = np.zeros(1, dtype=np.complex128), 0
     while step < RESTART:
         new = product(inverse(basis[step]))
-        for _ in range(2):  # twice is enough for orthogonality
+        for _ in range(2):  # twice is enough for orthogonality, and once where little was taken off
+            before = np.linalg.norm(new)
             part = (basis[: step + 1] @ new.conj()).conj()
             new -= part @ basis[: step + 1]
             hessenberg[: step + 1, step] += part
+            if np.linalg.norm(new) > 0.5 * before:
+                break
         hessenberg[step + 1, step] = np.linalg.norm(new)
         basis[step + 1] = new / hessenberg[step + 1, step]
         step += 1
