@@ -70,7 +70,8 @@ class Springpot:
     def at(self, frequency: float) -> complex:
         """Return G*, Pa, at a frequency, Hz."""
         turn = complex(math.cos(self.alpha * math.pi / 2), math.sin(self.alpha * math.pi / 2))
-        return self.mu ** (1 - self.alpha) * (2 * math.pi * frequency * self.eta) ** self.alpha * turn
+        size: float = self.mu ** (1 - self.alpha) * (2 * math.pi * frequency * self.eta) ** self.alpha
+        return size * turn
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

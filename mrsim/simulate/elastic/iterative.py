@@ -187,7 +187,8 @@ def _cycle(product: Any, inverse: Any, rest: Complex, goal: float, told: Any, si
     basis = np.empty((RESTART + 1, len(rest)), dtype=np.complex128)
     basis[0] = rest / norm
     hessenberg = np.zeros((RESTART + 1, RESTART), dtype=np.complex128)
-    least, step = np.zeros(1, dtype=np.complex128), 0
+    least: Complex = np.zeros(1, dtype=np.complex128)
+    step = 0
     while step < RESTART:
         new = product(inverse(basis[step]))
         for _ in range(2):  # twice is enough for orthogonality, and once where little was taken off
@@ -202,7 +203,7 @@ def _cycle(product: Any, inverse: Any, rest: Complex, goal: float, told: Any, si
         step += 1
         wanted = np.zeros(step + 1, dtype=np.complex128)
         wanted[0] = norm
-        least = np.linalg.lstsq(hessenberg[: step + 1, :step], wanted, rcond=None)[0]
+        least = np.asarray(np.linalg.lstsq(hessenberg[: step + 1, :step], wanted, rcond=None)[0], np.complex128)
         left = np.linalg.norm(wanted - hessenberg[: step + 1, :step] @ least)
         told(float(left) / size)
         if left <= goal:
