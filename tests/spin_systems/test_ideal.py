@@ -11,7 +11,12 @@ from mrsim.simulate.spin_systems.ideal import ideal_state
 from mrsim.simulate.spin_systems.metabolites import metabolite_signal, space_signal
 from mrsim.simulate.spin_systems.operators import embedded, levels, spin_matrices
 from mrsim.simulate.spin_systems.options import SpinSystem
+from mrsim.simulate.spin_systems.relaxation import Damping
 from mrsim.simulate.spin_systems.subspaces import networks, subspaces
+
+
+def still(states):
+    return Damping(levels=states, rates=np.zeros((len(states.space.spins), 2)))
 
 
 def network_of(name, b0=3.0):
@@ -46,7 +51,7 @@ def in_phase_methyl(te, b0=3.0):
     total = 0
     for space, weight in subspaces(network).items():
         states = levels(space)
-        rho = states.vectors @ ideal_state(states, ideal_press(te / 2, te / 2, b0=b0)) @ states.vectors.T
+        rho = states.vectors @ ideal_state(still(states), ideal_press(te / 2, te / 2, b0=b0)) @ states.vectors.T
         if len(space.spins) == 2:
             x, y, _ = spin_matrices(space.spins[1])
             total += weight * np.trace(rho @ embedded(space, 1, x + 1j * y))
@@ -107,7 +112,9 @@ def test_product_operators_of_two_weakly_coupled_spins():
     (space,) = subspaces(network)
     states = levels(space)
     excited = turn(90, np.pi / 2, "excitation")
-    rho = [ideal_state(states, shot_of(excited, wait(t / 2), turn(180), wait(t / 2))) for t in (1 / (2 * j), 1 / j)]
+    rho = [
+        ideal_state(still(states), shot_of(excited, wait(t / 2), turn(180), wait(t / 2))) for t in (1 / (2 * j), 1 / j)
+    ]
     size = [abs(np.sum(r * states.raising.T)) / 2 for r in rho]
     # what strong coupling leaves is of order J / (115 kHz)
     assert size[0] < 3e-4
@@ -119,7 +126,7 @@ def test_evolution_is_unitary(name):
     """Without gradients nothing leaves the density matrix."""
     for space in subspaces(network_of(name)):
         states = levels(space)
-        rho = ideal_state(states, shot_of(turn(77, 0.3, "excitation"), wait(0.013), turn(140, 1.1), wait(0.004)))
+        rho = ideal_state(still(states), shot_of(turn(77, 0.3, "excitation"), wait(0.013), turn(140, 1.1), wait(0.004)))
         assert abs(np.linalg.norm(rho) / np.linalg.norm(states.fz) - 1) < 1e-12
         assert np.max(np.abs(rho - rho.conj().T)) < 1e-12 * np.abs(rho).max()
 

@@ -1,6 +1,6 @@
 """PRESS (Bottomley 1987, doi:10.1111/j.1749-6632.1987.tb32915.x): one excitation, two refocusing pulses, an axis each.
 
-The first echo is as early as possible and is not read; the second is read at te. With MEGA editing a narrow pulse
+The first echo is not read; the second is read at te. With MEGA editing a narrow pulse
 stands behind each refocusing pulse, half an echo time apart.
 """
 
@@ -28,6 +28,8 @@ class Press(Edited):
 
     te: TimeOrMinimum = 35e-3
     """Echo time, s."""
+    first_echo: TimeOrMinimum = "minimum"
+    """Time of the first echo, s: half of te makes both halves alike."""
     refocusing_duration: Time = 7e-3
     """Length of a refocusing pulse, s."""
 
@@ -45,8 +47,10 @@ class Press(Edited):
         edit, room = editing_part(parts, self), readout_room(parts)
         narrow = edit.duration if edit else 0
         behind = max(second.after, third.after)
+        half = {"half the excitation": first.after, "half the refocusing pulse": second.before}
+        early, (lead, _) = solve("first_echo", self.first_echo, (half, half), parts.limits, "shorten the pulses")
         needs = (
-            {"half the first echo": first.after + second.before, "half the refocusing pulse": behind,
+            {"half the first echo": early // 2, "half the refocusing pulse": behind,
              "the editing pulse": narrow, "the start of the readout": room},
             {"half the refocusing pulse": behind, "the editing pulse": narrow, "half the next": third.before},
         )  # fmt: skip
@@ -55,7 +59,7 @@ class Press(Edited):
         between += behind - second.after
 
         def localise(image: int) -> list[Block]:
-            blocks = [selecting(0, first, "excite"), selecting(1, second, "refocus 1")]
+            blocks = [selecting(0, first, "excite"), *wait(lead), selecting(1, second, "refocus 1")]
             pauses = (behind - second.after, between - (behind - second.after))
             if edit is None:
                 middle, end = wait(between), wait(late)
@@ -67,6 +71,6 @@ class Press(Edited):
 
         contrast: dict[str, Any] = {"te": te / NS, "flip": self.flip}
         contrast |= {"editing": self.editing} if self.editing else {}
-        facts: dict[str, float | str] = {"te": te / NS, "first_echo": 2 * (first.after + second.before) / NS}
+        facts: dict[str, float | str] = {"te": te / NS, "first_echo": early / NS}
         sheet = {"excitation_profile": pulse_name(self), "refocusing_profile": pulse_name(self)}
         return spectroscopy(parts, first.before, localise, contrast, facts, sheet)

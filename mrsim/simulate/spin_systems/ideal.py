@@ -10,8 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .coherences import halves
 from .operators import Levels, Matrix, product, spin_matrices
 from .pulses import propagator
+from .relaxation import Damping, waited
 from .shot import Play, Shot, Wait
 
 SAME = 1e-3
@@ -24,30 +26,39 @@ AS_PLAYED = ("preparation",)
 """Pulses that are not replaced by rotations."""
 
 States = dict[tuple[int, int, int], Matrix]
+ORIGIN = (0, 0, 0)
+"""Nothing collected: where F_z recovers."""
 Stretch = tuple[float, NDArray[np.float64]]
 """Duration, s, and moment, 1/m."""
 
 
-def ideal_state(levels: Levels, shot: Shot) -> Matrix:
+def ideal_state(damping: Damping, shot: Shot) -> Matrix:
     """Return the density matrix at the first sample, in the eigenbasis, of what is refocused there."""
-    states: States = {(0, 0, 0): np.diag(levels.fz).astype(np.complex128)}
-    least = NOTHING * float(np.linalg.norm(levels.fz))
-    order = levels.order
+    levels = damping.levels
+    states: States = {ORIGIN: np.diag(levels.fz).astype(np.complex128)}
     for event in shot.events:
         if isinstance(event, Wait):
-            states = _waited(states, levels, order, event.duration, event.moment, least)
+            states = _waited(states, damping, event.duration, event.moment)
             continue
         before, after = _halves(event, shot.gamma_bar)
         if event.pulse.use in AS_PLAYED:
-            turn = levels.turned(propagator(levels.space, event, shot.gamma_bar))
-            states = {k: turn @ rho @ turn.conj().T for k, rho in states.items()}
+            states = _edited(states, damping, event, shot.gamma_bar)
             continue
-        states = _waited(states, levels, order, *before, least)
         turn = levels.turned(rotation(levels, event, shot.gamma_bar))
+        states = _waited(states, damping, *before)
         states = {k: turn @ rho @ turn.conj().T for k, rho in states.items()}
-        states = _waited(states, levels, order, *after, least)
+        states = _waited(states, damping, *after)
     seen = [rho for k, rho in states.items() if np.linalg.norm(k) * SAME < REFOCUSED]
-    return sum(seen, np.zeros_like(order, dtype=np.complex128))
+    return sum(seen, np.zeros_like(levels.order, dtype=np.complex128))
+
+
+def _edited(states: States, damping: Damping, event: Play, gamma_bar: float) -> States:
+    """Return the states behind a pulse that is played as it is; relaxation half before and half behind it."""
+    half = float(event.pulse.dt.sum()) / 2
+    turn = damping.levels.turned(propagator(damping.levels.space, event, gamma_bar))
+    states = {k: damping.damped(rho, half, float(k == ORIGIN)) for k, rho in states.items()}
+    states = {k: turn @ rho @ turn.conj().T for k, rho in states.items()}
+    return {k: damping.damped(rho, half, float(k == ORIGIN)) for k, rho in states.items()}
 
 
 def rotation(levels: Levels, event: Play, gamma_bar: float) -> Matrix:
@@ -67,24 +78,16 @@ def _turn(spin: float, flip: float, phase: float) -> Matrix:
 
 def _halves(event: Play, gamma_bar: float) -> tuple[Stretch, Stretch]:
     """Return duration and moment before and after the centre of a pulse."""
-    pulse = event.pulse
-    edges = np.concatenate([[0.0], np.cumsum(pulse.dt)])
-    area = np.concatenate([np.zeros((1, 3)), np.cumsum(pulse.gradient * pulse.dt[:, None], axis=0)]) * gamma_bar
-    middle = np.array([np.interp(pulse.centre, edges, area[:, axis]) for axis in range(3)])
-    return (pulse.centre, middle), (float(edges[-1]) - pulse.centre, area[-1] - middle)
+    middle, rest = halves(event, gamma_bar)
+    centre = event.pulse.centre
+    return (centre, middle), (float(event.pulse.dt.sum()) - centre, rest)
 
 
-def _waited(
-    states: States,
-    levels: Levels,
-    order: NDArray[np.int64],
-    duration: float,
-    moment: NDArray[np.float64],
-    least: float,
-) -> States:
+def _waited(states: States, damping: Damping, duration: float, moment: NDArray[np.float64]) -> States:
     """Return the states behind an interval, split by what each coherence order collects."""
-    phase = np.exp(-1j * levels.energy * duration)
-    turned = {k: phase[:, None] * rho * phase.conj()[None, :] for k, rho in states.items()}
+    order = damping.levels.order
+    least = NOTHING * float(np.linalg.norm(damping.levels.fz))
+    turned = {k: waited(damping, rho, duration, float(k == ORIGIN)) for k, rho in states.items()}
     if not np.any(np.abs(moment) > SAME):
         return turned
     split: States = {}

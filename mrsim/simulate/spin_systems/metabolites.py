@@ -9,13 +9,16 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.errors import InputError
 from ...core.nuclei import WATER_PPM, Nucleus
 from ...phantom.metabolite import CoupledSpins, Lines, Metabolite
 from .ideal import ideal_state
 from .operators import levels
 from .options import SpinSystem
 from .readout import lines, signal
+from .relaxation import Damping, relaxing_signal
 from .shot import Shot
+from .spatial import spatial_state
 from .subspaces import Network, Subspace, networks, subspaces
 
 BODY = 310.15
@@ -40,16 +43,26 @@ def metabolite_signal(
 def network_signal(network: Network, shot: Shot, engine: SpinSystem) -> NDArray[np.complex128]:
     """Return (sample,) the signal of spins with a path of couplings between any two."""
     total = np.zeros(shot.samples, np.complex128)
+    if np.any(network.rates):
+        if network.spin != 0.5:
+            raise InputError("relaxation is simulated for spins 1/2; leave t1 and t2 out", key="t2")
+        for space, weight in subspaces(network, grouped=False).items():
+            total += weight * space_signal(space, shot, engine, network.rates)
+        return total
     for space, weight in subspaces(network).items():
         total += weight * space_signal(space, shot, engine)
     return total
 
 
-def space_signal(space: Subspace, shot: Shot, engine: SpinSystem) -> NDArray[np.complex128]:
-    """Return (sample,) Tr(rho(t) F_+) of one space, from rho = F_z."""
-    states = levels(space)
-    rho = ideal_state(states, shot)
-    frequency, amplitude = lines(states, rho)
+def space_signal(
+    space: Subspace, shot: Shot, engine: SpinSystem, rates: NDArray[np.float64] | None = None
+) -> NDArray[np.complex128]:
+    """Return (sample,) Tr(rho(t) F_+) of one space, from rho = F_z; rates : (spin, 2) 1 / T1 and 1 / T2, 1/s."""
+    damping = Damping(levels=levels(space), rates=np.zeros((len(space.spins), 2)) if rates is None else rates)
+    rho = ideal_state(damping, shot) if engine.pulses == "ideal" else spatial_state(damping, shot, engine)
+    if damping.active:
+        return relaxing_signal(damping, rho, shot.dwell, shot.samples)
+    frequency, amplitude = lines(damping.levels, rho)
     return signal(frequency, amplitude, shot.dwell, shot.samples)
 
 

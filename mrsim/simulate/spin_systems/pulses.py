@@ -85,10 +85,12 @@ def propagators(space: Subspace, event: Play, gamma_bar: float, position: NDArra
     return np.asarray(reduce(lambda whole, piece: piece @ whole, pieces(space, event, gamma_bar, position)))
 
 
-def pieces(space: Subspace, event: Play, gamma_bar: float, position: NDArray[np.float64]) -> Iterator[Matrix]:
-    """Yield the (position, state, state) propagators of a pulse piece by piece, product basis."""
+def pieces(
+    space: Subspace, event: Play, gamma_bar: float, position: NDArray[np.float64], least: int = 1
+) -> Iterator[Matrix]:
+    """Yield the (position, state, state) propagators of at least `least` pieces of a pulse, product basis."""
     table = _coupling_table(space)
-    for first, last in _cuts(space, event.pulse):
+    for first, last in _cuts(space, event.pulse, least):
         turns, p, q = _piece(space, event, gamma_bar, position, first, last)
         whole = product([Turns(a=turns.a[:, i], b=turns.b[:, i]).of_spin(s) for i, s in enumerate(space.spins)])
         if table is not None:
@@ -96,17 +98,17 @@ def pieces(space: Subspace, event: Play, gamma_bar: float, position: NDArray[np.
         yield whole
 
 
-def piece_lengths(space: Subspace, pulse: Pulse) -> list[float]:
+def piece_lengths(space: Subspace, pulse: Pulse, least: int = 1) -> list[float]:
     """Return the durations of the pieces, s."""
-    return [float(pulse.dt[first:last].sum()) for first, last in _cuts(space, pulse)]
+    return [float(pulse.dt[first:last].sum()) for first, last in _cuts(space, pulse, least)]
 
 
-def _cuts(space: Subspace, pulse: Pulse) -> list[tuple[int, int]]:
+def _cuts(space: Subspace, pulse: Pulse, least: int) -> list[tuple[int, int]]:
     """Return first and last step of each piece."""
     total = float(pulse.dt.sum())
     apart = 2 * np.pi * (max(space.offsets) - min(space.offsets)) * total if space.couplings else 0.0
     strength = 2 * np.pi * sum(abs(j) for _, _, j in space.couplings) * max(space.spins) * total
-    count = min(len(pulse.dt), max(1, int(np.ceil(max(apart / MOST_APART, strength / MOST_COUPLED)))))
+    count = min(len(pulse.dt), max(least, int(np.ceil(max(apart / MOST_APART, strength / MOST_COUPLED)))))
     edges = np.unique(np.rint(np.linspace(0, len(pulse.dt), count + 1)).astype(int))
     return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 
