@@ -2,7 +2,7 @@
 
 ``.venv/bin/python docs/ladder_figure.py [FOLDER]`` runs the three protocols into FOLDER (default ``results/ladder``;
 10 minutes of processor time) where their results are not there yet, draws the middle slices, each in a window up to
-its CSF, and prints the table of ``docs/reference/phantoms.md``.
+its CSF, and prints the signals of nuclei, marrow and outer annulus over that of CSF.
 """
 
 import subprocess
