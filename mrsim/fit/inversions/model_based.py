@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 
 START = Option(
     name="start", default=0.0, unit="Pa", symbol="G_0", lower=0.0, upper=1e7,
-    description="modulus from which the search begins; 0: that of a direct inversion",
+    description="modulus from which the search begins; 0: several, and the best end counts",
 )  # fmt: skip
 START_ANGLE = 0.3
 """Loss angle of a given start, rad: without loss resonances make the problem singular."""
+LADDER = (3e3, 15e3, 60e3)
+"""Further starts, Pa, the best of which counts: resonances make the sum of squares many-valleyed."""
 ROUNDS = 60
 ACCURACY = 1e-10
 """Relative change of the moduli at which the search ends."""
@@ -61,10 +63,13 @@ def model_based(field: Field) -> Complex:
     numbers, region = np.unique(labels[field.mask], return_inverse=True)
     problem = _problem(field, region)
     measured = np.moveaxis(field.u[..., field.mask], -1, -2)  # (frequency, voxel, component)
-    start = _start(field, region, len(numbers), problem)
-    found, done = _search(field, problem, measured, start)
+    starts = [_start(field, region, len(numbers), problem)]
+    if float(field.options.get("start", 0.0)) == 0:
+        starts += [np.full(len(numbers), size * np.exp(1j * START_ANGLE)) for size in LADDER]
+    best = min((_search(field, problem, measured, start) for start in starts), key=lambda found: found[0])
     result = np.full(field.mask.shape, np.nan + 0j)
-    result[field.mask] = np.where(numbers[region] > 0, found[region], np.nan) if done else np.nan
+    if np.isfinite(best[0]):
+        result[field.mask] = np.where(numbers[region] > 0, best[1][region], np.nan)
     return result
 
 
@@ -126,8 +131,8 @@ def _divergence(problem: _Problem, weight: Complex) -> csr_matrix:
     return csr_matrix((np.concatenate([value, value, -value, -value]), (rows, columns)), shape=(n, n))
 
 
-def _search(field: Field, problem: _Problem, measured: Complex, start: Complex) -> tuple[Complex, bool]:
-    """Return the moduli of least squares by damped Gauss-Newton in ln G, and whether the search ended."""
+def _search(field: Field, problem: _Problem, measured: Complex, start: Complex) -> tuple[float, Complex]:
+    """Return cost and moduli of least squares by damped Gauss-Newton in ln G; infinite where the search did not end."""
     modulus, damping = start, 1e-3
     cost, gradient, normal = _linearised(field, problem, measured, modulus)
     for _ in range(ROUNDS):
@@ -139,12 +144,12 @@ def _search(field: Field, problem: _Problem, measured: Complex, start: Complex) 
             small = np.abs(step).max() < ACCURACY or cost - new[0] <= 1e-15 * cost
             modulus, (cost, gradient, normal), damping = trial, new, damping / 10
             if small:
-                return modulus, True
+                return cost, modulus
         else:
             damping *= 10
             if damping > 1e12:
-                return modulus, True  # no direction is down any more, at round-off
-    return modulus, False
+                return cost, modulus  # no direction is down any more, at round-off
+    return np.inf, modulus
 
 
 def _linearised(field: Field, problem: _Problem, measured: Complex, modulus: Complex) -> tuple[float, Complex, Complex]:
