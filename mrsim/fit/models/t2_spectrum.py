@@ -64,9 +64,7 @@ def trains(scan: Scan, levels: Array) -> Array:
     return atoms if played is levels else np.asarray(make_interp_spline(played, atoms, k=5)(levels))
 
 
-def spectra(
-    scan: Scan, series: Series, atoms: Array, which: NDArray[np.int64]
-) -> tuple[Array, Array, Array]:
+def spectra(scan: Scan, series: Series, atoms: Array, which: NDArray[np.int64]) -> tuple[Array, Array, Array]:
     """Return amplitudes (voxel, node), penalties and misfits (voxel,) with the atoms of the voxels' B1 level."""
     from .._kernels.nonnegative import spectra as kernel
 
