@@ -32,6 +32,8 @@ from ..sequence.protocol import read_protocol_file
 from ..sequence.scanner import Scanner, choose_scanner
 from ..sequence.sequence import Sequence
 from ..simulate import Bloch, Pathways, add_noise, simulate
+from ..simulate.spin_systems import basis
+from ..simulate.spin_systems.in_phantom import with_metabolites
 from .fields import coils_of, extrapolation_notes, in_fields
 from .given import check_names, given_options
 from .import_phantom import open_phantom
@@ -52,6 +54,8 @@ class RunTable:
     fit: str | None = None
     given: dict[str, str] = field(default_factory=dict)
     """Options of the fit, e.g. ``b1 = "brain-b1"``: a number, a file with a map, or a protocol that measures it."""
+    basis: str | None = None
+    """Metabolites that a spectrum holds where tissues state their concentrations: a basis set, or names with commas."""
     including: tuple[str, ...] = ()
     """Effects without which the protocol measures nothing, e.g. ``mt``; see `request.EFFECTS`."""
     extrapolate: bool = False
@@ -94,6 +98,8 @@ class Prepared:
     protocol_file: Path
     sequence: Sequence
     phantom: Phantom
+    basis: str | None = None
+    """Metabolites of a spectrum."""
 
 
 def prepare(request: RunRequest) -> Prepared:
@@ -137,7 +143,10 @@ def prepare(request: RunRequest) -> Prepared:
         model=model,
         given=given,
     )
-    return Prepared(request=full, description=description, protocol_file=path, sequence=sequence, phantom=phantom)
+    metabolites = None if "metabolites" in request.without else defaults.basis
+    return Prepared(
+        request=full, description=description, protocol_file=path, sequence=sequence, phantom=phantom, basis=metabolites
+    )
 
 
 def _machine(scanner: Scanner, defaults: RunTable, request: RunRequest) -> Scanner:
@@ -198,6 +207,10 @@ def simulated(prepared: Prepared, engine: Bloch | Pathways, progress: Progress |
     coils = coils_of(prepared.phantom, prepared.sequence.scanner, prepared.request)
     threads = prepared.request.threads
     raw = simulate(timeline, prepared.phantom, engine, threads=threads, progress=report, coils=coils)
+    if prepared.basis is not None:
+        for contrast in range(len(next(iter(raw.encoding.contrast.values())))):
+            made = basis(prepared.basis, timeline, contrast=contrast)
+            raw = with_metabolites(raw, prepared.phantom, made, contrast=contrast, coils=coils)
     guessed = prepared.phantom.extrapolated
     notes = (*prepared.sequence.notes, *extrapolation_notes(prepared.phantom), *transfer_notes(prepared.phantom))
     stamp = {"extrapolated": {name: list(what) for name, what in guessed.items()}} if guessed else {}
