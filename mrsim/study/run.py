@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -32,38 +32,16 @@ from ..sequence.protocol import read_protocol_file
 from ..sequence.scanner import Scanner, choose_scanner
 from ..sequence.sequence import Sequence
 from ..simulate import Bloch, Pathways, add_noise, simulate
-from ..simulate.spin_systems import basis
-from ..simulate.spin_systems.in_phantom import with_metabolites
+from ..simulate.spin_systems.in_phantom import with_basis
 from .fields import coils_of, extrapolation_notes, in_fields
 from .given import check_names, given_options
 from .import_phantom import open_phantom
 from .provenance import provenance
 from .request import Progress, RunRequest, RunResult, check_effects
+from .run_table import RunTable
 from .waves import source_of, truth_of
 
 ENGINE_NAMES: dict[str, type[Bloch | Pathways]] = {"bloch": Bloch, "pathways": Pathways}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunTable:
-    """The [run] table of a protocol file: what to do with the sequence unless the user says otherwise."""
-
-    scanner: str = "3T"
-    phantom: str = "lumbar-disc"
-    grade: int | None = None
-    fit: str | None = None
-    given: dict[str, str] = field(default_factory=dict)
-    """Options of the fit, e.g. ``b1 = "brain-b1"``: a number, a file with a map, or a protocol that measures it."""
-    basis: str | None = None
-    """Metabolites that a spectrum holds where tissues state their concentrations: a basis set, or names with commas."""
-    including: tuple[str, ...] = ()
-    """Effects without which the protocol measures nothing, e.g. ``mt``; see `request.EFFECTS`."""
-    extrapolate: bool = False
-    """Allow a field strength beyond those at which tissues are known."""
-    receive: str | None = None
-    """Receive coils; a protocol that leaves out lines needs several."""
-    imperfections: Imperfections | None = None
-    """Of the scanner, instead of those in its own file."""
 
 
 @dataclass(slots=True, eq=False)
@@ -208,9 +186,7 @@ def simulated(prepared: Prepared, engine: Bloch | Pathways, progress: Progress |
     threads = prepared.request.threads
     raw = simulate(timeline, prepared.phantom, engine, threads=threads, progress=report, coils=coils)
     if prepared.basis is not None:
-        for contrast in range(len(next(iter(raw.encoding.contrast.values())))):
-            made = basis(prepared.basis, timeline, contrast=contrast)
-            raw = with_metabolites(raw, prepared.phantom, made, contrast=contrast, coils=coils)
+        raw = with_basis(raw, prepared.phantom, timeline, prepared.basis, coils)
     guessed = prepared.phantom.extrapolated
     notes = (*prepared.sequence.notes, *extrapolation_notes(prepared.phantom), *transfer_notes(prepared.phantom))
     stamp = {"extrapolated": {name: list(what) for name, what in guessed.items()}} if guessed else {}

@@ -18,6 +18,8 @@ from ...core.coils import Coils
 from ...core.errors import InputError
 from ...core.grid import Grid
 from ...phantom.phantom import Phantom
+from ...sequence.timeline import Timeline
+from .basis import basis
 
 Complex = NDArray[np.complex128]
 FACTS = {"Lac": "lactate", "Ala": "alanine", "Prop": "propionate", "NAcGAG": "n_acetyl", "Cho": "choline"}
@@ -69,6 +71,25 @@ def concentrations(phantom: Phantom, names: tuple[str, ...]) -> dict[str, dict[s
         if known:
             found[tissue.name] = known
     return found
+
+
+def with_basis(raw: Acquisition, phantom: Phantom, timeline: Timeline, names: str, coils: Coils | None) -> Acquisition:
+    """Return the raw data with the metabolites of a basis set in every spectrum of the series.
+
+    Parameters
+    ----------
+    raw : Acquisition
+        Noise-free, of the timeline.
+    phantom : Phantom
+    timeline : Timeline
+    names : str
+        A basis set, or metabolites with commas.
+    coils : Coils or None
+        That heard `raw`.
+    """
+    for contrast in range(len(next(iter(raw.encoding.contrast.values())))):
+        raw = with_metabolites(raw, phantom, basis(names, timeline, contrast=contrast), contrast=contrast, coils=coils)
+    return raw
 
 
 def with_metabolites(
