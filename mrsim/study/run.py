@@ -100,12 +100,8 @@ def prepare(request: RunRequest) -> Prepared:
     for cause in request.without:
         phantom = replace(phantom, **uniform.get(cause, {}))  # type: ignore[arg-type]
     sequence = build(scanner)
-    violations = sequence.check()
-    if (
-        violations and path.suffix.lower() != ".seq"
-    ):  # a foreign file is simulated as it stands; `mrsim check` judges it
-        listed = "\n".join(f"  {violation}" for violation in violations[:20])
-        raise InfeasibleError(f"{path.stem} breaks {len(violations)} limits of scanner {scanner.name}:\n{listed}")
+    if path.suffix.lower() != ".seq":  # a foreign file is simulated as it stands; `mrsim check` judges it
+        _within_limits(sequence, path.stem, scanner.name)
     model = request.model or defaults.fit
     given = dict(request.given) or (defaults.given if request.model in (None, defaults.fit) else {})
     if model is not None:
@@ -121,10 +117,17 @@ def prepare(request: RunRequest) -> Prepared:
         model=model,
         given=given,
     )
-    metabolites = None if "metabolites" in request.without else defaults.basis
     return Prepared(
-        request=full, description=description, protocol_file=path, sequence=sequence, phantom=phantom, basis=metabolites
-    )
+        request=full, description=description, protocol_file=path, sequence=sequence, phantom=phantom,
+        basis=None if "metabolites" in request.without else defaults.basis,
+    )  # fmt: skip
+
+
+def _within_limits(sequence: Sequence, name: str, scanner: str) -> None:
+    """Refuse a sequence that the scanner or the patient's safety does not allow."""
+    if violations := sequence.check():
+        listed = "\n".join(f"  {violation}" for violation in violations[:20])
+        raise InfeasibleError(f"{name} breaks {len(violations)} limits of scanner {scanner}:\n{listed}")
 
 
 def _machine(scanner: Scanner, defaults: RunTable, request: RunRequest) -> Scanner:
