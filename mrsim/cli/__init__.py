@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "snr": ("snr", "Predict the SNR of every tissue, and where it comes from and goes."),
     "crlb": ("crlb", "Predict the least standard deviation of a protocol's maps, and what biases them."),
     "design": ("design", "Choose the b-values of a diffusion protocol for a tissue, by the least standard deviation."),
+    "basis": ("basis", "Simulate the spectra of metabolites in a sequence: the basis of a fit."),
     "simulate": ("simulate", "Simulate a protocol and write its raw data."),
     "export": ("export", "Write a sequence for a scanner (Pulseq) or raw data for other programs (MRD)."),
     "recon": ("recon", "Reconstruct the raw data in a file: ours, or another program's (MRD)."),

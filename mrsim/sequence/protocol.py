@@ -35,6 +35,14 @@ def load_protocol(name: str, overrides: Mapping[str, str] | None = None) -> Prot
     return read_protocol_file(resource(name, FOLDER, "protocol"), overrides)[1]
 
 
+def family_protocol(name: str, overrides: Mapping[str, str] | None = None) -> Protocol:
+    """Return a family by its name, e.g. ``"press"``, with its own defaults and overrides as texts."""
+    known = {family.name: family for family in FAMILIES}
+    if name not in known:
+        raise InputError(f"unknown family '{name}'{did_you_mean(name, list(known))}", key="family")
+    return _overridden({}, overrides or {}, known[name], Path(name))
+
+
 def read_protocol_file(path: Path, overrides: Mapping[str, str] | None = None) -> tuple[str, Protocol, dict[str, Any]]:
     """Return description, protocol and the `[run]` table of a protocol file."""
     table = read_toml(path)

@@ -5,7 +5,7 @@ import pytest
 from shots import ideal_press, shot_of, turn, wait
 from twin import Twin
 
-from mrsim.core.nuclei import PROTON, WATER_PPM
+from mrsim.core.nuclei import PROTON, WATER_PPM, nucleus
 from mrsim.phantom.metabolite import CoupledSpins, load_metabolite
 from mrsim.simulate.spin_systems.ideal import ideal_state
 from mrsim.simulate.spin_systems.metabolites import metabolite_signal, space_signal
@@ -150,3 +150,13 @@ def test_a_spin_of_another_nucleus_splits_the_lines():
     assert len(spaces) == 6
     centres = [np.mean(space.offsets) for space in spaces]
     assert abs(np.mean(centres) - np.mean(network.offsets)) < 1e-9
+
+
+def test_phosphorus_is_observed_and_split_by_its_protons():
+    """31P next to two protons, J 6 Hz: a triplet 1:2:1 and a first point of one spin."""
+    part = CoupledSpins(shifts=(3e-6, 4.1e-6, 4.1e-6), nuclei=("31P", "1H", "1H"), couplings=("1-2 6 Hz", "1-3 6 Hz"))
+    (network,) = networks(part, nucleus("31P"), 3.0, 0.0)
+    shares = {space.offsets[0]: weight for space, weight in subspaces(network).items()}
+    centre = 3e-6 * 17.2514e6 * 3
+    assert np.allclose(sorted(shares), [centre - 6, centre, centre + 6])
+    assert np.allclose([shares[k] for k in sorted(shares)], np.array([0.5, 1.0, 0.5]))

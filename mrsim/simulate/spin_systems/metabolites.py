@@ -16,7 +16,7 @@ from .ideal import ideal_state
 from .operators import levels
 from .options import SpinSystem
 from .readout import lines, signal
-from .relaxation import Damping, relaxing_signal
+from .relaxation import Damping, check_relaxing, relaxing_signal
 from .shot import Shot
 from .spatial import spatial_state
 from .subspaces import Network, Subspace, networks, subspaces
@@ -46,6 +46,7 @@ def network_signal(network: Network, shot: Shot, engine: SpinSystem) -> NDArray[
     if np.any(network.rates):
         if network.spin != 0.5:
             raise InputError("relaxation is simulated for spins 1/2; leave t1 and t2 out", key="t2")
+        check_relaxing(len(network.offsets))
         for space, weight in subspaces(network, grouped=False).items():
             total += weight * space_signal(space, shot, engine, network.rates)
         return total

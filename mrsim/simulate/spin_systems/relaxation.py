@@ -29,16 +29,6 @@ class Damping:
     rates: NDArray[np.float64]
     """(spin, 2) 1 / T1 and 1 / T2, 1/s."""
 
-    def __post_init__(self) -> None:
-        """Refuse what would take hours."""
-        states = self.levels.space.dimension
-        if self.active and states > LARGEST:
-            raise InputError(
-                f"relaxation keeps equivalent spins apart: {states} states would be damped step by step, at most "
-                f"{LARGEST} are (seven spins 1/2); leave t1 and t2 of this metabolite out",
-                key="t2",
-            )
-
     @property
     def active(self) -> bool:
         """Whether anything relaxes."""
@@ -68,6 +58,16 @@ class Damping:
             part[..., 0, :, :, 0, :], part[..., 1, :, :, 1, :] = mean + half, mean - half
             plain = part.reshape(shape)
         return np.asarray(v.T @ plain @ v + rest)
+
+
+def check_relaxing(spins: int) -> None:
+    """Refuse what would take hours."""
+    if 2**spins > LARGEST:
+        raise InputError(
+            f"relaxation keeps equivalent spins apart: {2**spins} states would be damped step by step, at most "
+            f"{LARGEST} are (seven spins 1/2); leave t1 and t2 of this metabolite out",
+            key="t2",
+        )
 
 
 def waited(damping: Damping, rho: Matrix, duration: float, equilibrium: float) -> Matrix:

@@ -1,0 +1,78 @@
+"""FSL-MRS: a folder with one JSON file per metabolite."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core.basis import Basis
+from ...core.errors import InputError, StorageError
+from ...core.nuclei import nucleus
+from ...core.storage import replacing
+from .foreign import foreign_basis, numbers, text_of
+
+
+def write_fsl(basis: Basis, folder: Path) -> None:
+    """Write a basis as a folder of JSON files, made if need be."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as problem:
+        raise StorageError(f"{folder}: cannot be made: {problem.strerror}") from None
+    for name, kind, fid in zip(basis.names, basis.kinds, basis.fids, strict=True):
+        content = {
+            "basis": {
+                "basis_re": fid.real.tolist(),
+                "basis_im": fid.imag.tolist(),
+                "basis_dwell": basis.dwell,
+                "basis_centre": basis.frequency / 1e6,
+                "basis_width": float(1 / (np.pi * fid.size * basis.dwell)),
+                "basis_name": name,
+                "basis_nucleus": basis.nucleus,
+            },
+            "meta": {"SimVersion": "mrsim", "TE": basis.te * 1e3, "sequence": basis.sequence},
+            "MM": kind in ("macromolecule", "lipid"),
+        }
+        with replacing(folder / f"{name}.json") as part:
+            part.write_text(json.dumps(content), encoding="utf-8")
+
+
+def read_fsl(folder: Path) -> Basis:
+    """Return the basis of a folder of JSON files; files of another dwell or field are refused."""
+    files = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    if not files:
+        raise InputError("holds no JSON file: no basis of FSL-MRS", file=folder)
+    signals, facts = {}, list[tuple[float, float, str]]()
+    te = 0.0
+    for file in files:
+        content = _content(file)
+        part = content["basis"]
+        try:
+            real, imaginary = (numbers([str(v) for v in part[key]], file, key) for key in ("basis_re", "basis_im"))
+            facts.append((float(part["basis_dwell"]), float(part["basis_centre"]), part.get("basis_nucleus", "1H")))
+            name = str(part.get("basis_name") or file.stem)
+        except (KeyError, TypeError, ValueError) as problem:
+            raise InputError(f"has no usable entry {problem}", file=file) from None
+        if len(real) != len(imaginary):
+            raise InputError(f"has {len(real)} real and {len(imaginary)} imaginary values", file=file)
+        if facts[-1] != facts[0]:
+            raise InputError(f"dwell, centre and nucleus {facts[-1]} differ from {facts[0]} in {files[0]}", file=file)
+        signals[name] = real + 1j * imaginary
+        te = float((content.get("meta") or {}).get("TE") or 0.0) / 1e3
+    dwell, centre, species = facts[0]
+    nucleus(species)
+    return foreign_basis(
+        folder, signals, dwell=dwell, frequency=centre * 1e6, program="FSL-MRS", te=te, nucleus=species
+    )
+
+
+def _content(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(text_of(file))
+    except json.JSONDecodeError as problem:
+        raise InputError(f"is no JSON: {problem}", file=file) from None
+    if not isinstance(content, dict) or not isinstance(content.get("basis"), dict):
+        raise InputError("has no entry 'basis': no basis of FSL-MRS", file=file)
+    return content
