@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tissue": ("tissue", "Print what is known of a tissue, with its sources."),
     "cohort": ("cohort", "Draw the subjects of a virtual cohort."),
     "phantom": ("phantom", "Draw a phantom: tissues, a property, its hard parts in space."),
+    "shake": ("shake", "Solve for the waves in a shaken phantom."),
     "check": ("check", "Check a protocol against the limits of a scanner."),
     "snr": ("snr", "Predict the SNR of every tissue, and where it comes from and goes."),
     "crlb": ("crlb", "Predict the least standard deviation of a protocol's maps, and what biases them."),

@@ -43,6 +43,7 @@ RESULTS = Path("results")
 @seed_option
 @noise_free_option
 @engine_options
+@click.option("--waves", "vibration", metavar="FILE", help="Waves that move the phantom, from 'mrsim shake'.")
 @click.option("--budget", is_flag=True, help="Split the error by cause: run again with causes switched off.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR",

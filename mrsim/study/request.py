@@ -66,6 +66,8 @@ class RunRequest:
     """Receive coils, e.g. ``"spine-16"``."""
     snr_exponent: str | float | None = None
     """How SNR grows with the field: a law's name or an exponent; None: the scanner's."""
+    vibration: str | None = None
+    """Path of a file of waves (`mrsim shake`) that move the phantom while it is scanned."""
     offset_map: str | None = None
     """Path of a map of off-resonance, Hz, before the shim."""
     model: str | None = None

@@ -39,6 +39,7 @@ from .import_phantom import open_phantom
 from .provenance import provenance
 from .request import Progress, RunRequest, RunResult, check_effects
 from .run_table import RunTable
+from .vibration import moved_by
 from .waves import source_of, truth_of
 
 ENGINE_NAMES: dict[str, type[Bloch | Pathways]] = {"bloch": Bloch, "pathways": Pathways}
@@ -90,6 +91,7 @@ def prepare(request: RunRequest) -> Prepared:
     allowed = request.extrapolate or defaults.extrapolate
     phantom = open_phantom(request.phantom or defaults.phantom, scanner.b0, grade, request.materials, allowed)
     phantom = with_transfer(phantom) if "mt" in request.including else phantom
+    phantom = phantom if request.vibration is None else moved_by(phantom, request.vibration)
     phantom = in_fields(phantom, scanner, replace(request, extrapolate=allowed))
     phantom = replace(
         phantom,

@@ -64,7 +64,7 @@ def move(
     scalar: bool = False,
     method: str = "",
     points: float = POINTS,
-    tolerance: float = 1e-9,
+    tolerance: float = 1e-10,
     progress: Progress | None = None,
 ) -> Motion:
     """Return the motion of a body under drives and forces at one frequency.

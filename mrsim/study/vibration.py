@@ -1,0 +1,81 @@
+"""Joins phantom, wave solver and scan: what shakes a phantom by name, and the phantom that a file of waves moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..core.errors import InputError
+from ..core.grid import Grid
+from ..core.storage import load
+from ..core.units import parse_quantity
+from ..core.wave import Waves
+from ..phantom.phantom import Phantom
+from ..simulate.elastic.in_phantom import moving_tissues, vibrating, waves_in
+from .import_phantom import open_phantom
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shaking:
+    """What is shaken, and how."""
+
+    phantom: str
+    """Name or path."""
+    frequencies: tuple[float, ...]
+    """Hz."""
+    drives: tuple[str, ...]
+    """``"SIDE=MOTION"``, e.g. ``"+z=0 20 0 um"``."""
+    absorbing: tuple[str, ...] = ()
+    element: str = "2 mm"
+    """Size of the elements."""
+    tissues: tuple[str, ...] = ()
+    law: str = "springpot"
+    field: float = 3.0
+    """T."""
+    grade: int | None = None
+    materials: tuple[str, ...] = ()
+
+
+def shaken(asked: Shaking, progress: Callable[[int, int], None] | None = None) -> Waves:
+    """Return the waves in a phantom that is shaken."""
+    phantom = open_phantom(asked.phantom, asked.field, asked.grade, asked.materials)
+    drives = dict(_drive(text) for text in asked.drives)
+    tissues = asked.tissues or moving_tissues(phantom)
+    grid = _grid(phantom, tissues, parse_quantity(asked.element, "length")[0])
+    return waves_in(
+        phantom, grid, asked.frequencies, drives, tissues=tissues, law=asked.law, absorbing=asked.absorbing,
+        progress=progress,
+    )  # fmt: skip
+
+
+def moved_by(phantom: Phantom, path: str) -> Phantom:
+    """Return the phantom as the waves in a file move it."""
+    waves = load(Path(path), "waves")
+    if not isinstance(waves, Waves):
+        raise InputError(f"{path} holds no waves; make them with 'mrsim shake'", key="--waves")
+    return vibrating(phantom, waves)
+
+
+def _drive(text: str) -> tuple[str, tuple[complex, ...]]:
+    side, _, motion = text.partition("=")
+    parts = parse_quantity(motion, "length") if motion else ()
+    if len(parts) != 3:
+        raise InputError(f"'{text}' names no motion of three components; write e.g. +z=0 20 0 um", key="--drive")
+    return side.strip(), tuple(complex(part) for part in parts)
+
+
+def _grid(phantom: Phantom, tissues: tuple[str, ...], spacing: float) -> Grid:
+    """Return the voxels of a size that hold some tissues, in world axes."""
+    if not spacing > 0:
+        raise InputError(f"{spacing:g} m is no size of an element", key="--element")
+    low, high = phantom.part(np.array([tissue.name in tissues for tissue in phantom.tissues])).box()
+    if not np.all(np.isfinite([low, high])):
+        raise InputError(f"{phantom.name} does not end along some axis, so that waves in it have no end", key="phantom")
+    counts = np.maximum(np.ceil((high - low) / spacing - 1e-9).astype(int), 1)
+    first = (low + high) / 2 - (counts - 1) / 2 * spacing
+    centre = first + counts // 2 * spacing
+    x, y, z = (float(v) for v in centre)
+    return Grid(shape=(int(counts[2]), int(counts[1]), int(counts[0])), spacing=(spacing,) * 3, centre=(x, y, z))
