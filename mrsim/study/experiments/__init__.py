@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from ...core.errors import InputError, did_you_mean
 from ..experiment import Experiment
-from . import decay_groups, fast_imaging, fit_scatter, grade_ladder, relaxometry_pair, segmentation, tensor_groups
+from . import (
+    decay_groups,
+    disc_waves,
+    fast_imaging,
+    fit_scatter,
+    grade_ladder,
+    relaxometry_pair,
+    segmentation,
+    tensor_groups,
+)
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     fit_scatter.EXPERIMENT,
@@ -14,6 +23,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     segmentation.EXPERIMENT,
     decay_groups.EXPERIMENT,
     tensor_groups.EXPERIMENT,
+    disc_waves.EXPERIMENT,
 )
 """Every experiment that a study file can name."""
 
