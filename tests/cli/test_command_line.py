@@ -204,3 +204,17 @@ def test_interrupted_process_exits_with_130(tmp_path):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.strip().decode() == "mrsim: interrupted; nothing was written"
+
+
+def test_basis_command_writes_a_figure_and_a_basis(tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    from mrsim.cli import cli
+    from mrsim.core.storage import load
+
+    monkeypatch.setenv("MRSIM_CACHE", str(tmp_path))
+    out = ["--out", str(tmp_path / "b.png"), "--out", str(tmp_path / "b.h5")]
+    done = CliRunner().invoke(cli, ["basis", "Lac,NAcGAG", "--te", "144 ms", "--set", "samples=256", *out])
+    assert done.exit_code == 0, done.output
+    assert load(tmp_path / "b.h5", "basis").fids.shape == (2, 256)
+    assert (tmp_path / "b.png").stat().st_size > 10_000

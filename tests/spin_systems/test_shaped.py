@@ -89,6 +89,7 @@ def test_filter_is_what_many_cycles_of_crushers_leave(scanner):
     assert errors[2] < 0.01
 
 
+@pytest.mark.slow
 def test_shaped_signal_does_not_depend_on_the_grid(scanner):
     timeline = mr.discretize(Press(te=35e-3, samples=64).build(scanner))
     coarse, fine = (
@@ -97,6 +98,7 @@ def test_shaped_signal_does_not_depend_on_the_grid(scanner):
     assert np.max(np.abs(coarse - fine)) < 1e-3 * np.abs(fine).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("te", "published"), [(30e-3, None), (144e-3, 0.35), (288e-3, 0.13)])
 def test_displacement_takes_lactate_away_at_long_echo_times(te, published, scanner):
     """Refocusing pulses of 1.15 kHz at 3 T: the methyl's slice and its partner's overlap by f = 1 - dnu / BW.
