@@ -33,6 +33,7 @@ from .noise import Noise, noise_of, uneven_errors
 from .noise_floor import MAGNITUDES, NoiseFloor, without_floor
 from .rician import judged, maximised
 from .signs import USABLE, best_of, signed
+from .slab import within_slab
 from .solve import Array, solve
 from .table import check_table
 
@@ -88,7 +89,7 @@ def fit(
     model = find_model(model) if isinstance(model, str) else model
     if isinstance(images, Waves) or isinstance(model, Inversion):
         return _inverted(images, model, mask, sigma is None and select is None and likelihood == "gaussian", options)
-    settings = given_values(model, options, images)
+    settings = within_slab(model, given_values(model, options, images), images)
     data, contrast, noise = _selected(images, sigma, select)
     check_table(model, contrast, data.shape[0])
     wanted = _mask(mask, images)

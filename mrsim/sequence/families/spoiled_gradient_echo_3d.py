@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 from ...core.errors import InputError
 from ...core.units import Angle, Angles, Time
@@ -78,8 +80,11 @@ class SpoiledGradientEcho3D(Slab3D):
                 blocks += starting([*module, *wait(rest)])
                 excitation += 1
         contrast = {"te": te / NS, "tr": tr / NS, "flip": self.flip}
-        sheet = {"excitation_profile": pulse_name(self), "phase_increment": self.phase_increment}
-        sheet |= {"flip_ratio": self.flip_ratio}
+        sheet: dict[str, Any] = {"excitation_profile": pulse_name(self), "phase_increment": self.phase_increment}
+        largest = int(np.argmax(self.flip))
+        pulse = played[largest].excitation.sheet(scanner.gamma_bar)
+        sheet |= {"flip_ratio": self.flip_ratio, "slab_position": self.slab_position}
+        sheet |= {"excitation_flip": self.flip[largest], "pulses": {"excitation": pulse}}
         facts: dict[str, float | str] = {"te": te / NS, "tr": tr / NS}
         return finished(self, played[0].plan, blocks, contrast, sheet, facts)
 
