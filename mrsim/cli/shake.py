@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from .options import tesla
+from .options import json_option, tesla
+from .output import write_json
 from .progress import progress_bar
 
 
@@ -58,9 +59,11 @@ def quantities(context: click.Context, parameter: click.Parameter, text: str) ->
     show_default=True,
     help="File of the result; a figure goes beside it.",
 )
+@json_option
 def command(
     phantom: str, frequencies: tuple[float, ...], drives: tuple[str, ...], absorb: tuple[str, ...], element: str,
     tissues: tuple[str, ...], law: str, field: float, grade: int | None, materials: tuple[str, ...], out: Path,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Solve for the waves in PHANTOM, shaken at one or several frequencies; draw them beside the true modulus."""
     from ..core.storage import save
@@ -72,10 +75,13 @@ def command(
         phantom=phantom, frequencies=frequencies, drives=drives, absorbing=absorb, element=element, tissues=tissues,
         law=law, field=field, grade=grade, materials=materials,
     )  # fmt: skip
-    with progress_bar(wanted=True) as report:
+    with progress_bar(wanted=not as_json) as report:
         tell = (lambda done, total: report("waves", done, total)) if report else None
         waves = shaken(asked, tell)
     save(out, waves=waves)
     picture = out.with_suffix(".png")
     picture.write_bytes(png(wave_figure(waves, axis=2)))
+    if as_json:
+        write_json({"file": str(out), "figure": str(picture), "solver": waves.history["solver"]})
+        return
     click.echo(f"{out}\n{picture}")
