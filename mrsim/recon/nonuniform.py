@@ -13,7 +13,9 @@ samples they sum to the rings' areas. (A square's autocorrelation, sinc^2, reach
 
 Density jumps where all spokes cross: the sum over |k| g(k) at steps dk from the crossing misses dk^2 g(0) / 12 on each
 side of the integral, a share of the image that grows with the object, 12 % of one that covers half of the field of
-view. So the cell of the centre gets what makes a wide object read right; on a raster it has that already.
+view. So the innermost cells get what makes objects of all widths read right in the middle; on a raster they have that
+already. What is left grows towards the rim: radial images of discs that fill 0.7 of the field of view
+read 1 % too high on average and 2 % in the middle, of smaller ones less.
 
 Where k-space has holes the image aliases, and where it is sampled too sparsely the weights cannot mend it. finufft is
 imported on first use.
@@ -29,8 +31,10 @@ from numpy.typing import NDArray
 
 ITERATIONS = 25
 """Of the density compensation."""
-WIDTH = 1 / 7
-"""Standard deviation of a Gaussian over the field of view, beyond which nothing of it lies."""
+WIDTHS = (1 / 14, 1 / 8, 1 / 5, 1 / 4)
+"""Standard deviations, over the field of view, of Gaussians that are to read right in the middle."""
+CELLS = 2
+"""Steps of a raster from the centre of k-space within which weights are adjusted to that."""
 ACCURACY = 1e-9
 """Of the non-uniform transforms."""
 
@@ -55,17 +59,17 @@ def density(turns: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.fl
 
 
 def _centred(weights: NDArray[np.float64], turns: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return the weights with those of the centre's cell scaled so that a Gaussian over the field of view reads
-    what it does on a raster.
-    """
-    away = np.sum((turns * np.array(shape[::-1])) ** 2, axis=1)
-    known = weights * np.exp(-2 * (np.pi * WIDTH) ** 2 * away)
-    wanted = math.prod(np.exp(-2 * (np.pi * WIDTH * (np.arange(n) - n // 2)) ** 2).sum() / n for n in shape)
-    centre = away < 0.2  # nothing on the edge of half a step
-    if not centre.any():
-        return weights
-    scale = max(1 + (wanted - float(known.sum())) / float(known[centre].sum()), 0.0)
-    return np.where(centre, scale * weights, weights)
+    """Return the weights, the innermost changed so that wide and narrow Gaussians read what they do on a raster."""
+    away = np.linalg.norm(turns * np.array(shape[::-1]), axis=1)
+    cells = np.maximum(1 - np.abs(away - np.arange(CELLS)[:, None]), 0.0)
+    gaussians = np.exp(-2 * (np.pi * np.array(WIDTHS)[:, None] * away) ** 2)
+    wanted = [
+        math.prod(np.exp(-2 * (np.pi * width * (np.arange(n) - n // 2)) ** 2).sum() / n for n in shape)
+        for width in WIDTHS
+    ]
+    parts = (weights * gaussians) @ cells.T / np.array(wanted)[:, None]
+    change = np.linalg.lstsq(parts, 1 - gaussians @ weights / wanted, rcond=1e-6)[0]
+    return weights * np.maximum(1 + change @ cells, 0.0)
 
 
 def _window(shape: tuple[int, ...]) -> NDArray[np.float64]:

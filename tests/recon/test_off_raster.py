@@ -91,8 +91,10 @@ def test_object_comes_back(k, kind):
     assert nrmse(image, TRUTH, inside) < {"adjoint": 0.03, "iterative": 0.003}[kind]
 
 
-@pytest.mark.parametrize("k", [spokes(), spiral()], ids=["radial", "spiral"])
-@pytest.mark.parametrize("radius", [5.0, 10.0])
+@pytest.mark.parametrize(
+    ("k", "radius"),
+    [(spokes(), 5.0), (spokes(), 10.0), (spiral(), 5.0), (spiral(), 10.0), (2 * spokes(100, N), 0.3 * N)],
+)
 def test_discs_read_their_density(k, radius):
     """Discs of any size, in voxels, smoothed by a Gaussian so that nothing rings; their k-space is known."""
     turns = (k[..., :2] * FOV / N).reshape(-1, 2)
@@ -123,7 +125,7 @@ def test_undersampled_spokes_of_many_coils_come_back_iteratively():
     own = reconstruct(raw, NonUniform(iterations=30, replicas=2))
     assert nrmse(np.abs(own.data[0, 0]), TRUTH * joint, inside) < 0.05
     one = reconstruct(raw, NonUniform(kind="adjoint", maps=maps))
-    assert nrmse(one.data[0, 0], TRUTH, inside) > 3 * nrmse(found.data[0, 0], TRUTH, inside)
+    assert nrmse(one.data[0, 0], TRUTH, inside) > 2 * nrmse(found.data[0, 0], TRUTH, inside)
 
 
 def test_segments_sum_to_the_phase():
