@@ -69,7 +69,7 @@ def _centred(weights: NDArray[np.float64], turns: NDArray[np.float64], shape: tu
     ]
     parts = (weights * gaussians) @ cells.T / np.array(wanted)[:, None]
     change = np.linalg.lstsq(parts, 1 - gaussians @ weights / wanted, rcond=1e-6)[0]
-    return weights * np.maximum(1 + change @ cells, 0.0)
+    return np.asarray(weights * np.maximum(1 + change @ cells, 0.0))
 
 
 def _window(shape: tuple[int, ...]) -> NDArray[np.float64]:
