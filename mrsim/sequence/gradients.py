@@ -107,7 +107,22 @@ def _too_short(limits: Limits, start: float, end: float, area: float, duration: 
     if duration is None:
         return f"{asked} exceeds {limits.gradient * 1e3:.4g} mT/m; use a thicker slice or a longer pulse"
     shortest = _bridge_times(limits, start, end, area, None)[1]
-    return f"{asked} does not fit into {duration / 1e6:g} ms; it needs at least {shortest / 1e6:g} ms"
+    if duration < shortest:
+        return f"{asked} does not fit into {duration / 1e6:g} ms; it needs at least {shortest / 1e6:g} ms"
+    # between equal signs a little more time adds more area than the slew rate can take away again
+    longer = duration + limits.raster
+    while not _fits(limits, start, end, area, longer):
+        longer += limits.raster
+    return f"{asked} cannot last {duration / 1e6:g} ms; it can last {shortest / 1e6:g} ms, or {longer / 1e6:g} ms"
+
+
+def _fits(limits: Limits, start: float, end: float, area: float, duration: int) -> bool:
+    """Return whether a lobe can have this length, ns; if it can be long enough to pass zero it always can."""
+    ramp = np.arange(limits.raster, duration // 2 + 1, limits.raster, dtype=np.int64)
+    plateau = (area - (start + end) * ramp / NS / 2) / ((duration - ramp) / NS)
+    step = np.maximum(np.abs(plateau - start), np.abs(plateau - end))
+    possible = (np.abs(plateau) <= limits.gradient * SLACK) & (step <= limits.slew * ramp / NS * SLACK)
+    return bool(possible.any())
 
 
 def trapezoid(limits: Limits, area: float, duration: int | None = None) -> Gradient:

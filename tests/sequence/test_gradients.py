@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -27,7 +28,16 @@ def steepest(gradient):
 @given(st.floats(-0.06, 0.06), st.floats(-0.06, 0.06), st.floats(-2e-4, 2e-4), st.integers(0, 300))
 def test_bridge_has_the_exact_area_within_the_limits(start, end, area, extra):
     shortest = bridge(LIMITS, start, end, area)
-    for gradient in (shortest, bridge(LIMITS, start, end, area, int(shortest.times[-1]) + 10_000 * extra)):
+    length = int(shortest.times[-1]) + 10_000 * extra
+    try:
+        longer = bridge(LIMITS, start, end, area, length)
+    except InfeasibleError as problem:
+        # Between ends of one sign a little more time adds more area than the slew rate can take away: see below.
+        assert start * end > 0
+        named = float(re.search(r"or ([\d.]+) ms$", str(problem)).group(1))
+        assert named * 1e6 > length
+        longer = bridge(LIMITS, start, end, area, round(named * 1e6))
+    for gradient in (shortest, longer):
         t, g = gradient.times, gradient.amplitudes
         # Areas reach 1e-4 T s/m: 1e-17 is the round-off of the sum.
         assert np.trapezoid(g, t / NS) == pytest.approx(area, rel=1e-12, abs=1e-17)
@@ -36,6 +46,12 @@ def test_bridge_has_the_exact_area_within_the_limits(start, end, area, extra):
         assert np.max(np.abs(g)) <= LIMITS.gradient * (1 + 1e-9)
         assert steepest(gradient) <= LIMITS.slew * (1 + 1e-9)
         assert (g[0], g[-1]) == (start, end)
+
+
+def test_bridge_between_ends_of_one_sign_has_a_gap_of_lengths():
+    # 0.08 ms at -46.9 mT/m are -3.75 mT/m ms; slewing up and down takes 0.32 off at most, and -3.4 is out of reach.
+    with pytest.raises(InfeasibleError, match=r"cannot last 0\.08 ms; it can last 0\.07 ms, or 0\.\d+ ms"):
+        bridge(LIMITS, -0.046875, -0.046875, -3.4e-6, 80_000)
 
 
 def test_trapezoid_is_as_short_as_theory_allows():
