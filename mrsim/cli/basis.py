@@ -47,12 +47,12 @@ def command(
     name: str, field: float, scanner: str | None, sequence: str, te: float | None, overrides: dict[str, str],
     pulses: str, contrast: int, temperature: float, out: tuple[Path, ...], as_json: bool,
 ) -> None:  # fmt: skip
-    r"""Simulate the signals of NAME: a basis set (disc, disc-small, brain), or metabolites with commas.
+    """Simulate the signals of NAME: a basis set (disc, disc-small, brain), or metabolites with commas.
 
     \b
     mrsim basis disc --field 3 --sequence press --te "35 ms" --out basis.png --out basis.h5
     mrsim basis Lac,Ala,Prop --sequence svs-press-np --pulses shaped
-    """
+    """  # noqa: D301 -- click wants the character itself
     from ..simulate.spin_systems import SpinSystem, basis
     from .progress import progress_bar
 

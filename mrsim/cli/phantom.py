@@ -55,14 +55,14 @@ def command(
     place: tuple[float, ...] | None, materials: tuple[str, ...], extrapolate: bool, export: Path | None, voxel: float,
     out: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    r"""Draw phantom NAME: its tissues, a property, and its hard parts in space.
+    """Draw phantom NAME: its tissues, a property, and its hard parts in space.
 
     \b
     mrsim phantom lumbar-spine --grade 1,2,3,4,5
     mrsim phantom lumbar-spine --orientation axial --at "0 0 22 mm" --property shear_stiffness
     mrsim phantom my-segmentation.toml
     mrsim phantom lumbar-spine --export spine.nii.gz --voxel "1 mm"
-    """
+    """  # noqa: D301 -- click wants the character itself
     from ..study.fields import extrapolation_notes
     from ..study.import_phantom import open_phantom
 

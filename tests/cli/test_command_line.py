@@ -51,6 +51,7 @@ def test_every_command_explains_itself_and_has_json(name):
     done = CliRunner().invoke(cli, [name, "--help"])
     assert done.exit_code == 0
     assert "--json" in done.output
+    assert "\\b" not in done.output  # click takes the character, not the two letters
 
 
 @pytest.mark.parametrize(
