@@ -22,7 +22,7 @@ from ..fit.models import find_model
 from ..fit.scatter import Scatter, scatter
 from ..fit.signal import jacobian, resolve_options, signal
 from ..phantom.phantom import Phantom, true_values
-from .given import given_options
+from .given import given_options, measured
 from .request import Progress, RunRequest
 from .run import prepare
 from .sensitivity import first_order, nuisances, refitted
@@ -103,7 +103,9 @@ def predicted_bounds(
     if ready.request.model is None:
         raise InputError(f"{request.protocol} names no model to fit; give one", key="--model")
     model, header = find_model(ready.request.model), ready.sequence.encoding
-    notes: list[str] = []
+    notes = [f"{name} is taken as true; the error of {text}, which measures it, is not in the bound"
+             for name, text in ready.request.given.items() if measured(text)]  # fmt: skip
+    given = {name: text for name, text in ready.request.given.items() if not measured(text)}
     nominal, cases = _probed(request, tissues), _altered(request, tissues, asked, notes, progress)
     rows: list[BoundRow] = []
     for tissue in ready.phantom.tissues:
@@ -114,8 +116,8 @@ def predicted_bounds(
         if missing:
             notes.append(f"{tissue.name} has no single {', '.join(missing)}: left out")
             continue
-        options = _options(model, known, given_options(model, ready.request.given))
         try:
+            options = _options(model, known, given_options(model, given))
             rows += _rows(model, header, tissue.name, known, options, asked, nominal, cases)
         except InputError as problem:
             notes.append(f"{tissue.name}: {problem.problem}")

@@ -46,6 +46,12 @@ def given_options(model: Description, texts: Mapping[str, str], measure: Measure
     return {name: _value(options[name], text, measure) for name, text in texts.items()}
 
 
+def measured(text: str) -> bool:
+    """Return whether a text names a protocol that measures the value."""
+    number = text[:1].isdigit() or text[:1] in "+-."
+    return not number and not text.lower().endswith((".h5", ".hdf5", ".nii", ".nii.gz"))
+
+
 def check_names(model: Description, names: Iterable[str]) -> None:
     """Raise an `InputError` for a name that is no option of the model."""
     known = [option.name for option in model.options]
@@ -65,7 +71,7 @@ def _value(option: Option, text: str, measure: Measure | None) -> Any:
             grid=grid, values={option.name: values}, errors={}, units={option.name: option.unit},
             status=np.zeros(grid.shape, np.int8),
         )  # fmt: skip
-    if measure is not None and not (text[:1].isdigit() or text[:1] in "+-."):
+    if measure is not None and measured(text):
         return _holding(option.name, [measure(text)], text)
     try:
         numbers = parse_quantity(text, DIMENSIONS[option.unit])

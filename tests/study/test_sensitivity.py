@@ -56,3 +56,10 @@ def test_bounds_come_with_the_scatter_of_fits_that_reach_them():
     assert seen.judged
     assert seen.reached
     assert rows["t1"].bias == {}
+
+
+def test_bounds_take_what_another_protocol_measures_as_true_and_say_so():
+    request = RunRequest(protocol="disc-spgr", model="spgr", given={"b1": "b1-afi"}, overrides={"matrix": "32 24"})
+    found = predicted_bounds(request, ("nucleus_pulposus",), Asked())
+    assert {row.parameter for row in found.rows} == {"m0", "t1"}
+    assert any("b1 is taken as true" in note and "b1-afi" in note for note in found.notes)
