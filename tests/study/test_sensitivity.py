@@ -58,6 +58,7 @@ def test_bounds_come_with_the_scatter_of_fits_that_reach_them():
     assert rows["t1"].bias == {}
 
 
+@pytest.mark.slow
 def test_bounds_take_what_another_protocol_measures_as_true_and_say_so():
     request = RunRequest(protocol="disc-spgr", model="spgr", given={"b1": "b1-afi"}, overrides={"matrix": "32 24"})
     found = predicted_bounds(request, ("nucleus_pulposus",), Asked())
