@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -13,9 +14,16 @@ from .progress import progress_bar
 
 def quantities(context: click.Context, parameter: click.Parameter, text: str) -> tuple[float, ...]:
     """Return frequencies, Hz, from ``"60 80 Hz"``."""
+    from ..core.errors import InputError
     from ..core.units import parse_quantity
 
-    return parse_quantity(text, "frequency")
+    try:
+        found = parse_quantity(text, "frequency")
+    except ValueError as problem:
+        raise InputError(str(problem), key="--frequency") from None
+    if not all(0 < each < math.inf for each in found):
+        raise InputError(f"is '{text}'; frequencies are positive and finite", key="--frequency")
+    return found
 
 
 @click.command("shake")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import InputError
+from ..core.errors import InputError, did_you_mean
 from ..core.grid import Grid
 from ..core.storage import load
 from ..core.units import parse_quantity
@@ -44,7 +44,11 @@ def shaken(asked: Shaking, progress: Callable[[int, int], None] | None = None) -
     phantom = open_phantom(asked.phantom, asked.field, asked.grade, asked.materials)
     drives = dict(_drive(text) for text in asked.drives)
     tissues = asked.tissues or moving_tissues(phantom)
-    grid = _grid(phantom, tissues, parse_quantity(asked.element, "length")[0])
+    names = [tissue.name for tissue in phantom.tissues]
+    for name in tissues:
+        if name not in names:
+            raise InputError(f"{phantom.name} has no tissue '{name}'{did_you_mean(name, names)}", key="--tissue")
+    grid = _grid(phantom, tissues, _lengths(asked.element, "--element")[0])
     return waves_in(
         phantom, grid, asked.frequencies, drives, tissues=tissues, law=asked.law, absorbing=asked.absorbing,
         progress=progress,
@@ -61,10 +65,18 @@ def moved_by(phantom: Phantom, path: str) -> Phantom:
 
 def _drive(text: str) -> tuple[str, tuple[complex, ...]]:
     side, _, motion = text.partition("=")
-    parts = parse_quantity(motion, "length") if motion else ()
+    parts = _lengths(motion, "--drive") if motion else ()
     if len(parts) != 3:
         raise InputError(f"'{text}' names no motion of three components; write e.g. +z=0 20 0 um", key="--drive")
     return side.strip(), tuple(complex(part) for part in parts)
+
+
+def _lengths(text: str, key: str) -> tuple[float, ...]:
+    """Return lengths, m, from text with a unit."""
+    try:
+        return parse_quantity(text, "length")
+    except ValueError as problem:
+        raise InputError(str(problem), key=key) from None
 
 
 def _grid(phantom: Phantom, tissues: tuple[str, ...], spacing: float) -> Grid:

@@ -84,7 +84,10 @@ class Problem:
         np.multiply(size, np.cos(turn), out=shape.real)
         np.multiply(-size, np.sin(turn), out=shape.imag)
         phase = np.exp(1j * (theta[:, 0, None] - 2 * np.pi * self.frequency * theta[:, 1, None]))
-        return self.basis * shape[:, self.groups], phase[:, None]
+        lines = np.empty((len(theta), *self.basis.shape), dtype=np.complex128)
+        for member, group in enumerate(self.groups):
+            np.multiply(self.basis[member], shape[:, group], out=lines[:, member])
+        return lines, phase[:, None]
 
     def derivatives(self, signals: Complex, phase: Complex, amplitudes: Array) -> Array:
         """Return the (voxel, parameter, 2 frequency) derivatives of the fit with respect to `theta`.
@@ -95,8 +98,8 @@ class Problem:
             Of `lines`.
         amplitudes : (voxel, member) array
         """
-        scaled = signals * amplitudes[..., None]
-        sums = np.stack([scaled[:, self.groups == g].sum(axis=1) for g in range(self.group_count)], axis=1)
+        own = self.groups == np.arange(self.group_count)[:, None]
+        sums = (amplitudes[:, None] * own).astype(np.complex128) @ signals
         time = self.time.astype(np.complex128)
         slopes = self.transformed(sums * time) * phase
         total = sums.sum(axis=1, keepdims=True)

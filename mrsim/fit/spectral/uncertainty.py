@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .problem import Array, Problem, stacked
+from .problem import Array, Problem, Rows, stacked
 from .solve import Prior
 
 
@@ -51,12 +51,13 @@ def uncertainty(problem: Problem, data: Array, theta: Array, amplitudes: Array, 
     inverse = _inverse(information)
     sure = np.where(np.isfinite(inverse), inverse, 0.0)
     inner = problem.baseline.T @ problem.baseline
-    covariance = sure @ model.scatter(model, inner) @ sure
-    left = problem.rows(data[:, None]).left(amplitudes, problem.rows(members))
+    scattered = model.scatter(model, inner)
+    covariance = sure @ scattered @ sure
+    left = problem.rows(data[:, None]).left(amplitudes, Rows(model.values[:, :count], model.explained[:, :count]))
     widened = problem.rows(stacked(problem.transformed(-signals * problem.time) * phase) * amplitudes[..., None])
     follow = (widened @ model) @ sure
-    mixed = np.einsum("vij,vij->vi", follow, widened.scatter(model, inner))
-    taken = np.einsum("vij,vjk,vik->vi", follow, model.scatter(model, inner), follow)
+    mixed = np.sum(follow * widened.scatter(model, inner), axis=-1)
+    taken = np.sum((follow @ scattered) * follow, axis=-1)
     own = np.einsum("vii->vi", widened.scatter(widened, inner))
     spread = own - 2 * mixed + taken
     known = spread > 1e-6 * np.maximum(own, 1e-300)
