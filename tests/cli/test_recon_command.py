@@ -83,7 +83,7 @@ def test_wrong_files_are_refused(folder, capsys):
     (folder / "text.h5").write_text("no data")
     assert "no HDF5 file" in called(capsys, folder / "text.h5", "--out", folder / "o.h5")[2]
     assert "no such file" in called(capsys, folder / "none.h5", "--out", folder / "o.h5")[2]
-    called(capsys, folder / "raw.h5", "--method", "sos", "--out", folder / "made.h5")
+    called(capsys, folder / "raw.h5", "--method", "grappa", "--out", folder / "made.h5")
     assert "no raw data" in called(capsys, folder / "made.h5", "--out", folder / "p.h5")[2]
 
 
