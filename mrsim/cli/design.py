@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .options import json_option, phantom_options, protocol_argument, scanner_option, set_option, tesla
+from .options import json_option, phantom_options, protocol_argument, scanner_option, seconds, set_option, single, tesla
 from .output import write_json, write_tables
 from .progress import progress_bar
 
@@ -24,16 +24,18 @@ from .progress import progress_bar
 )
 @click.option("--want", "wanted", metavar="NAME", multiple=True, help="Parameter that counts; may be repeated.")
 @click.option("--truth", "truth", metavar="NAME=VALUE", multiple=True, help="Parameter instead of the tissue's own.")
-@click.option("--time", metavar="TIME", help="Scan time with its unit [default: the protocol's].")
+@click.option("--time", metavar="TIME", callback=seconds, help="Scan time with its unit [default: the protocol's].")
 @click.option("--snr", type=float, help="SNR of one image without weighting [default: predicted].")
-@click.option("--b-max", "largest", metavar="B", help="Largest b to look at, with its unit [default: 1.5 times].")
+@click.option(
+    "--b-max", "largest", metavar="B", callback=single("b-value", "1200 s/mm^2"),
+    help="Largest b to look at, with its unit [default: 1.5 times].",
+)  # fmt: skip
 @json_option
 def command(
-    tissue: str, model: str, wanted: tuple[str, ...], truth: tuple[str, ...], time: str | None, snr: float | None,
-    largest: str | None, as_json: bool, **asked: Any,
+    tissue: str, model: str, wanted: tuple[str, ...], truth: tuple[str, ...], time: float | None, snr: float | None,
+    largest: float | None, as_json: bool, **asked: Any,
 ) -> None:  # fmt: skip
     """Choose the b-values of PROTOCOL for a tissue: weighting against echo time, by the Cramér-Rao bound."""
-    from ..core.units import parse_quantity
     from ..report.design import design_table
     from ..study.diffusion_design import design_diffusion, stated_truth
     from ..study.request import RunRequest
@@ -41,8 +43,7 @@ def command(
     with progress_bar(wanted=not as_json) as progress:
         found = design_diffusion(
             RunRequest(**asked), tissue, model, wanted=wanted, snr=snr, truth=stated_truth(model, truth),
-            time=None if time is None else parse_quantity(time, "time")[0],
-            largest=None if largest is None else parse_quantity(largest, "b-value")[0], progress=progress,
+            time=time, largest=largest, progress=progress,
         )  # fmt: skip
     if as_json:
         write_json(asdict(found) | {"best": asdict(found.best)})

@@ -16,6 +16,8 @@ PLANCK = 6.62607015e-34
 """Planck constant, J s."""
 WATER_PPM = 4.65
 """Chemical shift of water at 37 degrees C, ppm."""
+WATER_MOLECULES = 55.14e3
+"""Concentration of pure water at 37 degrees C, mM: 993.3 g/L over 18.015 g/mol."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -91,11 +91,7 @@ def _bridge_times(limits: Limits, start: float, end: float, area: float, duratio
         longest_ramp = min(longest_ramp, max(raster, duration // 2))
     ramps = np.arange(raster, longest_ramp + raster, raster, dtype=np.int64)
     ramp, total = ramps[None, :], totals[:, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        plateau = (area - (start + end) * ramp / NS / 2) / ((total - ramp) / NS)
-    step = np.maximum(np.abs(plateau - start), np.abs(plateau - end))
-    possible = (2 * ramp <= total) & (np.abs(plateau) <= limits.gradient * SLACK)
-    possible &= step <= limits.slew * ramp / NS * SLACK
+    possible = _possible(limits, start, end, area, ramp, total)
     rows = np.flatnonzero(possible.any(axis=1))
     if len(rows) == 0:
         raise InfeasibleError(_too_short(limits, start, end, area, duration))
@@ -111,18 +107,20 @@ def _too_short(limits: Limits, start: float, end: float, area: float, duration: 
         return f"{asked} does not fit into {duration / 1e6:g} ms; it needs at least {shortest / 1e6:g} ms"
     # between equal signs a little more time adds more area than the slew rate can take away again
     longer = duration + limits.raster
-    while not _fits(limits, start, end, area, longer):
+    while not _possible(limits, start, end, area, np.arange(limits.raster, longer, limits.raster), longer).any():
         longer += limits.raster
     return f"{asked} cannot last {duration / 1e6:g} ms; it can last {shortest / 1e6:g} ms, or {longer / 1e6:g} ms"
 
 
-def _fits(limits: Limits, start: float, end: float, area: float, duration: int) -> bool:
-    """Return whether a lobe can have this length, ns; if it can be long enough to pass zero it always can."""
-    ramp = np.arange(limits.raster, duration // 2 + 1, limits.raster, dtype=np.int64)
-    plateau = (area - (start + end) * ramp / NS / 2) / ((duration - ramp) / NS)
+def _possible(
+    limits: Limits, start: float, end: float, area: float, ramp: NDArray[np.int64], total: NDArray[np.int64] | int
+) -> NDArray[np.bool_]:
+    """Return which ramps, ns, give a lobe of which total lengths, ns; one long enough to pass zero always exists."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        plateau = (area - (start + end) * ramp / NS / 2) / ((total - ramp) / NS)
     step = np.maximum(np.abs(plateau - start), np.abs(plateau - end))
-    possible = (np.abs(plateau) <= limits.gradient * SLACK) & (step <= limits.slew * ramp / NS * SLACK)
-    return bool(possible.any())
+    possible = (2 * ramp <= total) & (np.abs(plateau) <= limits.gradient * SLACK)
+    return np.asarray(possible & (step <= limits.slew * ramp / NS * SLACK))
 
 
 def trapezoid(limits: Limits, area: float, duration: int | None = None) -> Gradient:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from mrsim.core.errors import InputError
+from mrsim.core.nuclei import WATER_MOLECULES
 from mrsim.fit.spectral import Combination, Expected, WaterScale, fit_spectra
 from mrsim.fit.spectral.problem import Problem
-from mrsim.fit.spectral.water import PURE
 
 from .examples import DWELL, LINES, POINTS, basis, spectra
 
@@ -118,7 +118,7 @@ def test_knowledge_beforehand_narrows_the_error_and_pulls_the_estimate() -> None
 def test_water_reference_gives_concentrations_in_mM() -> None:
     content, t1, t2 = 0.8, 1.3, 0.1
     one = 2.5e-3  # signal of one proton of 1 mM
-    water = 2 * PURE * content * one * np.exp(-0.03 / t2) * (1 - np.exp(-2 / t1))
+    water = 2 * WATER_MOLECULES * content * one * np.exp(-0.03 / t2) * (1 - np.exp(-2 / t1))
     relaxed = np.exp(-0.03 / 0.2) * (1 - np.exp(-2 / 1.2))
     amounts = {name: amount * one * (relaxed if name == "Lac" else 1.0) for name, amount in AMOUNTS.items()}
     measured = spectra(amounts, noise=1e-4, noisy=False, water=water, **CHANGES)

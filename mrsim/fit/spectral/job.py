@@ -11,7 +11,7 @@ from ...core.basis import Basis
 from ...core.errors import InputError
 from ...core.spectra import Spectra
 from .baseline import smoother
-from .problem import COMMON, Array, Complex, Problem
+from .problem import COMMON, Array, Complex, Problem, stacked
 from .settings import Combination
 from .solve import Fitted, Prior, solve
 from .start import starts
@@ -115,7 +115,7 @@ class Job:
         lines, phase = self.problem.lines(found.theta)
         members = self.problem.transformed(lines) * found.amplitudes[..., None]
         turned = _complex(data) * phase[:, 0].conj()
-        left = data - _joined((members * phase).sum(axis=1))
+        left = data - stacked((members * phase).sum(axis=1))
         smooth = _complex(left @ self.problem.baseline @ self.problem.baseline.T) * phase[:, 0].conj()
         order = np.argsort(self.ppm)
         bound = ((found.theta >= upper) | (found.theta <= np.where(lower < 0, lower, -np.inf))).any(axis=1)
@@ -171,8 +171,3 @@ def _complex(values: Array) -> Complex:
     """Return stacked real values as complex ones."""
     half = values.shape[-1] // 2
     return np.asarray(values[..., :half] + 1j * values[..., half:])
-
-
-def _joined(values: Complex) -> Array:
-    """Return complex values with the real parts first."""
-    return np.concatenate([values.real, values.imag], axis=-1)

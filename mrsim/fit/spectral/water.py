@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ...core.errors import InputError
+from ...core.nuclei import WATER_MOLECULES
 from ...core.spectra import Spectra
 from .problem import Array
 from .settings import WaterScale
 
-PURE = 55.14e3
-"""Concentration of pure water at 37 C, mM: 993.3 g/L over 18.015 g/mol."""
 BEGIN = 8e-3
 """Time over which the water's decay is followed back to the first point, s."""
 
@@ -40,7 +39,7 @@ def volume_per_unit(spectra: Spectra, contrast: int, scale: WaterScale) -> Array
     """Return the (voxel,) signal of one proton of 1 mM, unrelaxed, in the units of the spectra."""
     te, tr = (_column(spectra, key, contrast) for key in ("te", "tr"))
     relaxed = np.exp(-te / scale.t2) * (1 - np.exp(-tr / scale.t1))
-    protons = 2 * PURE * scale.content
+    protons = 2 * WATER_MOLECULES * scale.content
     return np.asarray(water_amplitude(spectra, contrast) * (1 - scale.foreign) / (protons * relaxed))
 
 

@@ -17,6 +17,7 @@ from ...core.basis import Basis
 from ...core.coils import Coils
 from ...core.errors import InputError
 from ...core.grid import Grid
+from ...core.nuclei import WATER_MOLECULES
 from ...phantom.phantom import Phantom
 from ...sequence.timeline import Timeline
 from .basis import basis
@@ -24,8 +25,8 @@ from .basis import basis
 Complex = NDArray[np.complex128]
 FACTS = {"Lac": "lactate", "Ala": "alanine", "Prop": "propionate", "NAcGAG": "n_acetyl", "Cho": "choline"}
 """Metabolite -> the tissue's fact that holds its concentration, mM."""
-PURE = 2 * 55.14e3
-"""Protons of pure water at 37 C, mM: what a proton density of 1 stands for."""
+PURE = 2 * WATER_MOLECULES
+"""Protons of pure water, mM: what a proton density of 1 stands for."""
 ACROSS = 16
 """Places along each edge of the voxel at which the field is taken."""
 
