@@ -105,7 +105,7 @@ def loads(space: Space, forces: tuple[Force, ...]) -> Complex:
 def dashpots(space: Space, absorbing: tuple[Absorbing, ...], frequency: float) -> Any:
     """Return the (displacement, displacement) matrix i omega sqrt(rho G*) integral of phi_i phi_j over what absorbs."""
     from scipy.sparse import csr_matrix, identity, kron
-    from skfem import BilinearForm, FacetBasis  # type: ignore[import-untyped]
+    from skfem import BilinearForm, FacetBasis
 
     count = space.unknowns[0]
     total, body = csr_matrix((count, count), dtype=np.complex128), space.body

@@ -58,8 +58,8 @@ class Space:
 
 def space(body: Body, scalar: bool) -> Space:
     """Return the unknowns of a body, for SH waves (`scalar`, two dimensions alone) or vectors."""
-    from skfem import ElementHex1, ElementHex2, ElementQuad1, ElementQuad2, ElementTriP1, ElementTriP2  # type: ignore[import-untyped]
-    from skfem.assembly import Dofs  # type: ignore[import-untyped]
+    from skfem import ElementHex1, ElementHex2, ElementQuad1, ElementQuad2, ElementTriP1, ElementTriP2
+    from skfem.assembly import Dofs
 
     kinds = {4: (ElementQuad2, ElementQuad1), 3: (ElementTriP2, ElementTriP1), 8: (ElementHex2, ElementHex1)}
     corners = body.mesh.t.shape[0]

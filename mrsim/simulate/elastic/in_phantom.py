@@ -48,7 +48,7 @@ def body_of(
     anisotropy : (float, float), optional
         phi and zeta of the fibres in the phantom's lamellae; isotropic by default.
     """
-    from skfem import MeshHex  # type: ignore[import-untyped]
+    from skfem import MeshHex
 
     wanted = tissues or moving_tissues(phantom)
     known = {tissue.name: tissue for tissue in phantom.tissues}

@@ -69,7 +69,7 @@ def _modulus(settings: DiscWaves, size: float) -> complex:
 @cache
 def _waves(frequency: float, voxel: float, element: float, soft: complex, stiff: complex) -> tuple[Waves, Array]:
     """Return noise-free waves at the voxels' centres, and each (z, y, x) part: 1 nucleus, 2 annulus, 0 outside."""
-    import skfem  # type: ignore[import-untyped]
+    import skfem
 
     sides = [np.linspace(-half, half, round(2 * half / element) + 1) for half in DISC]
     mesh = skfem.MeshQuad.init_tensor(*sides)
