@@ -68,19 +68,28 @@ def bridge(limits: Limits, start: float, end: float, area: float, duration: int 
     area : float
         Integral over the whole gradient, T s/m.
     duration : int, optional
-        Length, ns, on the raster; the shortest possible if not given.
+        Length, ns, on the raster; the shortest possible if not given. A lobe that cannot last so long waits at the
+        end where it is zero.
     """
     ramp, length = _bridge_times(limits, start, end, area, duration)
     plateau = (area - (start + end) * ramp / NS / 2) / ((length - ramp) / NS)
     times, amplitudes = [0, ramp, length - ramp, length], [start, plateau, plateau, end]
     if length == 2 * ramp:
         del times[2], amplitudes[2]
+    wait = 0 if duration is None else duration - length
+    if wait and end == 0.0:
+        times, amplitudes = [*times, length + wait], [*amplitudes, 0.0]
+    elif wait:
+        times, amplitudes = [0, *(time + wait for time in times)], [0.0, *amplitudes]
     return Gradient(times=np.array(times, dtype=np.int64), amplitudes=np.array(amplitudes))
 
 
 @lru_cache(maxsize=4096)
 def _bridge_times(limits: Limits, start: float, end: float, area: float, duration: int | None) -> tuple[int, int]:
-    """Return ramp and total length, ns: the shortest total, and for it the shortest ramp."""
+    """Return ramp and total length, ns: the shortest total, and for it the shortest ramp.
+
+    The total is `duration` if one is given, or less where the lobe has to wait at zero.
+    """
     raster = limits.raster
     longest_ramp = limits.ramp(limits.gradient + max(abs(start), abs(end)))
     if duration is None:
@@ -93,6 +102,10 @@ def _bridge_times(limits: Limits, start: float, end: float, area: float, duratio
     ramp, total = ramps[None, :], totals[:, None]
     possible = _possible(limits, start, end, area, ramp, total)
     rows = np.flatnonzero(possible.any(axis=1))
+    if len(rows) == 0 and duration is not None and 0.0 in (start, end):
+        shortest = _bridge_times(limits, start, end, area, None)
+        if shortest[1] < duration:
+            return shortest
     if len(rows) == 0:
         raise InfeasibleError(_too_short(limits, start, end, area, duration))
     return int(ramps[np.argmax(possible[rows[0]])]), int(totals[rows[0]])

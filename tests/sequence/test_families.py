@@ -186,6 +186,11 @@ def test_family_builds_clean_or_refuses(family):
     assert outcomes["refused"] >= 5
 
 
+@pytest.mark.parametrize("cycles", [2.2393088088944035e-271, 0.0011859957054280836])
+def test_spin_echo_with_hardly_any_crusher_plays(cycles):
+    assert_plays_what_it_says(SpinEcho(matrix=(16, 5), crusher_cycles=cycles).build(PRESETS["1.5T"]))
+
+
 @pytest.mark.parametrize("family", LINE_BY_LINE, ids=lambda family: family.name)
 def test_family_follows_other_rasters(family, scanner):
     # Coarser blocks than gradients, RF on 2 us, receiver on 2 us: another vendor's habits.

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mrsim.core.errors import InfeasibleError
 from mrsim.core.grid import orientation_axes
 from mrsim.sequence.events import NS, Gradient
-from mrsim.sequence.gradients import bridge, flat_top, joined, logical_limits, moments, shifted, trapezoid
+from mrsim.sequence.gradients import Limits, bridge, flat_top, joined, logical_limits, moments, shifted, trapezoid
 from mrsim.sequence.scanner import Scanner
 
 SCANNER = Scanner.preset("3T")
@@ -52,6 +52,17 @@ def test_bridge_between_ends_of_one_sign_has_a_gap_of_lengths():
     # 0.08 ms at -46.9 mT/m are -3.75 mT/m ms; slewing up and down takes 0.32 off at most, and -3.4 is out of reach.
     with pytest.raises(InfeasibleError, match=r"cannot last 0\.08 ms; it can last 0\.07 ms, or 0\.\d+ ms"):
         bridge(LIMITS, -0.046875, -0.046875, -3.4e-6, 80_000)
+
+
+@pytest.mark.parametrize(("start", "end"), [(0.0, 0.005337862531635022), (0.005337862531635022, 0.0)])
+def test_bridge_that_cannot_last_so_long_waits_at_zero(start, end):
+    # The area is little more than the ramp's own: it takes 0.08 ms or, by turning negative in between, 0.16 ms.
+    limits = Limits(gradient=0.045, slew=70.0, raster=10_000)
+    gradient = bridge(limits, start, end, 2.135145012654009e-07, 150_000)
+    t, g = gradient.times, gradient.amplitudes
+    assert (t[0], t[-1], g[0], g[-1]) == (0, 150_000, start, end)
+    assert np.trapezoid(g, t / NS) == pytest.approx(2.135145012654009e-07, rel=1e-12)
+    assert steepest(gradient) <= limits.slew * (1 + 1e-9)
 
 
 def test_trapezoid_is_as_short_as_theory_allows():
