@@ -72,6 +72,34 @@ def weighted_kappa(
     weights : str
         How much a disagreement over k categories counts: ``"linear"`` k, ``"quadratic"`` k squared, ``"none"`` 1.
     """
+    table, cost = _crossed(first, second, weights)
+    chance = float((cost * np.outer(table.sum(axis=1), table.sum(axis=0))).sum())
+    return 1.0 - float((cost * table).sum()) / chance if chance > 0 else math.nan
+
+
+def kappa_error(
+    first: ArrayLike, second: ArrayLike, weights: Literal["linear", "quadratic", "none"] = "quadratic"
+) -> float:
+    """Return the large-sample standard error of `weighted_kappa`, same arguments.
+
+    Fleiss, Cohen, Everitt 1969 (doi:10.1037/h0028106): with w = 1 - cost / largest cost, p the shares of the pairs,
+    w_i. and w_.j the means of w over the other reader's margin, Po = sum w p, Pe = sum w p_i p_j, the variance is
+    {sum p [w (1 - Pe) - (w_i. + w_.j)(1 - Po)]^2 - (Po Pe - 2 Pe + Po)^2} / (n (1 - Pe)^4).
+    """
+    table, cost = _crossed(first, second, weights)
+    n, largest = len(np.asarray(first)), cost.max()
+    if largest == 0:
+        return math.nan
+    w, rows, columns = 1 - cost / largest, table.sum(axis=1), table.sum(axis=0)
+    seen, chance = float((w * table).sum()), float((w * np.outer(rows, columns)).sum())
+    means = (w @ columns)[:, None] + (rows @ w)[None, :]
+    spread = float((table * (w * (1 - chance) - means * (1 - seen)) ** 2).sum())
+    variance = (spread - (seen * chance - 2 * chance + seen) ** 2) / (n * (1 - chance) ** 4)
+    return math.sqrt(max(variance, 0.0))
+
+
+def _crossed(first: ArrayLike, second: ArrayLike, weights: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the (category, category) shares of the pairs and what each disagreement costs."""
     a, b = _paired(first, second, 1)
     powers = {"none": 0, "linear": 1, "quadratic": 2}
     if weights not in powers:
@@ -83,9 +111,7 @@ def weighted_kappa(
     table = np.zeros((len(categories), len(categories)))
     np.add.at(table, (row, column), 1 / len(a))
     apart = np.abs(np.subtract.outer(categories, categories))
-    cost = np.where(apart > 0, apart ** powers[weights], 0.0)
-    chance = float((cost * np.outer(table.sum(axis=1), table.sum(axis=0))).sum())
-    return 1.0 - float((cost * table).sum()) / chance if chance > 0 else math.nan
+    return table, np.where(apart > 0, apart ** powers[weights], 0.0)
 
 
 def _paired(first: ArrayLike, second: ArrayLike, least: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -31,6 +31,25 @@ class Areas:
         variance = c[first, first] + c[second, second] - 2 * c[first, second]
         return float(self.values[first] - self.values[second]), math.sqrt(max(float(variance), 0.0))
 
+    def difference_p(self, first: int = 0, second: int = 1) -> float:
+        """Return DeLong's two-sided p-value of two areas being the same; 1 where they cannot differ."""
+        from scipy.stats import norm
+
+        gap, error = self.difference(first, second)
+        if error == 0:
+            return 1.0 if gap == 0 else 0.0
+        return float(2 * norm.sf(abs(gap) / error))
+
+    def interval(self, score: int = 0, confidence: float = 0.95) -> tuple[float, float]:
+        """Return the ends of an area's interval, symmetric in its logit, so that it stays within 0 and 1."""
+        from scipy.stats import norm
+
+        area, error = float(self.values[score]), math.sqrt(float(self.covariance[score, score]))
+        if error == 0 or not 0 < area < 1:
+            return area, area
+        middle, width = math.log(area / (1 - area)), norm.isf((1 - confidence) / 2) * error / (area * (1 - area))
+        return 1 / (1 + math.exp(width - middle)), 1 / (1 + math.exp(-width - middle))
+
 
 def areas(positive: ArrayLike, negative: ArrayLike) -> Areas:
     """Return the areas under the curve of one or several scores.
