@@ -26,11 +26,17 @@ CLAIM_FAILED, INTERRUPTED = 3, 130
 @click.option("--resume/--fresh", default=True, help="Go on from what lies in the folder, or throw it away.")
 @click.option("--repair", is_flag=True, help="Make damaged chunks again.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; the result does not depend on it [default: cores].")
+@click.option(
+    "--cluster",
+    metavar="WHERE",
+    help="Work on a Dask cluster instead: tcp://HOST:PORT, local:N processes over TCP, slurm:N jobs.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the result [default: results/study-NAME].")
 @json_option
 def command(
-    name: str, fast: bool, resume: bool, repair: bool, workers: int | None, out: Path | None, as_json: bool
-) -> int:
+    name: str, fast: bool, resume: bool, repair: bool, workers: int | None, cluster: str | None,
+    out: Path | None, as_json: bool,
+) -> int:  # fmt: skip
     """Carry out a study and judge its claims; exit code 0 only if every claim holds, 3 if one does not."""
     from ..fit.solve import available_cores
     from ..study.executors import executor
@@ -40,16 +46,16 @@ def command(
 
     study = load_study(name, "fast" if fast else "full")
     folder = out if out is not None else RESULTS / f"study-{study.name}{'-fast' if fast else ''}"
+    workforce = executor(workers or available_cores(), cluster)
     try:
         with progress_bar(wanted=not as_json) as report:
-            result = run_study(
-                study, folder, executor=executor(workers or available_cores()), fresh=not resume, repair=repair,
-                progress=report,
-            )  # fmt: skip
+            result = run_study(study, folder, executor=workforce, fresh=not resume, repair=repair, progress=report)
             page = save_study(result, folder)
     except KeyboardInterrupt:
         click.echo(f"mrsim: interrupted; finished chunks are kept in {folder}, the same command goes on", err=True)
         return INTERRUPTED
+    for note in workforce.notes:
+        click.echo(f"warning: {note}", err=True)
     if as_json:
         write_json(summary(result))
     else:

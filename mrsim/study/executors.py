@@ -1,8 +1,8 @@
 """Where chunks are worked on: here, one after the other, or in processes of this machine.
 
 An executor takes a function and tasks and gives (number of the task, result) as they are done, in any order. Results
-cannot depend on it, because a task carries everything that it needs, its random streams included. A scheduler of many
-machines is one more class with the same method.
+cannot depend on it, because a task carries everything that it needs, its random streams included. The scheduler of many
+machines is one more class with the same method (`mrsim.study.cluster`).
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class Executor(Protocol):
     """Anything that works on tasks."""
 
     workers: int
+    notes: list[str]
+    """What a user should know of the workers: who died, who is not used and why."""
 
     def run(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
         """Yield (number of the task, result) as tasks are done."""
@@ -42,6 +44,9 @@ class Serial:
     """One task after the other, in this process."""
 
     workers = 1
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
 
     def run(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
         """Yield (number of the task, result) in order."""
@@ -60,6 +65,7 @@ class Processes:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
+        self.notes: list[str] = []
 
     def run(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
         """Yield (number of the task, result) as they are done; work of a process that dies is handed out anew."""
@@ -75,6 +81,7 @@ class Processes:
                     yield number, result
             except BrokenProcessPool:
                 deaths = deaths + 1 if len(open_tasks) == before else 1
+                self.notes.append("a worker process died; its open work was handed out anew")
                 if deaths >= ATTEMPTS:
                     first = next(iter(open_tasks.values()))
                     raise WorkerError(
@@ -87,7 +94,7 @@ class Processes:
         from concurrent.futures import ProcessPoolExecutor, as_completed
 
         context = multiprocessing.get_context("forkserver")
-        with _environment(ONE_THREAD), ProcessPoolExecutor(self.workers, context, initializer=_start) as pool:
+        with environment(ONE_THREAD), ProcessPoolExecutor(self.workers, context, initializer=_start) as pool:
             futures: dict[Any, int] = {pool.submit(work, task): number for number, task in tasks.items()}
             try:
                 for future in as_completed(futures):
@@ -106,7 +113,8 @@ def _start() -> None:
 
 
 @contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
+def environment(values: dict[str, str]) -> Iterator[None]:
+    """Set environment variables inside the with block: what is started there inherits them."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -119,6 +127,10 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def executor(workers: int) -> Executor:
-    """Return the executor for a number of workers; one works in this process."""
+def executor(workers: int, cluster: str | None = None) -> Executor:
+    """Return the executor for a number of workers, of which one works in this process; or for a cluster."""
+    if cluster is not None:
+        from .cluster import Cluster
+
+        return Cluster(cluster)
     return Serial() if workers == 1 else Processes(workers)
