@@ -242,12 +242,12 @@ def _distributed() -> Any:
 def _slurm(jobs: int) -> Any:
     """Return a cluster of SLURM jobs of one thread each, set by Dask's own configuration."""
     try:
-        from dask_jobqueue import SLURMCluster
+        from dask_jobqueue import slurm
     except ImportError:
         raise InputError("needs dask-jobqueue: pip install 'mrsim[cluster]'", key="--cluster") from None
     settings = [f"export {name}={value}" for name, value in ONE_THREAD.items()]
     try:
-        cluster = SLURMCluster(job_script_prologue=settings, scheduler_options={"dashboard_address": None})
+        cluster: Any = slurm.SLURMCluster(job_script_prologue=settings, scheduler_options={"dashboard_address": None})
     except (ValueError, TypeError) as problem:
         raise InputError(
             f"{problem}; give cores, memory and walltime in ~/.config/dask/jobqueue.yaml", key="--cluster"
