@@ -27,7 +27,7 @@ GLANCE = 1.0
 """How often it is looked who came and who left, s."""
 PATIENCE = 60.0
 """How long the first worker may take to appear where none has been asked for a longer wait, s."""
-SCHEMES = ("tcp://", "tls://", "ucx://", "ws://", "wss://")
+SCHEMES = ("tcp", "tls", "ucx", "ws", "wss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Cluster:
             return
         if self.kind == "local":
             cluster = distributed.LocalCluster(
-                n_workers=self.workers, threads_per_worker=1, processes=True, host="127.0.0.1", protocol="tcp://",
+                n_workers=self.workers, threads_per_worker=1, processes=True, host="127.0.0.1", protocol="tcp",
                 dashboard_address=None,
             )  # fmt: skip
         else:
@@ -223,7 +223,8 @@ def _version() -> str:
 
 def _place(where: str) -> tuple[str, int]:
     """Return the kind of cluster and how many workers are started."""
-    if where.startswith(SCHEMES):
+    scheme, mark, _ = where.partition("://")
+    if mark and scheme in SCHEMES:
         return "address", 1
     kind, _, count = where.partition(":")
     if kind in ("local", "slurm") and count.isdigit() and int(count) > 0:

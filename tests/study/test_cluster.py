@@ -167,7 +167,7 @@ def test_cluster_lets_a_worker_wait_less_than_a_twentieth_of_a_chunk(tmp_path):
     assert np.median(gaps) < 0.05 * 0.2  # the median: others share the machine
 
 
-@pytest.mark.parametrize("where", ["local", "local:0", "local:x", "slurm", "node7", "files://a"])
+@pytest.mark.parametrize("where", ["local", "local:0", "local:x", "slurm", "node7", "files:a"])
 def test_cluster_that_is_none_is_refused(where):
     with pytest.raises(InputError, match="is no cluster; write tcp"):
         executor(1, where)
