@@ -1,6 +1,6 @@
 """Sphinx extension: directives that print what the package holds at build time, so that pages cannot disagree with it.
 
-`tissue-tables`, `protocol-catalogue` and `command-reference` stand in the pages of `reference/`.
+`tissue-tables`, `protocol-catalogue`, `command-reference` and `verification-table` stand in the pages of `reference/`.
 """
 
 from __future__ import annotations
@@ -183,9 +183,29 @@ class CommandReference(Generated):
         return "\n".join(parts)
 
 
+class VerificationTable(Generated):
+    """What `mrsim verify` finds, at build time; a check that fails stops the build."""
+
+    def markdown(self) -> str:
+        """Return a table with one row per check."""
+        from mrsim.study.verification import verify
+
+        rows = ["| check | part | claim | truth | error | largest that passes | because of |", "|---" * 7 + "|"]
+        for found in verify():
+            check = found.check
+            if not found.passed:
+                raise ValueError(f"check {check.name}: error {found.error:.2e}, {found.problem}")
+            unit = f" {check.unit}" if check.unit else ""
+            cells = (f"`{check.name}`", check.part, check.claim, check.reference, f"{found.error:.1e}{unit}",
+                     f"{check.tolerance:.1e}{unit}", check.why)  # fmt: skip
+            rows.append("| " + " | ".join(cells) + " |")
+        return "\n".join(rows)
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Register the extension with Sphinx."""
     app.add_directive("tissue-tables", TissueTables)
     app.add_directive("protocol-catalogue", ProtocolCatalogue)
     app.add_directive("command-reference", CommandReference)
+    app.add_directive("verification-table", VerificationTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

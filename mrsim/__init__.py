@@ -57,6 +57,7 @@ _HOMES = {
     "run": "study.run",
     "load_study": "study.study_file",
     "run_study": "study.run_study",
+    "verify": "study.verification",
     "save": "core.storage",
     "load": "core.storage",
 }

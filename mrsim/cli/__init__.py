@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "waves": ("waves", "Plan elastography: frequency, voxel and cycles for a tissue."),
     "synthesize": ("synthesize", "Make images of any contrast from maps of T1, T2 and PD."),
     "study": ("study", "Carry out a study with many replicates and judge what it claims."),
+    "verify": ("verify", "Verify what is computed against closed forms, published numbers and other programs."),
     "bench": ("bench", "Time the engines on this machine, beside a plain loop and other programs."),
     "info": ("info", "Say what a file of mrsim holds."),
 }
@@ -88,7 +89,8 @@ def main() -> None:
 def perform(arguments: Sequence[str]) -> int:
     """Run the command line; return the exit code.
 
-    0 done; 1 a defect of mrsim, or nobody reads the output; 2 a request that cannot be carried out; 130 interrupted.
+    0 done; 1 a defect of mrsim, or nobody reads the output; 2 a request that cannot be carried out; 3 a claim that does
+    not hold; 130 interrupted.
     """
     try:
         code = _called(list(arguments))

@@ -16,6 +16,7 @@ STEPS = {
     "replicates": "repeating",
     "nuisances": "altering nuisances",
     "measure": "measuring",
+    "verify": "verifying",
     "save": "writing",
 }
 """What each step is called."""
