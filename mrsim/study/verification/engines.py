@@ -137,10 +137,10 @@ def _strong(protocol: BalancedSSFP | SpinEcho, engine: Bloch | Pathways) -> tupl
 
 
 def balanced_steady_state() -> float:
-    """Return the relative error of a built balanced SSFP scan, 30 degrees, TR 6 ms, 20-us pulses, after 3.6 s."""
+    """Return the relative error of a built balanced SSFP scan, 30 degrees, TR 6 ms, 20-us pulses, after 6 s."""
     tr, flip = 6e-3, math.radians(30)
     protocol = BalancedSSFP(matrix=(16, 8), fov=(0.16, 0.08), slice_thickness=10e-3, flip=flip, tr=tr, pulse="hard",
-                            excitation_duration=20e-6, dummies=600)  # fmt: skip
+                            excitation_duration=20e-6, dummies=1000)  # fmt: skip
     signal, t1, t2 = _strong(protocol, Bloch(subsamples=1, accuracy=1e-2))
     e1, e2 = math.exp(-tr / t1), math.exp(-tr / t2)
     true = math.sin(flip) * (1 - e1) / (1 - (e1 - e2) * math.cos(flip) - e1 * e2) * math.exp(-tr / 2 / t2)
