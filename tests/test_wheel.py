@@ -33,7 +33,7 @@ def wheel(tmp_path_factory):
 def test_wheel_carries_every_protocol_and_phantom(wheel):
     with zipfile.ZipFile(wheel) as archive:
         inside = {name for name in archive.namelist() if name.startswith("mrsim/data/")}
-    wanted = {p.relative_to(ROOT).as_posix() for top in ("protocols", "phantoms") for p in (ROOT / top).rglob("*.toml")}
+    wanted = {p.relative_to(ROOT).as_posix() for top in ("protocols", "phantoms") for p in (ROOT / top).rglob("*.*")}
     assert inside == {f"mrsim/data/{name}" for name in wanted}
 
 

@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "study": ("study", "Carry out a study with many replicates and judge what it claims."),
     "verify": ("verify", "Verify what is computed against closed forms, published numbers and other programs."),
     "bench": ("bench", "Time the engines on this machine, beside a plain loop and other programs."),
+    "schema": ("schema", "Say where the JSON Schema of protocol, phantom or study files lies, for editors."),
     "info": ("info", "Say what a file of mrsim holds."),
 }
 """Every command: the module that holds it as `command`, and its line in the help."""

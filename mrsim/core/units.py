@@ -11,6 +11,7 @@ that does this for the fields of protocol, phantom and scanner classes::
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, get_origin
 
@@ -136,8 +137,19 @@ class Quantity:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        kinds = ["string", "number"] if self.dimension == "fraction" else ["string"]
-        return {"type": kinds, "description": self.dimension, "examples": [_example(self.dimension)]}
+        return quantity_schema(self.dimension)
+
+
+_NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+
+
+def quantity_schema(dimension: str) -> dict[str, Any]:
+    """Return the JSON Schema of a text with numbers and a unit of `dimension`."""
+    units = "|".join(re.escape(unit).replace("\\-", "-") for unit in UNITS[dimension] if unit)
+    unit = f"({units})?" if "" in UNITS[dimension] else f"({units})"
+    pattern = rf"^\s*{_NUMBER}([\s,]+{_NUMBER})*\s*{unit}\s*$"
+    kinds = ["string", "number"] if dimension == "fraction" else ["string"]
+    return {"type": kinds, "description": dimension, "examples": [_example(dimension)], "pattern": pattern}
 
 
 Time = Annotated[float, Quantity("time")]

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 from ..core.errors import InfeasibleError, InputError
-from ..core.units import parse_quantity
+from ..core.units import parse_quantity, quantity_schema
 from .events import NS
 from .gradients import Limits
 from .scanner import to_ns
@@ -32,9 +32,10 @@ def _times_or_minimum(value: Any) -> Any:
     return value if value == MINIMUM else parse_quantity(value, "time")
 
 
-TimeOrMinimum = Annotated[float | Literal["minimum"], BeforeValidator(_time_or_minimum)]
+_SCHEMA = WithJsonSchema({"anyOf": [{"const": MINIMUM}, quantity_schema("time")]})
+TimeOrMinimum = Annotated[float | Literal["minimum"], BeforeValidator(_time_or_minimum), _SCHEMA]
 """A time with a unit, s, or ``"minimum"``."""
-TimesOrMinimum = Annotated[tuple[float, ...] | Literal["minimum"], BeforeValidator(_times_or_minimum)]
+TimesOrMinimum = Annotated[tuple[float, ...] | Literal["minimum"], BeforeValidator(_times_or_minimum), _SCHEMA]
 """Times with a unit, s, or ``"minimum"``."""
 
 
