@@ -99,6 +99,7 @@ def test_bootstrap_names_a_missing_lock_file(checkout):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_bootstrap_reports_what_the_installer_said(checkout):
     """A package without its hash is refused by the installer before anything is fetched."""
     (checkout / "requirements.lock").write_text("numpy==2.0.0\n")

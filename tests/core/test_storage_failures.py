@@ -163,6 +163,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_storage_killed_process_leaves_a_whole_file(tmp_path):
     """Killed at 20 moments of an endless save, the file is always whole, and the next save clears the rest away."""
     path = tmp_path / "a.h5"

@@ -30,6 +30,7 @@ def simulated():
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_cuda_engine_equals_the_cpu_engine_in_double_precision(simulated, case):
     # the same maths; only the order of sums and the length of recurrences differ

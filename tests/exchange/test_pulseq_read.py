@@ -252,6 +252,7 @@ def test_slices_are_found_from_the_frequencies_and_the_frame_moves_with_them(tmp
     assert np.allclose(offsets, wanted, rtol=1e-6, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_hundred_thousand_blocks_are_read_in_two_seconds(tmp_path):
     sequence = scans.gradient_echo()
     path = saved(sequence, tmp_path)

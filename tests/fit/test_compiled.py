@@ -47,6 +47,7 @@ def cache(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_cache_hit_fits_within_a_second_and_without_sympy(cache):
     # processor time, the better of two starts. The second is meant for a machine that imports numba in half
     # a second; a slower or busier one gets in proportion. Generating and compiling anew takes ten times that
@@ -67,6 +68,7 @@ def test_cache_rebuilds_a_damaged_module(cache, monkeypatch, damage):
     assert path.read_bytes() == intact
 
 
+@pytest.mark.slow
 def test_cache_rebuilds_damaged_machine_code(cache):
     for file in (cache / "numba").rglob("t2_mono*.nb?"):
         file.write_bytes(b"not a pickle")

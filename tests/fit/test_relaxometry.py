@@ -126,7 +126,10 @@ def test_mono_exponential_fit_of_a_120_degree_train_is_long_and_says_so():
     assert "warnings" not in fit(ideal, "t2-mono").history
 
 
-@pytest.mark.parametrize(("protocol", "b1"), [("disc-t2-mese", 0.85), ("disc-t2-mese", 1.0), ("disc-t2-mese-16", 0.85)])
+@pytest.mark.parametrize(
+    ("protocol", "b1"),
+    [("disc-t2-mese", 0.85), ("disc-t2-mese", 1.0), pytest.param("disc-t2-mese-16", 0.85, marks=pytest.mark.slow)],
+)
 def test_epg_fit_of_bloch_simulated_echoes_with_real_pulses(protocol, b1):
     # T2 within 1 %, B1 within 0.02, from the sheet's nominal pulses alone, as the protocols are; T1 is given. TR is
     # 1.4 T1: what the crushers wound and the next excitation recalls counts

@@ -87,6 +87,7 @@ def band_scan(data, maps, shift, psi=None):
     return raw, SliceGrappa(bands=2, shift=shift, maps=maps.swapaxes(0, 1))
 
 
+@pytest.mark.slow
 def test_slice_grappa_scan_gives_every_slice_and_its_noise():
     data, maps, truth = stack(4)
     raw, method = band_scan(data, maps, 0.5, psi=1e-4 * np.eye(12))

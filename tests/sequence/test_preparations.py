@@ -203,6 +203,7 @@ def flowing(module, scanner, speed, start):
     return mz
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("balanced", [True, False])
 def test_pseudo_continuous_label_inverts_flowing_blood_only(scanner, balanced):
     module = PseudoContinuousLabel(duration=0.09, delay=(0.03,), distance=-60e-3, balanced=balanced)

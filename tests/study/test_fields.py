@@ -31,6 +31,7 @@ def spread(**changes):
     return float(np.std(phantom.offset.values[inside]))
 
 
+@pytest.mark.slow
 def test_shim_of_a_run_lowers_the_spread_with_its_order():
     values = [spread(shim=order) for order in (0, 1, 3)]
     assert values[0] > values[1] > values[2]

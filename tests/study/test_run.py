@@ -52,6 +52,7 @@ def test_result_file_is_enough_to_run_again_bit_for_bit(finished, tmp_path, monk
     assert repr(stored["evaluation"]) == repr(finished.evaluation)
 
 
+@pytest.mark.slow
 def test_run_by_pathways_agrees_with_the_other_engine_and_repeats_from_its_file(tmp_path):
     asked = replace(REQUEST, without=("noise", "slice-profile", "t2-prime"))
     pathways = run(replace(asked, engine={"name": "pathways", "accuracy": 1e-4, "subsamples": 1}))
@@ -118,9 +119,13 @@ SLOW = {"ax-dti-cerv", "sag-dwi-cerv"} | {name for name, entries in RUNS.items()
 preparations and fits have tests of their own."""
 FITTED = sorted(name for name, entries in RUNS.items() if "fit" in entries and name not in SLOW)
 """Protocols that say what to fit: they can be run to the end."""
+HEAVY = {"disc-mrf", "sag-vfa-t1", "sag-mdme-symri"}
+"""Of those, what needs many seconds."""
 
 
-@pytest.mark.parametrize("protocol", FITTED)
+@pytest.mark.parametrize(
+    "protocol", [pytest.param(name, marks=pytest.mark.slow) if name in HEAVY else name for name in FITTED]
+)
 def test_every_protocol_with_a_model_runs_to_its_maps(protocol):
     whole = mr.load_protocol(protocol)
     size = {"matrix": "16 16 4"} if len(whole.matrix) == 3 else {"matrix": "16 16", "slices": "1"}
@@ -134,7 +139,10 @@ def test_every_protocol_with_a_model_runs_to_its_maps(protocol):
     assert result.maps is not None
 
 
-@pytest.mark.parametrize("turned", [{"orientation": "axial"}, {"orientation": "coronal"}, {"tilt": "10 deg"}])
+@pytest.mark.parametrize(
+    "turned",
+    [{"orientation": "axial"}, {"orientation": "coronal"}, pytest.param({"tilt": "10 deg"}, marks=pytest.mark.slow)],
+)
 def test_every_orientation_runs_and_agrees_with_the_truth(turned):
     causes = ("noise", "slice-profile", "partial-volume", "chemical-shift", "t2-prime")
     wide = SMALL | {"fov": "128 128 mm", "matrix": "32 32"} | turned
@@ -188,6 +196,7 @@ def test_folders_with_other_files_are_not_replaced(finished, tmp_path):
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
+@pytest.mark.slow
 def test_results_replace_earlier_results(finished, tmp_path):
     folder = tmp_path / "result"
     save_run(finished, folder)
@@ -237,6 +246,7 @@ def test_interrupted_run_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_again_command_repeats_a_result(finished, tmp_path, capsys):
     from mrsim.cli import perform
 
