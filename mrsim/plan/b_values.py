@@ -77,7 +77,7 @@ def best_b_values(
     known = [information(model, truth, b, noise, likelihood) for truth in truths]
     weights = [_weights(model, truth, wanted) for truth in truths]
     shares, excess = best_shares(known, weights)
-    chosen, counts = _rounded(b, shares, images)
+    chosen, counts = rounded(b, shares, images)
     spread = relative_spread(model, truths[0], np.repeat(chosen, counts), noise, likelihood)
     return BDesign(b=tuple(chosen.tolist()), images=tuple(counts.tolist()), spread=spread, excess=excess)
 
@@ -155,7 +155,7 @@ def _weights(model: str, truth: Mapping[str, float], wanted: Sequence[str]) -> A
     return np.diag([1 / truth[p.name] ** 2 if p.name in wanted else 0.0 for p in find_model(model).parameters])
 
 
-def _rounded(b: Array, shares: Array, images: int) -> tuple[Array, NDArray[np.int64]]:
+def rounded(b: Array, shares: Array, images: int) -> tuple[Array, NDArray[np.int64]]:
     """Return b-values and their numbers of images: neighbours of the grid are one, then efficient rounding."""
     held = shares > LEAST
     group = np.cumsum(np.diff(np.concatenate([[0], held.astype(int)])) > 0) * held

@@ -1,0 +1,122 @@
+"""The optimiser of protocols: what it writes can be run, and its optima are the known ones."""
+
+import json
+import math
+
+import pytest
+
+from mrsim.cli import perform
+from mrsim.core.errors import InputError
+from mrsim.sequence.protocol import load_protocol, read_protocol_file
+from mrsim.sequence.scanner import Scanner
+from mrsim.study.optimiser.free import Choices, Range, read_free
+from mrsim.study.optimiser.write import protocol_text
+
+
+def optimised(capsys, folder, *arguments):
+    assert perform(["optimise", *arguments, "--out", str(folder), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_optimise_command_finds_the_ernst_angle_and_writes_a_protocol_that_runs(tmp_path, capsys):
+    small = ["--set", "matrix=32 16", "--set", "dummies=4"]
+    found = optimised(
+        capsys, tmp_path, "disc-spgr", *small, "--free", "flip[1]=2:80 deg", "--want", "m0", "--known", "t1",
+        "--truth", "t1=0.9 s", "--tissue", "nucleus_pulposus", "--snr", "100",
+    )  # fmt: skip
+    assert math.degrees(found["best"]["contrast"]["flip"][0]) == pytest.approx(12.034, rel=2e-3)
+    written = tmp_path / "disc-spgr-best.toml"
+    description, protocol, run = read_protocol_file(written)
+    assert "best for m0" in description
+    assert run["fit"] == "spgr"
+    assert math.degrees(protocol.flip[0]) == pytest.approx(12.034, abs=0.01)
+    assert protocol.matrix == (32, 16)
+    assert "# 20 us dwell." in written.read_text()
+    assert protocol.build(Scanner.preset("3T")).duration == pytest.approx(found["best"]["time"])
+    assert "[BLOCKS]" in (tmp_path / "disc-spgr-best.seq").read_text()
+
+
+@pytest.mark.slow
+def test_optimise_spaces_echoes_of_a_real_sequence_within_its_limits(tmp_path, capsys):
+    small = ["--set", "matrix=64 32", "--snr", "100", "--tissue", "nucleus_pulposus", "--want", "t2"]
+    found = optimised(capsys, tmp_path, "disc-se", *small, "--free", "te[2]=20:300 ms", "--truth", "t2=80 ms")
+    first, second = found["best"]["contrast"]["te"]
+    assert first == pytest.approx(0.02)
+    assert (second - first) / 0.08 == pytest.approx(1.1088, rel=0.01)
+    shortest = load_protocol("disc-se", {"te": "minimum"}).build(Scanner.preset("3T")).encoding.contrast["te"][0]
+    found = optimised(capsys, tmp_path, "disc-se", *small, "--free", "te[2]=1:300 ms", "--truth", "t2=80 ms")
+    assert found["best"]["contrast"]["te"][0] == pytest.approx(float(shortest), abs=5e-4)  # 1 ms cannot be played
+
+
+@pytest.mark.slow
+def test_optimise_takes_te_of_t2_star_for_bold(tmp_path, capsys):
+    found = optimised(
+        capsys, tmp_path, "brain-rsfmri", "--set", "volumes=1", "--set", "dummies=0", "--set", "slices=1",
+        "--free", "te=12:80 ms", "--model", "t2star-mono", "--want", "t2_star", "--known", "m0", "--truth",
+        "t2_star=45 ms", "--phantom", "brain", "--tissue", "grey_matter", "--snr", "100", "--time", "1 min",
+    )  # fmt: skip
+    assert found["best"]["contrast"]["te"][0] == pytest.approx(0.045, rel=0.01)
+
+
+@pytest.mark.slow
+def test_optimise_trades_time_against_precision_and_is_confirmed_by_scans(tmp_path, capsys):
+    found = optimised(
+        capsys, tmp_path, "disc-se", "--set", "matrix=48 40", "--set", "dummies=1", "--free", "te[3]=14:200 ms",
+        "--free", "averages=1:3", "--time", "13 min", "--want", "t2", "--tissue", "nucleus_pulposus", "--front", "3",
+        "--confirm", "40",
+    )  # fmt: skip
+    assert found["best"]["time"] <= 13 * 60
+    times, costs = ([point[key] for point in found["front"]] for key in ("time", "cost"))
+    assert times == sorted(times)
+    assert costs == sorted(costs, reverse=True)
+    row = found["confirmed"][0]
+    assert row["voxels"] >= 10
+    assert row["sd"] / row["predicted"] == pytest.approx(1, abs=0.15)
+    assert (tmp_path / "disc-se-best-front.png").stat().st_size > 10_000
+
+
+def test_free_settings_are_read():
+    te, averages, pulse = read_free(["te[6]=10:200 ms", "averages=1:3", "pulse=sinc,slr"])
+    assert te == Range(name="te", low=0.01, high=0.2, unit="ms", factor=1e-3, dimension="time", count=6)
+    assert averages == Choices(name="averages", values=("1", "2", "3"))
+    assert pulse == Choices(name="pulse", values=("sinc", "slr"))
+    assert te.text((0.0150004, 0.1)) == "15 100 ms"
+
+
+@pytest.mark.parametrize(("texts", "said"), [
+    ([], "nothing is free"), (["te"], "is no NAME=LOW:HIGH"), (["te=10"], "leaves no choice"),
+    (["te=20:10 ms"], "lowest below a highest"), (["te=1:9 parsec"], "unknown unit"), (["te=a:b ms"], "is no range"),
+    (["te=1:9 ms", "te=1:3 ms"], "freed twice"),
+])  # fmt: skip
+def test_free_settings_that_cannot_be_read_say_why(texts, said):
+    with pytest.raises(InputError, match=said):
+        read_free(texts)
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["--free", "tee=1:9 ms"], "did you mean 'te'"),
+    (["--free", "te=1:2 ms", "--want", "t2"], "t1; got t2"),
+    (["--free", "te=1:2 ms"], "can be played"),
+    (["--free", "flip[2]=1:80 deg", "--time", "0.1 s"], "in 0.1 s"),
+    (["--free", "flip[1]=1:80 deg"], "tell the wanted parameters apart"),
+    (["--free", "flip[2]=1:80 deg", "--tissue", "liver"], "'liver' is no tissue"),
+])  # fmt: skip
+def test_optimise_says_what_is_impossible(arguments, said, capsys, tmp_path):
+    tissue = [] if "liver" in arguments else ["--tissue", "nucleus_pulposus"]
+    small = ["--set", "matrix=16 8", "--set", "dummies=0", "--snr", "50", *tissue, "--out", str(tmp_path)]
+    assert perform(["optimise", "disc-spgr", *small, *arguments]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_protocol_text_keeps_comments_and_replaces_values_of_several_lines(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text(
+        'description = "x"\nfamily = "spin-echo"\n[sequence]\n# why\nte = "10 ms" # old\nmatrix = [\n 64,\n 64,\n]\n'
+        "tr = 1\n[run]\ngrade = 3\n"
+    )
+    text = protocol_text(path, {"te": "20 ms", "matrix": "32 16", "averages": "2"}, {"fit": "t2-mono"}, "y")
+    assert text == (
+        'description = "y"\nfamily = "spin-echo"\n[sequence]\n# why\nte = "20 ms"\nmatrix = [32, 16]\ntr = 1\n'
+        'averages = 2\n[run]\ngrade = 3\nfit = "t2-mono"\n'
+    )
+
