@@ -53,7 +53,8 @@ def test_optimise_takes_te_of_t2_star_for_bold(tmp_path, capsys):
     found = optimised(
         capsys, tmp_path, "brain-rsfmri", "--set", "volumes=1", "--set", "dummies=0", "--set", "slices=1",
         "--free", "te=12:80 ms", "--model", "t2star-mono", "--want", "t2_star", "--known", "m0", "--truth",
-        "t2_star=45 ms", "--phantom", "brain", "--tissue", "grey_matter", "--snr", "100", "--time", "1 min",
+        "t2_star=45 ms", "--phantom", "brain", "--tissue", "brain_grey_matter", "--snr", "100", "--time",
+        "1 min",
     )  # fmt: skip
     assert found["best"]["contrast"]["te"][0] == pytest.approx(0.045, rel=0.01)
 
