@@ -12,6 +12,7 @@ import click
 
 from ..core.errors import UserError, did_you_mean
 from ..core.version import __version__
+from .examples import EXAMPLES
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Simulate a protocol, fit its maps, compare them with the truth, write a report."),
@@ -38,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("verify", "Verify what is computed against closed forms, published numbers and other programs."),
     "bench": ("bench", "Time the engines on this machine, beside a plain loop and other programs."),
     "schema": ("schema", "Say where the JSON Schema of protocol, phantom or study files lies, for editors."),
+    "completion": ("completion", "Print the script with which bash, zsh or fish completes commands and names."),
     "info": ("info", "Say what a file of mrsim holds."),
 }
 """Every command: the module that holds it as `command`, and its line in the help."""
@@ -58,6 +60,8 @@ class LazyGroup(click.Group):
         if name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f".{COMMANDS[name][0]}", __name__).command
+        if name in EXAMPLES:
+            command.epilog = "\b\n" + "\n".join(f"mrsim {line}" for line in EXAMPLES[name])
         return command
 
     def resolve_command(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import json_option
+from .options import json_option, shipped
 from .output import write_json
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ SHOWN = 10
 
 
 @click.command("cohort")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=shipped("phantoms/cohorts"))
 @click.option("--subjects", "count", type=click.IntRange(1), default=SHOWN, show_default=True, help="How many.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the draw.")
 @click.option("--first", type=click.IntRange(0), default=0, help="Number of the first subject, from 0.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .options import given_option, json_option, phantom_options, protocol_argument, scanner_option, set_option
+from .options import given_option, json_option, models, phantom_options, protocol_argument, scanner_option, set_option
 from .output import write_json, write_tables
 from .progress import progress_bar
 from .snr import fields
@@ -19,7 +19,7 @@ from .snr import fields
 @scanner_option
 @set_option
 @phantom_options
-@click.option("--model", metavar="NAME", help="Signal model to fit [default: the protocol's].")
+@click.option("--model", metavar="NAME", shell_complete=models, help="Signal model to fit [default: the protocol's].")
 @given_option
 @click.option("--tissue", "tissues", metavar="NAME", multiple=True, help="Only this tissue; may be repeated.")
 @click.option("--rician", is_flag=True, help="Magnitudes near the noise: Rice's information instead of Gauss's.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import given_option, json_option, noise_model_options
+from .options import given_option, json_option, models, noise_model_options
 from .output import write_json, write_tables
 from .simulate import check_file_writable
 
@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 @click.command("fit")
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-@click.option("--model", metavar="NAME", required=True, help="Signal model; 'mrsim list models' names them.")
+@click.option(
+    "--model",
+    metavar="NAME",
+    shell_complete=models,
+    required=True,
+    help="Signal model; 'mrsim list models' names them.",
+)
 @given_option
 @noise_model_options
 @click.option("--threads", type=click.IntRange(1), help="Worker threads; the result does not depend on it.")

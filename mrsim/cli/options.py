@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,6 +48,26 @@ def single(dimension: str, example: str) -> Callable[[click.Context, click.Param
         return values[0]
 
     return value
+
+
+def shipped(folder: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Return what completes an argument in a shell: names of the files shipped in `folder`, or else a path."""
+
+    def complete(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+        from ..core.toml import available
+
+        fitting = [CompletionItem(name) for name in available(folder) if name.startswith(begun)]
+        return fitting or [CompletionItem(begun, type="file")]
+
+    return complete
+
+
+def models(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Complete the name of a signal model or an inversion."""
+    from ..fit.inversions import INVERSIONS
+    from ..fit.models import MODELS
+
+    return [CompletionItem(one.name, help=one.title) for one in (*MODELS, *INVERSIONS) if one.name.startswith(begun)]
 
 
 hertz = single("frequency", "20 Hz")
@@ -118,7 +139,7 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
     return add
 
 
-protocol_argument = click.argument("protocol", metavar="PROTOCOL")
+protocol_argument = click.argument("protocol", metavar="PROTOCOL", shell_complete=shipped("protocols"))
 field_option = click.option(
     "--field", metavar="TESLA", callback=tesla, help="Field strength: picks the scanner preset, 1.5, 3 or 7."
 )
@@ -142,7 +163,9 @@ phantom_options = together(
         callback=grades,
         help="Pfirrmann grade of the disc, 1 to 5; of a spine one for all discs or a list, the lowest disc last.",
     ),
-    click.option("--phantom", metavar="NAME", help="Phantom or path of a phantom file."),
+    click.option(
+        "--phantom", metavar="NAME", shell_complete=shipped("phantoms"), help="Phantom or path of a phantom file."
+    ),
     click.option(
         "--material",
         "materials",

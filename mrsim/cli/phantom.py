@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import grades, json_option, position, single, tesla
+from .options import grades, json_option, position, shipped, single, tesla
 from .output import write_json
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ PLANES = ("sagittal", "coronal", "axial")
 
 
 @click.command("phantom")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=shipped("phantoms"))
 @click.option("--field", metavar="TESLA", callback=tesla, default="3", show_default=True, help="Field strength.")
 @click.option(
     "--grade", metavar="GRADE", callback=grades,

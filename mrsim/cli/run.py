@@ -17,6 +17,7 @@ from .options import (
     field_options,
     given_option,
     json_option,
+    models,
     noise_free_option,
     noise_model_options,
     phantom_options,
@@ -37,7 +38,9 @@ RESULTS = Path("results")
 @sequence_options
 @phantom_options
 @field_options
-@click.option("--model", metavar="NAME", help="Signal model to fit; 'mrsim list models' names them.")
+@click.option(
+    "--model", metavar="NAME", shell_complete=models, help="Signal model to fit; 'mrsim list models' names them."
+)
 @given_option
 @noise_model_options
 @seed_option

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .options import json_option, tesla
+from .options import json_option, shipped, tesla
 from .output import write_json
 from .progress import progress_bar
 
@@ -27,7 +27,7 @@ def quantities(context: click.Context, parameter: click.Parameter, text: str) ->
 
 
 @click.command("shake")
-@click.argument("phantom")
+@click.argument("phantom", shell_complete=shipped("phantoms"))
 @click.option(
     "--frequency",
     "frequencies",

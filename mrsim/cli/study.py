@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import json_option
+from .options import json_option, shipped
 from .output import write_json, write_tables
 from .progress import progress_bar
 
@@ -21,7 +21,7 @@ CLAIM_FAILED, INTERRUPTED = 3, 130
 
 
 @click.command("study")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=shipped("protocols/studies"))
 @click.option("--fast", is_flag=True, help="Fewer replicates: minutes on two cores.")
 @click.option("--resume/--fresh", default=True, help="Go on from what lies in the folder, or throw it away.")
 @click.option("--repair", is_flag=True, help="Make damaged chunks again.")

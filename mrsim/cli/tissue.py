@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import json_option, tesla
+from .options import json_option, shipped, tesla
 from .output import write_json, write_tables
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command("tissue")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=shipped("phantoms/tissues"))
 @click.option("--grade", type=click.IntRange(1, 5), help="Pfirrmann grade, 1 to 5.")
 @click.option("--field", metavar="TESLA", callback=tesla, default="3", show_default=True, help="Field strength.")
 @click.option("--material", "materials", multiple=True, metavar="SET", help="Material set; mrsim list materials.")

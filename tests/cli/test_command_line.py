@@ -2,12 +2,14 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -219,3 +221,36 @@ def test_basis_command_writes_a_figure_and_a_basis(tmp_path, monkeypatch):
     assert done.exit_code == 0, done.output
     assert load(tmp_path / "b.h5", "basis").fids.shape == (2, 256)
     assert (tmp_path / "b.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_an_example_that_can_be_read(name):
+    done = CliRunner().invoke(cli, [name, "--help"], terminal_width=200)
+    lines = [line.strip() for line in done.output.splitlines() if line.strip().startswith(f"mrsim {name}")]
+    assert lines
+    for line in lines:
+        words = shlex.split(line.split(">")[0])[1:]
+        command = cli.get_command(click.Context(cli), words[0])
+        command.make_context(words[0], words[1:])  # unknown options and missing arguments are errors
+
+
+def completed(*words):
+    """Return what a shell would offer for the last word."""
+    from click.shell_completion import BashComplete
+
+    found = BashComplete(cli, {}, "mrsim", "_MRSIM_COMPLETE").get_completions(list(words[:-1]), words[-1])
+    return {item.value for item in found}
+
+
+def test_shell_completes_commands_and_names():
+    assert completed("ver") == {"verify"}
+    assert "disc-t2-mese" in completed("run", "disc-t2")
+    assert completed("run", "x", "--phantom", "lumbar-sp") == {"lumbar-spine"}
+    assert "t2-mono" in completed("fit", "x", "--model", "t2-m")
+    assert completed("study", "vx1-") == {"vx1-symri-against-cpmg"}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_script_calls_mrsim(shell, capsys):
+    assert perform(["completion", shell]) == 0
+    assert "_MRSIM_COMPLETE" in capsys.readouterr().out

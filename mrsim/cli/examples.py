@@ -1,0 +1,37 @@
+"""Command lines that stand at the end of a command's help."""
+
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "run": (
+        "run disc-t2-mese --field 7 --grade 4",
+        'run disc-t2-mese --set "echo_spacing=10 ms" --without noise',
+        "run disc-t2-mese --model t2-epg --budget",
+    ),
+    "again": ("again results/disc-t2-mese-3T-III-1/result.h5",),
+    "list": ("list protocols", "list models"),
+    "show": ("show disc-t2-mese --out diagram.html",),
+    "shake": ('shake lumbar-disc --frequency "80 Hz" --drive "+z=0 20 0 um" --out waves.h5',),
+    "check": ("check disc-t2-mese --field 7",),
+    "snr": ("snr disc-t2-mese --grade 3", "snr sag-t2w-tse --field 1.5,3,7"),
+    "crlb": ("crlb disc-t2-mese --grade 2",),
+    "design": ("design sag-ivim --tissue nucleus_pulposus --model ivim",),
+    "simulate": ("simulate disc-t2-mese --out raw.h5",),
+    "export": ("export disc-t2-mese --to seq --out scan.seq", "export raw.h5 --to mrd --out raw.mrd"),
+    "recon": ("recon raw.h5 --out images.h5",),
+    "fit": (
+        "fit images.h5 --model t2-epg --out maps.h5",
+        "fit images.h5 --model t2-mono --likelihood rician",
+    ),
+    "waves": ('waves --stiffness "12.5 kPa" --region "30 mm"',),
+    "synthesize": ('synthesize results/sag-mdme-symri-3T-III-1 --contrast flair --te "90 ms"',),
+    "study": ("study vx1 --fast", "study vx2 --workers 2"),
+    "verify": ("verify", "verify rabi sphere"),
+    "bench": ("bench --quick",),
+    "schema": ("schema protocol",),
+    "completion": (
+        "completion bash >> ~/.bashrc",
+        "completion zsh >> ~/.zshrc",
+        "completion fish > ~/.config/fish/completions/mrsim.fish",
+    ),
+    "info": ("info results/disc-t2-mese-3T-III-1/result.h5",),
+}
+"""Per command, without the program's name; commands that stand not here show theirs above their options."""
