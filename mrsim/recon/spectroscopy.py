@@ -53,10 +53,11 @@ def reconstruct_spectra(raw: Acquisition, method: Spectroscopy | None = None) ->
     water = _group(raw, WATER_GROUP)
     strong = raw.imaging if water is None else water
     weights, variance = coil_weights(np.asarray(strong.data.mean(axis=0)), raw.noise_density)
-    data, shares, notes = _averaged(raw.imaging, weights, count, raw.encoding.dwell, settings)
+    noise = float(np.sqrt(variance / raw.encoding.dwell)) if raw.noisy else 0.0
+    data, shares, notes = _averaged(raw.imaging, weights, count, raw.encoding.dwell, settings, noise)
     reference = None
     if water is not None:
-        reference = _averaged(water, weights, count, raw.encoding.dwell, settings)[0]
+        reference = _averaged(water, weights, count, raw.encoding.dwell, settings, noise)[0]
         if settings.eddy_currents:
             turned = [without_eddy_currents(np.stack([d, w]), w) for d, w in zip(data, reference, strict=True)]
             data, reference = (np.stack([pair[k] for pair in turned]) for k in (0, 1))
@@ -85,7 +86,7 @@ def _group(raw: Acquisition, name: str) -> Readouts | None:
 
 
 def _averaged(
-    group: Readouts, weights: Complex, count: int, dwell: float, settings: Spectroscopy
+    group: Readouts, weights: Complex, count: int, dwell: float, settings: Spectroscopy, noise: float
 ) -> tuple[Complex, NDArray[np.float64], dict[str, Any]]:
     """Return the (contrast, point) mean signals, how many averages each holds, and what was found on the way."""
     signals = np.einsum("c,rcs->rs", weights, group.data)
@@ -101,7 +102,7 @@ def _averaged(
         if not len(own):
             raise InputError(f"no readout belongs to spectrum {contrast} of {count}", key="contrast")
         if settings.align and len(own) > 1:
-            own, drift = register(own, dwell)
+            own, drift = register(own, dwell, noise=noise)
             drifts.append(drift)
         good = kept(own, settings.reject)
         data[contrast], shares[contrast] = own[good].mean(axis=0), good.sum()
