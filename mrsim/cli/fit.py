@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ..core.images import Images
     from ..core.maps import Maps
+    from ..core.spectra import Spectra
     from ..core.wave import Waves
 
 
@@ -25,28 +26,36 @@ if TYPE_CHECKING:
     "--model",
     metavar="NAME",
     shell_complete=models,
-    required=True,
-    help="Signal model; 'mrsim list models' names them.",
+    help="Signal model; 'mrsim list models' names them [default: the file's own fit].",
 )
+@click.option("--basis", metavar="FILE", type=click.Path(path_type=Path), help="Basis of spectra, if FILE has none.")
 @given_option
 @noise_model_options
 @click.option("--threads", type=click.IntRange(1), help="Worker threads; the result does not depend on it.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.h5", help="Write the maps to this file.")
 @json_option
 def command(
-    file: Path, model: str, given: dict[str, str], threads: int | None, out: Path | None, as_json: bool, **noise: Any
-) -> None:
-    """Fit a signal model to the images in FILE, or to its raw data after reconstruction."""
-    from ..core.storage import load, save
+    file: Path, model: str | None, basis: Path | None, given: dict[str, str], threads: int | None, out: Path | None,
+    as_json: bool, **noise: Any,
+) -> None:  # fmt: skip
+    """Fit a signal model to the images in FILE, or to its raw data after reconstruction.
+
+    Spectra, also those of a NIfTI-MRS file, are fitted by the basis in FILE or in that of --basis.
+    """
+    from ..core.storage import save
     from ..fit.fit import fit
     from ..fit.models import find_model
     from ..study.given import given_options
     from ..study.waves import source_of
 
-    chosen = find_model(model)
     if out is not None:
         check_file_writable(out)
-    contents = load(file)
+    contents = contents_of(file)
+    spectra = spectra_of(contents)
+    if spectra is not None:
+        _fit_spectra(file, contents, spectra, (model, basis, given, threads), out, as_json)
+        return
+    chosen = find_model(model or model_of(file, contents))
     source = source_of(waves_of(contents) or images_of(file, contents), chosen)
     maps = fit(source, chosen, threads=threads, **noise, **given_options(chosen, given))
     if out is not None:
@@ -56,6 +65,83 @@ def command(
         write_json({"file": str(file), "model": maps.model, "rows": rows, "out": None if out is None else str(out)})
         return
     _write(maps, rows)
+    if out is not None:
+        click.echo(f"maps: {out}")
+
+
+def contents_of(file: Path) -> Mapping[str, Any]:
+    """Return what a file of mrsim holds, or the spectra of a NIfTI-MRS file."""
+    from ..core.storage import load
+
+    if file.name.lower().endswith((".nii", ".nii.gz")):
+        from ..exchange.nifti_mrs import read_nifti_mrs
+
+        return {"spectra": read_nifti_mrs(file)}
+    return dict(load(file))
+
+
+def model_of(file: Path, contents: Mapping[str, Any]) -> str:
+    """Return the model that a result's maps were fitted with."""
+    from ..core.errors import InputError
+    from ..core.maps import Maps
+
+    for value in contents.values():
+        if isinstance(value, Maps) and value.model != "truth":
+            return value.model
+    raise InputError(f"{file} holds no fit; name a model", key="--model")
+
+
+def spectra_of(contents: Mapping[str, Any]) -> Spectra | None:
+    """Return the spectra of a file's contents, reconstructed from raw data if need be."""
+    from ..core.acquisition import Acquisition
+    from ..core.spectra import Spectra
+    from ..recon import reconstruct
+
+    for value in contents.values():
+        if isinstance(value, Spectra):
+            return value
+    for value in contents.values():
+        if isinstance(value, Acquisition) and value.encoding.kind == "spectrum":
+            made = reconstruct(value)
+            return made if isinstance(made, Spectra) else None
+    return None
+
+
+def _fit_spectra(
+    file: Path, contents: Mapping[str, Any], spectra: Spectra,
+    asked: tuple[str | None, Path | None, dict[str, str], int | None], out: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Fit spectra by a basis, and write the amounts beside the truth where the file knows it."""
+    from ..core.basis import Basis
+    from ..core.errors import InputError
+    from ..core.maps import Maps
+    from ..core.storage import save
+    from ..exchange.basis_files import read_basis
+    from ..report.spectral_fit import amount_table
+    from ..study.spectra import quantified
+
+    model, path, given, threads = asked
+    own = next((value for value in contents.values() if isinstance(value, Basis)), None)
+    basis = own if path is None else read_basis(path)
+    if basis is None:
+        raise InputError(f"{file} holds no basis; make one with 'mrsim basis' and name it", key="--basis")
+    found = quantified(spectra, basis, model or "linear-combination", given, threads)
+    if out is not None:
+        save(out, maps=found.maps, basis=basis)
+    truth = contents.get("truth")
+    known = {
+        name: float(truth.values[name].ravel()[0])
+        for name in found.names
+        if isinstance(truth, Maps) and name in truth.values
+    }
+    if as_json:
+        rows = summary(found.maps, {})
+        write_json({"file": str(file), "model": found.maps.model, "rows": rows, "truth": known, "notes": found.notes,
+                    "out": None if out is None else str(out)})  # fmt: skip
+        return
+    write_tables(*(amount_table(found, known, voxel) for voxel in range(len(found.amplitudes))))
+    for note in found.notes:
+        click.echo(f"warning: {note}", err=True)
     if out is not None:
         click.echo(f"maps: {out}")
 

@@ -25,8 +25,9 @@ def _files(folder: str) -> Rows:
 def _models() -> Rows:
     from ..fit.inversions import INVERSIONS
     from ..fit.models import MODELS
+    from ..fit.quantification import QUANTIFICATIONS
 
-    return [(model.name, model.title) for model in (*MODELS, *INVERSIONS)]
+    return [(model.name, model.title) for model in (*MODELS, *INVERSIONS, *QUANTIFICATIONS)]
 
 
 def _families() -> Rows:

@@ -109,7 +109,12 @@ def write_result(result: RunResult, page: Path) -> None:
     from ..report.budget import bias_table, spread_table
     from ..report.table import brief_evaluation_table, silent_regions
 
-    if result.evaluation is not None and result.evaluation.rows:
+    if result.quantified is not None:
+        from ..report.html import true_amounts
+        from ..report.spectral_fit import amount_table
+
+        write_tables(amount_table(result.quantified.fit, true_amounts(result)))
+    elif result.evaluation is not None and result.evaluation.rows:
         write_tables(brief_evaluation_table(result.evaluation))
         for line in silent_regions(result):
             click.echo(line)

@@ -110,6 +110,12 @@ class Basis:
             widths=self.widths[rows],
         )
 
+    def minus(self, other: Basis) -> Basis:
+        """Return the basis of a difference of spectra: this one's signals minus another's of the same metabolites."""
+        if other.names != self.names:
+            raise InputError(f"holds {', '.join(other.names)}; a difference needs {', '.join(self.names)}", key="names")
+        return replace(self, fids=self.fids - other.fids)
+
     def check_fits(self, *, frequency: float, dwell: float, points: int, nucleus: str = "1H") -> None:
         """Refuse data that were measured at another field, with another dwell, or on another nucleus.
 

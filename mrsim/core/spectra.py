@@ -6,12 +6,13 @@ exp(+i 2 pi f t): a higher chemical shift shows at a positive frequency without 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import InputError
 from .grid import Grid
 from .nuclei import WATER_PPM
 
@@ -57,6 +58,20 @@ class Spectra:
     def spectrum(self, points: int | None = None) -> NDArray[np.complex128]:
         """Return the (contrast, voxel, point) spectra, m^3 s, over `ppm`; the first point counts half."""
         return to_spectrum(self.data, self.dwell, points)
+
+
+def edited_difference(spectra: Spectra) -> Spectra:
+    """Return the first spectrum of an edited pair minus the second, with the mean of their water references."""
+    if len(spectra.data) != 2 or "editing" not in spectra.contrast:
+        raise InputError(f"has {len(spectra.data)} spectra; a difference needs a pair with editing pulses", key="data")
+    noise = np.sqrt(np.sum(np.broadcast_to(spectra.sigma, (2, 1, 1)) ** 2, axis=0, keepdims=True))
+    return replace(
+        spectra,
+        data=spectra.data[:1] - spectra.data[1:],
+        sigma=noise,
+        contrast={name: column[:1] for name, column in spectra.contrast.items()},
+        water=None if spectra.water is None else spectra.water.mean(axis=0, keepdims=True),
+    )
 
 
 def to_spectrum(signal: NDArray[np.complex128], dwell: float, points: int | None = None) -> NDArray[np.complex128]:

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..core.errors import InputError
 from ..core.images import Images
 from ..core.maps import STATUS, Maps
+from ..core.spectra import Spectra
 from ..core.wave import Waves
 from .doubts import doubts
 from .given import given_values, plausible
@@ -31,6 +32,7 @@ from .model import Description, Model
 from .models import find_model
 from .noise import Noise, noise_of, uneven_errors
 from .noise_floor import MAGNITUDES, NoiseFloor, without_floor
+from .quantification import Quantification
 from .rician import judged, maximised
 from .signs import USABLE, best_of, signed
 from .slab import within_slab
@@ -49,7 +51,7 @@ Sigma = ArrayLike | Literal["residuals"] | None
 
 
 def fit(
-    images: Images | Waves,
+    images: Images | Waves | Spectra,
     model: str | Description,
     *,
     mask: NDArray[np.bool_] | None = None,
@@ -64,8 +66,9 @@ def fit(
 
     Parameters
     ----------
-    images : Images or Waves
-        Waves for an inversion, whose own noise counts: of what follows it takes `mask` and its options alone.
+    images : Images, Waves or Spectra
+        Waves for an inversion, spectra for a quantification, whose own noise counts: of what follows an inversion takes
+        `mask` and its options alone, a quantification its options, among them the `basis`.
     model : str, Model, Method or Inversion
         A name from `mrsim.fit.models.MODELS` or `mrsim.fit.inversions.INVERSIONS`.
     mask : (z, y, x) array of bool, optional
@@ -87,8 +90,11 @@ def fit(
         parameter of the same name, e.g. ``b1=mr.fit(other_images, "b1-dam")``.
     """
     model = find_model(model) if isinstance(model, str) else model
+    plain = sigma is None and select is None and likelihood == "gaussian"
+    if isinstance(images, Spectra) or isinstance(model, Quantification):
+        return _quantified(images, model, plain and mask is None, threads, options)
     if isinstance(images, Waves) or isinstance(model, Inversion):
-        return _inverted(images, model, mask, sigma is None and select is None and likelihood == "gaussian", options)
+        return _inverted(images, model, mask, plain, options)
     settings = within_slab(model, given_values(model, options, images), images)
     data, contrast, noise = _selected(images, sigma, select)
     check_table(model, contrast, data.shape[0])
@@ -139,6 +145,22 @@ def _inverted(
     if not plain:
         raise InputError(f"'{model.name}' takes the waves' own noise: no sigma, select, likelihood", key="sigma")
     return invert(waves, model, mask=mask, **options)
+
+
+def _quantified(
+    spectra: Images | Waves | Spectra, model: Description, plain: bool, threads: int | None, options: dict[str, Any]
+) -> Maps:
+    """Return the amounts that spectra hold; refuse spectra without a basis, and other data."""
+    from .spectral.given import quantify
+
+    if not isinstance(spectra, Spectra) or not isinstance(model, Quantification):
+        raise InputError(f"'{model.name}' and the data do not fit: spectra need 'linear-combination'", key="model")
+    if not plain:
+        raise InputError(f"'{model.name}' takes the spectra's own noise: no sigma, select, likelihood", key="sigma")
+    basis = options.pop("basis", None)
+    if basis is None:
+        raise InputError(f"'{model.name}' needs basis=, the signals of the metabolites: mrsim.basis(...)", key="basis")
+    return quantify(spectra, basis, options, threads=threads).maps
 
 
 def _everywhere(found: NDArray[np.int8], wanted: NDArray[np.bool_], inside: NDArray[np.bool_]) -> NDArray[np.int8]:

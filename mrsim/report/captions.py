@@ -17,6 +17,7 @@ CAPTIONS = {
     "b-matrix": "From the gradients as they are played, cross terms included, at the centre of k-space; grid axes.",
     "fitted": "Maps without a truth; colours from the 1st to the 99th percentile in the object.",
     "spectra": "Coils combined, averages aligned; the phase is that of the first point.",
+    "quantified": "Real parts over the noise, in phase. Amounts may be negative: cut at zero they would be biased.",
     "images": "Magnitude in one window. Letters: anterior, posterior, superior, inferior, left, right.",
     "map": "Outlines: regions of interest. Pale: no value; the truth is scalar only where one tissue fills a voxel.",
     "budget": "What goes when a cause is switched off; model: what stays without any; interaction: the rest.",

@@ -25,12 +25,13 @@ from .quantities import duration, label, number
 from .run import ReportedRun
 from .sequence_views import VIEWS, sequence_views
 from .spectra import spectra_figure
+from .spectral_fit import amount_table, spectral_fit_figure
 from .style import png
 from .synthetic import can_synthesize, six_contrasts
 from .table import DISTINCT, Table, evaluation_table, margin_table, silent_regions, timing_table, tissue_table, verdict
 from .viewer import sequence_viewer
 
-SHOWN_AFTER = ("fitted", "synthetic", "decay", "spectra", "images", "sequence")
+SHOWN_AFTER = ("quantified", "fitted", "synthetic", "decay", "spectra", "images", "sequence")
 """Figures below the evaluation, in this order."""
 
 
@@ -41,7 +42,12 @@ def figures(result: ReportedRun) -> dict[str, Figure]:
         **sequence_views(result.sequence),
         **_measured(result.images),
     }
-    if result.maps is not None:
+    if result.quantified is not None:
+        basis = result.quantified.basis
+        made["quantified"] = spectral_fit_figure(
+            result.quantified.fit, dict(zip(basis.names, basis.kinds, strict=True))
+        )
+    elif result.maps is not None:
         compared = [name for name in result.maps.values if name in result.truth.values]
         for name in compared:
             made[f"map_{name}"] = map_comparison(result.maps, result.truth, name, result.rois)
@@ -137,7 +143,15 @@ def _warnings(warnings: tuple[str, ...]) -> str:
     return f'<section class="warnings" role="note"><h2>Warnings</h2><ul>{items}</ul></section>'
 
 
+def true_amounts(result: ReportedRun) -> dict[str, float]:
+    """Return what the phantom's voxel holds of each metabolite, mM."""
+    names = () if result.quantified is None else result.quantified.fit.names
+    return {name: float(result.truth.values[name].ravel()[0]) for name in names if name in result.truth.values}
+
+
 def _verdicts(result: ReportedRun) -> str:
+    if result.quantified is not None:
+        return html_table(amount_table(result.quantified.fit, true_amounts(result)))
     if result.evaluation is None or not result.evaluation.rows:
         return "<section><h2>Verdict</h2><p>No map was compared with a truth.</p></section>"
     items = []
@@ -165,7 +179,7 @@ def html_table(table: Table) -> str:
 
 
 def _evaluation(result: ReportedRun) -> str:
-    if result.evaluation is None:
+    if result.evaluation is None or result.quantified is not None:
         return ""
     note = (
         "Bias is mean − truth. SD is the spread of fitted − true over the region's voxels, SE = SD/√n; "

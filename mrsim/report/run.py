@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.acquisition import Acquisition
+from ..core.basis import Basis
 from ..core.evaluation import Budget, Evaluation
 from ..core.images import Images
 from ..core.maps import Maps
+from ..fit.spectral import SpectralFit
 from ..phantom.phantom import Phantom
 from ..sequence.sequence import Sequence
 
@@ -46,6 +48,18 @@ class ReportedRequest(Protocol):
     @property
     def including(self) -> tuple[str, ...]:
         """Effects taken in that a run leaves out unless asked."""
+
+
+class ReportedQuantification(Protocol):
+    """A fit of spectra."""
+
+    @property
+    def fit(self) -> SpectralFit:
+        """What was found."""
+
+    @property
+    def basis(self) -> Basis:
+        """By what."""
 
 
 class ReportedRun(Protocol):
@@ -90,6 +104,10 @@ class ReportedRun(Protocol):
     @property
     def evaluation(self) -> Evaluation | None:
         """Maps against truth."""
+
+    @property
+    def quantified(self) -> ReportedQuantification | None:
+        """The fit of spectra; None for images."""
 
     @property
     def budget(self) -> Budget | None:

@@ -31,8 +31,9 @@ from ..sequence.discretize import discretize
 from ..sequence.imperfect import Imperfections
 from ..simulate import add_noise, simulate
 from ..simulate.object_cells import IN_SHAPES
+from .engines import engine_of
 from .request import Progress, RunRequest, RunResult
-from .run import Prepared, engine_of, fitted, prepare, simulated
+from .run import Prepared, fitted, prepare, simulated
 
 SWITCHES = ("slice-profile", "b1", "off-resonance", "t2-prime", "chemical-shift", "imperfections")
 """Causes that need a simulation of their own."""

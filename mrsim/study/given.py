@@ -23,6 +23,8 @@ DIMENSIONS = {
     "1/s": "rate",
     "Pa": "pressure",
     "1/m": "fraction",
+    "ppm": "chemical shift",
+    "mM": "concentration",
 }
 """Dimension of an option's SI unit."""
 

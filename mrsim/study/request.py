@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from ..core.maps import Maps
 from ..core.wave import Waves
 from ..phantom.phantom import Phantom
 from ..sequence.sequence import Sequence
+
+if TYPE_CHECKING:
+    from .spectra import Quantified
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is going on, done, in all)."""
@@ -120,6 +123,8 @@ class RunResult:
     """Where one was asked for."""
     waves: Waves | None = None
     """What an inversion saw; None for other fits."""
+    quantified: Quantified | None = None
+    """The fit of spectra with its basis; None for images."""
 
 
 def check_effects(request: RunRequest) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.acquisition import Acquisition
-from ..core.errors import InfeasibleError, InputError, did_you_mean
+from ..core.errors import InfeasibleError, InputError
 from ..core.images import Images
 from ..core.maps import Maps
+from ..core.spectra import Spectra
 from ..core.toml import resource, structure
 from ..core.wave import Waves
 from ..evaluate import evaluate
@@ -32,17 +33,16 @@ from ..sequence.protocol import read_protocol_file
 from ..sequence.scanner import Scanner, choose_scanner
 from ..sequence.sequence import Sequence
 from ..simulate import Bloch, Pathways, add_noise, simulate
-from ..simulate.spin_systems.in_phantom import with_basis
+from .engines import engine_of
 from .fields import coils_of, extrapolation_notes, in_fields
 from .given import check_names, given_options
 from .import_phantom import open_phantom
 from .provenance import provenance
 from .request import Progress, RunRequest, RunResult, check_effects
 from .run_table import RunTable
+from .spectra import one_voxel, quantify_run, with_amounts, with_chemistry
 from .vibration import moved_by
 from .waves import source_of, truth_of
-
-ENGINE_NAMES: dict[str, type[Bloch | Pathways]] = {"bloch": Bloch, "pathways": Pathways}
 
 
 @dataclass(slots=True, eq=False)
@@ -151,29 +151,6 @@ def _read(request: RunRequest) -> tuple[Path, str, RunTable, Callable[[Scanner],
     return path, description, structure(table, RunTable, path, ("run",)), family.build
 
 
-def engine_of(request: RunRequest, **extra: Any) -> Bloch | Pathways:
-    """Return the engine that a request asks for."""
-    options: dict[str, Any] = dict(request.engine) | extra
-    name = options.pop("name", "bloch")
-    if name not in ENGINE_NAMES:
-        raise InputError(f"unknown engine '{name}'{did_you_mean(name, list(ENGINE_NAMES))}", key="--engine")
-    kind = ENGINE_NAMES[name]
-    known = [entry.name for entry in fields(kind)]
-    for option in options:
-        if option not in known:
-            raise InputError(f"the {name} engine has no option '{option}'{did_you_mean(option, known)}", key=option)
-    nominal = {"profile": "ideal"} if kind is Pathways else {"ideal_slice": True}
-    leave_out = {
-        "slice-profile": nominal,
-        "t2-prime": {"t2_prime": False},
-        "chemical-shift": {"chemical_shift": False},
-        "diffusion": {"diffuse": False},
-    }
-    for cause in request.without:
-        options |= leave_out.get(cause, {})
-    return kind(**options)
-
-
 def simulate_only(request: RunRequest, progress: Progress | None = None) -> tuple[Sequence, Phantom, Acquisition]:
     """Go down the road as far as the raw data."""
     prepared = prepare(request)
@@ -191,7 +168,7 @@ def simulated(prepared: Prepared, engine: Bloch | Pathways, progress: Progress |
     threads = prepared.request.threads
     raw = simulate(timeline, prepared.phantom, engine, threads=threads, progress=report, coils=coils)
     if prepared.basis is not None:
-        raw = with_basis(raw, prepared.phantom, timeline, prepared.basis, coils)
+        raw = with_chemistry(raw, prepared, timeline, coils, progress)
     guessed = prepared.phantom.extrapolated
     notes = (*prepared.sequence.notes, *extrapolation_notes(prepared.phantom), *transfer_notes(prepared.phantom))
     stamp = {"extrapolated": {name: list(what) for name, what in guessed.items()}} if guessed else {}
@@ -224,8 +201,13 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         with clock.step("unmix"):
             images = _unmixed(prepared, images, raw, truth)
     with clock.step("fit"):
-        source = source_of(images, request.model, progress)
-        maps = fitted(source, request, progress)
+        source, quantified = source_of(images, request.model, progress), None
+        if isinstance(images, Spectra):
+            quantified = quantify_run(prepared, images, progress)
+            maps = None if quantified is None else quantified.fit.maps
+            truth, rois = with_amounts(truth, raw), one_voxel(truth)
+        else:
+            maps = fitted(source, request, progress)
     notes = dict.fromkeys(rois.not_eroded, "not eroded: too thin")
     evaluation = evaluate(maps, truth, rois, notes | region_notes(maps, rois)) if maps else None
     result = RunResult(
@@ -237,6 +219,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         raw=measured,
         images=images,
         waves=source if isinstance(source, Waves) else None,
+        quantified=quantified,
         maps=maps,
         truth=truth,
         rois=rois,

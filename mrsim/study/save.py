@@ -51,6 +51,8 @@ def save_run(result: RunResult, folder: Path) -> Path:
             contents |= {"maps": result.maps, "evaluation": result.evaluation}
         if result.waves is not None:
             contents["waves"] = result.waves
+        if result.quantified is not None:
+            contents["basis"] = result.quantified.basis
         if result.budget is not None:
             contents["budget"] = result.budget
         save(work / "result.h5", **contents)

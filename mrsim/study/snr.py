@@ -9,9 +9,10 @@ from ..core.toml import resource
 from ..phantom.phantom import Phantom
 from ..plan.snr import ACCURACY, Progress, SnrPrediction, predict_snr
 from ..sequence.protocol import FOLDER, read_protocol_file
+from .engines import engine_of
 from .fields import coils_of
 from .request import RunRequest
-from .run import Prepared, engine_of, prepare
+from .run import Prepared, prepare
 
 WATER_ALONE = {"suppression": "none", "water_averages": "0", "shift": "0 ppm"}
 """Entries of a protocol of spectroscopy that leave the whole signal of water."""

@@ -7,6 +7,7 @@ from ..inversion import Inversion
 from ..inversions import INVERSIONS
 from ..method import Method
 from ..model import Model
+from ..quantification import QUANTIFICATIONS, Quantification
 from . import (
     adc_lines,
     b1_maps,
@@ -88,10 +89,10 @@ MODELS: tuple[Model | Method, ...] = (
 """Every model and method that can be fitted by name."""
 
 
-def find_model(name: str) -> Model | Method | Inversion:
-    """Return the model, method or inversion called `name`, e.g. ``"t2-mono"``."""
-    for model in (*MODELS, *INVERSIONS):
+def find_model(name: str) -> Model | Method | Inversion | Quantification:
+    """Return the model, method, inversion or quantification called `name`, e.g. ``"t2-mono"``."""
+    every = (*MODELS, *INVERSIONS, *QUANTIFICATIONS)
+    for model in every:
         if model.name == name:
             return model
-    known = [model.name for model in (*MODELS, *INVERSIONS)]
-    raise InputError(f"unknown model '{name}'{did_you_mean(name, known)}", key="model")
+    raise InputError(f"unknown model '{name}'{did_you_mean(name, [model.name for model in every])}", key="model")

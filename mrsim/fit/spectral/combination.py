@@ -57,7 +57,8 @@ def fit_spectra(
         raise InputError(f"is {noise}; a fit needs the noise: noise-free spectra keep the calibrated one", key="sigma")
     signals = spectra.data[contrast] / noise
     finite = np.isfinite(signals).all(axis=-1)
-    one = 1.0 if water is None else volume_per_unit(spectra, contrast, water)
+    selected = float(basis.conditions.get("water", 1.0))
+    one = 1.0 if water is None else volume_per_unit(spectra, contrast, water, selected)
     relaxed = {} if water is None else water.relaxation
     factors = np.array([loss(spectra, contrast, relaxed[name]) if name in relaxed else 1.0 for name in basis.names])
     scale = np.broadcast_to(one, len(signals))[:, None] / noise * factors

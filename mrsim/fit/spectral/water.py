@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...core.errors import InputError
+from ...core.metabolites import Relaxation
 from ...core.nuclei import WATER_MOLECULES
 from ...core.spectra import Spectra
 from .problem import Array
@@ -35,18 +36,28 @@ def water_amplitude(spectra: Spectra, contrast: int) -> Array:
     return np.asarray(np.exp(np.array(found)[:, 0]))
 
 
-def volume_per_unit(spectra: Spectra, contrast: int, scale: WaterScale) -> Array:
-    """Return the (voxel,) signal of one proton of 1 mM, unrelaxed, in the units of the spectra."""
-    te, tr = (_column(spectra, key, contrast) for key in ("te", "tr"))
-    relaxed = np.exp(-te / scale.t2) * (1 - np.exp(-tr / scale.t1))
+def volume_per_unit(spectra: Spectra, contrast: int, scale: WaterScale, selected: float = 1.0) -> Array:
+    """Return the (voxel,) signal of one proton of 1 mM, unrelaxed, in the units of the spectra.
+
+    Parameters
+    ----------
+    spectra : Spectra
+    contrast : int
+    scale : WaterScale
+    selected : float
+        Share of the voxel's water that the pulses leave, where the basis knows such losses of the metabolites.
+    """
+    relaxed = loss(spectra, contrast, (scale.t1, scale.t2))
     protons = 2 * WATER_MOLECULES * scale.content
-    return np.asarray(water_amplitude(spectra, contrast) * (1 - scale.foreign) / (protons * relaxed))
+    return np.asarray(water_amplitude(spectra, contrast) * (1 - scale.foreign) / (protons * relaxed * selected))
 
 
 def loss(spectra: Spectra, contrast: int, times: tuple[float, float]) -> float:
-    """Return the share of a metabolite's signal that relaxation leaves."""
-    te, tr = (_column(spectra, key, contrast) for key in ("te", "tr"))
-    return float(np.exp(-te / times[1]) * (1 - np.exp(-tr / times[0])))
+    """Return the share of a signal with these T1 and T2, s, that relaxation leaves."""
+    sheet = {key: _column(spectra, key, contrast) for key in ("te", "tr")}
+    if "tm" in spectra.contrast:
+        sheet["tm"] = _column(spectra, "tm", contrast)
+    return Relaxation(t1=times[0], t2=times[1]).left(sheet)
 
 
 def _column(spectra: Spectra, name: str, contrast: int) -> float:

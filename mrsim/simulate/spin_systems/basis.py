@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from ...core.basis import Basis
 from ...core.cache import cache_folder
 from ...core.errors import InputError, StorageError
-from ...core.nuclei import NUCLEI, Nucleus
+from ...core.nuclei import NUCLEI, WATER_PPM, Nucleus
 from ...core.storage import load, save
 from ...core.version import __version__
-from ...phantom.metabolite import Metabolite, load_metabolites
+from ...phantom.metabolite import Lines, Metabolite, load_metabolites
 from ...sequence.timeline import Timeline
 from .metabolites import metabolite_signal, own_width, visible
 from .options import Progress, SpinSystem
@@ -73,13 +73,21 @@ def basis(
         nucleus=observed.name,
         sequence=str(header.sheet.get("family", "")),
         te=sheet.get("te", 0.0),
-        conditions={**sheet, **asdict(engine), "voxel": played.voxel},
+        conditions={**sheet, **asdict(engine), "voxel": played.voxel, "water": _water(played, observed, engine)},
         history={
             "engine": "SpinSystem",
             "mrsim": __version__,
             "sources": {each.name: list(each.sources) for each in chosen},
         },
     )
+
+
+def _water(played: Shot, observed: Nucleus, engine: SpinSystem) -> float:
+    """Return the share of the voxel's water that the pulses leave: 1 for ideal ones."""
+    if observed.name != "1H":
+        return 1.0
+    line = Metabolite(name="water", kind="water", lines=(Lines(shifts=(WATER_PPM * 1e-6,), protons=(1.0,)),))
+    return float(np.abs(_made(line, replace(played, samples=1), observed, engine)[0]))
 
 
 def _observed(timeline: Timeline) -> Nucleus:

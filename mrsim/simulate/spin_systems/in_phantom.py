@@ -1,12 +1,14 @@
 """What the metabolites of a phantom's tissues add to the signals of a spectroscopy scan.
 
 Every tissue in the voxel adds each metabolite's signal times its concentration and volume, broadened like the tissue's
-water by the field in the voxel (each place's offset) and within it (T2'). The voxel is the nominal box; that its edges
-are soft and displaced is in the basis as far as its engine plays the pulses, alike for all places.
+water by the field in the voxel (each place's offset) and within it (T2'). Each metabolite has its own voxel: where the
+pulses select its strongest line, with soft edges and displaced by its shift (`profiles`). What displaced partners do
+to its coupling is in the basis, as an average over the voxel.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,43 +19,21 @@ from ...core.basis import Basis
 from ...core.coils import Coils
 from ...core.errors import InputError
 from ...core.grid import Grid
-from ...core.nuclei import WATER_MOLECULES
+from ...core.metabolites import relaxation_at
+from ...core.nuclei import NUCLEI, WATER_MOLECULES
+from ...phantom.metabolite import Metabolite
 from ...phantom.phantom import Phantom
-from ...sequence.timeline import Timeline
-from .basis import basis
+from ...phantom.spins import Spins
+from .profiles import POINTS, main_offset, reach, selected
+from .shot import Shot
 
 Complex = NDArray[np.complex128]
 FACTS = {"Lac": "lactate", "Ala": "alanine", "Prop": "propionate", "NAcGAG": "n_acetyl", "Cho": "choline"}
 """Metabolite -> the tissue's fact that holds its concentration, mM."""
 PURE = 2 * WATER_MOLECULES
 """Protons of pure water, mM: what a proton density of 1 stands for."""
-ACROSS = 16
-"""Places along each edge of the voxel at which the field is taken."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MetaboliteRelaxation:
-    """Relaxation that the basis does not hold: of the amplitude by TE and TR, and of the signal while it is read."""
-
-    t1: float
-    """s."""
-    t2: float
-    """s."""
-
-
-BRAIN = {1.5: (1.24, 0.279), 3.0: (1.29, 0.194), 7.0: (1.43, 0.131)}
-"""Field, T -> mean T1, T2 of brain metabolites, s (FSL-MRS defaults); none were found of the disc."""
-
-
-def relaxation_at(field: float) -> MetaboliteRelaxation:
-    """Return the relaxation of metabolites at a field strength, T, between those that are tabulated."""
-    known = np.array(sorted(BRAIN))
-    if not known[0] <= field <= known[-1]:
-        raise InputError(
-            f"relaxation of metabolites is known from {known[0]:g} to {known[-1]:g} T, not at {field:g} T", key="field"
-        )
-    t1, t2 = (float(np.interp(field, known, [BRAIN[b][k] for b in known])) for k in (0, 1))
-    return MetaboliteRelaxation(t1=t1, t2=t2)
+ACROSS = 24
+"""Places along each edge of the box in which a voxel with soft and displaced edges lies."""
 
 
 def concentrations(phantom: Phantom, names: tuple[str, ...]) -> dict[str, dict[str, float]]:
@@ -74,27 +54,18 @@ def concentrations(phantom: Phantom, names: tuple[str, ...]) -> dict[str, dict[s
     return found
 
 
-def with_basis(raw: Acquisition, phantom: Phantom, timeline: Timeline, names: str, coils: Coils | None) -> Acquisition:
-    """Return the raw data with the metabolites of a basis set in every spectrum of the series.
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Content:
+    """What a voxel holds of each metabolite, seen through the metabolite's own selection."""
 
-    Parameters
-    ----------
-    raw : Acquisition
-        Noise-free, of the timeline.
-    phantom : Phantom
-    timeline : Timeline
-    names : str
-        A basis set, or metabolites with commas.
-    coils : Coils or None
-        That heard `raw`.
-    """
-    for contrast in range(len(next(iter(raw.encoding.contrast.values())))):
-        raw = with_metabolites(raw, phantom, basis(names, timeline, contrast=contrast), contrast=contrast, coils=coils)
-    return raw
+    lines: dict[str, Complex]
+    """Metabolite -> (coil, point) concentration, mM, times volume, m^3 times what a coil hears, dephasing."""
+    amounts: dict[str, float]
+    """Metabolite -> concentration, mM: the mean over what is selected of it."""
 
 
 def with_metabolites(
-    raw: Acquisition, phantom: Phantom, basis: Basis, *, contrast: int = 0, coils: Coils | None = None
+    raw: Acquisition, phantom: Phantom, basis: Basis, content: Content, *, contrast: int = 0
 ) -> Acquisition:
     """Return the raw data with the metabolites of the phantom's tissues.
 
@@ -105,24 +76,18 @@ def with_metabolites(
     phantom : Phantom
     basis : Basis
         Of the same sequence and contrast.
+    content : Content
+        Of the same voxel.
     contrast : int
         The spectrum of the series to which the signals are added.
-    coils : Coils, optional
-        That heard `raw`.
     """
-    content = concentrations(phantom, basis.names)
-    if not content:
-        return raw
     sheet = {key: float(value[contrast]) for key, value in raw.encoding.contrast.items()}
     relax = relaxation_at(phantom.field)
-    lost = np.exp(-sheet["te"] / relax.t2) * (1 - np.exp(-sheet["tr"] / relax.t1))
-    lines = _lines(raw, phantom, basis.time, tuple(content), coils)
     signal = np.zeros((raw.imaging.data.shape[1], basis.fids.shape[1]), dtype=np.complex128)
-    for tissue, known in content.items():
-        own = sum(amount * basis.fid(name) for name, amount in known.items())
-        signal += lines[tissue] * own * lost * np.exp(-basis.time / relax.t2) / PURE
+    for name, line in content.lines.items():
+        signal += line * (basis.fid(name) * np.exp(-basis.time / relax.t2)) * (relax.left(sheet) / PURE)
     groups = {name: _added(group, signal, contrast) for name, group in raw.groups.items()}
-    history = raw.history | {"metabolites": {"concentrations": content, "t1": relax.t1, "t2": relax.t2}}
+    history = raw.history | {"metabolites": {"concentrations": content.amounts, "t1": relax.t1, "t2": relax.t2}}
     return replace(raw, groups=groups, history=history)
 
 
@@ -136,31 +101,74 @@ def _added(group: Readouts, signal: Complex, contrast: int) -> Readouts:
     return replace(group, data=group.data + chosen[:, None, None] * signal[:, :samples])
 
 
-def _lines(
-    raw: Acquisition, phantom: Phantom, time: NDArray[np.float64], tissues: tuple[str, ...], coils: Coils | None
-) -> dict[str, Complex]:
-    """Return per tissue the (coil, point) volume in the voxel, m^3 times what a coil hears, dephasing in its field."""
-    voxel = raw.encoding.grid
+def content_of(
+    phantom: Phantom, played: Shot, voxel: Grid, metabolites: Sequence[Metabolite], coils: Coils | None, samples: int
+) -> Content:
+    """Return what a voxel holds of the metabolites that its tissues state.
+
+    Parameters
+    ----------
+    phantom : Phantom
+    played : Shot
+        Whose pulses select; without a selective pulse along an axis the voxel's edges are sharp there.
+    voxel : Grid
+        The nominal voxel.
+    metabolites : sequence of Metabolite
+        Those looked for.
+    coils : Coils or None
+        That hear the voxel.
+    samples : int
+        Points of the signals.
+    """
+    observed = next(each for each in NUCLEI.values() if each.gamma_bar == played.gamma_bar)
+    stated = concentrations(phantom, tuple(each.name for each in metabolites))
+    wanted = {name for known in stated.values() for name in known}
+    present = [each for each in metabolites if each.name in wanted]
+    offsets = {each.name: main_offset(each, observed, played.b0) for each in present}
+    if not present:
+        return Content(lines={}, amounts=dict.fromkeys((each.name for each in metabolites), 0.0))
+    half = reach(played, list(offsets.values()))
     fine = Grid(
-        shape=(ACROSS,) * 3,
-        spacing=(voxel.spacing[0] / ACROSS, voxel.spacing[1] / ACROSS, voxel.spacing[2] / ACROSS),
-        centre=voxel.centre,
-        axes=voxel.axes,
-    )
+        shape=(ACROSS,) * 3, spacing=(2 * half[0] / ACROSS, 2 * half[1] / ACROSS, 2 * half[2] / ACROSS),
+        centre=tuple(np.asarray(voxel.centre) + voxel.axes @ _half_cell(half)), axes=voxel.axes,
+    )  # fmt: skip
     spins = phantom.sample(fine)
-    heard = np.ones((raw.imaging.data.shape[1], len(spins.volume)), dtype=np.complex128)
+    position = spins.position + _half_cell(half)
+    heard = np.ones((1 if coils is None else len(coils.maps), len(spins.volume)), dtype=np.complex128)
     if coils is not None:
         heard = np.asarray(coils.sensitivity(fine.to_world(spins.position)))
-    found = {}
-    for name in tissues:
-        number = spins.tissues.index(name)
-        mine = spins.tissue == number
+    time = np.arange(samples) * played.dwell
+    x, y, z = ((np.arange(POINTS) + 0.5) * (2 * h / POINTS) - h for h in half)
+    lines, amounts = dict[str, Complex](), dict.fromkeys((each.name for each in metabolites), 0.0)
+    for name, offset in offsets.items():
+        profile = selected(played, offset, (x, y, z))
+        share = np.prod([np.interp(position[:, i], p, profile[i]) for i, p in enumerate((x, y, z))], axis=0)
+        whole = float(np.prod([p.mean() * 2 * h for p, h in zip(profile, half, strict=True)]))
+        weight = spins.volume * share / whole
+        amount = np.array([stated.get(tissue, {}).get(name, 0.0) for tissue in spins.tissues])[spins.tissue]
+        amounts[name] = float(weight @ amount)
+        lines[name] = float(np.prod(voxel.spacing)) * _dephasing(spins, heard * (weight * amount), time)
+    return Content(lines=lines, amounts=amounts)
+
+
+def _half_cell(half: tuple[float, float, float]) -> NDArray[np.float64]:
+    """Return by how far the middle of an even number of cells lies from its grid's origin, m."""
+    return np.array(half) / ACROSS
+
+
+def _dephasing(spins: Spins, weight: Complex, time: NDArray[np.float64]) -> Complex:
+    """Return the (coil, point) sum of the places' (coil, place) weights as their fields and T2' dephase them."""
+    found = np.zeros((len(weight), len(time)), dtype=np.complex128)
+    for number in range(len(spins.tissues)):
+        mine = (spins.tissue == number) & (np.abs(weight).sum(axis=0) > 0)
+        if not mine.any():
+            continue
         offsets, where = np.unique(np.round(spins.offset[mine], 2), return_inverse=True)
-        weight = np.stack([
+        sums = np.stack([
             np.bincount(where, row.real, len(offsets)) + 1j * np.bincount(where, row.imag, len(offsets))
-            for row in heard[:, mine] * spins.volume[mine]
+            for row in weight[:, mine]
         ])  # fmt: skip
         pool = spins.pools[number][0]
         decay = np.exp(-time / pool.t2_prime) if np.isfinite(pool.t2_prime) else np.ones_like(time)
-        found[name] = (weight @ np.exp(-2j * np.pi * offsets[:, None] * time)) * decay
+        found += (sums @ np.exp(-2j * np.pi * offsets[:, None] * time)) * decay
     return found

@@ -1,0 +1,45 @@
+"""Relaxation of metabolites where nothing better is known: the means of brain, since none were found of the disc."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import InputError
+
+BRAIN = {1.5: (1.24, 0.279), 3.0: (1.29, 0.194), 7.0: (1.43, 0.131)}
+"""Field, T -> mean T1, T2 of brain metabolites, s (FSL-MRS defaults)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Relaxation:
+    """Relaxation that a basis does not hold: of the amplitude by TE, TM and TR, and of the signal while it is read."""
+
+    t1: float
+    """s."""
+    t2: float
+    """s."""
+
+    def left(self, sheet: Mapping[str, float]) -> float:
+        """Return the share of a signal that is left at the echo.
+
+        Parameters
+        ----------
+        sheet : mapping
+            ``te`` and ``tr``, and ``tm`` where there is a mixing time, s.
+        """
+        stored = np.exp(-sheet.get("tm", 0.0) / self.t1)
+        return float(np.exp(-sheet["te"] / self.t2) * stored * (1 - np.exp(-sheet["tr"] / self.t1)))
+
+
+def relaxation_at(field: float) -> Relaxation:
+    """Return the relaxation of metabolites at a field strength, T, between those that are tabulated."""
+    known = np.array(sorted(BRAIN))
+    if not known[0] <= field <= known[-1]:
+        raise InputError(
+            f"relaxation of metabolites is known from {known[0]:g} to {known[-1]:g} T, not at {field:g} T", key="field"
+        )
+    t1, t2 = (float(np.interp(field, known, [BRAIN[b][k] for b in known])) for k in (0, 1))
+    return Relaxation(t1=t1, t2=t2)

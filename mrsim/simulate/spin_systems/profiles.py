@@ -1,0 +1,115 @@
+"""Where in a voxel a line comes from: the product of what its selective pulses do along their axes.
+
+An excitation, a storage or a recall leaves |M_xy| of a spin at rest, a refocusing pulse between crushers the share of
+its transverse magnetisation that it conjugates. A line that is not at the pulses' carrier finds them displaced.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.nuclei import WATER_PPM, Nucleus
+from ...phantom.metabolite import Metabolite
+from .pulses import propagators
+from .shot import Play, Shot
+from .subspaces import Subspace
+
+Array = NDArray[np.float64]
+POINTS = 96
+"""Places along each axis."""
+MARGIN = 0.5
+"""Beyond the voxel on both sides, voxels; displacements come on top."""
+STILL = 1e-9
+"""Gradients below this are none, T/m."""
+
+
+def main_offset(metabolite: Metabolite, observed: Nucleus, b0: float) -> float:
+    """Return the frequency of a metabolite's strongest line above water, Hz: the shift with the most spins."""
+    weight: dict[float, float] = {}
+    for part in metabolite.spins:
+        kinds = part.nuclei or ("1H",) * len(part.shifts)
+        for shift, kind in zip(part.shifts, kinds, strict=True):
+            if kind == observed.name:
+                weight[shift] = weight.get(shift, 0.0) + 1.0
+    for lines in metabolite.lines:
+        for shift, protons in zip(lines.shifts, lines.protons, strict=True):
+            weight[shift] = weight.get(shift, 0.0) + protons
+    strongest = max(weight, key=lambda shift: weight[shift])
+    return (strongest - WATER_PPM * 1e-6) * abs(observed.gamma_bar) * b0
+
+
+def selected(shot: Shot, offset: float, places: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+    """Return along each axis the share of a line's signal that each place gives.
+
+    Parameters
+    ----------
+    shot : Shot
+    offset : float
+        Of the line above water, Hz.
+    places : three (place,) arrays
+        Along the grid's axes from the voxel's middle, m.
+    """
+    spin = Subspace(spins=(0.5,), offsets=(offset,), couplings=())
+    found = []
+    for axis, along in enumerate(places):
+        share = np.ones(len(along))
+        position = np.zeros((len(along), 3))
+        position[:, axis] = along
+        playing = _selective(shot, axis)
+        for event in playing:
+            u = propagators(spin, event, shot.gamma_bar, position)
+            flipped = np.abs(u[:, 0, 1]) ** 2
+            share = share * (flipped if event.pulse.use == "refocusing" else 2 * np.sqrt(flipped * (1 - flipped)))
+        found.append(share if playing else (np.abs(along) <= shot.voxel[axis] / 2).astype(np.float64))
+    return found[0], found[1], found[2]
+
+
+def reach(shot: Shot, offsets: list[float]) -> tuple[float, float, float]:
+    """Return along each axis the half length, m, in which lines at these offsets, Hz, have their slices."""
+    found = []
+    for axis in range(3):
+        away = [
+            abs(offset - event.pulse.frequency)
+            / (abs(shot.gamma_bar) * float(np.abs(event.pulse.gradient[:, axis]).max()))
+            for event in _selective(shot, axis)
+            for offset in offsets
+        ]
+        found.append((0.5 + (MARGIN if away else 0.0)) * shot.voxel[axis] + max(away, default=0.0))
+    return found[0], found[1], found[2]
+
+
+def _selective(shot: Shot, axis: int) -> list[Play]:
+    """Return the pulses that select along an axis."""
+    played = [event for event in shot.events if isinstance(event, Play)]
+    return [event for event in played if bool(np.any(np.abs(event.pulse.gradient[:, axis]) > STILL))]
+
+
+def displacements(shot: Shot, offset: float) -> list[tuple[int, str, float]]:
+    """Return per selective pulse its axis, its use and by how much of the voxel a line is displaced.
+
+    From the centre of mass of the pulse's own profile, so that a pulse whose gradient changes while it plays counts as
+    it is.
+
+    Parameters
+    ----------
+    shot : Shot
+    offset : float
+        Of the line above water, Hz.
+    """
+    rows = []
+    spin = Subspace(spins=(0.5,), offsets=(offset,), couplings=())
+    for axis in range(3):
+        for event in _selective(shot, axis):
+            half = reach(shot, [offset])[axis]
+            along = (np.arange(4 * POINTS) + 0.5 - 2 * POINTS) * (half / (2 * POINTS))
+            position = np.zeros((len(along), 3))
+            position[:, axis] = along
+            flipped = np.abs(propagators(spin, event, shot.gamma_bar, position)[:, 0, 1]) ** 2
+            share = flipped if event.pulse.use == "refocusing" else 2 * np.sqrt(flipped * (1 - flipped))
+            total = float(share.sum())
+            middle = float(along @ share) / total if total > 0 else math.nan
+            rows.append((axis, event.pulse.use, middle / shot.voxel[axis]))
+    return rows

@@ -1,0 +1,140 @@
+"""Spectroscopy on the road: the basis of a sequence, what the voxel holds, the fit, and the true amounts beside it.
+
+The fit is given the basis of the nominal sequence, as a physicist would make it from the protocol; the voxel's content,
+its field and its relaxation are the phantom's alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core.acquisition import Acquisition
+from ..core.basis import Basis
+from ..core.coils import Coils
+from ..core.maps import Maps
+from ..core.spectra import Spectra, edited_difference
+from ..fit.models import find_model
+from ..fit.quantification import Quantification
+from ..phantom.metabolite import load_metabolites
+from ..phantom.phantom import RoiMasks
+from ..sequence.discretize import discretize
+from ..sequence.timeline import Timeline
+from ..simulate.spin_systems import basis as basis_of
+from ..simulate.spin_systems.in_phantom import content_of, with_metabolites
+from ..simulate.spin_systems.shot import shot
+from .engines import spin_engine_of
+from .given import given_options
+from .request import Progress
+
+if TYPE_CHECKING:
+    from ..fit.spectral import SpectralFit
+    from .run import Prepared
+
+VOXEL = "voxel"
+"""Name of the region of a single voxel."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Quantified:
+    """The fit of a run's spectra, and with what."""
+
+    fit: SpectralFit
+    basis: Basis
+    """Of what was compared."""
+
+
+def bases_of(prepared: Prepared, timeline: Timeline, progress: Progress | None = None) -> tuple[Basis, ...]:
+    """Return the basis of every spectrum of a run's series.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        A run whose protocol names a basis.
+    timeline : Timeline
+        Of its sequence.
+    progress : callable, optional
+    """
+    assert prepared.basis is not None
+    report = None if progress is None else lambda done, total: progress("basis", done, total)
+    metabolites, engine = load_metabolites(prepared.basis), spin_engine_of(prepared.request)
+    count = len(next(iter(timeline.encoding.contrast.values())))
+    return tuple(basis_of(metabolites, timeline, engine, contrast=k, progress=report) for k in range(count))
+
+
+def with_chemistry(
+    raw: Acquisition, prepared: Prepared, timeline: Timeline, coils: Coils | None, progress: Progress | None
+) -> Acquisition:
+    """Return the noise-free raw data of a run with the metabolites of the phantom's tissues."""
+    assert prepared.basis is not None
+    bases = bases_of(prepared, timeline, progress)
+    played, metabolites = shot(timeline), load_metabolites(prepared.basis)
+    if spin_engine_of(prepared.request).pulses == "ideal":
+        played = replace(played, events=())
+    points = bases[0].fids.shape[1]
+    content = content_of(prepared.phantom, played, raw.encoding.grid, metabolites, coils, points)
+    for contrast, each in enumerate(bases):
+        raw = with_metabolites(raw, prepared.phantom, each, content, contrast=contrast)
+    return raw
+
+
+def with_amounts(truth: Maps, raw: Acquisition) -> Maps:
+    """Return the truth of a voxel with its metabolites, mM, as they were put into the raw data."""
+    known = raw.history.get("metabolites", {}).get("concentrations", {})
+    return replace(
+        truth,
+        values={**truth.values, **{name: np.full(truth.grid.shape, amount) for name, amount in known.items()}},
+        errors={**truth.errors, **{name: np.zeros(truth.grid.shape) for name in known}},
+        units={**truth.units, **dict.fromkeys(known, "mM")},
+    )
+
+
+def one_voxel(truth: Maps) -> RoiMasks:
+    """Return the region of a single voxel, whatever it holds."""
+    return RoiMasks({VOXEL: np.ones(truth.grid.shape, dtype=bool)})
+
+
+def compared(spectra: Spectra) -> Spectra:
+    """Return what is fitted of a series: the difference of an edited pair, else the first spectrum."""
+    return edited_difference(spectra) if is_edited_pair(spectra) else spectra
+
+
+def is_edited_pair(spectra: Spectra) -> bool:
+    """Return whether a series is an edited pair, whose difference counts."""
+    return len(spectra.data) == 2 and "editing" in spectra.contrast
+
+
+def quantify_run(prepared: Prepared, spectra: Spectra, progress: Progress | None = None) -> Quantified | None:
+    """Return the amounts that a run's spectra hold; None where no basis or no quantification is asked for."""
+    request = prepared.request
+    if prepared.basis is None or request.model is None or not isinstance(find_model(request.model), Quantification):
+        return None
+    bases = bases_of(prepared, discretize(prepared.sequence), progress)
+    basis = bases[0].minus(bases[1]) if is_edited_pair(spectra) else bases[0]
+    return Quantified(fit=quantified(spectra, basis, request.model, request.given, request.threads), basis=basis)
+
+
+def quantified(
+    spectra: Spectra, basis: Basis, model: str, given: Mapping[str, str], threads: int | None
+) -> SpectralFit:
+    """Return the amounts that spectra hold.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        A series, of which an edited pair is compared as its difference.
+    basis : Basis
+        Of what is compared.
+    model : str
+        Name of a quantification.
+    given : mapping
+        Options as text.
+    threads : int or None
+    """
+    from ..fit.spectral.given import quantify
+
+    options = given_options(find_model(model), given)
+    return quantify(compared(spectra), basis, options, threads=threads)
