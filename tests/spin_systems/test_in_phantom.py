@@ -1,4 +1,4 @@
-"""Metabolites of a phantom's tissues in the signals of a voxel: amount, frequency, relaxation."""
+"""Metabolites of a phantom's tissues in the signals of a voxel: amount, selection, frequency, relaxation."""
 
 from dataclasses import replace
 
@@ -9,11 +9,23 @@ from mrsim.core.acquisition import Acquisition, Encoding, Readouts
 from mrsim.core.basis import Basis
 from mrsim.core.errors import InputError
 from mrsim.core.grid import Grid
+from mrsim.core.metabolites import relaxation_at
+from mrsim.core.nuclei import PROTON
+from mrsim.phantom.metabolite import load_metabolites
 from mrsim.phantom.phantom_file import load_phantom
-from mrsim.simulate.spin_systems.in_phantom import PURE, concentrations, relaxation_at, with_metabolites
+from mrsim.sequence.discretize import discretize
+from mrsim.sequence.families.press import Press
+from mrsim.sequence.scanner import Scanner
+from mrsim.simulate.spin_systems.in_phantom import PURE, concentrations, content_of, with_metabolites
+from mrsim.simulate.spin_systems.profiles import displacements, main_offset, selected
+from mrsim.simulate.spin_systems.shot import Shot, shot
 
 DWELL, POINTS, VOXEL = 4e-4, 256, (4e-3, 4e-3, 4e-3)
 TE, TR = 0.035, 2.0
+BARE = Shot(
+    events=(), dwell=DWELL, samples=POINTS, phase=0.0, frequency=0.0, gamma_bar=PROTON.gamma_bar, b0=3.0, voxel=VOXEL
+)
+"""A shot without selective pulses: the voxel is a box."""
 
 
 def one_basis() -> Basis:
@@ -29,7 +41,7 @@ def one_basis() -> Basis:
     )
 
 
-def empty() -> Acquisition:
+def empty(centre=(0.0, 0.0, 0.0)) -> Acquisition:
     """Return the raw data of a voxel in the nucleus, all zero, of two averages."""
     readouts = Readouts(
         data=np.zeros((2, 1, POINTS), dtype=complex),
@@ -38,7 +50,7 @@ def empty() -> Acquisition:
         labels={"contrast": np.zeros(2, dtype=np.int64), "average": np.arange(2)},
     )
     encoding = Encoding(
-        grid=Grid(shape=(1, 1, 1), spacing=VOXEL),
+        grid=Grid(shape=(1, 1, 1), spacing=VOXEL, centre=centre),
         frequency=127.7e6,
         dwell=DWELL,
         contrast={"te": np.array([TE]), "tr": np.array([TR])},
@@ -47,15 +59,28 @@ def empty() -> Acquisition:
     return Acquisition(groups={"imaging": readouts}, encoding=encoding, noise_density=np.eye(1, dtype=complex))
 
 
+@pytest.fixture(scope="module")
+def press_shot() -> Shot:
+    """Return PRESS as it is played around the same voxel."""
+    press = Press(te=TE, voxel=VOXEL, samples=64, suppression="none", crusher_cycles=4.0)
+    return shot(discretize(press.build(Scanner.preset("3T"))))
+
+
+def content(phantom, raw, shot=BARE):
+    return content_of(phantom, shot, raw.encoding.grid, load_metabolites("Lac"), None, POINTS)
+
+
 def test_amount_frequency_and_relaxation_are_those_of_the_tissue() -> None:
     phantom = replace(load_phantom("lumbar-disc", field=3.0, grade=3), offset=7.0)
-    raw = with_metabolites(empty(), phantom, one_basis())
+    raw = empty()
+    inside = content(phantom, raw)
+    made = with_metabolites(raw, phantom, one_basis(), inside)
     amount = concentrations(phantom, ("Lac",))["nucleus_pulposus"]["Lac"]
+    assert inside.amounts["Lac"] == pytest.approx(amount, rel=1e-6)
+    assert made.history["metabolites"]["concentrations"]["Lac"] == pytest.approx(amount, rel=1e-6)
     relax = relaxation_at(3.0)
-    inside = phantom.truth(raw.encoding.grid).fractions["nucleus_pulposus"].item()
-    assert inside == pytest.approx(1.0, abs=1e-6)
     expected = amount * 4 / PURE * np.prod(VOXEL) * np.exp(-TE / relax.t2) * (1 - np.exp(-TR / relax.t1))
-    signal = raw.imaging.data[1, 0]
+    signal = made.imaging.data[1, 0]
     assert signal[0] == pytest.approx(expected, rel=1e-6)
     time = np.arange(POINTS) * DWELL
     water = next(t for t in phantom.tissues if t.name == "nucleus_pulposus").pools(3.0)[0]
@@ -63,16 +88,53 @@ def test_amount_frequency_and_relaxation_are_those_of_the_tissue() -> None:
     np.testing.assert_allclose(signal, expected * decay * np.exp(-2j * np.pi * 7.0 * time), rtol=1e-6)
 
 
+def test_a_mixing_time_costs_t1() -> None:
+    relax = relaxation_at(3.0)
+    without, with_it = (relax.left({"te": TE, "tr": TR, "tm": tm}) for tm in (0.0, 0.1))
+    assert with_it / without == pytest.approx(np.exp(-0.1 / relax.t1), rel=1e-12)
+
+
 def test_tissues_without_concentrations_add_nothing() -> None:
-    raw = empty()
-    far = replace(
-        raw, encoding=replace(raw.encoding, grid=Grid(shape=(1, 1, 1), spacing=VOXEL, centre=(0.0, 0.06, 0.0)))
-    )
+    raw = empty(centre=(0.0, 0.06, 0.0))
     phantom = load_phantom("lumbar-disc", field=3.0, grade=3)
-    added = with_metabolites(far, phantom, one_basis())
-    share = phantom.truth(far.encoding.grid).fractions["nucleus_pulposus"].item()
-    assert share == 0
-    assert not added.imaging.data.any()
+    inside = content(phantom, raw)
+    assert phantom.truth(raw.encoding.grid).fractions["nucleus_pulposus"].item() == 0
+    assert inside.amounts["Lac"] == 0
+    assert not with_metabolites(raw, phantom, one_basis(), inside).imaging.data.any()
+
+
+def test_a_voxel_with_soft_displaced_edges_holds_less_than_its_box(press_shot: Shot) -> None:
+    """Beside the nucleus the selection reaches into the annulus, which states no lactate."""
+    phantom = load_phantom("lumbar-disc", field=3.0, grade=3)
+    raw = empty()
+    played = press_shot
+    soft = content(phantom, raw, played)
+    box = content(phantom, raw)
+    assert 0.5 * box.amounts["Lac"] < soft.amounts["Lac"] <= box.amounts["Lac"] * (1 + 1e-9)
+
+
+def test_displacement_is_the_offset_over_the_bandwidth(press_shot: Shot) -> None:
+    played = press_shot
+    (lactate,) = load_metabolites("Lac")
+    offset = main_offset(lactate, PROTON, 3.0)
+    assert offset == pytest.approx((1.3142 - 4.65) * 127.73, rel=1e-3)
+    for axis, _, share in displacements(played, offset):
+        pulse = next(
+            e.pulse for e in played.events if hasattr(e, "pulse") and np.any(np.abs(e.pulse.gradient[:, axis]) > 1e-9)
+        )
+        gradient = pulse.gradient[:, axis][np.argmax(np.abs(pulse.gradient[:, axis]))]
+        expected = -(offset - pulse.frequency) / (played.gamma_bar * gradient) / VOXEL[axis]
+        assert share == pytest.approx(expected, abs=0.01)
+
+
+def test_profiles_are_bounded_and_centred_for_a_line_at_the_carrier(press_shot: Shot) -> None:
+    played = press_shot
+    carrier = next(e.pulse.frequency for e in played.events if hasattr(e, "pulse"))
+    line = (np.arange(200) + 0.5 - 100) * 1e-4
+    for share in selected(played, carrier, (line, line, line)):
+        assert share.min() >= 0
+        assert share.max() <= 1 + 1e-9
+        assert abs(np.sum(line * share) / share.sum()) < 0.02 * 4e-3
 
 
 def test_relaxation_beyond_the_table_is_refused() -> None:

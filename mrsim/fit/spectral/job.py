@@ -80,8 +80,8 @@ class Job:
         """Return what is expected of widths and extra shifts, without which a member that is absent has none."""
         mean, sd = (np.pi * hertz for hertz in self.settings.extra_width)
         known = {"damping": (mean, sd), "shift": (0.0, self.settings.extra_shift * self.hertz)}
-        free = (0.0, np.inf)
-        pairs = [free if name in COMMON else known[name.split()[0]] for name in self.problem.names]
+        common = dict.fromkeys(COMMON, (0.0, np.inf)) | {"delay": (0.0, self.settings.delay)}
+        pairs = [common[name] if name in COMMON else known[name.split()[0]] for name in self.problem.names]
         centre, width = np.array(pairs).T
         nothing = np.zeros((voxels, 0, len(self.names)))
         return Prior(rows=nothing, values=nothing[..., 0], centre=centre, weight=1 / width)

@@ -37,6 +37,9 @@ class Combination:
     """Largest common shift, ppm."""
     extra_shift: float = 0.02
     """Standard deviation of a group's extra shift, ppm; ten of them are the most."""
+    delay: float = 1e-4
+    """Standard deviation of the time by which the first point misses the basis's, s; without effect on noise-free
+    spectra. A free first-order phase lets a baseline take the place of lines where there is little signal."""
     extra_width: tuple[float, float] = (5.0, 20.0)
     """Expected broadening of lines and its standard deviation, Hz; without effect on noise-free spectra."""
     expected: Mapping[str, Expected] = field(default_factory=dict)

@@ -138,17 +138,24 @@ def content_of(
     if coils is not None:
         heard = np.asarray(coils.sensitivity(fine.to_world(spins.position)))
     time = np.arange(samples) * played.dwell
-    x, y, z = ((np.arange(POINTS) + 0.5) * (2 * h / POINTS) - h for h in half)
+    x, y, z = (_middles(POINTS, h) for h in half)
+    cells = [_middles(ACROSS, h) for h in half]
     lines, amounts = dict[str, Complex](), dict.fromkeys((each.name for each in metabolites), 0.0)
     for name, offset in offsets.items():
         profile = selected(played, offset, (x, y, z))
         share = np.prod([np.interp(position[:, i], p, profile[i]) for i, p in enumerate((x, y, z))], axis=0)
-        whole = float(np.prod([p.mean() * 2 * h for p, h in zip(profile, half, strict=True)]))
+        means = [np.interp(c, p, q).mean() for c, p, q in zip(cells, (x, y, z), profile, strict=True)]
+        whole = float(np.prod(means) * np.prod(half) * 8)
         weight = spins.volume * share / whole
         amount = np.array([stated.get(tissue, {}).get(name, 0.0) for tissue in spins.tissues])[spins.tissue]
         amounts[name] = float(weight @ amount)
         lines[name] = float(np.prod(voxel.spacing)) * _dephasing(spins, heard * (weight * amount), time)
     return Content(lines=lines, amounts=amounts)
+
+
+def _middles(count: int, half: float) -> NDArray[np.float64]:
+    """Return the middles of so many equal parts of a line from -half to half."""
+    return np.asarray((np.arange(count) + 0.5) * (2 * half / count) - half, dtype=np.float64)
 
 
 def _half_cell(half: tuple[float, float, float]) -> NDArray[np.float64]:
