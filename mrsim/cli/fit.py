@@ -95,15 +95,14 @@ def spectra_of(contents: Mapping[str, Any]) -> Spectra | None:
     """Return the spectra of a file's contents, reconstructed from raw data if need be."""
     from ..core.acquisition import Acquisition
     from ..core.spectra import Spectra
-    from ..recon import reconstruct
+    from ..recon.spectroscopy import reconstruct_spectra
 
     for value in contents.values():
         if isinstance(value, Spectra):
             return value
     for value in contents.values():
         if isinstance(value, Acquisition) and value.encoding.kind == "spectrum":
-            made = reconstruct(value)
-            return made if isinstance(made, Spectra) else None
+            return reconstruct_spectra(value)
     return None
 
 

@@ -50,7 +50,7 @@ def _beside(path: Path) -> Path:
 
 
 def _write(spectra: Spectra, data: NDArray[np.complex128], path: Path) -> None:
-    from nifti_mrs.create_nmrs import gen_nifti_mrs
+    from nifti_mrs.create_nmrs import gen_nifti_mrs  # type: ignore[import-untyped]
 
     z, y, x = spectra.grid.shape
     voxels = data.reshape(len(data), z, y, x, -1).transpose(3, 2, 1, 4, 0)  # (x, y, z, point, contrast)
@@ -113,7 +113,7 @@ def read_nifti_mrs(path: Path) -> Spectra:
 
 
 def _opened(path: Path) -> Any:
-    from nifti_mrs.nifti_mrs import NIFTI_MRS
+    from nifti_mrs.nifti_mrs import NIFTI_MRS  # type: ignore[import-untyped]
 
     if not path.is_file():
         raise InputError("no such file", file=path)

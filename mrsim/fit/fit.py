@@ -90,11 +90,9 @@ def fit(
         parameter of the same name, e.g. ``b1=mr.fit(other_images, "b1-dam")``.
     """
     model = find_model(model) if isinstance(model, str) else model
-    plain = sigma is None and select is None and likelihood == "gaussian"
-    if isinstance(images, Spectra) or isinstance(model, Quantification):
-        return _quantified(images, model, plain and mask is None, threads, options)
-    if isinstance(images, Waves) or isinstance(model, Inversion):
-        return _inverted(images, model, mask, plain, options)
+    if not isinstance(images, Images) or isinstance(model, Inversion | Quantification):
+        plain = sigma is None and select is None and likelihood == "gaussian"
+        return _no_images(images, model, mask, plain, threads, options)
     settings = within_slab(model, given_values(model, options, images), images)
     data, contrast, noise = _selected(images, sigma, select)
     check_table(model, contrast, data.shape[0])
@@ -134,10 +132,16 @@ def fit(
     return _maps(model, images, inside, status, solution, errors, (residual / spread) ** 2, settings, history)
 
 
-def _inverted(
-    waves: Images | Waves, model: Description, mask: NDArray[np.bool_] | None, plain: bool, options: Mapping[str, Any]
-) -> Maps:
-    """Return the maps of an inversion of waves; refuse one without the other."""
+def _no_images(
+    data: Images | Waves | Spectra, model: Description, mask: NDArray[np.bool_] | None, plain: bool,
+    threads: int | None, options: dict[str, Any],
+) -> Maps:  # fmt: skip
+    """Return the maps of an inversion of waves or of a quantification of spectra; refuse one without the other."""
+    if isinstance(data, Spectra) or isinstance(model, Quantification):
+        from .spectral.given import amounts
+
+        return amounts(data, model, plain and mask is None, threads, options)
+    waves = data
     if not isinstance(waves, Waves):
         raise InputError(f"'{model.name}' inverts waves: make them with mrsim.wave_images(images)", key="model")
     if not isinstance(model, Inversion):
@@ -145,22 +149,6 @@ def _inverted(
     if not plain:
         raise InputError(f"'{model.name}' takes the waves' own noise: no sigma, select, likelihood", key="sigma")
     return invert(waves, model, mask=mask, **options)
-
-
-def _quantified(
-    spectra: Images | Waves | Spectra, model: Description, plain: bool, threads: int | None, options: dict[str, Any]
-) -> Maps:
-    """Return the amounts that spectra hold; refuse spectra without a basis, and other data."""
-    from .spectral.given import quantify
-
-    if not isinstance(spectra, Spectra) or not isinstance(model, Quantification):
-        raise InputError(f"'{model.name}' and the data do not fit: spectra need 'linear-combination'", key="model")
-    if not plain:
-        raise InputError(f"'{model.name}' takes the spectra's own noise: no sigma, select, likelihood", key="sigma")
-    basis = options.pop("basis", None)
-    if basis is None:
-        raise InputError(f"'{model.name}' needs basis=, the signals of the metabolites: mrsim.basis(...)", key="basis")
-    return quantify(spectra, basis, options, threads=threads).maps
 
 
 def _everywhere(found: NDArray[np.int8], wanted: NDArray[np.bool_], inside: NDArray[np.bool_]) -> NDArray[np.int8]:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from ..core.acquisition import Acquisition
 from ..core.errors import InfeasibleError, InputError
+from ..core.evaluation import Evaluation
 from ..core.images import Images
 from ..core.maps import Maps
-from ..core.spectra import Spectra
 from ..core.toml import resource, structure
 from ..core.wave import Waves
 from ..evaluate import evaluate
@@ -24,7 +24,7 @@ from ..exchange.pulseq import read_placement, read_pulseq
 from ..fit.fit import fit
 from ..fit.models import find_model
 from ..fit.validity import region_notes
-from ..phantom.phantom import Phantom
+from ..phantom.phantom import Phantom, RoiMasks
 from ..phantom.transfer import transfer_notes, with_transfer
 from ..recon import reconstruct
 from ..sequence.discretize import discretize
@@ -201,15 +201,11 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         with clock.step("unmix"):
             images = _unmixed(prepared, images, raw, truth)
     with clock.step("fit"):
-        source, quantified = source_of(images, request.model, progress), None
-        if isinstance(images, Spectra):
-            quantified = quantify_run(prepared, images, progress)
-            maps = None if quantified is None else quantified.fit.maps
-            truth, rois = with_amounts(truth, raw), one_voxel(truth)
-        else:
-            maps = fitted(source, request, progress)
-    notes = dict.fromkeys(rois.not_eroded, "not eroded: too thin")
-    evaluation = evaluate(maps, truth, rois, notes | region_notes(maps, rois)) if maps else None
+        source = source_of(images, request.model, progress)
+        quantified = quantify_run(prepared, images, progress)
+        maps = fitted(source, request, progress) if quantified is None else quantified.fit.maps
+    if quantified is not None:
+        truth, rois = with_amounts(truth, raw), one_voxel(truth)
     result = RunResult(
         request=request,
         description=prepared.description,
@@ -223,12 +219,20 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         maps=maps,
         truth=truth,
         rois=rois,
-        evaluation=evaluation,
+        evaluation=_compared(maps, truth, rois),
         warnings=_said(raw, images, maps),
         timings=clock.seconds,
         provenance=provenance(prepared),
     )
     return _split(result, progress) if request.budget else result
+
+
+def _compared(maps: Maps | None, truth: Maps, rois: RoiMasks) -> Evaluation | None:
+    """Return the maps against the truth, with what a reader must know of the regions."""
+    if maps is None:
+        return None
+    notes = dict.fromkeys(rois.not_eroded, "not eroded: too thin")
+    return evaluate(maps, truth, rois, notes | region_notes(maps, rois))
 
 
 def _split(result: RunResult, progress: Progress | None) -> RunResult:
@@ -245,7 +249,7 @@ def _said(*steps: Acquisition | Images | Maps | None) -> tuple[str, ...]:
 
 def fitted(images: Images | Waves, request: RunRequest, progress: Progress | None) -> Maps | None:
     """Return the maps, with what the fit is given measured first."""
-    if request.model is None:
+    if request.model is None or not isinstance(images, Images | Waves):
         return None
 
     def measure(protocol: str) -> Maps | None:

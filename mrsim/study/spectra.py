@@ -15,6 +15,7 @@ import numpy as np
 from ..core.acquisition import Acquisition
 from ..core.basis import Basis
 from ..core.coils import Coils
+from ..core.images import Images
 from ..core.maps import Maps
 from ..core.spectra import Spectra, edited_difference
 from ..fit.models import find_model
@@ -107,10 +108,12 @@ def is_edited_pair(spectra: Spectra) -> bool:
     return len(spectra.data) == 2 and "editing" in spectra.contrast
 
 
-def quantify_run(prepared: Prepared, spectra: Spectra, progress: Progress | None = None) -> Quantified | None:
-    """Return the amounts that a run's spectra hold; None where no basis or no quantification is asked for."""
+def quantify_run(prepared: Prepared, spectra: Images | Spectra, progress: Progress | None = None) -> Quantified | None:
+    """Return the amounts that a run's spectra hold; None for images, or where no quantification is asked for."""
     request = prepared.request
-    if prepared.basis is None or request.model is None or not isinstance(find_model(request.model), Quantification):
+    if not isinstance(spectra, Spectra) or request.model is None:
+        return None
+    if prepared.basis is None or not isinstance(find_model(request.model), Quantification):
         return None
     bases = bases_of(prepared, discretize(prepared.sequence), progress)
     basis = bases[0].minus(bases[1]) if is_edited_pair(spectra) else bases[0]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from ...core.basis import Basis
 from ...core.errors import InputError, did_you_mean
+from ...core.maps import Maps
 from ...core.metabolites import Relaxation, relaxation_at
 from ...core.nuclei import nucleus
 from ...core.spectra import Spectra
 from ..fat_spectra import SOURCE_WATER, find_spectrum
-from ..quantification import OPTIONS
+from ..model import Description
+from ..quantification import OPTIONS, Quantification
 from .combination import fit_spectra
 from .result import SpectralFit
 from .settings import Combination, Expected, WaterScale
@@ -45,6 +48,29 @@ def quantify(spectra: Spectra, basis: Basis, given: Mapping[str, float], *, thre
     found = fit_spectra(spectra, basis, combination_of(basis, given), water=scale, threads=threads)
     history = found.maps.history | ({"warnings": found.notes} if found.notes else {})
     return replace(found, maps=replace(found.maps, history=history))
+
+
+def amounts(data: Any, model: Description, plain: bool, threads: int | None, options: dict[str, Any]) -> Maps:
+    """Return the maps of the verb `fit`: spectra by a basis, which is one of the options; refuse what does not fit.
+
+    Parameters
+    ----------
+    data : Spectra
+    model : Quantification
+    plain : bool
+        Whether nothing else was asked of the verb.
+    threads : int or None
+    options : dict
+        ``basis``, and options as numbers.
+    """
+    if not isinstance(data, Spectra) or not isinstance(model, Quantification):
+        raise InputError(f"'{model.name}' and the data do not fit: spectra need 'linear-combination'", key="model")
+    if not plain:
+        raise InputError(f"'{model.name}' takes the spectra's own noise: no sigma, select, likelihood", key="sigma")
+    basis = options.pop("basis", None)
+    if basis is None:
+        raise InputError(f"'{model.name}' needs basis=, the signals of the metabolites: mrsim.basis(...)", key="basis")
+    return quantify(data, basis, options, threads=threads).maps
 
 
 def combination_of(basis: Basis, given: Mapping[str, float]) -> Combination:

@@ -137,7 +137,7 @@ def content_of(
     heard = np.ones((1 if coils is None else len(coils.maps), len(spins.volume)), dtype=np.complex128)
     if coils is not None:
         heard = np.asarray(coils.sensitivity(fine.to_world(spins.position)))
-    time = np.arange(samples) * played.dwell
+    time: NDArray[np.float64] = np.arange(samples) * played.dwell
     x, y, z = (_middles(POINTS, h) for h in half)
     cells = [_middles(ACROSS, h) for h in half]
     lines, amounts = dict[str, Complex](), dict.fromkeys((each.name for each in metabolites), 0.0)
@@ -149,7 +149,9 @@ def content_of(
         weight = spins.volume * share / whole
         amount = np.array([stated.get(tissue, {}).get(name, 0.0) for tissue in spins.tissues])[spins.tissue]
         amounts[name] = float(weight @ amount)
-        lines[name] = float(np.prod(voxel.spacing)) * _dephasing(spins, heard * (weight * amount), time)
+        lines[name] = float(np.prod(voxel.spacing)) * _dephasing(
+            spins, heard * (weight * amount), np.asarray(time, np.float64)
+        )
     return Content(lines=lines, amounts=amounts)
 
 
