@@ -137,7 +137,7 @@ def content_of(
     heard = np.ones((1 if coils is None else len(coils.maps), len(spins.volume)), dtype=np.complex128)
     if coils is not None:
         heard = np.asarray(coils.sensitivity(fine.to_world(spins.position)))
-    time: NDArray[np.float64] = np.arange(samples) * played.dwell
+    time = np.asarray(np.arange(samples) * played.dwell, dtype=np.float64)
     x, y, z = (_middles(POINTS, h) for h in half)
     cells = [_middles(ACROSS, h) for h in half]
     lines, amounts = dict[str, Complex](), dict.fromkeys((each.name for each in metabolites), 0.0)
