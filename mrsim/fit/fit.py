@@ -91,8 +91,7 @@ def fit(
     """
     model = find_model(model) if isinstance(model, str) else model
     if not isinstance(images, Images) or isinstance(model, Inversion | Quantification):
-        plain = sigma is None and select is None and likelihood == "gaussian"
-        return _no_images(images, model, mask, plain, threads, options)
+        return _no_images(images, model, mask, (sigma, select, likelihood), threads, options)
     settings = within_slab(model, given_values(model, options, images), images)
     data, contrast, noise = _selected(images, sigma, select)
     check_table(model, contrast, data.shape[0])
@@ -133,10 +132,11 @@ def fit(
 
 
 def _no_images(
-    data: Images | Waves | Spectra, model: Description, mask: NDArray[np.bool_] | None, plain: bool,
+    data: Images | Waves | Spectra, model: Description, mask: NDArray[np.bool_] | None, asked: tuple[Any, Any, str],
     threads: int | None, options: dict[str, Any],
 ) -> Maps:  # fmt: skip
     """Return the maps of an inversion of waves or of a quantification of spectra; refuse one without the other."""
+    plain = asked[0] is None and asked[1] is None and asked[2] == "gaussian"
     if isinstance(data, Spectra) or isinstance(model, Quantification):
         from .spectral.given import amounts
 
