@@ -17,8 +17,9 @@ from ...fit.signs import USABLE
 from ...phantom.phantom import PURE
 from ...recon import reconstruct
 from ...simulate import add_noise
+from ..engines import engine_of
 from ..request import Progress
-from ..run import engine_of, fitted, prepare, simulated
+from ..run import fitted, prepare, simulated
 from ..waves import truth_of
 from .optimise import Optimum
 
