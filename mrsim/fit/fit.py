@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.images import Images
@@ -34,6 +34,7 @@ from .noise import Noise, noise_of, uneven_errors
 from .noise_floor import MAGNITUDES, NoiseFloor, without_floor
 from .quantification import Quantification
 from .rician import judged, maximised
+from .selection import Sigma, columns, inside_of, selected
 from .signs import USABLE, best_of, signed
 from .slab import within_slab
 from .solve import Array, solve
@@ -46,8 +47,6 @@ DISTINCT = 3.0
 """A fit with other signs counts as no worse while its residuals add less than this many standard deviations."""
 OUTSIDE, NOT_GIVEN = 6, 8
 """Status codes of voxels outside the mask, and of those for which a given map has no value."""
-
-Sigma = ArrayLike | Literal["residuals"] | None
 
 
 def fit(
@@ -93,9 +92,9 @@ def fit(
     if not isinstance(images, Images) or isinstance(model, Inversion | Quantification):
         return _no_images(images, model, mask, (sigma, select, likelihood), threads, options)
     settings = within_slab(model, given_values(model, options, images), images)
-    data, contrast, noise = _selected(images, sigma, select)
+    data, contrast, noise = selected(images, sigma, select)
     check_table(model, contrast, data.shape[0])
-    wanted = _mask(mask, images)
+    wanted = inside_of(mask, images)
     inside = wanted & plausible(model, settings)
     known = noise_of(noise, inside, len(data))
     weight, spread = known.weight, known.level
@@ -103,12 +102,12 @@ def fit(
     floor = NO_SIGNAL * np.nan_to_num(spread) if images.noisy else np.zeros_like(spread)  # noise-free: none
     local = {name: value[inside] if np.ndim(value) else value for name, value in settings.items()}
     scan = Scan(contrast=contrast, options=local, sheet=images.encoding, grid=images.grid, inside=inside)
-    values, signs = signed(model.data, contrast, data[:, inside])
+    values, signs = signed(model.data, contrast, columns(data, inside))
     values = without_floor(values, model, noise_floor, likelihood, spread / np.sqrt(weight)[:, None])
     whole = Series(data=values, weight=weight, floor=floor, spread=spread, likelihood=likelihood, threads=threads)
 
     def fitted(changed: Any) -> tuple[Solution, Array]:
-        return best_of(lambda sign: _solve(model, scan, replace(whole, data=changed * sign[:, None])), signs)
+        return best_of(lambda sign: _solve(model, scan, replace(whole, data=_turned(changed, sign))), signs)
 
     solution, margin = fitted(values)
     solution = judged(model, scan, whole, solution) if likelihood == "rician" else solution
@@ -210,41 +209,8 @@ def _solve(model: Description, scan: Scan, series: Series) -> Solution:
     )  # fmt: skip
 
 
-def _selected(
-    images: Images, sigma: Sigma, select: Sequence[int] | slice | None
-) -> tuple[NDArray[np.complex128], dict[str, Array], Array | None]:
-    """Return data, contrast table and noise of the chosen images."""
-    count = images.data.shape[0]
-    try:
-        chosen = np.arange(count)[slice(None) if select is None else select]
-    except IndexError:
-        raise InputError(f"selects images beyond the last of the series, {count - 1}", key="select") from None
-    if chosen.size == 0:
-        raise InputError("selects no image", key="select")
-    contrast = {name: np.asarray(column)[chosen] for name, column in images.contrast.items()}
-    if isinstance(sigma, str):
-        if sigma != "residuals":
-            raise InputError(f"'{sigma}' is neither a number nor 'residuals'", key="sigma")
-        return images.data[chosen], contrast, None
-    try:
-        noise = np.broadcast_to(np.asarray(images.sigma if sigma is None else sigma, np.float64), images.data.shape)
-    except ValueError:
-        raise InputError(
-            f"has shape {np.asarray(sigma).shape}, which does not match the images {images.data.shape}", key="sigma"
-        ) from None
-    if sigma is not None and not (np.isfinite(noise) & (noise > 0)).all():
-        raise InputError("must be finite and greater than zero everywhere", key="sigma")
-    return images.data[chosen], contrast, noise[chosen]
-
-
-def _mask(mask: NDArray[np.bool_] | None, images: Images) -> NDArray[np.bool_]:
-    shape = images.data.shape[1:]
-    if mask is None:
-        return np.ones(shape, dtype=bool)
-    inside = np.asarray(mask, dtype=bool)
-    if inside.shape != shape:
-        raise InputError(f"has shape {inside.shape}; the images have {shape}", key="mask")
-    return inside
+def _turned(series: NDArray[Any], sign: Array) -> NDArray[Any]:
+    return series if (sign > 0).all() else series * sign[:, None]
 
 
 def _residual_sigma(solution: Solution, values: NDArray[Any], parameters: int) -> Array:
@@ -278,9 +244,11 @@ def _maps(
     history: dict[str, Any],
 ) -> Maps:
     """Spread the fitted voxels over the grid; NaN where there is no value."""
-    usable = np.isin(solution.status, USABLE)
+    usable, everywhere = np.isin(solution.status, USABLE), bool(inside.all())
 
     def spread(row: Array) -> Array:
+        if everywhere:
+            return np.where(usable, row, np.nan).reshape(inside.shape)
         volume = np.full(inside.shape, np.nan)
         volume[inside] = np.where(usable, row, np.nan)
         return volume

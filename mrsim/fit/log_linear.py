@@ -31,6 +31,7 @@ from .solve import over_chunks
 Array = NDArray[np.float64]
 Estimator = Literal["ols", "wls", "irls", "nlls", "rician"]
 CHUNK = 1024
+"""Voxels at once: what a chunk needs stays in the second cache."""
 LEAST = 1e-13
 """Share of a diagonal element that a pivot must keep for the parameter to be determined."""
 ROUNDS, ROBUST_ROUNDS = 60, 15
@@ -38,6 +39,8 @@ SETTLED = 1e-12
 """Relative gain of a step below which a search has ended."""
 OUTLYING = 3.0
 """Robust standard deviations of a residual beyond which an image loses its say."""
+ROUNDING = 1e-11
+"""Spread of residuals, over the largest signal, that is no noise."""
 STEEPEST = 2.0
 """Largest change of an exponent that one step may bring."""
 
@@ -80,13 +83,29 @@ class System:
     """(packed, n) x_i x_j."""
     weight: Array
     """(n,) of the images."""
+    inverse: Array
+    """(packed, 1) of X^T W X with these weights."""
+    back: Array
+    """(p, n): logarithms of all images -> their fit with these weights."""
+    regular: bool
+    """Whether all images together determine every parameter."""
 
     @classmethod
     def of(cls, design: Array, weight: Array) -> System:
         """Return the system of a design whose images have (n,) weights."""
-        row, column = np.tril_indices(design.shape[1])
-        products = np.ascontiguousarray((design[:, row] * design[:, column]).T)
-        return cls(design=design, products=products, weight=np.asarray(weight, np.float64))
+        from ._kernels.normal import solve_packed
+
+        p = design.shape[1]
+        row, column = np.tril_indices(p)
+        products, weight = np.ascontiguousarray((design[:, row] * design[:, column]).T), np.asarray(weight, np.float64)
+        gram, full = (products @ weight)[:, None], np.zeros((p, p))
+        inverse, nothing, regular = np.empty_like(gram), np.zeros((p, 1)), np.empty(1, dtype=np.bool_)
+        solve_packed(gram, nothing, LEAST, inverse, np.empty_like(nothing), regular)
+        full[row, column] = full[column, row] = inverse[:, 0]
+        back = full @ (design.T * weight)
+        return cls(
+            design=design, products=products, weight=weight, inverse=inverse, back=back, regular=bool(regular[0])
+        )
 
     def solved(
         self, weight: Array, values: Array, damping: Array | float = 0.0
@@ -150,53 +169,50 @@ def over_exponentials(design: Array, series: Series, estimator: Estimator, each:
 
 def _fit(system: System, series: Series, estimator: Estimator) -> Found:
     """Fit one chunk."""
-    data: Array = np.where(np.isfinite(series.data), series.data, 0.0)
-    found = Found.empty(system.design.shape[1], data.shape[1])
-    positive = data > 0
-    complete = bool(positive.all())
+    data, known = series.data, system.weight[:, None]
     largest = data.max(axis=0)
+    complete = bool((data.min(axis=0) > 0).all() and (largest < np.inf).all())
+    if not complete:
+        data = np.where(np.isfinite(data), data, 0.0)
+        known, largest = np.where(data > 0, known, 0.0), data.max(axis=0)
     scale = np.where(largest > 0, largest, 1.0)
-    logarithm = np.log(np.where(positive, data / scale, 1.0))
-    known = np.where(positive, system.weight[:, None], 0.0)
+    relative: Array = data / scale
+    logarithm = np.log(relative if complete else np.where(data > 0, relative, 1.0))
+    voxels = data.shape[1]
+    rounds, outliers, settled = np.ones(voxels, np.int64), np.zeros(voxels, np.int64), True
     beta, inverse, regular = _ordinary(system, known, logarithm, complete)
     signal = _signal(system, beta)
     if estimator == "ols":
         inverse = _sandwich(system, inverse, known, signal, complete)
     else:
         beta, inverse, fine = system.solved(known * signal**2, logarithm)
-        regular &= fine
+        regular = regular & fine
         signal = _signal(system, beta)
     if estimator == "irls":
-        beta, inverse = _robust(system, known, logarithm, beta, found)
+        beta, inverse, outliers = _robust(system, known, logarithm, beta)
+        rounds[:] = ROBUST_ROUNDS
         signal = _signal(system, beta)
     elif estimator in ("nlls", "rician"):
-        search = _Search(system, data / scale, series.spread / scale if estimator == "rician" else None)
-        beta, inverse, found.rounds, settled = search.run(beta)
-        found.status = np.where(settled, CONVERGED, LIMIT).astype(np.int8)
+        search = _Search(system, relative, series.spread / scale if estimator == "rician" else None)
+        beta, inverse, rounds, settled = search.run(beta)
         signal = _signal(system, beta)
-    found.cost = system.weight @ (data - signal * scale) ** 2
-    found.status = np.where(regular, found.status, SINGULAR).astype(np.int8)
+    cost = system.weight @ np.square(np.subtract(relative, signal, out=signal), out=signal) * scale**2
+    status = np.where(regular, np.where(settled, CONVERGED, LIMIT), SINGULAR).astype(np.int8)
     beta[0] += np.log(scale)
-    found.beta, found.covariance = beta, np.divide(inverse, scale**2, out=inverse)
-    return found
+    covariance = np.multiply(inverse, 1 / scale**2, out=inverse)
+    return Found(beta=beta, covariance=covariance, status=status, cost=cost, rounds=rounds, outliers=outliers)
 
 
 def _ordinary(system: System, known: Array, values: Array, complete: bool) -> tuple[Array, Array, NDArray[np.bool_]]:
     """Return the fit with the images' weights alone; one inverse does for all voxels that have every image."""
     if not complete:
         return system.solved(known, values)
-    beta, inverse, regular = system.solved(known[:, :1], values[:, :1])
-    p = len(beta)
-    full = np.zeros((p, p))
-    full[np.tril_indices(p)] = inverse[:, 0]
-    full = full + np.tril(full, -1).T
-    beta = full @ (system.design.T @ (known[:, :1] * values))
-    voxels = values.shape[1]
-    return beta, np.repeat(inverse, voxels, axis=1), np.repeat(regular, voxels)
+    return system.back @ values, system.inverse, np.full(values.shape[1], system.regular)
 
 
 def _signal(system: System, beta: Array) -> Array:
-    return np.asarray(np.exp(np.clip(system.design @ beta, -700.0, 300.0)))
+    exponent = system.design @ beta
+    return np.asarray(np.exp(np.clip(exponent, -700.0, 300.0, out=exponent), out=exponent))
 
 
 def _sandwich(system: System, inverse: Array, known: Array, signal: Array, complete: bool) -> Array:
@@ -204,10 +220,7 @@ def _sandwich(system: System, inverse: Array, known: Array, signal: Array, compl
     p = system.design.shape[1]
     row, column = np.tril_indices(p)
     if complete:
-        whole = np.zeros((p, p))
-        whole[row, column] = whole[column, row] = inverse[:, 0]
-        back = whole @ (system.design.T * system.weight)
-        return np.asarray((back[row] * back[column]) @ (1 / (system.weight[:, None] * signal**2)))
+        return np.asarray((system.back[row] * system.back[column]) @ (1 / (system.weight[:, None] * signal**2)))
     full = np.zeros((inverse.shape[1], p, p))
     full[:, row, column] = full[:, column, row] = inverse.T
     inner = np.zeros_like(full)
@@ -216,8 +229,8 @@ def _sandwich(system: System, inverse: Array, known: Array, signal: Array, compl
     return np.ascontiguousarray((full @ inner @ full)[:, row, column].T)
 
 
-def _robust(system: System, known: Array, logarithm: Array, beta: Array, found: Found) -> tuple[Array, Array]:
-    """Return the fit in which images that do not fit lose their weight."""
+def _robust(system: System, known: Array, logarithm: Array, beta: Array) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Return the fit in which images that do not fit lose their weight, and how many have lost three quarters of it."""
     n, p = system.design.shape
     share = np.ones_like(known)
     inverse = np.empty(0)
@@ -225,11 +238,10 @@ def _robust(system: System, known: Array, logarithm: Array, beta: Array, found: 
         signal = _signal(system, beta)
         residual = np.sqrt(known) * signal * (logarithm - system.design @ beta)
         spread = 1.4826 * np.median(np.abs(residual), axis=0) * np.sqrt(n / max(n - p, 1))
-        away = residual / np.where(spread > 0, OUTLYING * spread, 1.0)
-        share = np.where(spread > 0, 1 / (1 + away**2) ** 2, 1.0)
+        away = residual / np.where(spread > ROUNDING, OUTLYING * spread, 1.0)
+        share = np.where(spread > ROUNDING, 1 / (1 + away**2) ** 2, 1.0)
         beta, inverse, _ = system.solved(known * share * signal**2, logarithm)
-    found.outliers, found.rounds = np.sum(share < 0.25, axis=0), np.full(beta.shape[1], ROBUST_ROUNDS)
-    return beta, inverse
+    return beta, inverse, np.sum(share < 0.25, axis=0)
 
 
 class _Search:

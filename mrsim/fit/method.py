@@ -117,7 +117,7 @@ def start(method: Description, series: Series) -> Solution:
     """
     n, voxels = series.data.shape
     with np.errstate(invalid="ignore", over="ignore"):
-        power = np.sum(np.abs(series.data) ** 2, axis=0)
+        power = np.einsum("nv,nv->v", series.data, series.data.conj()).real
     status = np.zeros(voxels, dtype=np.int8)
     status[(power == 0) | (power < n * series.floor**2)] = NO_SIGNAL
     status[~np.isfinite(power)] = NOT_FINITE

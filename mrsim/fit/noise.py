@@ -49,23 +49,28 @@ class Noise:
 
 
 def noise_of(sigma: Array | None, inside: NDArray[np.bool_], images: int) -> Noise:
-    """Return the noise of the voxels inside a mask; sigma : (n, z, y, x), None where it is unknown."""
+    """Return the noise of the voxels inside a mask.
+
+    sigma : (n, z, y, x), None where it is unknown; broadcast, where the voxels of an image have the same.
+    """
     voxels = int(inside.sum())
     unknown = Noise(weight=np.ones(images), level=np.full(voxels, np.nan))
     if sigma is None or voxels == 0:
         return unknown
-    each = sigma[:, inside]
+    alike = not any(sigma.strides[1:])
+    each = sigma[:, 0, 0, :1] if alike else sigma[:, inside]
     known = np.isfinite(each).all(axis=0) & (each > 0).all(axis=0)
     if not known.any():
         return unknown
     logs = np.log(each[:, known])
     factor = np.exp((logs - logs.mean(axis=0)).mean(axis=1))
     factor /= factor.min()
-    level = np.full(voxels, np.nan)
+    level = np.full(each.shape[1], np.nan)
     level[known] = np.sqrt(np.mean((each[:, known] / factor[:, None]) ** 2, axis=0))
     departure = np.abs(each[:, known] - np.outer(factor, level[known])).max()
     even = departure <= ALIKE * each[:, known].max()
-    return Noise(weight=1.0 / factor**2, level=level, each=None if even else each)
+    everywhere = np.repeat(level, voxels) if alike else level
+    return Noise(weight=1.0 / factor**2, level=everywhere, each=None if even else each)
 
 
 def uneven_errors(

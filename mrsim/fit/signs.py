@@ -28,7 +28,7 @@ def signed(
     """
     n = series.shape[0]
     if kind == "complex":
-        return series, np.ones((1, n))
+        return series.copy(), np.ones((1, n))
     if kind == "phase-corrected":
         return _phase_corrected(series), np.array([np.ones(n), -np.ones(n)])
     if kind == "phase-referenced":

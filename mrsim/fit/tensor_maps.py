@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.tensors import CIRCLE, FOURTH, SECOND, fractional_anisotropy, mean_of_tensor, monomials, sphere
+from ..core.tensors import CIRCLE, FOURTH, SECOND, mean_of_tensor, monomials, sphere
 from .log_linear import Found
 from .method import CONVERGED, SINGULAR, Method, Solution
 from .model import INFINITE, Parameter
@@ -58,11 +58,12 @@ def write(method: Method, solution: Solution, found: Found, part: slice) -> None
     """Write one chunk of a tensor fit into a solution: parameters, scalars and their errors for unit noise."""
     held = solution.status[part] == CONVERGED
     solution.status[part] = np.where(held, found.status, solution.status[part])
-    good = np.flatnonzero(held & (found.status != SINGULAR))
-    beta, packed = (found.beta, found.covariance) if len(good) == len(held) else (
-        np.ascontiguousarray(found.beta[:, good]), found.covariance[:, good]
-    )  # fmt: skip
-    p, voxels = len(beta), good + part.start
+    good, voxels, beta, packed = held & (found.status != SINGULAR), part, found.beta, found.covariance
+    cost, rounds = found.cost, found.rounds
+    if not good.all():
+        beta, packed, cost, rounds = (np.ascontiguousarray(a[..., good]) for a in (beta, packed, cost, rounds))
+        voxels = np.flatnonzero(good) + part.start
+    p = len(beta)
     at = np.arange(p)
     size = np.array([SIZE[parameter.unit] for parameter in method.parameters])[:, None]
     values, errors = beta * size, np.sqrt(packed[at * (at + 3) // 2]) * size
@@ -71,48 +72,25 @@ def write(method: Method, solution: Solution, found: Found, part: slice) -> None
     scalars, spread, vectors = _scalars(beta[1:7], packed)
     last = p + len(scalars)
     solution.values[:p, voxels], solution.unit_errors[:p, voxels] = values, errors
-    solution.values[p:last, voxels], solution.unit_errors[p:last, voxels] = scalars, spread
+    solution.values[p:last, voxels], solution.unit_errors[p : p + len(spread), voxels] = scalars, spread
     if p > 7:
         solution.values[last:, voxels] = _kurtoses(beta[1:7], beta[7:], vectors)
-    solution.cost[voxels], solution.rounds[voxels] = found.cost[good], found.rounds[good]
+    solution.cost[voxels], solution.rounds[voxels] = cost, rounds
 
 
 def _scalars(tensor: Array, packed: Array) -> tuple[Array, Array, Array]:
-    """Return (10, voxel) scalars of (6, voxel) tensors, SI, their errors, and the eigenvectors.
+    """Return (10, voxel) scalars of (6, voxel) tensors, SI, the (4, voxel) errors of the first, and the eigenvectors.
 
     Colours and directions have no errors.
     """
-    from ._kernels.normal import eigen
+    from ._kernels.tensor import tensor_scalars
 
     voxels = tensor.shape[1]
-    values, vectors = np.empty((3, voxels)), np.empty((3, 3, voxels))
-    eigen(np.ascontiguousarray(tensor), values, vectors)
-    first = vectors[:, 2]
-    first = first * np.where(first[2] + 1e-6 * first[1] + 1e-12 * first[0] < 0, -1.0, 1.0)
-    md, fa = values.mean(axis=0), fractional_anisotropy(values.T)
-    scalars = np.stack([md / UNIT, fa, values[2] / UNIT, values[:2].mean(axis=0) / UNIT, *first, *(fa * np.abs(first))])
-    error = np.full_like(scalars, np.nan)
-    trace, doubled = np.array([1.0, 1, 1, 0, 0, 0]), np.array([1.0, 1, 1, 2, 2, 2])[:, None]
-    mean_slope = np.repeat(trace[:, None] / 3, voxels, axis=1)
-    # FA^2 = 3/2 (1 - tr(D)^2 / (3 |D|^2))
-    power, whole = np.sum(doubled * tensor**2, axis=0), 3 * md
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = (whole**2 * doubled * tensor / power - whole * trace[:, None]) / (2 * fa * power)
-    axial = doubled * np.stack([first[i] * first[j] for i, j in SECOND])
-    radial = (trace[:, None] - axial) / 2
-    for row, (gradient, unit) in enumerate(((mean_slope, UNIT), (slope, 1.0), (axial, UNIT), (radial, UNIT))):
-        error[row] = np.sqrt(_variance(gradient, packed, 1)) / unit
+    scalars, error, vectors = np.empty((len(SCALARS), voxels)), np.empty((4, voxels)), np.empty((3, 3, voxels))
+    tensor_scalars(tensor, packed, scalars, error, vectors)
+    for rows in (scalars[:4], error):
+        rows *= [[1 / UNIT], [1.0], [1 / UNIT], [1 / UNIT]]
     return scalars, error, vectors
-
-
-def _variance(gradient: Array, packed: Array, first: int) -> Array:
-    """Return the (voxel,) variance of a function of the parameters from `first` on, of (k, voxel) derivatives."""
-    total = np.zeros(gradient.shape[1])
-    for i in range(len(gradient)):
-        for j in range(i + 1):
-            at = (i + first) * (i + first + 1) // 2 + j + first
-            total += (1 if i == j else 2) * gradient[i] * gradient[j] * packed[at]
-    return np.maximum(total, 0.0)
 
 
 def _kurtoses(tensor: Array, fourth: Array, vectors: Array) -> Array:

@@ -53,7 +53,7 @@ def _processor_time(run):
 
 
 def dipy(kind, contrast, data):
-    """Return dipy's voxels per second, on few voxels where it is slow."""
+    """Return dipy's voxels per second, on few voxels where it is slow; the best of three, as ours."""
     from dipy.core.gradients import gradient_table
 
     n = np.stack([contrast.get(f"direction_{a}", np.ones(len(contrast["b"])) * (a == "x")) for a in "xyz"], axis=1)
@@ -70,7 +70,7 @@ def dipy(kind, contrast, data):
         from dipy.reconst.ivim import IvimModelTRR as Kind
 
         few, model = data[:, :50], Kind(table)
-    return few.shape[1] / _processor_time(lambda: model.fit(few.T))
+    return max(few.shape[1] / _processor_time(lambda: model.fit(few.T)) for _ in range(3))
 
 
 def dwi2tensor(contrast, data, *extra):

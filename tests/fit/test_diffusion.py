@@ -8,7 +8,7 @@ import pytest
 from mrsim.core.errors import InputError
 from mrsim.core.grid import Grid
 from mrsim.core.images import Images
-from mrsim.core.tensors import FOURTH, SECOND, kurtosis, mixed, monomials, prolate
+from mrsim.core.tensors import FOURTH, SECOND, fractional_anisotropy, kurtosis, matrix_of, mixed, monomials, prolate
 from mrsim.fit.crlb import crlb
 from mrsim.fit.fit import fit
 from mrsim.sequence.directions import repelled
@@ -118,6 +118,48 @@ def test_standard_errors_of_a_tensor_are_its_scatter_and_the_bound():
             # 8,000 voxels know a standard deviation to 0.8 %; the errors are of first order in the noise
             assert np.median(maps.errors[scalar]) == pytest.approx(scatter, rel=0.05)
     assert maps.values["d_xx"].std() == pytest.approx(bound["d_xx"], rel=0.04)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_kernel_of_scalars_is_the_textbook(compiled):
+    """Scalars and errors of tensors that repeat, vanish or are no numbers, against numpy and finite differences."""
+    from mrsim.fit._kernels import tensor as kernels
+
+    count = 70 if compiled else 6
+    rng = np.random.default_rng(4)
+    elements = rng.standard_normal((6, count)) + np.array([3, 3, 3, 0, 0, 0])[:, None]
+    elements[:, :4] = np.array([[0, 0, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0], [1, 2, 2, 0, 0, 0], [np.nan] * 6]).T
+    spread = rng.standard_normal((count, 7, 7))
+    spread = spread @ np.swapaxes(spread, 1, 2)
+    packed = np.ascontiguousarray(spread[:, *np.tril_indices(7)].T)
+    out, error, vectors = np.empty((10, count)), np.empty((4, count)), np.empty((3, 3, count))
+    kernel = kernels.tensor_scalars if compiled else kernels.tensor_scalars.py_func
+    with np.errstate(all="ignore"):
+        kernel(elements, packed, out, error, vectors)
+    finite = np.arange(count) != 3
+    assert np.isnan(out[:4, 3]).all()
+    matrices = matrix_of(elements.T[finite])
+    values = np.linalg.eigvalsh(matrices)
+    turned = np.einsum("rcs,srk,kds->scd", vectors[..., finite], matrices, vectors[..., finite])
+    np.testing.assert_allclose(turned, values[:, :, None] * np.eye(3), atol=1e-13)
+    gram = np.einsum("rcs,rds->scd", vectors, vectors)
+    np.testing.assert_allclose(gram[finite], np.broadcast_to(np.eye(3), turned.shape), atol=1e-13)
+    scalars = _scalars_of(elements)
+    np.testing.assert_allclose(out[:4, finite], scalars[:, finite], atol=1e-13)
+    usual = slice(4, None)
+    slopes = [
+        (_scalars_of(elements + 1e-6 * step) - _scalars_of(elements - 1e-6 * step))[:, usual] / 2e-6
+        for step in np.eye(6)[:, :, None]
+    ]
+    expected = np.sqrt(np.einsum("isv,vij,jsv->sv", slopes, spread[usual, 1:, 1:], slopes))
+    np.testing.assert_allclose(error[:, usual], expected, rtol=1e-6)
+
+
+def _scalars_of(elements):
+    """MD, FA, AD, RD of (6, voxel) tensors."""
+    values = np.linalg.eigvalsh(np.nan_to_num(matrix_of(elements.T)))
+    fa = fractional_anisotropy(values)
+    return np.stack([values.mean(axis=1), fa, values[:, 2], values[:, :2].mean(axis=1)])
 
 
 def test_robust_fit_survives_a_spoilt_image():
