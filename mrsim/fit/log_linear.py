@@ -17,7 +17,7 @@ Images whose magnitude is zero have no logarithm and no weight in that voxel.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -71,6 +71,10 @@ class Found:
             rounds=np.ones(voxels, dtype=np.int64),
             outliers=np.zeros(voxels, dtype=np.int64),
         )
+
+    def of(self, voxels: NDArray[np.bool_]) -> Found:
+        """Return what was found in some voxels."""
+        return Found(**{f.name: np.ascontiguousarray(getattr(self, f.name)[..., voxels]) for f in fields(self)})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -134,8 +138,8 @@ def fit_exponentials(design: Array, series: Series, estimator: Estimator) -> Fou
     found = Found.empty(p, voxels)
 
     def keep(part: Found, _: Series, where: slice) -> None:
-        for name in ("beta", "covariance", "status", "cost", "rounds", "outliers"):
-            getattr(found, name)[..., where] = getattr(part, name)
+        for name in fields(part):
+            getattr(found, name.name)[..., where] = getattr(part, name.name)
 
     over_exponentials(design, series, estimator, keep)
     return found
@@ -179,7 +183,8 @@ def _fit(system: System, series: Series, estimator: Estimator) -> Found:
     relative: Array = data / scale
     logarithm = np.log(relative if complete else np.where(data > 0, relative, 1.0))
     voxels = data.shape[1]
-    rounds, outliers, settled = np.ones(voxels, np.int64), np.zeros(voxels, np.int64), True
+    rounds, outliers = np.ones(voxels, np.int64), np.zeros(voxels, np.int64)
+    settled = np.ones(voxels, np.bool_)
     beta, inverse, regular = _ordinary(system, known, logarithm, complete)
     signal = _signal(system, beta)
     if estimator == "ols":

@@ -58,11 +58,11 @@ def write(method: Method, solution: Solution, found: Found, part: slice) -> None
     """Write one chunk of a tensor fit into a solution: parameters, scalars and their errors for unit noise."""
     held = solution.status[part] == CONVERGED
     solution.status[part] = np.where(held, found.status, solution.status[part])
-    good, voxels, beta, packed = held & (found.status != SINGULAR), part, found.beta, found.covariance
-    cost, rounds = found.cost, found.rounds
+    good = held & (found.status != SINGULAR)
+    voxels: Any = part
     if not good.all():
-        beta, packed, cost, rounds = (np.ascontiguousarray(a[..., good]) for a in (beta, packed, cost, rounds))
-        voxels = np.flatnonzero(good) + part.start
+        found, voxels = found.of(good), np.flatnonzero(good) + part.start
+    beta, packed = found.beta, found.covariance
     p = len(beta)
     at = np.arange(p)
     size = np.array([SIZE[parameter.unit] for parameter in method.parameters])[:, None]
@@ -75,7 +75,7 @@ def write(method: Method, solution: Solution, found: Found, part: slice) -> None
     solution.values[p:last, voxels], solution.unit_errors[p : p + len(spread), voxels] = scalars, spread
     if p > 7:
         solution.values[last:, voxels] = _kurtoses(beta[1:7], beta[7:], vectors)
-    solution.cost[voxels], solution.rounds[voxels] = cost, rounds
+    solution.cost[voxels], solution.rounds[voxels] = found.cost, found.rounds
 
 
 def _scalars(tensor: Array, packed: Array) -> tuple[Array, Array, Array]:
