@@ -34,6 +34,11 @@ class ImageNoise:
     """(contrast, z, y, x) SNR that the reconstruction leaves of it; 1/g and the density compensation are in it."""
     notes: tuple[str, ...] = ()
 
+    @property
+    def uniform(self) -> bool:
+        """Whether all voxels of an image have the same noise."""
+        return bool(np.ptp(self.coils) == 0 and np.all(np.ptp(self.reconstruction, axis=(1, 2, 3)) == 0))
+
     def factors(self, inside: NDArray[np.bool_]) -> tuple[float, Array]:
         """Return the mean coil factor and the (contrast,) reconstruction factors of a region; of all if it is empty."""
         where = inside if inside.any() else np.ones_like(inside)

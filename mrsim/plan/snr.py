@@ -13,6 +13,7 @@ SNR.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -51,6 +52,8 @@ class SnrRow:
     """The image's row of the contrast table: ``te``, ``tr``, ... in SI units."""
     signal: float
     """Magnitude of the transverse magnetisation of a voxel, proton density units."""
+    phasor: complex
+    """The same with its phase."""
     sigma: float
     """Standard deviation of one quadrature channel of the image's noise, proton density units."""
     snr: float
@@ -71,6 +74,8 @@ class SnrPrediction:
     scan_time: float
     """Of the whole sequence, s."""
     rows: tuple[SnrRow, ...]
+    errors: dict[str, float] = dataclasses.field(default_factory=dict)
+    """What the engine states of its own errors, over M0: the largest of all tissues, by the name in its history."""
     notes: tuple[str, ...] = ()
     """What a reader must know."""
 
@@ -86,7 +91,8 @@ def predict_snr(
     *,
     coils: Coils | None = None,
     tissues: tuple[str, ...] = (),
-    repeats: int = 1,
+    repeats: float = 1,
+    budget: bool = True,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> SnrPrediction:
@@ -103,8 +109,12 @@ def predict_snr(
         The receive array; one channel of the calibration by default.
     tissues : tuple of str
         Names of the tissues; all by default.
-    repeats : int
-        How often the sequence is played and averaged: what need not be simulated again.
+    repeats : float
+        How often the sequence is played and averaged, or how many times as many lines are read: what need not be
+        simulated again.
+    budget : bool
+        Whether slice profile and T2' are told apart from the rest of the weighting, for which a voxel travels twice
+        more.
     threads : int, optional
         Worker threads.
     progress : callable, optional
@@ -117,11 +127,15 @@ def predict_snr(
     chosen = _chosen(phantom, tissues)
     timeline, engine = discretize(sequence), engine or Bloch(accuracy=ACCURACY)
     rows: list[SnrRow] = []
+    errors: dict[str, float] = {}
     noise: ImageNoise | None = None
     for done, tissue in enumerate(chosen):
-        raw, signals = _signals(timeline, phantom, tissue, engine, threads)
-        noise = noise or image_noise(raw, coils)
-        rows += _rows(sequence.scanner, phantom, tissue, signals, noise, raw, repeats)
+        raw, signals = _signals(timeline, phantom, tissue, engine, threads, budget)
+        if noise is None:
+            noise = image_noise(raw, coils)
+            pure = _pure(phantom, raw, noise)
+        errors |= {name: max(value, errors.get(name, 0.0)) for name, value in _stated(raw).items()}
+        rows += _rows(sequence.scanner, phantom, tissue, signals, noise, pure[tissue.name], raw, repeats)
         if progress:
             progress(done + 1, len(chosen))
     law = sequence.scanner.snr_exponent
@@ -131,6 +145,7 @@ def predict_snr(
         law=law if isinstance(law, str) else str(law),
         scan_time=sequence.duration * repeats,
         rows=tuple(rows),
+        errors=errors,
         notes=(*(noise.notes if noise else ()), *_maps_note(phantom)),
     )
 
@@ -145,6 +160,20 @@ def _chosen(phantom: Phantom, names: tuple[str, ...]) -> list[Tissue]:
     return [known[name] for name in names or known]
 
 
+def _stated(raw: Acquisition) -> dict[str, float]:
+    """Return the errors that the engine states of a scan."""
+    stated = {name: raw.history[name] for name in raw.history if name.endswith("_error") or name == "pruning_bound"}
+    return {name: float(v) for name, v in stated.items() if isinstance(v, int | float) and math.isfinite(v)}
+
+
+def _pure(phantom: Phantom, raw: Acquisition, noise: ImageNoise) -> dict[str, NDArray[np.bool_]]:
+    """Return the pure voxels of each tissue; none where the noise is the same everywhere and they need not be known."""
+    grid = raw.encoding.grid
+    if noise.uniform:
+        return {tissue.name: np.zeros(grid.shape, dtype=bool) for tissue in phantom.tissues}
+    return {name: share >= PURE for name, share in phantom.fractions(grid).items()}
+
+
 def _maps_note(phantom: Phantom) -> tuple[str, ...]:
     mapped = [name for name in ("offset", "b1") if not isinstance(getattr(phantom, name), float | int)]
     said = f"maps of {' and '.join(mapped)} are left out: the probe is on resonance, at the nominal B1"
@@ -152,7 +181,7 @@ def _maps_note(phantom: Phantom) -> tuple[str, ...]:
 
 
 def _signals(
-    timeline: Timeline, phantom: Phantom, tissue: Tissue, engine: Engine, threads: int | None
+    timeline: Timeline, phantom: Phantom, tissue: Tissue, engine: Engine, threads: int | None, budget: bool
 ) -> tuple[Acquisition, dict[str, NDArray[np.complex128]]]:
     """Return the raw data of the probe, and its signals as scanned, with nominal flips, and without T2' as well."""
     slices = timeline.encoding.kind == "2d"
@@ -164,6 +193,8 @@ def _signals(
 
     deep = slices or selects_slab(timeline)
     raw, real = scan(deep)
+    if not budget:
+        return raw, {"real": real, "nominal": real, "refocused": real}
     nominal: dict[str, Any] = {"profile": "ideal"} if isinstance(engine, Pathways) else {"ideal_slice": True}
     try:
         ideal, refocused = scan(slices, **nominal)[1], scan(slices, **nominal, t2_prime=False)[1]
@@ -180,12 +211,12 @@ def _rows(
     tissue: Tissue,
     signals: dict[str, NDArray[np.complex128]],
     noise: ImageNoise,
+    inside: NDArray[np.bool_],
     raw: Acquisition,
-    repeats: int,
+    repeats: float,
 ) -> list[SnrRow]:
     grid, contrast = raw.encoding.grid, raw.encoding.contrast
-    pure = phantom.fractions(grid)[tissue.name] >= PURE
-    coils, recon = noise.factors(pure)
+    coils, recon = noise.factors(inside)
     pools = tissue.pools(phantom.field)
     density = sum(pool.pd for pool in pools)
     rows = []
@@ -210,6 +241,15 @@ def _rows(
         snr = math.prod(factors.values())
         sigma = size / snr if snr else math.nan
         rows.append(
-            SnrRow(tissue=tissue.name, image=image, contrast=facts, signal=size, sigma=sigma, snr=snr, factors=factors)
+            SnrRow(
+                tissue=tissue.name,
+                image=image,
+                contrast=facts,
+                signal=size,
+                phasor=complex(signals["real"][image]),
+                sigma=sigma,
+                snr=snr,
+                factors=factors,
+            )
         )
     return rows

@@ -1,7 +1,8 @@
 """Protocol files: TOML tables into family instances.
 
 A file has `description`, `family`, a table `[sequence]` with the family's fields, and optionally a table `[run]`
-with what a run needs besides the sequence (scanner, phantom, fit), which is handed on unread.
+with what a run needs besides the sequence (scanner, phantom, fit), which is handed on unread, and tables
+`[[question]]` that a plan answers.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .families.protocol import Protocol
 
 FOLDER = "protocols"
 """Where shipped protocols lie."""
-_TOP = ("description", "family", "sequence", "run")
+_TOP = ("description", "family", "sequence", "run", "question")
 
 
 def load_protocol(name: str, overrides: Mapping[str, str] | None = None) -> Protocol:

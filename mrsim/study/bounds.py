@@ -22,15 +22,14 @@ from ..fit.models import find_model
 from ..fit.scatter import Scatter, scatter
 from ..fit.signal import jacobian, resolve_options, signal
 from ..phantom.phantom import Phantom, true_values
+from ..plan.precision import NEUTRAL, scaled_point
 from .given import given_options, measured
 from .request import Progress, RunRequest
 from .run import prepare
 from .sensitivity import first_order, nuisances, refitted
-from .snr import predicted_snr
+from .snr import representative, snr_of
 
 Array = NDArray[np.float64]
-NEUTRAL = {"m0": 1.0, "pd": 1.0, "b1": 1.0, "offset": 0.0, "phase": 0.0, "off_resonance": 0.0}
-"""Values of parameters that belong to no tissue."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,7 +154,7 @@ def _altered(
 def _probed(
     request: RunRequest, tissues: tuple[str, ...], altered: Callable[[Phantom], Phantom] | None = None
 ) -> _Probe:
-    found = predicted_snr(request, tissues, altered=altered)
+    found = snr_of(representative(request), tissues, altered=altered, budget=False)
     names = dict.fromkeys(row.tissue for row in found.rows)
     by_tissue = {name: [row for row in found.rows if row.tissue == name] for name in names}
     return _Probe(
@@ -180,7 +179,7 @@ def _rows(
     columns = {column.name: header.contrast[column.name] for column in model.contrast}
     clean = np.real(signal(model, point, columns, sheet=header.sheet, **options))
     seen = {name: _like(probe.signals[tissue], clean) for name, probe in {"": nominal, **cases}.items()}
-    point[model.parameters[0].name] *= float(clean @ seen[""] / (clean @ clean))
+    point = scaled_point(model, header, known, nominal.signals[tissue], options)
     sigma = nominal.sigma[tissue]
     every: dict[str, Any] = {"sheet": header.sheet, **options}
     kind = asked.likelihood

@@ -1,0 +1,219 @@
+"""Questions that a plan answers, from a line of text.
+
+    tell grade 3 from 4 by T2 of the nucleus with 30 discs [in 15 patients] [icc 0.4] [power 90 %]
+    T2 in the annulus within 5 % [in a voxel | over 20 voxels] [power 95 %]
+    change of 5 ms in T2 of the nucleus [in a voxel | over 20 voxels]
+    SNR of the nucleus above 20
+    CRLB of T2 in the nucleus below 10 %
+    time below 5 min
+    volume below 100 ms with 40 slices at MB 8
+    runs
+
+Words may stand in another order and small words may be left out: "tell Pfirrmann III from IV by nucleus T2 with 30
+discs per group" asks the same. What is not understood is an error that names it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..core.errors import InputError
+from ..core.units import UNITS
+
+Kind = Literal["tell", "within", "change", "snr", "bound", "time", "volume", "runs"]
+ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5}
+PARAMETERS = {
+    "t2*": "t2_star", "t2star": "t2_star", "t2_star": "t2_star", "t1": "t1", "t2": "t2", "t1rho": "t1_rho",
+    "t1_rho": "t1_rho", "pd": "pd", "pdff": "pdff", "adc": "adc", "md": "md", "fa": "fa", "mk": "mk", "mtr": "mtr",
+    "f": "f", "d": "d", "d*": "d_star", "stiffness": "stiffness", "b1": "b1", "m0": "m0",
+}  # fmt: skip
+"""Words for what is measured."""
+SMALL = frozenset(
+    ("a", "an", "and", "at", "be", "by", "disc", "discs", "each", "from", "grade", "grades", "group", "groups", "in",
+     "is", "of", "per", "pfirrmann", "that", "the", "to", "two", "with")
+)  # fmt: skip
+"""Words that carry no meaning here."""
+NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
+FORMS = __doc__.split("\n\n")[1]
+POWER = {"tell": 0.8, "within": 0.95, "change": 0.8}
+"""Wanted chance of success, where the question names none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """One question, SI."""
+
+    text: str
+    kind: Kind
+    parameter: str = ""
+    where: str = ""
+    """Words for the tissue."""
+    limit: float = 0.0
+    """SI; a share of the true value where `relative`."""
+    relative: bool = False
+    grades: tuple[int, int] = (0, 0)
+    discs: int = 0
+    """In each group."""
+    patients: int = 0
+    """In each group; 0: each disc is another patient's."""
+    icc: float | None = None
+    """Correlation of true values of discs of one patient."""
+    voxels: int = 0
+    """Averaged for one measurement; 0: all that the tissue's region has."""
+    power: float = 0.8
+    alpha: float = 0.05
+    disc_sd: float | None = None
+    """Spread of true values between subjects of one group; None: what the tissue file states."""
+    slices: int = 0
+    bands: int = 1
+    """Slices excited at once."""
+
+
+class _Reader:
+    """A text from which understood phrases are taken out one by one."""
+
+    def __init__(self, text: str) -> None:
+        self.whole = text
+        self.rest = " " + " ".join(text.replace(",", " ").split()) + " "
+
+    def take(self, pattern: str) -> re.Match[str] | None:
+        found = re.search(rf"(?<=\s){pattern}(?=[\s?.]|$)", self.rest, re.IGNORECASE)
+        if found:
+            self.rest = self.rest[: found.start()] + " " + self.rest[found.end() :]
+        return found
+
+    def number(self, pattern: str, default: float) -> float:
+        found = self.take(pattern)
+        return default if found is None else float(found[1])
+
+    def fail(self, problem: str) -> InputError:
+        return InputError(f"'{self.whole}' {problem}; forms that are understood:\n{FORMS}", key="--ask")
+
+
+def read_question(text: str, table: Mapping[str, Any] | None = None) -> Question:
+    """Return the question that a line of text asks.
+
+    Parameters
+    ----------
+    text : str
+    table : mapping, optional
+        Entries of a ``[[question]]`` beside the text: ``power``, ``alpha``, ``icc``, ``disc_sd`` (with a unit).
+    """
+    reader = _Reader(text)
+    kind = _kind(reader)
+    entries: dict[str, Any] = {"text": text, "kind": kind, "power": POWER.get(kind, 0.8)}
+    power = reader.take(rf"(?:with\s+)?(?:power|probability)\s+{NUMBER}\s*(%?)")
+    if power:
+        entries["power"] = float(power[1]) / (100 if power[2] else 1)
+    alpha = reader.take(rf"alpha\s+{NUMBER}")
+    if alpha:
+        entries["alpha"] = float(alpha[1])
+    if kind == "tell":
+        entries |= _tell(reader)
+    elif kind == "volume":
+        entries["slices"] = int(reader.number(rf"(?:with\s+)?{NUMBER}\s+slices", 0))
+        entries["bands"] = int(reader.number(rf"(?:at\s+)?mb\s*{NUMBER}", 1))
+    if kind in ("within", "change"):
+        entries["voxels"] = 1 if reader.take(r"(?:in\s+)?(?:a|one|each)\s+voxel") else 0
+        entries["voxels"] = int(reader.number(rf"(?:over\s+)?{NUMBER}\s+voxels", entries["voxels"]))
+    entries |= _subject(reader, kind)
+    return Question(**(entries | _checked(entries, table or {})))
+
+
+def _kind(reader: _Reader) -> Kind:
+    for pattern, kind in (
+        (r"(?:tell|distinguish|separate)", "tell"), (r"within", "within"), (r"changes?", "change"), (r"crlb", "bound"),
+        (r"(?:runs|plays)", "runs"), (r"snr", "snr"), (r"(?:scan\s+)?time", "time"),
+        (r"(?:whole\s+brain|volume)", "volume"),
+    ):  # fmt: skip
+        found = re.search(rf"\s{pattern}[\s?.]", reader.rest, re.IGNORECASE)
+        if found:
+            if kind != "within":
+                reader.take(pattern)
+            return kind  # type: ignore[return-value]
+    raise reader.fail("asks nothing that is known")
+
+
+def _tell(reader: _Reader) -> dict[str, Any]:
+    level = r"(?:grade\s+|pfirrmann\s+(?:grade\s+)?)?(i{1,3}|iv|v|[1-5])"
+    found = reader.take(rf"{level}\s+from\s+{level}")
+    if not found:
+        raise reader.fail("names no two grades")
+    grades = tuple(ROMAN.get(word.lower()) or int(word) for word in found.groups())
+    discs = reader.take(r"(?:with\s+)?(\d+)\s+(?:discs?|subjects?)")
+    patients = reader.take(r"(?:in|of|with)?\s*(\d+)\s+patients?")
+    if not (discs or patients):
+        raise reader.fail("does not say how many discs or patients each group has")
+    icc = reader.take(rf"(?:with\s+)?icc\s+{NUMBER}")
+    count = int(discs[1]) if discs else int(patients[1])  # type: ignore[index]
+    return {
+        "grades": grades, "discs": count, "patients": int(patients[1]) if patients else 0,
+        "icc": float(icc[1]) if icc else None,
+    }  # fmt: skip
+
+
+def _subject(reader: _Reader, kind: Kind) -> dict[str, Any]:
+    """Return limit, parameter and tissue words."""
+    entries: dict[str, Any] = {}
+    if kind not in ("tell", "runs"):
+        sign = {"within": r"within\s+", "change": r"(?:of\s+)?", "snr": r"(?:above|over)\s+"}.get(
+            kind, r"(?:below|under)\s+"
+        )
+        found = reader.take(rf"{sign}{NUMBER}\s*([%A-Za-z/*^0-9µ]*)")
+        if not found:
+            raise reader.fail("names no limit")
+        value, unit = float(found[1]), found[2]
+        if kind == "snr" and unit:
+            reader.rest += f" {unit} "
+            unit = ""
+        entries |= {"limit": value * _factor(reader, unit, kind), "relative": unit == "%"}
+    words = [word.strip("?.").lower() for word in reader.rest.split()]
+    named = [word for word in words if word in PARAMETERS]
+    if kind in ("tell", "within", "change", "bound"):
+        others = [word for word in words if word not in PARAMETERS and word not in SMALL]
+        if not named and kind == "bound" and others:
+            return entries | {"parameter": others[0], "where": " ".join(others[1:])}
+        if not named:
+            raise reader.fail(f"names nothing that can be measured ({', '.join(PARAMETERS)})")
+        return entries | {"parameter": PARAMETERS[named[0]], "where": " ".join(others)}
+    where = " ".join(word for word in words if word not in SMALL)
+    if where and kind in ("time", "volume", "runs"):
+        raise reader.fail(f"holds '{where}', which is not understood")
+    return entries | {"where": where}
+
+
+def _factor(reader: _Reader, unit: str, kind: Kind) -> float:
+    if unit == "%":
+        return 0.01
+    for dimension, table in UNITS.items():
+        if unit and unit in table:
+            if kind in ("time", "volume") and dimension != "time":
+                break
+            return table[unit]
+    if kind in ("snr", "change", "within") and not unit:
+        return 1.0
+    raise reader.fail(f"has a limit without a known unit ('{unit}')" if unit else "has a limit without a unit")
+
+
+def _checked(entries: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of a table as they belong into a question, and refuse what cannot be."""
+    from ..core.units import parse_quantity
+
+    found = dict(table)
+    for name in found:
+        if name not in ("power", "alpha", "icc", "disc_sd", "voxels"):
+            raise InputError("unknown key; known: ask, power, alpha, icc, disc_sd, voxels", key=f"question.{name}")
+    if isinstance(found.get("disc_sd"), str):
+        unit = str(found["disc_sd"]).split()[-1]
+        dimension = next((name for name, units in UNITS.items() if unit in units), "fraction")
+        found["disc_sd"] = parse_quantity(found["disc_sd"], dimension)[0]
+    both = {**entries, **found}
+    for name in ("power", "alpha"):
+        if name in both and not 0 < both[name] < 1:
+            raise InputError(f"is {both[name]:g}; it must lie between 0 and 1", key=name)
+    if both.get("icc") is not None and not 0 <= both["icc"] < 1:
+        raise InputError(f"is {both['icc']:g}; a correlation of discs lies from 0 to 1", key="icc")
+    return found

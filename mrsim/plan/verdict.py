@@ -1,0 +1,286 @@
+"""Verdicts: does a protocol answer a question, how surely, and what stands in its way.
+
+The measured difference of two groups is that of the expected maps, biases included; a disc's measurement error is a
+voxel's standard deviation over the root of the voxels that are averaged. The chance of success is a power or a
+probability in closed form (`evaluate.group_design`, `evaluate.power`); nothing is simulated here.
+
+Not decidable is what the phantom has no truth for, what the protocol does not measure, and what too few voxels measure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from ..core.errors import InputError
+from ..evaluate.group_design import GroupDesign
+from ..evaluate.power import power_of_estimate
+from ..sequence.sequence import Sequence
+from .forecast import Forecast
+from .limits import limits
+from .precision import Precision
+from .question import Question
+
+Answer = Literal["yes", "no", "not decidable"]
+DECISIVE = 0.1
+"""A cause that adds less than this to the chance of success does not limit it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remedy:
+    """A change that turns a no into a yes."""
+
+    change: str
+    """What to change, in words; for the protocol as ``--set`` or ``--field``."""
+    entries: dict[str, str]
+    """Protocol entries to change."""
+    field: float | None = None
+    """Another field strength, T."""
+    discs: int = 0
+    """Discs in each group, where their number changes."""
+    minutes: float
+    """Scanner time of the whole study, min: all subjects of all groups."""
+    chance: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """The answer to one question."""
+
+    question: str
+    tissue: str
+    answer: Answer
+    chance: float
+    """Power or probability; 1 or 0 where nothing is left to chance; NaN where it is not decidable."""
+    wanted: float
+    cause: str
+    """What limits it."""
+    reason: str
+    """With the numbers."""
+    numbers: dict[str, float] = field(default_factory=dict)
+    """SI: what went into it."""
+    minutes: float = math.nan
+    """Scanner time that the question takes, min."""
+    remedy: Remedy | None = None
+
+
+def verdict(question: Question, found: Forecast, tissue: str, spread: Mapping[int, float], voxels: int) -> Verdict:
+    """Return the answer to a question about a tissue.
+
+    Parameters
+    ----------
+    question : Question
+    found : Forecast
+        Of the question's grades, where it has some.
+    tissue : str
+        Name in the phantom.
+    spread : mapping of grade to float
+        Standard deviation of true values between subjects, SI.
+    voxels : int
+        Of the tissue's region in the scan.
+    """
+    if question.kind == "tell":
+        return _tell(question, found, tissue, spread, question.voxels or voxels)
+    if question.kind in ("within", "change"):
+        row = found.of(tissue, question.parameter)
+        problem = _undecidable(question, found, tissue, row)
+        if problem or row is None:
+            return undecided(question, tissue, problem)
+        judge = _within if question.kind == "within" else _change
+        return judge(question, row, question.voxels or voxels, found.scan_time / 60)
+    if question.kind == "bound":
+        row = found.of(tissue, question.parameter)
+        problem = _undecidable(question, found, tissue, row)
+        if problem or row is None or not math.isfinite(row.bound):
+            return undecided(question, tissue, problem or f"no bound of {question.parameter} is known")
+        return _threshold(
+            question, tissue, row.bound / (abs(row.truth) if question.relative else 1.0), found.scan_time, "noise"
+        )
+    best = max(row.snr for row in found.snr[0].rows if row.tissue == tissue)
+    return _threshold(question, tissue, best, found.scan_time, "noise")
+
+
+def time_verdict(question: Question, scan_time: float) -> Verdict:
+    """Return whether a scan of so many seconds is short enough."""
+    return _threshold(question, "", scan_time, scan_time, "scan time")
+
+
+def runs_verdict(question: Question, sequence: Sequence) -> Verdict:
+    """Return whether a scanner can play a sequence within all limits, and which limit is the tightest."""
+    violations = sequence.check()
+    found = limits(sequence)
+    worst = max(found.margins, key=lambda margin: margin.use)
+    other = str(violations[0]) if violations else "nothing"
+    cause = worst.limit_name if worst.use > 1 else other
+    met = cause == "nothing"
+    value, limit = f"{worst.value:.4g} {worst.unit}".strip(), f"{worst.limit:.4g} {worst.unit}".strip()
+    return Verdict(
+        question=question.text, tissue="", answer="yes" if met else "no", chance=float(met), wanted=1.0, cause=cause,
+        reason=f"on {sequence.scanner.name} {worst.limit_name} is the tightest limit: {value} of {limit} "
+        f"({100 * worst.use:.0f} %); IEC mode {found.mode}",
+        numbers={margin.limit_name: margin.use for margin in found.margins}, minutes=sequence.duration / 60,
+    )  # fmt: skip
+
+
+def refused(question: Question, problem: str) -> Verdict:
+    """Return the verdict on a protocol that cannot even be built."""
+    return Verdict(
+        question=question.text, tissue="", answer="no", chance=0.0, wanted=1.0, cause=problem, reason=problem,
+    )  # fmt: skip
+
+
+def undecided(question: Question, tissue: str, reason: str) -> Verdict:
+    """Return the verdict that no answer is known."""
+    return Verdict(
+        question=question.text, tissue=tissue, answer="not decidable", chance=math.nan, wanted=question.power,
+        cause="not known", reason=reason,
+    )  # fmt: skip
+
+
+def _undecidable(question: Question, found: Forecast, tissue: str, row: Precision | None) -> str:
+    """Return why a question has no answer; empty where it has one."""
+    measured = sorted({entry.parameter for entry in found.precision})
+    if row is None:
+        if not measured:
+            return f"{found.protocol} measures no map: {found.missing[0] if found.missing else 'it fits nothing'}"
+        if question.parameter not in measured:
+            return f"{found.protocol} measures {', '.join(measured)}, not {question.parameter}"
+        return f"{tissue} is no tissue of the forecast"
+    if not math.isfinite(row.truth):
+        return f"{tissue} has no single true {row.parameter} in the phantom {found.phantom}"
+    if not row.measurable:
+        return f"{100 * row.share:.0f} % of the voxels of {tissue} get a value of {row.parameter}: too little signal"
+    return ""
+
+
+def _answer(chance: float, wanted: float) -> Answer:
+    return "yes" if chance >= wanted else "no"
+
+
+def _tell(q: Question, found: Forecast, tissue: str, spread: Mapping[int, float], voxels: int) -> Verdict:
+    rows = [found.of(tissue, q.parameter, grade) for grade in q.grades]
+    for row, grade in zip(rows, q.grades, strict=True):
+        if problem := _undecidable(q, found, tissue, row):
+            return undecided(q, tissue, f"grade {grade}: {problem}")
+    first, second = (row for row in rows if row is not None)
+    per_patient = q.discs / q.patients if q.patients else 1
+    if per_patient != int(per_patient) or per_patient < 1:
+        raise InputError(f"{q.discs} discs do not divide among {q.patients} patients", key="--ask")
+    if per_patient > 1 and q.icc is None:
+        return undecided(q, tissue, "discs of one patient are alike, and nobody says how much: add e.g. 'icc 0.4'")
+    design = group_design(q, (first, second), spread, voxels)
+    chance = design.power(alpha=q.alpha)
+    true, seen = first.truth - second.truth, first.mean - second.mean
+    reversed_order = seen * true < 0
+    chance = 0.0 if reversed_order else chance
+    cause = "bias reverses the order of the grades" if reversed_order else _limiting(design, true, q, chance)
+    biology = math.hypot(design.disc_sd, design.patient_sd)
+    reason = (
+        f"grades {q.grades[0]} and {q.grades[1]} read {_number(first.mean)} and {_number(second.mean)} {first.unit} "
+        f"(true {_number(first.truth)}, {_number(second.truth)}); spread of discs {_number(biology)}, "
+        f"measurement {_number(design.error_sd)} over {voxels} voxels; d = {abs(design.effect_size):.2f}, "
+        f"expected AUC {design.area:.3f} +- {design.area_error:.3f}"
+    )  # fmt: skip
+    return Verdict(
+        question=q.text, tissue=tissue, answer=_answer(chance, q.power), chance=chance, wanted=q.power, cause=cause,
+        reason=reason, minutes=2 * design.patients * found.scan_time / 60,
+        numbers={
+            "difference": seen, "true_difference": true, "disc_sd": design.disc_sd, "patient_sd": design.patient_sd,
+            "error_sd": design.error_sd, "voxels": voxels, "effect_size": design.effect_size, "auc": design.area,
+            "auc_error": design.area_error, "design_effect": design.design_effect,
+        },
+    )  # fmt: skip
+
+
+def group_design(
+    q: Question, rows: tuple[Precision, Precision], spread: Mapping[int, float], voxels: int
+) -> GroupDesign:
+    """Return the two groups of a question, spreads pooled over both grades."""
+    first, second = rows
+    true_sd = q.disc_sd if q.disc_sd is not None else _pooled(*(spread[grade] for grade in q.grades))
+    icc = q.icc or 0.0
+    patients = q.patients or q.discs
+    return GroupDesign(
+        difference=first.mean - second.mean, disc_sd=true_sd * math.sqrt(1 - icc), patients=patients,
+        discs=q.discs // patients, patient_sd=true_sd * math.sqrt(icc),
+        error_sd=_pooled(first.sd, second.sd) / math.sqrt(voxels),
+    )  # fmt: skip
+
+
+def _pooled(first: float, second: float) -> float:
+    return math.sqrt((first**2 + second**2) / 2)
+
+
+def _limiting(design: GroupDesign, true: float, q: Question, chance: float) -> str:
+    """Return which cause, were it gone, would raise the power most."""
+    biology = math.hypot(design.disc_sd, design.patient_sd)
+    cures = {
+        "spread between discs": replace(design, disc_sd=0.0, patient_sd=0.0) if design.error_sd else None,
+        "measurement noise": replace(design, error_sd=0.0) if biology else None,
+        "bias": replace(design, difference=math.copysign(max(abs(true), abs(design.difference)), design.difference)),
+    }
+    gains = {name: cure.power(alpha=q.alpha) - chance for name, cure in cures.items() if cure is not None}
+    worst = max(gains, key=lambda name: gains[name])
+    if chance >= q.power:
+        return f"nothing; {worst} would be next" if gains[worst] > 0.01 else "nothing"
+    return worst if gains[worst] >= DECISIVE else "number of discs"
+
+
+def _within(q: Question, row: Precision, voxels: int, minutes: float) -> Verdict:
+    from scipy.stats import norm
+
+    limit = q.limit * abs(row.truth) if q.relative else q.limit
+    error = row.sd / math.sqrt(voxels)
+
+    def chance_of(bias: float, sd: float) -> float:
+        if sd == 0:
+            return float(abs(bias) <= limit)
+        return float(norm.cdf((limit - bias) / sd) - norm.cdf((-limit - bias) / sd))
+
+    chance = chance_of(row.bias, error)
+    without = {"bias": chance_of(0.0, error), "noise": chance_of(row.bias, 0.0)}
+    cause = (
+        "nothing" if chance >= q.power else "bias" if abs(row.bias) > limit else max(without, key=lambda c: without[c])
+    )
+    reason = (
+        f"bias {_signed(row.bias)}, noise {_number(error)} over {voxels} voxel{'s' if voxels > 1 else ''}, "
+        f"limit {_number(limit)} {row.unit}, true value {_number(row.truth)}"
+    )
+    return Verdict(
+        question=q.text, tissue=row.tissue, answer=_answer(chance, q.power), chance=chance, wanted=q.power, cause=cause,
+        reason=reason, minutes=minutes,
+        numbers={"bias": row.bias, "sd": error, "limit": limit, "truth": row.truth, "voxels": voxels},
+    )  # fmt: skip
+
+
+def _change(q: Question, row: Precision, voxels: int, minutes: float) -> Verdict:
+    limit = q.limit * abs(row.truth) if q.relative else q.limit
+    error = math.sqrt(2) * row.sd / math.sqrt(voxels)
+    chance = power_of_estimate(limit, error, math.inf, alpha=q.alpha)
+    return Verdict(
+        question=q.text, tissue=row.tissue, answer=_answer(chance, q.power), chance=chance, wanted=q.power,
+        cause="nothing" if chance >= q.power else "measurement noise", minutes=2 * minutes,
+        reason=f"two scans differ by {_number(error)} {row.unit} by noise alone (over {voxels} voxels), the change is "
+        f"{_number(limit)}; bias is taken to be the same in both",
+        numbers={"change": limit, "sd_of_difference": error, "voxels": voxels},
+    )  # fmt: skip
+
+
+def _threshold(q: Question, tissue: str, value: float, scan_time: float, cause: str) -> Verdict:
+    """Return the answer where a number is compared with a limit and nothing is left to chance."""
+    met = value >= q.limit if q.kind == "snr" else value <= q.limit
+    return Verdict(
+        question=q.text, tissue=tissue, answer="yes" if met else "no", chance=float(met), wanted=1.0,
+        cause="nothing" if met else cause, reason=f"{_number(value)} against {_number(q.limit)}",
+        numbers={"value": value, "limit": q.limit}, minutes=scan_time / 60,
+    )  # fmt: skip
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3g}"

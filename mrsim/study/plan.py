@@ -1,0 +1,135 @@
+"""From a request to a protocol's forecast: SNR, resolution, distortion, limits, bias and spread, in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..core.errors import InfeasibleError, InputError
+from ..fit.inversion import Inversion
+from ..fit.models import find_model
+from ..phantom.phantom import Phantom
+from ..plan.distortion import Distortion, distortions
+from ..plan.forecast import Forecast, Page
+from ..plan.limits import limits
+from ..plan.precision import Precision, precision
+from ..plan.resolution import Resolution, resolutions
+from ..plan.snr import SnrPrediction
+from ..sequence.discretize import discretize
+from .given import given_options, measured
+from .request import RunRequest
+from .run import Prepared
+from .snr import Representative, representative, snr_of
+
+Tell = Callable[[str, int, int], None]
+
+
+def forecast(
+    request: RunRequest, grades: tuple[int, ...] = (), tissues: tuple[str, ...] = (), progress: Tell | None = None,
+    *, brief: bool = False,
+) -> Forecast:  # fmt: skip
+    """Return a protocol's forecast.
+
+    Parameters
+    ----------
+    request : RunRequest
+        Protocol, scanner, phantom, fields and model.
+    grades : tuple of int
+        Pfirrmann grades to foretell; the phantom's own by default.
+    tissues : tuple of str
+        Names of the phantom's tissues; all by default.
+    progress : callable, optional
+        Called with (step, done, in all).
+    brief : bool
+        Whether to leave out what no verdict needs: the SNR's budget, resolution, distortion and limits.
+    """
+    wanted: tuple[int | None, ...] = grades or (None,)
+    steps = len(wanted) + 1
+    found: list[SnrPrediction] = []
+    rows: list[Precision] = []
+    missing: list[str] = []
+    first: Representative | None = None
+    for done, grade in enumerate(wanted):
+        mine = representative(request if grade is None else replace(request, grade=grade))
+        chosen = tissues if first is None else _differing(first.part.phantom, mine.part.phantom, tissues)
+        first = first or mine
+        if done and not chosen:
+            continue
+        found.append(snr_of(mine, chosen, budget=not brief))
+        rows += _precision(mine.part, found[-1], missing)
+        if progress:
+            progress("plan", done + 1, steps)
+    assert first is not None
+    page = None if brief else _page(first, tissues, missing)
+    ready = first.part.request
+    result = Forecast(
+        protocol=request.protocol, description=first.part.description, scanner=first.part.sequence.scanner.name,
+        field=first.part.phantom.field, phantom=first.part.phantom.name, model=ready.model,
+        scan_time=first.scan_time, snr=tuple(found), grades=wanted, precision=tuple(rows), page=page,
+        missing=tuple(dict.fromkeys(missing)), notes=found[0].notes,
+    )  # fmt: skip
+    if progress:
+        progress("plan", steps, steps)
+    return result
+
+
+def _page(mine: Representative, tissues: tuple[str, ...], missing: list[str]) -> Page:
+    resolution, distortion = _image(mine.part, tissues, missing)
+    grid = mine.part.sequence.encoding.grid
+    return Page(
+        resolution=resolution, distortion=distortion, limits=limits(mine.judged),
+        voxel=(grid.spacing[0], grid.spacing[1], grid.thickness),
+    )  # fmt: skip
+
+
+def _differing(first: Phantom, other: Phantom, tissues: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the tissues that a grade changes."""
+    before = {tissue.name: tissue for tissue in first.tissues}
+    names = [t.name for t in other.tissues if t.grade is not None and t.grade != before[t.name].grade]
+    return tuple(name for name in names if not tissues or name in tissues)
+
+
+def _precision(part: Prepared, found: SnrPrediction, missing: list[str]) -> tuple[Precision, ...]:
+    """Return bias and spread of the maps; what stands in the way is added to `missing`."""
+    request = part.request
+    if request.model is None:
+        missing.append("bias and precision: the protocol names no model to fit; name one with --model")
+        return ()
+    model = find_model(request.model)
+    if part.sequence.encoding.kind == "spectrum":
+        missing.append(f"bias and precision: '{model.name}' of a spectrum is not foretold; see mrsim basis")
+        return ()
+    if isinstance(model, Inversion):
+        missing.append(f"bias and precision: '{model.name}' inverts waves, which mrsim waves plans")
+        return ()
+    told = {name: text for name, text in request.given.items() if not measured(text)}
+    missing += [
+        f"the error of {text}, which measures {name}: {name} is taken as known"
+        for name, text in request.given.items() if measured(text)
+    ]  # fmt: skip
+    try:
+        return precision(
+            model, part.sequence.encoding, part.phantom, found, given_options(model, told), rng=request.seed,
+            likelihood=request.likelihood, noise_floor=request.noise_floor, threads=request.threads,
+        )  # fmt: skip
+    except InputError as problem:
+        missing.append(f"bias and precision: {problem}")
+        return ()
+
+
+def _image(
+    part: Prepared, tissues: tuple[str, ...], missing: list[str]
+) -> tuple[tuple[Resolution, ...], tuple[Distortion, ...]]:
+    """Return resolution and distortion of the first image."""
+    timeline, phantom = discretize(part.sequence), part.phantom
+    if timeline.encoding.kind == "spectrum":
+        missing.append(
+            "resolution and distortion: a spectrum has one voxel, whose displacement docs/spectroscopy tells"
+        )
+        return (), ()
+    chosen = tuple(tissue for tissue in phantom.tissues if not tissues or tissue.name in tissues)
+    try:
+        return resolutions(timeline, chosen, phantom.field), distortions(timeline)
+    except (InputError, InfeasibleError) as problem:
+        missing.append(f"resolution: {problem}")
+        return (), ()
