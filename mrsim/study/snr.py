@@ -12,6 +12,7 @@ from ..plan.snr import ACCURACY, Progress, SnrPrediction, predict_snr
 from ..sequence.families.cartesian import Cartesian
 from ..sequence.families.protocol import Protocol
 from ..sequence.protocol import FOLDER, read_protocol_file
+from ..sequence.sequence import Sequence
 from .engines import engine_of
 from .fields import coils_of
 from .request import RunRequest
