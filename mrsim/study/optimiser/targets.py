@@ -19,8 +19,8 @@ from ...fit.method import Likelihood
 from ...fit.models import find_model
 from ...phantom.phantom import true_values
 from ...plan.optimise_cost import HIDDEN, Target, hidden_weight
+from ...plan.precision import NEUTRAL
 from ...sequence.sequence import Sequence
-from ..bounds import NEUTRAL
 from ..given import given_options, measured
 from ..import_phantom import open_phantom
 from ..request import RunRequest
