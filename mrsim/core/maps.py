@@ -20,8 +20,11 @@ STATUS = {
     6: "outside the mask",
     7: "mixed voxel: no scalar truth",
     8: "a given map has no plausible value here",
+    9: "another solution fits as well",
 }
 """Meaning of the status codes of a map."""
+VALUED = (0, 3, 9)
+"""Status codes of voxels that have a value."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

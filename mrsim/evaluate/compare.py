@@ -15,7 +15,7 @@ from ..core.errors import InputError
 from ..core.evaluation import Evaluation, EvaluationRow
 from ..core.maps import STATUS, Maps
 
-VALID = (0,)
+VALID = (0, 9)
 """Status codes whose value counts. A value at a bound is a limit and not a measurement: it is left out and flagged."""
 
 
@@ -101,5 +101,8 @@ def _row(
 
 def _flags(status: NDArray[np.int8], note: str | None) -> tuple[str, ...]:
     codes, counts = np.unique(status[status != 0], return_counts=True)
-    found = tuple(f"{count} voxels left out: {STATUS[int(code)]}" for code, count in zip(codes, counts, strict=True))
+    found = tuple(
+        f"{count} voxels{'' if code in VALID else ' left out'}: {STATUS[int(code)]}"
+        for code, count in zip(codes, counts, strict=True)
+    )
     return (*found, note) if note else found

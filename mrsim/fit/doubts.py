@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..core.maps import VALUED
+from .method import Solution
 from .model import Description
 
+Array = NDArray[np.float64]
 MISFIT = 2.0
 """Median reduced chi-squared above which a model does not describe the images."""
 NEARLY = np.radians(1.0)
 """Difference of a flip from 180 degrees that does not matter."""
+DISTINCT = 3.0
+"""A fit with other signs counts as no worse while its residuals add less than this many standard deviations."""
+AMBIGUOUS = 9
+"""Status code of voxels that another solution fits as well."""
 BETTER = {"refocusing": "t2-epg", "spoiling": "spgr-epg"}
 """Assumption -> the model that does without it."""
 
@@ -34,6 +43,35 @@ def doubts(model: Description, sheet: Mapping[str, Any], chi2: float | None) -> 
     said = f"'{model.name}' does not fit the images: median reduced chi-squared {chi2:.3g}, 1 if only noise were left"
     hint = [f"'{BETTER[kind]}' does not assume ideal {kind}" for kind in model.assumes if kind in BETTER]
     return (*broken, "; ".join([said, *hint]))
+
+
+def flagged(model: Description, solution: Solution, margin: Array, noise: Array) -> tuple[Solution, dict[str, Any]]:
+    """Return the solution with the status of ambiguous voxels, and for the history their number and a warning.
+
+    Parameters
+    ----------
+    model : Model or Method
+    solution : Solution
+    margin : (voxel,) array
+        What the second best choice of signs costs more.
+    noise : (voxel,) array
+        Standard deviation of one quadrature channel, NaN where unknown.
+    """
+    unclear = solution.ambiguous
+    if model.data == "polarity-restored":
+        unclear = margin <= (DISTINCT * np.nan_to_num(noise)) ** 2
+    if unclear is None:
+        return solution, {}
+    fitted = np.isin(solution.status, VALUED)
+    torn = fitted & unclear
+    status = np.where(torn & (solution.status == 0), AMBIGUOUS, solution.status).astype(np.int8)
+    if not torn.any():
+        return solution, {"ambiguous": 0}
+    what, more = "solution", ": the one of lower b1 is given, b1 from another scan decides"
+    if model.data == "polarity-restored":
+        what, more = "choice of signs", ": their values may be far off"
+    said = f"{torn.sum()} of {fitted.sum()} voxels fit another {what} as well{more}"
+    return replace(solution, status=status), {"ambiguous": int(torn.sum()), "warnings": (said,)}
 
 
 def _broken(kind: str, name: str, sheet: Mapping[str, Any]) -> str | None:

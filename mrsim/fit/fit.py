@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.images import Images
-from ..core.maps import STATUS, Maps
+from ..core.maps import STATUS, VALUED, Maps
 from ..core.spectra import Spectra
 from ..core.wave import Waves
-from .doubts import doubts
+from .doubts import doubts, flagged
 from .given import given_values, plausible
 from .inversion import Inversion
 from .invert import invert
@@ -35,7 +35,7 @@ from .noise_floor import MAGNITUDES, NoiseFloor, without_floor
 from .quantification import Quantification
 from .rician import judged, maximised
 from .selection import Sigma, columns, inside_of, selected
-from .signs import USABLE, best_of, signed
+from .signs import best_of, signed
 from .slab import within_slab
 from .solve import Array, solve
 from .table import check_table
@@ -43,8 +43,6 @@ from .table import check_table
 NO_SIGNAL = 2.0
 """A voxel whose root mean square over the images is below this many standard deviations of the noise holds
 no signal: the magnitude of pure noise has 1.41."""
-DISTINCT = 3.0
-"""A fit with other signs counts as no worse while its residuals add less than this many standard deviations."""
 OUTSIDE, NOT_GIVEN = 6, 8
 """Status codes of voxels outside the mask, and of those for which a given map has no value."""
 
@@ -94,8 +92,7 @@ def fit(
     settings = within_slab(model, given_values(model, options, images), images)
     data, contrast, noise = selected(images, sigma, select)
     check_table(model, contrast, data.shape[0])
-    wanted = inside_of(mask, images)
-    inside = wanted & plausible(model, settings)
+    inside = (wanted := inside_of(mask, images)) & plausible(model, settings)
     known = noise_of(noise, inside, len(data))
     weight, spread = known.weight, known.level
     _check_likelihood(model, likelihood, known)
@@ -112,6 +109,7 @@ def fit(
     solution, margin = fitted(values)
     solution = judged(model, scan, whole, solution) if likelihood == "rician" else solution
     residual = _residual_sigma(solution, values, len(model.parameters))
+    solution, said = flagged(model, solution, margin, spread)
     status = _everywhere(solution.status, wanted, inside)
     history = {
         "model": model.name,
@@ -121,7 +119,7 @@ def fit(
         "noise_floor": noise_floor,
         "sigma": "residuals" if np.isnan(spread).all() else "images" if sigma is None else "given",
         **_summary(status, solution, residual / spread, weight),
-        **(_ambiguity(solution, margin, spread) if model.data == "polarity-restored" else {}),
+        **said,
     }
     history |= _warnings(model, images, solution, history)
     errors = solution.unit_errors * np.where(np.isnan(spread), residual, spread)
@@ -164,17 +162,6 @@ def _warnings(
     doubted = doubts(model, images.encoding, history.get("median_reduced_chi2"))
     said = (*solution.warnings, *history.get("warnings", ()), *doubted)
     return {"warnings": said} if said else {}
-
-
-def _ambiguity(solution: Solution, margin: Array, spread: Array) -> dict[str, Any]:
-    """Return how many voxels another choice of signs fits as well, and a warning where there are any."""
-    fitted = np.isin(solution.status, USABLE)
-    noise = np.where(np.isnan(spread), 0.0, spread)
-    torn = fitted & (margin <= DISTINCT**2 * noise**2)
-    if not torn.any():
-        return {"ambiguous": 0}
-    said = f"{torn.sum()} of {fitted.sum()} voxels fit another choice of signs as well: their values may be far off"
-    return {"ambiguous": int(torn.sum()), "warnings": (said,)}
 
 
 def _check_likelihood(model: Description, likelihood: Likelihood, noise: Noise) -> None:
@@ -222,7 +209,7 @@ def _residual_sigma(solution: Solution, values: NDArray[Any], parameters: int) -
 def _summary(status: NDArray[np.int8], solution: Solution, ratio: Array, weight: Array) -> dict[str, Any]:
     """Return what a reader asks first: how many voxels ended how, after how many rounds, how well."""
     counts = {STATUS[int(k)]: int((status == k).sum()) for k in np.unique(status) if k != OUTSIDE}
-    fitted = np.isin(solution.status, USABLE)
+    fitted = np.isin(solution.status, VALUED)
     summary: dict[str, Any] = {"status": counts, "weights": weight.tolist()}
     if fitted.any():
         summary["mean_rounds"] = float(solution.rounds[fitted].mean())
@@ -244,7 +231,7 @@ def _maps(
     history: dict[str, Any],
 ) -> Maps:
     """Spread the fitted voxels over the grid; NaN where there is no value."""
-    usable, everywhere = np.isin(solution.status, USABLE), bool(inside.all())
+    usable, everywhere = np.isin(solution.status, VALUED), bool(inside.all())
 
     def spread(row: Array) -> Array:
         if everywhere:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..core.errors import InputError, did_you_mean
 from ..core.grid import Grid
 from ..core.images import Images
-from ..core.maps import Maps
+from ..core.maps import VALUED, Maps
 from ..core.wave import Waves
 from .model import Description
 from .signal import resolve_options
@@ -24,8 +24,6 @@ from .signal import resolve_options
 Array = NDArray[np.float64]
 LEAST = 0.1
 """Interpolation weight of known voxels below which a place is not known: about half a voxel beyond a flat edge."""
-VALUED = (0, 3)
-"""Status codes of voxels that have a value: converged, or at a bound."""
 
 
 def given_values(model: Description, options: Mapping[str, Any], images: Images | Waves) -> dict[str, Any]:

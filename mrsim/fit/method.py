@@ -83,6 +83,8 @@ class Solution:
     """(voxel,) evaluations of signal and Jacobian."""
     warnings: tuple[str, ...] = ()
     """What a reader of the maps must know."""
+    ambiguous: NDArray[np.bool_] | None = None
+    """(voxel,) where another solution fits as well; None for a method that has one minimum."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.maps import VALUED
 from .method import Method, Scan, Series, Solution
 from .model import Description, Model
 from .signal import jacobian, scan_jacobian
-from .signs import USABLE
 
 Array = NDArray[np.float64]
 ALIKE = 1e-6
@@ -115,7 +115,7 @@ def _measured(series: Series, solution: Solution, each: Array, again: Callable[[
 def _gain(model: Description, scan: Scan, series: Series, solution: Solution, each: Array) -> Array:
     """Return the (parameter, voxel) factor of the errors, parameters first, then what is derived."""
     result, count = np.full(solution.unit_errors.shape, np.nan), len(model.parameters)
-    fitted = np.flatnonzero(np.isin(solution.status, USABLE) & np.isfinite(each).all(axis=0))
+    fitted = np.flatnonzero(np.isin(solution.status, VALUED) & np.isfinite(each).all(axis=0))
     # a method whose options are maps may look at neighbours: all voxels at once
     part = each.shape[1] if any(np.ndim(value) for value in scan.options.values()) else PART
     for v in (fitted[first : first + part] for first in range(0, len(fitted), part)):

@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..core.maps import Maps
-from .given import VALUED
+from ..core.maps import VALUED, Maps
 
 Array = NDArray[np.float64]
 FREE_WATER_T1 = 4.3

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import magnitude
+from ..core.maps import VALUED
 from .method import Method, Scan, Series, Solution
 from .model import Description, Model
 from .signal import differences, jacobian, signal
-from .signs import USABLE
 
 Array = NDArray[np.float64]
 PART = 8192
@@ -40,7 +40,7 @@ def maximised(method: Method, scan: Scan, series: Series) -> Solution:
     data = np.asarray(series.data)
     variance = series.spread**2 / series.weight[:, None]
     found = method.solve(scan, series)
-    rounds, usable = found.rounds.copy(), np.isin(found.status, USABLE)
+    rounds, usable = found.rounds.copy(), np.isin(found.status, VALUED)
     again = replace(series, floor=TINY * series.floor)
     for _ in range(ROUNDS):
         values = found.values[: len(method.parameters)]
@@ -60,7 +60,7 @@ def judged(model: Description, scan: Scan, series: Series, solution: Solution) -
     """Return a Rician fit with its errors, for unit noise, and a cost that is chi-squared times the variance."""
     errors, cost = np.full(solution.unit_errors.shape, np.nan), solution.cost.copy()
     size = len(model.parameters)
-    fitted = np.flatnonzero(np.isin(solution.status, USABLE))
+    fitted = np.flatnonzero(np.isin(solution.status, VALUED))
     part = PART if isinstance(model, Model) else max(len(fitted), 1)  # methods may look at neighbours
     for first in range(0, len(fitted), part):
         v = fitted[first : first + part]

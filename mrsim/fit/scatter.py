@@ -17,12 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.images import Images
+from ..core.maps import VALUED
 from .crlb import crlb
 from .fit import fit
 from .method import Likelihood, Method
 from .model import Description
 from .signal import Contrast, described, signal
-from .signs import USABLE
 
 FEWEST = 100
 """Replicates below which a standard deviation says little: its own is 7 % there."""
@@ -118,7 +118,7 @@ def scatter(
         if known
         else crlb(found, parameters, contrast, sigma, sheet=sheet, likelihood=likelihood, **options)
     )
-    usable = np.isin(maps.status, USABLE)
+    usable = np.isin(maps.status, VALUED)
     if usable.sum() < FEWEST:
         raise InputError(f"only {usable.sum()} of {replicates} fits of '{found.name}' gave a value")
     return {
@@ -140,13 +140,13 @@ def _replicas(
     clean: NDArray[Any], contrast: Contrast, sigma: NDArray[np.float64], sheet: Mapping[str, Any] | None, count: int,
     rng: np.random.Generator,
 ) -> Images:  # fmt: skip
-    """Return images of a line of voxels with equal signals and complex noise."""
+    """Return images of voxels with equal signals and complex noise, too far apart to be neighbours of each other."""
     n = len(clean)
     spread = np.broadcast_to(sigma, (n,))
     noise = rng.normal(size=(2, n, count)) * spread[:, None]
     return Images(
         data=(clean[:, None] + noise[0] + 1j * noise[1]).reshape(n, 1, 1, count),
-        grid=Grid(shape=(1, 1, count), spacing=(1e-3, 1e-3, 1e-3)),
+        grid=Grid(shape=(1, 1, count), spacing=(1.0, 1.0, 1.0)),
         contrast={name: np.broadcast_to(np.asarray(column, np.float64), (n,)) for name, column in contrast.items()},
         sigma=spread.reshape(n, 1, 1, 1), encoding=dict(sheet or {}),
     )  # fmt: skip

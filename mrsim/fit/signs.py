@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
+from ..core.maps import VALUED
 from ..core.phase_sensitive import is_magnitude, phase_sensitive
 from .method import Solution
 from .model import DataKind
 
 Array = NDArray[np.float64]
-USABLE = (0, 3)
-"""Status codes whose values are kept: converged, or at a bound."""
 
 
 def signed(
@@ -63,15 +62,15 @@ def best_of(fit: Callable[[Array], Solution], signs: Array) -> tuple[Solution, A
     best = trials[0]
     for trial in trials[1:]:
         best = _better(best, trial)
-    costs = np.sort([np.where(np.isin(t.status, USABLE), t.cost, np.inf) for t in trials], axis=0)
+    costs = np.sort([np.where(np.isin(t.status, VALUED), t.cost, np.inf) for t in trials], axis=0)
     with np.errstate(invalid="ignore"):
         return best, costs[1] - costs[0] if len(trials) > 1 else np.full(best.cost.shape, np.inf)
 
 
 def _better(first: Solution, second: Solution) -> Solution:
     """Return per voxel whichever fit is usable and has the smaller cost."""
-    usable = np.isin(second.status, USABLE)
-    take = usable & ((second.cost < first.cost) | ~np.isin(first.status, USABLE))
+    usable = np.isin(second.status, VALUED)
+    take = usable & ((second.cost < first.cost) | ~np.isin(first.status, VALUED))
     return Solution(
         values=np.where(take, second.values, first.values),
         unit_errors=np.where(take, second.unit_errors, first.unit_errors),

@@ -20,21 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .method import NO_SIGNAL, Method, Scan, Series, Solution, start
+from .mirror import Minima, beyond
 from .solve import over_chunks
 
 Array = NDArray[np.float64]
 LOST = 1e-9
 """Largest share of a signal that the compressed basis leaves out."""
 ROUNDS = 60
-CLEAR = 16.0
-"""Difference of the costs of two minima, in variances of the noise, that decides between them: noise alone exceeds it
-in 3 voxels of 100,000."""
-RARE = 1e-3
-"""Chance of noise so small that a second minimum would have been clearly better although it was not looked for."""
-SAMPLE = 200
-"""Voxels, about, of which both minima are looked at to say how often noise leaves open which is right."""
-NODES = 400
-"""Nodes among which a voxel's first guess is looked for, about."""
+NODES = 1200
+"""Nodes among which a voxel's first guess is looked for, at most about."""
+COARSE = 3e-3
+"""Largest share of a signal that is left out while looking for the first guess."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,8 +85,8 @@ class Table:
     """(component, n), orthonormal; for images weighted by `root`."""
     root: Array
     """(n,) square roots of the images' weights."""
-    direction: Array
-    """(guess, component), unit."""
+    direction: NDArray[np.float32]
+    """(component, guess) of unit signals: the first few components."""
     place: Array
     """(guess, 3), nodes."""
     branch: NDArray[np.int64]
@@ -140,9 +136,15 @@ def tabulate(atoms: Atoms, axes: tuple[Axis, ...], scan: Scan, weight: Array) ->
             branch = np.maximum(branch, axis.value(place[:, k]) > axis.split)
     return Table(
         axes=axes, coefficient=np.ascontiguousarray(values), pieces=pieces, basis=vectors[:rank], root=root,
-        direction=chosen / np.linalg.norm(chosen, axis=1, keepdims=True), place=place, branch=branch,
-        stride=stride,
+        direction=_directions(chosen, size), place=place, branch=branch, stride=stride,
     )  # fmt: skip
+
+
+def _directions(chosen: Array, size: Array) -> NDArray[np.float32]:
+    """Return the (component, guess) unit signals of the guesses, in components that matter for a guess."""
+    few = max(int(np.sum(size > COARSE * size[0])), min(4, chosen.shape[1]))
+    unit = chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
+    return np.ascontiguousarray(unit[:, :few].T, dtype=np.float32)
 
 
 def _guesses(counts: list[int]) -> tuple[Array, Array]:
@@ -155,80 +157,78 @@ def _guesses(counts: list[int]) -> tuple[Array, Array]:
     return np.stack([part.ravel() for part in mesh], axis=1), np.array(strides, dtype=np.float64)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Search:
+    """The voxels of one scan, ready to be fitted."""
+
+    table: Table
+    data: Array
+    """(voxel, component) in the compressed basis."""
+    place: Array
+    """(voxel, 3) nodes of the held axes."""
+    held: Array
+    """(3,) how far a guess may be from a held axis's value, nodes; zero for a free axis."""
+    free: NDArray[np.int64]
+    split: int
+    """The free axis with a minimum on both sides of a value; -1 for none."""
+    status: NDArray[np.int8]
+    threads: int | None
+
+    @classmethod
+    def of(cls, table: Table, scan: Scan, names: list[str], data: Array, status: Any, threads: int | None) -> Search:
+        """Return the search for the axes among `names` in (voxel, component) data."""
+        axes, place, held = table.axes, np.zeros((len(data), 3)), np.zeros(3)
+        free = np.array([k for k, axis in enumerate(axes) if axis.name in names])
+        for k, axis in enumerate(axes):
+            if k not in free:
+                held[k] = 0.5 * table.stride[k] + 1e-6
+                place[:, k] = np.clip(axis.node(np.broadcast_to(scan.options[axis.name], len(data))), 0, axis.count - 1)
+        split = next((k for k, axis in enumerate(axes) if axis.split is not None and k in free), -1)
+        return cls(table=table, data=data, place=place, held=held, free=free, split=split, status=status.copy(),
+                   threads=threads)  # fmt: skip
+
+    def __call__(self, where: NDArray[np.bool_], side: int) -> Minima:
+        """Return what is found in some voxels from the guesses below (0) or above (1) the split, or from all."""
+        from ._kernels.tabulated import solve as kernel
+
+        table, part, count = self.table, self.data[where], int(np.sum(where))
+        guesses = np.flatnonzero(table.branch == side) if self.split >= 0 else slice(None)
+        top = np.array([axis.count - 1.0 for axis in table.axes] + [0.0] * (3 - len(table.axes)))
+        found = Minima(
+            u=self.place[where], amplitude=np.full(count, np.nan), errors=np.full((count, 4), np.nan),
+            cost=np.full(count, np.nan), status=self.status[where], rounds=np.zeros(count, np.int64),
+        )  # fmt: skip
+        direction, place = np.ascontiguousarray(table.direction[:, guesses]), table.place[guesses]
+        settings = (table.coefficient, table.pieces, top, direction, place, self.held, self.free, self.split, ROUNDS)
+        results = (found.u, found.amplitude, found.errors, found.status, found.cost, found.rounds)
+        over_chunks(lambda a, b: kernel(part, a, b, *settings, *results), 0, count, self.threads)
+        return found
+
+
 def solve(method: Method, table: Table, scan: Scan, series: Series) -> Solution:
     """Fit all voxels; parameters of the method are the amplitude, first, and the free axes, in any order."""
-    from scipy.special import chdtri
-
-    from ._kernels import tabulated as kernel
-
     solution, names = start(method, series), [p.name for p in method.parameters]
-    voxels = series.data.shape[1]
-    free = np.array([k for k, axis in enumerate(table.axes) if axis.name in names])
-    u, held = np.zeros((voxels, 3)), np.zeros(3)
-    for k, axis in enumerate(table.axes):
-        if k not in free:
-            held[k] = 0.5 * table.stride[k] + 1e-6
-            u[:, k] = np.clip(axis.node(np.broadcast_to(scan.options[axis.name], voxels)), 0, axis.count - 1)
-    top = np.array([axis.count - 1.0 for axis in table.axes] + [0.0] * (3 - len(table.axes)))
     weighted = np.nan_to_num(series.data.T * table.root)
     data = np.ascontiguousarray(weighted @ table.basis.T)
-    amplitude, errors, cost = np.full(voxels, np.nan), np.full((voxels, 4), np.nan), np.full(voxels, np.nan)
-    curved = next((k for k, axis in enumerate(table.axes) if axis.split is not None and k in free), -1)
-    # the floor is made of noise; without noise the cost is what the model leaves over, and a tenth of it is better
-    share = 1.0 if np.any(series.floor > 0) else 0.1
-    margin = np.where(series.floor > 0, CLEAR * np.nan_to_num(series.spread) ** 2, 0.0)
-    least = chdtri(max(len(table.basis) - len(names), 1), 1.0 - RARE)
-    sure = margin * (1.0 + least / CLEAR)
-    guesses = (table.direction, table.place, table.branch)
-    settings = (table.coefficient, table.pieces, top, *guesses, held, free, curved, ROUNDS, margin, share, sure)
-    results = (u, amplitude, errors, solution.status, cost, solution.rounds)
-    over_chunks(lambda a, b: kernel.solve(data, a, b, *settings, *results), 0, voxels, series.threads)
-    outside = np.sum(weighted**2, axis=1) - np.sum(data**2, axis=1)
-    solution.cost[:] = cost + np.maximum(outside, 0.0)
-    solution = _noted(table, solution, data, settings, (u, cost), curved)
-    solution.values[0], solution.unit_errors[0] = amplitude, errors[:, 0]
-    for k in free:
+    search = Search.of(table, scan, names, data, solution.status, series.threads)
+    found, unclear, split = search(np.ones(len(data), dtype=bool), 0), None, search.split
+    energy = np.sum(weighted**2, axis=1)
+    if split >= 0:
+        noise = np.where(series.floor > 0, np.nan_to_num(series.spread), 0.0)
+        found, unclear = beyond(
+            found, lambda where: search(where, 1), lambda m: table.axes[split].value(m.u[:, split]), scan, noise**2,
+            energy, len(table.basis) - len(names),
+        )  # fmt: skip
+    solution.status[:], solution.rounds[:] = found.status, found.rounds
+    solution.cost[:] = found.cost + np.maximum(energy - np.sum(data**2, axis=1), 0.0)
+    solution.values[0], solution.unit_errors[0] = found.amplitude, found.errors[:, 0]
+    for k in search.free:
         axis, row = table.axes[k], names.index(table.axes[k].name)
-        solution.values[row] = axis.value(u[:, k])
-        solution.unit_errors[row] = errors[:, 1 + k] * axis.slope(u[:, k])
+        solution.values[row] = axis.value(found.u[:, k])
+        solution.unit_errors[row] = found.errors[:, 1 + k] * axis.slope(found.u[:, k])
     empty = solution.status == NO_SIGNAL
     solution.values[:, empty] = np.nan
-    return solution
-
-
-def _noted(
-    table: Table, solution: Solution, data: Array, settings: tuple[Any, ...], found: tuple[Array, Array], curved: int
-) -> Solution:
-    """Return the solution with a warning where noise leaves open on which side of a split a value lies.
-
-    Of a sample of the voxels on the lower side the minimum on the upper side is looked for as well.
-    """
-    from ._kernels.tabulated import solve as kernel
-
-    coefficient, pieces, top, direction, place, branch, held, free, *_, margin, _, _ = settings
-    if curved < 0 or not branch.any():
-        return solution
-    axis, (u, cost) = table.axes[curved], found
-    lower = np.flatnonzero((solution.status == 0) & (margin > 0) & (axis.value(u[:, curved]) <= float(axis.split or 0)))
-    sample = lower[:: max(1, len(lower) // SAMPLE)]
-    if sample.size == 0:
-        return solution
-    beyond, n = branch == 1, len(sample)
-    other, status = np.full(n, np.inf), np.zeros(n, np.int8)
-    guesses = (direction[beyond], place[beyond], np.zeros(int(beyond.sum()), np.int64))
-    none = np.zeros(n)
-    kernel(
-        np.ascontiguousarray(data[sample]), 0, n, coefficient, pieces, top, *guesses, held, free, curved, ROUNDS, none,
-        1.0, none, u[sample].copy(), np.empty(n), np.empty((n, 4)), status, other, np.zeros(n, np.int64),
-    )  # fmt: skip
-    torn = float(np.mean(other - cost[sample] < margin[sample]))
-    if torn < RARE:
-        return solution
-    said = (
-        f"noise leaves open in {100 * torn:.0f} % of the voxels whether {axis.name} lies below or above "
-        f"{axis.split:g}: the lower value is given; {axis.name} from another scan decides"
-    )
-    return replace(solution, warnings=(*solution.warnings, said))
+    return replace(solution, ambiguous=unclear)
 
 
 def _fingerprint(scan: Scan, weight: Array) -> bytes:

@@ -16,12 +16,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..core.images import Images
-from ..core.maps import Maps
+from ..core.maps import VALUED, Maps
 from ..fit.method import Method
 from ..fit.models import MODELS
 from ..fit.signal import signal
 from .images import UNIT_OF_COLUMN, varying
-from .maps import VALUED
 from .quantities import label, scale
 from .style import HAIR, QUIET, SERIES, styled
 

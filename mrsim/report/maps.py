@@ -12,15 +12,13 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
-from ..core.maps import Maps
+from ..core.maps import VALUED, Maps
 from .quantities import label, scale
 from .slices import draw_numbers, draw_outlines, draw_slice, extent, middle
 from .style import ERROR_COLOURS, INK, MAP_COLOURS, QUIET, styled
 
 SPREAD = 6.0
 """Truths that span more than this factor are shown on a logarithmic colour scale."""
-VALUED = (0, 3)
-"""Status codes of voxels that have a value: converged, or at a bound."""
 BACKGROUND = 1
 """Status code of a truth's empty voxels."""
 MARGIN = 7.0

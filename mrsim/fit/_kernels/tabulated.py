@@ -14,9 +14,7 @@ from numba import njit
 ORDER = 6
 CONVERGED, LIMIT, AT_BOUND, SINGULAR = 0, 2, 3, 5  # core.maps.STATUS
 STEP = 1e-6  # a step below this, in nodes and of the amplitude, is the last one
-DECREASE = 1e-7  # so is one that promises a smaller relative decrease of the cost: 1e-3 standard errors
-DOUBT = 4.0  # a start is given up where this many times the promised decrease would not be enough
-CERTAIN, EARLY = 1e-3, 3  # and the damping is less than this after more than these rounds
+DECREASE = 1e-6  # so is one that promises a smaller relative decrease of the cost: 3e-3 standard errors
 FAST = {"reassoc", "contract", "nsz"}  # sums in any order
 PIVOT = 1e-13
 MOST_DAMPING = 1e9
@@ -48,31 +46,36 @@ def splines(piece, count, u, basis):
 def sheet(coefficient, pieces, x, curved, basis, out):
     """Write the signal, its slopes along the three axes and its bend along axis `curved` at `x` (3,) into `out`.
 
-    out : (5, component); curved : -1 for no bend; basis : (3, 3, ORDER) of work space.
+    out : (5, component); curved : -1 for no bend; basis : (3, 3, ORDER) of work space, zero where an axis is not there.
     """
     n0, n1, n2, size = coefficient.shape
     i = splines(pieces[0], n0, x[0], basis[0])
     j = splines(pieces[1], n1, x[1], basis[1])
     h = splines(pieces[2], n2, x[2], basis[2])
-    d0, d1, d2 = 2 if curved == 0 else 0, 2 if curved == 1 else 0, 2 if curved == 2 else 0
+    v0, v1, v2, v3, v4, v5 = basis[1, 0]
+    s0, s1, s2, s3, s4, s5 = basis[1, 1]
+    b0, b1, b2, b3, b4, b5 = basis[1, 2 if curved == 1 else 0]
+    last = n1 - 1
     out[:] = 0.0
     for a in range(1 if n0 == 1 else ORDER):
-        v0, s0, c0 = basis[0, 0, a], basis[0, 1, a], basis[0, d0, a]
         for c in range(1 if n2 == 1 else ORDER):
-            v2, s2, c2 = basis[2, 0, c], basis[2, 1, c], basis[2, d2, c]
-            w, w0, w2, w4 = v0 * v2, s0 * v2, v0 * s2, c0 * c2
-            for b in range(1 if n1 == 1 else ORDER):
-                v1, s1 = basis[1, 0, b], basis[1, 1, b]
-                row = coefficient[i + a, j + b, h + c]
-                f, f0, f1, f2 = w * v1, w0 * v1, w * s1, w2 * v1
-                f4 = w4 * basis[1, d1, b] if curved >= 0 else 0.0
+            value = basis[0, 0, a] * basis[2, 0, c]
+            slope0, slope2 = basis[0, 1, a] * basis[2, 0, c], basis[0, 0, a] * basis[2, 1, c]
+            bend = basis[0, 2 if curved == 0 else 0, a] * basis[2, 2 if curved == 2 else 0, c]
+            row = coefficient[i + a, :, h + c]
+            y0, y1, y2 = row[min(j, last)], row[min(j + 1, last)], row[min(j + 2, last)]
+            y3, y4, y5 = row[min(j + 3, last)], row[min(j + 4, last)], row[min(j + 5, last)]
+            for k in range(size):
+                f = v0 * y0[k] + v1 * y1[k] + v2 * y2[k] + v3 * y3[k] + v4 * y4[k] + v5 * y5[k]
+                d = s0 * y0[k] + s1 * y1[k] + s2 * y2[k] + s3 * y3[k] + s4 * y4[k] + s5 * y5[k]
+                out[0, k] += value * f
+                out[1, k] += slope0 * f
+                out[2, k] += value * d
+                out[3, k] += slope2 * f
+            if curved >= 0:
                 for k in range(size):
-                    y = row[k]
-                    out[0, k] += f * y
-                    out[1, k] += f0 * y
-                    out[2, k] += f1 * y
-                    out[3, k] += f2 * y
-                    out[4, k] += f4 * y
+                    d = b0 * y0[k] + b1 * y1[k] + b2 * y2[k] + b3 * y3[k] + b4 * y4[k] + b5 * y5[k]
+                    out[4, k] += bend * d
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -84,25 +87,27 @@ def evaluate(coefficient, pieces, u, out):
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def nearest(data, direction, place, branch, wanted, held, u):
-    """Set the free entries of `u` to the node whose direction has the largest product with the data.
+def nearest(data, direction, place, held, score, u):
+    """Set the free entries of `u` to the guess whose direction has the largest product with the data.
 
-    direction : (node, component), unit; place : (node, 3); only nodes whose `branch` is the wanted one count, and of
-    held axes those next to the voxel's value.
+    direction : (component, guess) of unit signals, single precision, of the first few components; place : (guess, 3);
+    of held axes only guesses next to the voxel's value count; score : (guess,) of work space.
     """
-    best, chosen = -math.inf, -1
-    for m in range(place.shape[0]):
-        near = branch[m] == wanted
-        for k in range(3):
-            if held[k] and abs(place[m, k] - u[k]) > held[k]:
-                near = False
-        if near:
-            product = 0.0
-            for k in range(data.size):
-                product += data[k] * direction[m, k]
-            if product > best:
-                best, chosen = product, m
-    if chosen >= 0:
+    many, limited = score.size, False
+    score[:] = np.float32(0.0)
+    for k in range(direction.shape[0]):
+        y, row = np.float32(data[k]), direction[k]
+        for m in range(many):
+            score[m] += y * row[m]
+    for k in range(3):
+        limited = limited or held[k] > 0.0
+    if limited:
+        for m in range(many):
+            for k in range(3):
+                if held[k] > 0.0 and abs(place[m, k] - u[k]) > held[k]:
+                    score[m] = np.float32(-np.inf)
+    chosen = np.argmax(score)
+    if score[chosen] > np.float32(-np.inf):
         for k in range(3):
             if not held[k]:
                 u[k] = place[chosen, k]
@@ -189,11 +194,8 @@ def press(m, x, top, free, gradient, active, step):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def refine(y, x, coefficient, pieces, top, free, curved, limit, enough, room):
-    """Improve the point `x` (3,) in place; return the amplitude, the cost, the rounds and whether it converged.
-
-    A start that is unlikely to reach a cost below `enough` is given up.
-    """
+def refine(y, x, coefficient, pieces, top, free, curved, limit, room):
+    """Improve the point `x` (3,) in place; return the amplitude, the cost, the rounds and whether it converged."""
     basis, point, tried, matrix, gradient, factor, step, active, trial = room
     size, count = y.size, free.size + 1
     sheet(coefficient, pieces, x, curved, basis, point)
@@ -225,8 +227,8 @@ def refine(y, x, coefficient, pieces, top, free, curved, limit, enough, room):
         last = small or promised <= DECREASE * best
         if reached <= best:
             m, x[:], best = new, trial, reached
-            if last or (done > EARLY and damping < CERTAIN and best - DOUBT * promised > enough):
-                return m, best, done, last
+            if last:
+                return m, best, done, True
             point[:] = tried
             normal(y, m, point, free, curved, matrix, gradient)
             damping = max(damping * 0.05, 1e-12)
@@ -262,15 +264,13 @@ def spread(y, m, x, coefficient, pieces, top, free, room, errors):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def solve(
-    data, start, stop, coefficient, pieces, top, direction, place, branch, held, free, curved, limit, margin, share,
-    sure, u, amplitude, errors, status, cost, rounds,
+    data, start, stop, coefficient, pieces, top, direction, place, held, free, curved, limit, u, amplitude, errors,
+    status, cost, rounds,
 ):  # fmt: skip
-    """Fit voxels start..stop of `data` (voxel, component) whose status is CONVERGED.
+    """Fit voxels start..stop of `data` (voxel, component) whose status is CONVERGED, from the best of the guesses.
 
     u : (voxel, 3) in nodes, in with the held axes' values; top : (3,) last node of each axis; held : (3,) zero for a
-    free axis, else how far nodes may be from the value; free : numbers of the free axes. Every branch of nodes (0, 1)
-    has a start of its own; what the second finds must be below `share` of the first's cost less `margin` (voxel,), and
-    where the first's is below `sure` (voxel,) it is not tried. Writes `u`, `amplitude`
+    free axis, else how far nodes may be from the value; free : numbers of the free axes. Writes `u`, `amplitude`
     (voxel,), `errors` (voxel, 4) of amplitude and axes in nodes for unit noise, `status`, `cost` within the basis,
     `rounds`.
     """
@@ -279,22 +279,14 @@ def solve(
         np.zeros((3, 3, ORDER)), np.zeros((5, size)), np.zeros((5, size)), np.zeros((4, 4)),
         np.zeros(4), np.zeros((4, 4)), np.zeros(4), np.ones(4, np.bool_), np.zeros(3),
     )  # fmt: skip
-    branches, x = branch.max() + 1, np.zeros(3)
+    score, x = np.zeros(direction.shape[1], np.float32), np.zeros(3)
     for v in range(start, stop):
         if status[v] != CONVERGED:
             continue
-        cost[v] = math.inf
-        given = u[v].copy()
-        for wanted in range(branches):
-            x[:] = given
-            nearest(data[v], direction, place, branch, wanted, held, x)
-            enough = share * cost[v] - margin[v]
-            m, reached, done, finished = refine(data[v], x, coefficient, pieces, top, free, curved, limit, enough, room)
-            rounds[v] += done
-            if wanted == 0 or reached < enough:
-                amplitude[v], cost[v], u[v] = m, reached, x
-                status[v] = CONVERGED if finished else LIMIT
-            if cost[v] <= sure[v]:
-                break
-        found = spread(data[v], amplitude[v], u[v], coefficient, pieces, top, free, room, errors[v])
-        status[v] = status[v] if found == CONVERGED else found
+        x[:] = u[v]
+        nearest(data[v], direction, place, held, score, x)
+        fitted = refine(data[v], x, coefficient, pieces, top, free, curved, limit, room)
+        amplitude[v], cost[v], finished, u[v] = fitted[0], fitted[1], fitted[3], x
+        rounds[v] += fitted[2]
+        found = spread(data[v], amplitude[v], x, coefficient, pieces, top, free, room, errors[v])
+        status[v] = (CONVERGED if finished else LIMIT) if found == CONVERGED else found

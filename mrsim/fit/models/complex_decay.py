@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import InputError
+from ...core.maps import VALUED
 from ..complex_echoes import (
     Complex,
     EchoSolution,
@@ -32,7 +33,6 @@ from ..complex_echoes import (
 )
 from ..method import Method, Scan, Series, Solution, start
 from ..model import INFINITE, M0, T2_STAR, TE, Option, Parameter
-from ..signs import USABLE
 from .t2star_rates import R2_STAR, rate_of
 
 Array = NDArray[np.float64]
@@ -139,7 +139,7 @@ def _solver(name: str) -> Callable[[Scan, Series], Solution]:
 
         found, line = straightened(fit, scan, data, te, basis)
         _written(solution, found)
-        held = np.isin(solution.status, USABLE)
+        held = np.isin(solution.status, VALUED)
         solution.values[2] = over_space(scan, solution.values[2], held, period(te))
         if name == "field-map":  # a decay held at zero does not make the offset a limit
             solution.status[held] = 0

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.maps import VALUED
 from ...core.tensors import mean_of_tensor
 from ..constrained_kurtosis import constrained
 from ..log_linear import Found, fit_exponentials, over_exponentials
 from ..method import Likelihood, Method, Scan, Series, Solution, start
 from ..model import M0
-from ..signs import USABLE
 from ..tensor_design import DIRECTIONS, UNIT, B, design, determined, weighting
 from ..tensor_maps import KURTOSES, KURTOSIS, SCALARS, TENSOR, write
 
@@ -71,7 +71,7 @@ def _doubted(columns: Array, series: Series, solution: Solution, b: Array) -> So
     """
     shells, largest = np.unique(np.round(b, 2)), float(b.max())
     fewest = next((s for s in shells[:-1] if determined(columns[b <= s + 0.01])), None)
-    voxels = np.flatnonzero(np.isin(solution.status, USABLE))
+    voxels = np.flatnonzero(np.isin(solution.status, VALUED))
     if fewest is None or not len(voxels):
         return solution
     few, chosen = voxels[:: max(1, len(voxels) // DOUBTED)], b <= fewest + 0.01

@@ -25,11 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import InputError
+from ...core.maps import VALUED
 from ..complex_echoes import DECAYS, Complex, EchoSolution, agree, period, search, solve_echoes
 from ..fat_spectra import FAT_SPECTRA, FatSpectrum
 from ..method import AT_BOUND, Method, Scan, Series, Solution, start
 from ..model import FLIP, INFINITE, M0, SHORT_TR, TE, Option, Parameter
-from ..signs import USABLE
 from ..solve import over_chunks
 from .complex_decay import OFFSET, PHASE, bipolar_note, ordered, over_space, straightened
 from .t2star_rates import R2_STAR
@@ -105,7 +105,7 @@ def _complex_solver(spectrum: FatSpectrum, name: str) -> Callable[[Scan, Series]
             )  # fmt: skip
 
         found, line = straightened(fit, scan, data, te, basis)
-        offset = over_space(scan, found.offset, held & np.isin(found.status, USABLE), period(te))
+        offset = over_space(scan, found.offset, held & np.isin(found.status, VALUED), period(te))
         extra = () if free else (f"{len(te)} echoes: R2* was taken as zero, which biases the fat fraction",)
         _written(solution, scan, found.amplitudes, found.unit_errors, found.unit_covariance)
         solution.values[2:4], solution.values[4] = np.stack([found.phase, offset]), found.decay

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import InputError
+from ...core.maps import VALUED
 from ..log_linear import fit_exponentials
 from ..method import SINGULAR, Method, Scan, Series, Solution, start
 from ..model import INFINITE, M0, Option, Parameter
 from ..perfusion_prior import most_likely
-from ..signs import USABLE
 from ..solve import solve as solve_model
 from ..tensor_design import UNIT, B
 from .diffusion_decay import ALL as DECAYS
@@ -154,7 +154,7 @@ def _null_aware(scan: Scan, series: Series) -> Solution:
     noise = np.where(np.isnan(series.spread), np.sqrt(two.cost / freedom), series.spread)
     with np.errstate(divide="ignore", invalid="ignore"):
         evidence = np.maximum(one.cost - two.cost, 0.0) / noise**2
-    perfused = np.isin(two.status, USABLE) & (evidence > scan.options["evidence"])
+    perfused = np.isin(two.status, VALUED) & (evidence > scan.options["evidence"])
     nothing = np.zeros_like(evidence)
     plain = np.stack([one.values[0], nothing, one.values[1], np.full_like(evidence, np.nan), evidence])
     full = np.concatenate([two.values, evidence[None]])
