@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.images import Images
-from ..core.maps import Maps
+from ..core.maps import VALUED, Maps
 from ..fit.crlb import crlb
 from ..fit.fit import fit
 from ..fit.method import Method
 from ..fit.model import Description
 from ..fit.signal import signal
-from ..fit.signs import USABLE
 from ..phantom.phantom import Phantom, true_values
 from .snr import SnrPrediction, SnrRow
 
@@ -104,7 +103,7 @@ def precision(
     maps = _noisy_maps(
         model, header, by_tissue, (replicates, rng), threads, likelihood=likelihood, noise_floor=noise_floor, **options
     )
-    usable = np.isin(maps.status[0], USABLE)
+    usable = np.isin(maps.status[0], VALUED)
     known = {tissue.name: tissue for tissue in phantom.tissues}
     rows: list[Precision] = []
     for place, (name, mine) in enumerate(zip(names, by_tissue, strict=True)):
