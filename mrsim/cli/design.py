@@ -20,7 +20,7 @@ from .progress import progress_bar
 @phantom_options
 @click.option("--tissue", metavar="NAME", required=True, help="Tissue that is to be measured.")
 @click.option(
-    "--model", type=click.Choice(["adc", "kurtosis", "ivim", "stretched"]), required=True, help="What is to be fitted."
+    "--model", type=click.Choice(["adc", "kurtosis", "ivim", "ivim-segmented", "stretched"]), required=True, help="What is to be fitted."
 )
 @click.option("--want", "wanted", metavar="NAME", multiple=True, help="Parameter that counts; may be repeated.")
 @click.option("--truth", "truth", metavar="NAME=VALUE", multiple=True, help="Parameter instead of the tissue's own.")
@@ -30,10 +30,14 @@ from .progress import progress_bar
     "--b-max", "largest", metavar="B", callback=single("b-value", "1200 s/mm^2"),
     help="Largest b to look at, with its unit [default: 1.5 times].",
 )  # fmt: skip
+@click.option(
+    "--threshold", metavar="B", callback=single("b-value", "200 s/mm^2"), default="200 s/mm^2", show_default=True,
+    help="b from which perfusion has decayed, of ivim-segmented.",
+)  # fmt: skip
 @json_option
 def command(
     tissue: str, model: str, wanted: tuple[str, ...], truth: tuple[str, ...], time: float | None, snr: float | None,
-    largest: float | None, as_json: bool, **asked: Any,
+    largest: float | None, threshold: float, as_json: bool, **asked: Any,
 ) -> None:  # fmt: skip
     """Choose the b-values of PROTOCOL for a tissue: weighting against echo time, by the Cramér-Rao bound."""
     from ..report.design import design_table
@@ -43,7 +47,7 @@ def command(
     with progress_bar(wanted=not as_json) as progress:
         found = design_diffusion(
             RunRequest(**asked), tissue, model, wanted=wanted, snr=snr, truth=stated_truth(model, truth),
-            time=time, largest=largest, progress=progress,
+            time=time, largest=largest, threshold=threshold, progress=progress,
         )  # fmt: skip
     if as_json:
         write_json(asdict(found) | {"best": asdict(found.best)})

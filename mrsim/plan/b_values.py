@@ -30,6 +30,10 @@ ROUNDS, SETTLED = 20_000, 1e-4
 """Of the multiplicative rule; excess of the largest sensitivity over V at which it ends."""
 POINTS = 121
 """b-values of the grid."""
+SEGMENTED, THRESHOLD = "ivim-segmented", 2e8
+"""The fit in two steps, and the b-value that divides them unless another is given, s/m^2."""
+GONE = 1e-6
+"""D* of perfusion that has decayed at the threshold, m^2/s."""
 LEAST = 1e-3
 """Share below which a b-value is left out."""
 
@@ -50,14 +54,16 @@ class BDesign:
 
 def best_b_values(
     model: str, truths: Sequence[Mapping[str, float]], wanted: Sequence[str], *, largest: float, images: int,
-    sigma: ArrayLike, likelihood: Likelihood = "gaussian",
+    sigma: ArrayLike, likelihood: Likelihood = "gaussian", threshold: float = THRESHOLD,
+    weights: Mapping[str, float] | None = None,
 ) -> BDesign:  # fmt: skip
     """Return the b-values between 0 and `largest` that tell some parameters best.
 
     Parameters
     ----------
     model : str
-        A signal model over b alone: ``adc``, ``kurtosis``, ``ivim``, ``stretched``.
+        A signal model over b alone: ``adc``, ``kurtosis``, ``ivim``, ``stretched``; or ``ivim-segmented``, the fit of f
+        and D to images without weighting and at or above a threshold.
     truths : sequence of mapping
         True parameters, SI units; several share one design.
     wanted : sequence of str
@@ -70,13 +76,21 @@ def best_b_values(
         Noise of one image, one quadrature channel, in units of the signal.
     likelihood : str
         ``"gaussian"`` or ``"rician"``.
+    threshold : float
+        b from which perfusion has decayed, s/m^2, of ``ivim-segmented``.
+    weights : mapping of str to float, optional
+        By which the squared relative standard deviations of wanted parameters count; 1 by default.
     """
     noise = float(np.asarray(sigma))
     _check(model, truths, wanted, largest, images)
     b = np.linspace(0.0, largest, POINTS)
+    if model == SEGMENTED:
+        if not 0 < threshold < largest:
+            raise InputError(f"{threshold * 1e-6:g} s/mm^2 must lie below the largest b", key="threshold")
+        b = np.concatenate([[0.0], np.linspace(threshold, largest, POINTS - 1)])
     known = [information(model, truth, b, noise, likelihood) for truth in truths]
-    weights = [_weights(model, truth, wanted) for truth in truths]
-    shares, excess = best_shares(known, weights)
+    parts = [_weights(model, truth, wanted, weights or {}) for truth in truths]
+    shares, excess = best_shares(known, parts)
     chosen, counts = rounded(b, shares, images)
     spread = relative_spread(model, truths[0], np.repeat(chosen, counts), noise, likelihood)
     return BDesign(b=tuple(chosen.tolist()), images=tuple(counts.tolist()), spread=spread, excess=excess)
@@ -84,9 +98,10 @@ def best_b_values(
 
 def information(model: str, truth: Mapping[str, float], b: Array, sigma: float, likelihood: Likelihood) -> Array:
     """Return the (n, p, p) Fisher information of one image at each b-value."""
-    found = find_model(model)
-    point = {p.name: float(truth[p.name]) for p in found.parameters}
-    slope = np.real(jacobian(found, point, {"b": b}))
+    found = find_model("ivim" if model == SEGMENTED else model)
+    whole = {**truth, "d_star": GONE} if model == SEGMENTED else truth
+    point = {p.name: float(whole[p.name]) for p in found.parameters}
+    slope = np.real(jacobian(found, point, {"b": b}))[: len(parameters_of(model))]
     if likelihood == "rician":
         clean = np.abs(signal(found, point, {"b": b}))
         weight = magnitude.information(clean, np.full_like(clean, sigma))
@@ -99,7 +114,7 @@ def relative_spread(
     model: str, truth: Mapping[str, float], b: Array, sigma: float, likelihood: Likelihood = "gaussian"
 ) -> dict[str, float]:
     """Return the least standard deviation of every parameter over its truth, for images at (n,) b-values, s/m^2."""
-    names = [p.name for p in find_model(model).parameters]
+    names = parameters_of(model)
     point = np.array([truth[name] for name in names])
     whole = information(model, truth, np.asarray(b, np.float64), sigma, likelihood).sum(axis=0)
     whole *= np.outer(point, point)
@@ -151,8 +166,14 @@ def _tells(whole: Array) -> bool:
     return bool(np.all(scale > 0) and np.linalg.eigvalsh(whole / np.outer(scale, scale))[0] > 1e-12)
 
 
-def _weights(model: str, truth: Mapping[str, float], wanted: Sequence[str]) -> Array:
-    return np.diag([1 / truth[p.name] ** 2 if p.name in wanted else 0.0 for p in find_model(model).parameters])
+def parameters_of(model: str) -> list[str]:
+    """Return the parameters that images tell: all of a model's, but D* where its images are not used."""
+    return [p.name for p in find_model(model).parameters if not (model == SEGMENTED and p.name == "d_star")]
+
+
+def _weights(model: str, truth: Mapping[str, float], wanted: Sequence[str], weights: Mapping[str, float]) -> Array:
+    names = parameters_of(model)
+    return np.diag([weights.get(n, 1.0) / truth[n] ** 2 if n in wanted else 0.0 for n in names])
 
 
 def rounded(b: Array, shares: Array, images: int) -> tuple[Array, NDArray[np.int64]]:
@@ -178,9 +199,9 @@ def _check(
     model: str, truths: Sequence[Mapping[str, float]], wanted: Sequence[str], largest: float, images: int
 ) -> None:
     found = find_model(model)
-    names = [p.name for p in found.parameters]
+    names = parameters_of(model)
     if {column.name for column in found.contrast} != {"b"}:
-        raise InputError(f"'{model}' needs more than b; take adc, kurtosis, ivim or stretched", key="model")
+        raise InputError(f"'{model}' needs more than b; take adc, kurtosis, ivim, ivim-segmented, stretched", key="model")
     if not wanted or not set(wanted) <= set(names):
         raise InputError(f"{', '.join(wanted) or 'nothing'} is wanted; {model} has {', '.join(names)}", key="wanted")
     if not (1e6 <= largest < 1e11) or images < len(names):

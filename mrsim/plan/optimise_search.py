@@ -236,7 +236,7 @@ class BestContrast:
 
 def best_contrast(
     targets: Sequence[Target], free: Mapping[str, tuple[float, float]], images: int, *,
-    sigma: ArrayLike = 0.01, fixed: Mapping[str, ArrayLike] | None = None,
+    sigma: ArrayLike = 0.01, fixed: Mapping[str, ArrayLike] | None = None, gap: tuple[float, float] = (0.0, 0.0),
 ) -> BestContrast:  # fmt: skip
     """Return which images tell tissues best, of whatever can be written into a contrast table: no scanner is asked.
 
@@ -251,6 +251,8 @@ def best_contrast(
         Noise of each image, one quadrature channel, in units of the signal.
     fixed : mapping of str to float or (n,) array, optional
         The other columns, SI.
+    gap : (low, high)
+        Values between these no image has, SI: below them is the lowest value alone.
     """
     if images < 1 or not free or any(not lo < hi for lo, hi in free.values()):
         raise InputError("needs at least one image and one column with a lowest below its highest value", key="free")
@@ -269,7 +271,7 @@ def best_contrast(
         duration=1.0, duration_slopes=np.zeros(len(low)),
     )  # fmt: skip
     groups = [tuple(range(k * images, (k + 1) * images)) for k in range(len(free))]
-    found = search(targets, scan, low, high, groups=groups)
+    found = search(targets, scan, low, high, groups=groups, gap=gap)
     contrast = scan.contrast(found.settings)
     order = np.lexsort([contrast[name] for name in reversed([*free])])
     return BestContrast(

@@ -22,14 +22,17 @@ from ..core.units import parse_quantity
 from ..fit.method import Likelihood
 from ..fit.models import find_model
 from ..phantom.phantom import Phantom, true_values
-from ..plan.b_values import best_b_values, relative_spread
+from ..plan.b_values import THRESHOLD, best_b_values, parameters_of, relative_spread
 from ..sequence.families.diffusion_epi import DiffusionEpi
 from ..sequence.protocol import FOLDER, read_protocol_file
 from .request import Progress, RunRequest
 from .run import prepare
 from .snr import predicted_snr
 
-MODELS = {"adc": ("adc",), "kurtosis": ("d", "k"), "ivim": ("f", "d"), "stretched": ("ddc", "stretch")}
+MODELS = {
+    "adc": ("adc",), "kurtosis": ("d", "k"), "ivim": ("f", "d"), "ivim-segmented": ("f", "d"),
+    "stretched": ("ddc", "stretch"),
+}  # fmt: skip
 """Models over b alone -> parameters that are wanted unless others are named."""
 DIMENSIONS = {"": "fraction", "m^2/s": "diffusivity"}
 STEPS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -77,7 +80,7 @@ class DiffusionDesign:
 def design_diffusion(
     request: RunRequest, tissue: str, model: str, *, wanted: tuple[str, ...] = (), time: float | None = None,
     snr: float | None = None, largest: float | None = None, truth: Mapping[str, float] | None = None,
-    likelihood: Likelihood = "rician", progress: Progress | None = None,
+    likelihood: Likelihood = "rician", threshold: float = THRESHOLD, progress: Progress | None = None,
 ) -> DiffusionDesign:  # fmt: skip
     """Return the best b-values of a protocol for a tissue.
 
@@ -88,7 +91,7 @@ def design_diffusion(
     tissue : str
         Of its phantom.
     model : str
-        ``adc``, ``kurtosis``, ``ivim`` or ``stretched``.
+        ``adc``, ``kurtosis``, ``ivim``, ``ivim-segmented`` or ``stretched``.
     wanted : tuple of str
         Parameters that count; the model's own without M0 by default.
     time : float, optional
@@ -100,6 +103,8 @@ def design_diffusion(
     truth : mapping, optional
         Parameters that count instead of the tissue's own.
     likelihood : str
+    threshold : float
+        b from which perfusion has decayed, s/m^2, of ``ivim-segmented``.
     progress : callable, optional
         Called with (step, done, in all).
     """
@@ -124,7 +129,8 @@ def design_diffusion(
             break
         seen = at_te * math.exp((te - own_te) / t2)
         found = best_b_values(
-            model, [values], wanted, largest=b, images=images, sigma=1 / seen, likelihood=likelihood
+            model, [values], wanted, largest=b, images=images, sigma=1 / seen, likelihood=likelihood,
+            threshold=threshold,
         )  # fmt: skip
         rows.append(
             DesignRow(largest=b, te=own_te, snr=seen, b=found.b, images=found.images, spread=found.spread)
@@ -171,6 +177,7 @@ def _truth(phantom: Phantom, name: str, model: str, given: Mapping[str, float]) 
     known["k"] = known.get("mk", math.nan)
     known |= dict(given)
     found = {p.name: float(known.get(p.name, math.nan)) for p in find_model(model).parameters} | {"m0": 1.0}
+    found = {name: found[name] for name in parameters_of(model)}
     missing = [key for key, value in found.items() if not math.isfinite(value)]
     if missing:
         raise InputError(f"{name} has no {', '.join(missing)}; give it (--truth {missing[0]}=...)", key="--truth")

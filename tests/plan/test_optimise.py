@@ -9,6 +9,7 @@ from scipy.optimize import brentq, minimize
 from mrsim.core.errors import InputError
 from mrsim.fit.design import signal_design
 from mrsim.fit.models import find_model
+from mrsim.plan.b_values import best_b_values
 from mrsim.plan.optimise_cost import Target, cost
 from mrsim.plan.optimise_search import best_contrast
 
@@ -98,6 +99,35 @@ def test_optimiser_agrees_with_the_design_of_shares_for_perfusion():
         for c in ((4, 9, 4, 3), (5, 8, 4, 3), (4, 8, 5, 3), (3, 9, 5, 3), (5, 7, 5, 3))
     )  # fmt: skip
     assert math.log(found.value) <= best + 1e-3
+
+
+def test_designs_of_perfusion_in_two_steps_agree_with_the_closed_form():
+    """b 0, the threshold and 1.2785/D beyond it; averages by the errors' closed form, found independently."""
+    f, d, threshold = 0.1, 1.5e-9, 2e8
+
+    def variances(far, shares):
+        s0, s1, s2 = 1.0, (1 - f) * math.exp(-threshold * d), (1 - f) * math.exp(-far * d)
+        v0, v1, v2 = (1 / (share * s**2) for share, s in zip(shares, (s0, s1, s2), strict=True))  # of ln S
+        gap = far - threshold
+        intercept = (far / gap) ** 2 * v1 + (threshold / gap) ** 2 * v2
+        return (1 - f) ** 2 * (intercept + v0) / f**2, (v1 + v2) / gap**2 / d**2
+
+    def cost_of(u):
+        shares = np.exp([u[1], u[2], 0.0])
+        return math.log(sum(variances(1e9 * u[0], shares / shares.sum())))
+
+    best = minimize(cost_of, (1.0, 0.0, 0.0), method="Nelder-Mead",
+                    options={"xatol": 1e-8, "fatol": 1e-12, "maxiter": 4000})  # fmt: skip
+    shares = np.exp([best.x[1], best.x[2], 0.0]) / np.exp([best.x[1], best.x[2], 0.0]).sum()
+    assert 1e9 * best.x[0] == pytest.approx(1052e6, rel=0.01)  # of f alone, and of D alone, exactly
+    truth = {"m0": 1.0, "f": f, "d": d}
+    found = best_b_values("ivim-segmented", [truth], ["f", "d"], largest=1.5e9, images=200, sigma=0.01)
+    assert found.b == pytest.approx((0.0, threshold, 1e9 * best.x[0]), rel=0.01)
+    assert np.array(found.images) / 200 == pytest.approx(shares, rel=0.05)
+    target = Target(name="disc", model="ivim", values=truth | {"d_star": 1e-6}, wanted=("f", "d"), known=("d_star",))
+    b = np.array(best_contrast([target], {"b": (0.0, 1.5e9)}, 20, gap=(0.0, threshold)).contrast["b"])
+    assert np.unique(b.round(-5)) == pytest.approx((0.0, threshold, 1e9 * best.x[0]), rel=0.01)
+    assert np.unique(b.round(-5), return_counts=True)[1] / 20 == pytest.approx(shares, rel=0.2)
 
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "rician"])
