@@ -20,8 +20,9 @@ from .progress import progress_bar
 @phantom_options
 @click.option("--tissue", metavar="NAME", required=True, help="Tissue that is to be measured.")
 @click.option(
-    "--model", type=click.Choice(["adc", "kurtosis", "ivim", "ivim-segmented", "stretched"]), required=True, help="What is to be fitted."
-)
+    "--model", type=click.Choice(["adc", "kurtosis", "ivim", "ivim-segmented", "stretched"]), required=True,
+    help="What is to be fitted.",
+)  # fmt: skip
 @click.option("--want", "wanted", metavar="NAME", multiple=True, help="Parameter that counts; may be repeated.")
 @click.option("--truth", "truth", metavar="NAME=VALUE", multiple=True, help="Parameter instead of the tissue's own.")
 @click.option("--time", metavar="TIME", callback=seconds, help="Scan time with its unit [default: the protocol's].")

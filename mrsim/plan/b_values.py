@@ -179,7 +179,9 @@ def _weights(model: str, truth: Mapping[str, float], wanted: Sequence[str], weig
 def rounded(b: Array, shares: Array, images: int) -> tuple[Array, NDArray[np.int64]]:
     """Return b-values and their numbers of images: neighbours of the grid are one, then efficient rounding."""
     held = shares > LEAST
-    group = np.cumsum(np.diff(np.concatenate([[0], held.astype(int)])) > 0) * held
+    step = np.diff(b, prepend=b[0])
+    apart = (np.diff(held.astype(int), prepend=0) > 0) | (step > 3 * np.median(step))  # nothing lies within a gap
+    group = np.cumsum(apart & held) * held
     places = [np.flatnonzero(group == g) for g in range(1, int(group.max()) + 1)]
     chosen = np.array([np.sum(b[p] * shares[p]) / shares[p].sum() for p in places])
     part = np.array([shares[p].sum() for p in places])
@@ -201,7 +203,7 @@ def _check(
     found = find_model(model)
     names = parameters_of(model)
     if {column.name for column in found.contrast} != {"b"}:
-        raise InputError(f"'{model}' needs more than b; take adc, kurtosis, ivim, ivim-segmented, stretched", key="model")
+        raise InputError(f"'{model}' needs more than b; take adc, kurtosis, ivim[-segmented], stretched", key="model")
     if not wanted or not set(wanted) <= set(names):
         raise InputError(f"{', '.join(wanted) or 'nothing'} is wanted; {model} has {', '.join(names)}", key="wanted")
     if not (1e6 <= largest < 1e11) or images < len(names):
