@@ -15,6 +15,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "snr": ("snr disc-t2-mese --grade 3", "snr sag-t2w-tse --field 1.5,3,7"),
     "crlb": ("crlb disc-t2-mese --grade 2",),
     "design": ("design sag-ivim --tissue nucleus_pulposus --model ivim",),
+    "optimise": (
+        'optimise disc-se --free "te[6]=15:200 ms" --grades 1,2,3,4,5 --tissue nucleus_pulposus --want t2',
+        'optimise disc-t2-mese --free echoes=6:12 --free "tr=1:3 s" --time "5 min" --front 8 --confirm 20',
+    ),
     "simulate": ("simulate disc-t2-mese --out raw.h5",),
     "export": ("export disc-t2-mese --to seq --out scan.seq", "export raw.h5 --to mrd --out raw.mrd"),
     "recon": ("recon raw.h5 --out images.h5",),

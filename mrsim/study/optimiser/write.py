@@ -34,7 +34,7 @@ def protocol_text(path: Path, entries: Mapping[str, str], run: Mapping[str, str]
     description : str
         Instead of the file's own.
     """
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#:schema")]
     lines = _with_table(lines, "", {"description": json.dumps(description, ensure_ascii=False)})
     lines = _with_table(lines, "sequence", {key: _literal(text) for key, text in entries.items()})
     lines = _with_table(lines, "run", {key: _literal(text) for key, text in run.items()})
