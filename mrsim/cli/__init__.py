@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "snr": ("snr", "Predict the SNR of every tissue, and where it comes from and goes."),
     "crlb": ("crlb", "Predict the least standard deviation of a protocol's maps, and what biases them."),
     "design": ("design", "Choose the b-values of a diffusion protocol for a tissue, by the least standard deviation."),
+    "sensitivity": ("sensitivity", "Rank what biases a protocol's map: fields, motion, tissue, what the fit assumes."),
     "optimise": ("optimise", "Choose a protocol's free settings: best precision within time and limits."),
     "basis": ("basis", "Simulate the spectra of metabolites in a sequence: the basis of a fit."),
     "simulate": ("simulate", "Simulate a protocol and write its raw data."),

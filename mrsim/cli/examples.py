@@ -15,6 +15,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "snr": ("snr disc-t2-mese --grade 3", "snr sag-t2w-tse --field 1.5,3,7"),
     "crlb": ("crlb disc-t2-mese --grade 2",),
     "design": ("design sag-ivim --tissue nucleus_pulposus --model ivim",),
+    "sensitivity": (
+        "sensitivity disc-t2-mese --tissue nucleus_pulposus",
+        'sensitivity sag-vfa-t1 --tissue nucleus_pulposus --vary b1=0.8:1.2 --vary "speed=0:5 mm/s" --method morris',
+    ),
     "optimise": (
         'optimise disc-se --free "te[6]=15:200 ms" --grades 1,2,3,4,5 --tissue nucleus_pulposus --want t2',
         'optimise disc-t2-mese --free echoes=6:12 --free "tr=1:3 s" --time "5 min" --front 8 --confirm 20',

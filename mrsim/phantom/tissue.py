@@ -122,12 +122,19 @@ class Tissue:
 
     def with_t1(self, factor: float, field: float) -> Tissue:
         """Return the tissue with the T1 of its water at a field strength, T, times a factor."""
+        return self._scaled("t1", factor, field)
+
+    def with_t2(self, factor: float, field: float) -> Tissue:
+        """Return the tissue with the T2 of its water at a field strength, T, times a factor."""
+        return self._scaled("t2", factor, field)
+
+    def _scaled(self, name: str, factor: float, field: float) -> Tissue:
         if self.water is None:
             return self
-        own = self.property("t1", field)
+        own = self.property(name, field)
         entry = FactEntry(value=f"{factor * own.value!r} s", source=own.source, provenance="chosen by definition")
         fact = Fact(values=(factor * own.value,), spreads=(factor * own.sd,), unit="s", entry=entry)
-        return replace(self, replaced={**self.replaced, "t1": fact})
+        return replace(self, replaced={**self.replaced, name: fact})
 
     def pools(self, field: float) -> tuple[Pool, ...]:
         """Return the pools of spins at a field strength, T; together they have the tissue's proton density."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...core.errors import InputError
-from ...fit.signs import USABLE
+from ...core.maps import VALUED
 from ...phantom.phantom import PURE
 from ...recon import reconstruct
 from ...simulate import add_noise
@@ -91,7 +91,7 @@ def _of_grade(
         maps = fitted(images, prepared.request, None)
         if maps is None:
             return
-        usable &= np.isin(maps.status, USABLE)
+        usable &= np.isin(maps.status, VALUED)
         for name in wanted:
             values[name].append(maps.values[name])
     for tissue in tissues:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ...core.errors import InputError
 from ...core.units import UNITS
 
-FORM = re.compile(r"\s*([a-z_0-9]+?)\s*(?:\[\s*(\d+)\s*\])?\s*=\s*(.+?)\s*")
+FORM = re.compile(r"\s*([a-z_0-9.]+?)\s*(?:\[\s*(\d+)\s*\])?\s*=\s*(.+?)\s*")
 RASTER = {"time": 20e-6, "angle": math.radians(0.01), "b-value": 1e6}
 """Steps in which settings are written: half an echo time ends on the usual block raster."""
 MOST = 512
@@ -72,6 +72,15 @@ def read_free(texts: Sequence[str]) -> tuple[Free, ...]:
         raise InputError("nothing is free; write for example --free 'te[6]=10:200 ms' or --free averages=1:8",
                          key="--free")  # fmt: skip
     return found
+
+
+def read_ranges(texts: Sequence[str]) -> tuple[Range, ...]:
+    """Return ranges of single numbers, e.g. ``b1=0.9:1.1`` and ``offset=-30:30 Hz``."""
+    found = read_free(texts) if texts else ()
+    for entry, text in zip(found, texts, strict=True):
+        if not isinstance(entry, Range) or entry.count:
+            raise InputError(f"'{text}' is no range NAME=LOW:HIGH UNIT", key="--vary")
+    return tuple(entry for entry in found if isinstance(entry, Range))
 
 
 def _read(text: str) -> Free:
