@@ -37,6 +37,10 @@ class Pulse:
     frequency: float = 0.0
     """Carrier offset, Hz, that `b1` includes: where in its line a semisolid pool is irradiated."""
 
+    def plane_moment(self, gamma_bar: float) -> NDArray[np.float64]:
+        """Return the (2,) moment of the in-plane gradients under the pulse, 1/m."""
+        return np.asarray(gamma_bar * (self.dt @ self.gradient[:, :2]))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class ReadoutTable:

@@ -31,7 +31,7 @@ from .job import Job
 from .lobes import without_lobes
 from .object_cells import aliased_spoilers, outside_field_of_view, sampling_grid
 from .options import Bloch, Progress
-from .program import why_not
+from .program import selected_along, why_not
 from .receiver import acquisition, check_readouts
 from .road import obstacle, plan_of
 from .sections import sections_of
@@ -56,7 +56,8 @@ def run_bloch(
         found = by_section(task, sections, alike)
         if not isinstance(found, str):
             return _received(task, *found)
-    if engine.reuse and engine.device == "cpu" and engine.start == "equilibrium" and why_not(timeline):
+    selects = why_not(timeline) or np.any(selected_along(timeline))
+    if engine.reuse and engine.device == "cpu" and engine.start == "equilibrium" and selects:
         alone = by_voxel(task)
         if not isinstance(alone, str):
             return _received(task, *alone)

@@ -21,6 +21,7 @@ from .plane_sums import PlaneSums, summed_signal
 from .program import Program
 from .pulse_maps import Relaxation
 from .receiver import window_kinds, windows_of
+from .rows import on_rows
 from .slice_reuse import Resolution, Response, Scan, change, refine, respond, responses
 from .walker import Slab
 
@@ -28,6 +29,9 @@ Key = tuple[float, float]
 """What classes share that need the same resolution: r1 and r2."""
 Known = tuple[Resolution, float]
 """A resolution and the thickness of the layers that it divides, m."""
+
+SOME_ROWS = 8
+"""Intervals between the rows on which a resolution is judged."""
 
 Carriers = tuple[int, int]
 """What classes share that lie alike: the identities of their members and shares."""
@@ -54,10 +58,15 @@ class _ClassRun:
             start=engine.start,
         )
         self.scan = Scan(timeline=job.timeline, plan=plan, slab=slab, dtype=engine.dtype, seen=_seen(job, plan))
-        self.classes, self.field_facts = on_nodes(self.scan, job)
+        mapped, field_facts = on_nodes(self.scan, job)
+        self.classes, row_facts = on_rows(self.scan, job, mapped)
+        self.field_facts = field_facts | row_facts
         self.keys: list[Key] = [(kind.r1, kind.r2) for kind in self.classes]
         self.known, self.followers = known, followers
         self.leader, self.models = leaders(self.classes), models(self.classes)
+        self.led: dict[int, list[int]] = {}
+        for follower, leader in enumerate(self.leader):
+            self.led.setdefault(leader, []).append(follower)
         self.times = dephasing_times(job.timeline)[:, 0]
         self.kept: dict[int, Response] = {}
         table, heard = job.timeline.readouts, plan.heard
@@ -102,21 +111,24 @@ class _ClassRun:
 
     def relaxation(self, index: int) -> Relaxation:
         kind = self.classes[index]
-        return Relaxation(r1=kind.r1, r2=kind.r2, offset=kind.offset, b1=kind.b1)
+        x, y = kind.row * self.plan.along
+        return Relaxation(r1=kind.r1, r2=kind.r2, offset=kind.offset, b1=kind.b1, place=(float(x), float(y)))
 
     def resolve(self, key: Key) -> Resolution:
         """Find the resolution of the classes that relax alike.
 
-        It is found on the class with most signal and must hold for those farthest from it in offset and in B1.
+        It is found on the class with most signal, of rows the middle one, and must hold for those farthest from it in
+        offset and in B1, and in some of the rows.
         """
         mine = [i for i, k in enumerate(self.keys) if k == key]
-        leader = max(mine, key=lambda i: self.classes[i].pd)
+        leader = max(mine, key=lambda i: (self.classes[i].pd, -abs(self.classes[i].row)))
         fixed = self.fixed
         found, response = refine(self.scan, self.relaxation(leader), self.engine.accuracy, fixed, self.engine.rf_step)
         farthest = {
             max(mine, key=lambda i: abs(self.classes[i].offset - self.classes[leader].offset)),
             min(mine, key=lambda i: self.classes[i].b1),
             max(mine, key=lambda i: self.classes[i].b1),
+            *self._some_rows(mine, self.classes[leader]),
         } - {leader}
         for index in sorted(farthest):
             error = change(self.scan, self.relaxation(index), found)
@@ -128,6 +140,13 @@ class _ClassRun:
             found = replace(found, error=max(found.error, error))
         self.kept[leader] = response
         return found
+
+    def _some_rows(self, mine: list[int], leader: TissueClass) -> list[int]:
+        """Return classes like the leader in a few rows from the first to the last."""
+        alike = [i for i in mine if self.classes[i].offset == leader.offset and self.classes[i].b1 == leader.b1]
+        by_row = {self.classes[i].row: i for i in alike}
+        rows = sorted(by_row)
+        return [by_row[rows[round(part * (len(rows) - 1) / SOME_ROWS)]] for part in range(SOME_ROWS + 1)]
 
     def own(self, index: int) -> Response:
         """Return the response that the class itself has."""
@@ -172,7 +191,7 @@ class _ClassRun:
             heard = [summed_signal(*pair, response, kind) for pair in zip(self.windows, sums, strict=True)]
         if kind.left is not None:
             heard = [part * kind.left[w.rows, None, None] for w, part in zip(self.windows, heard, strict=True)]
-        led = [k for i, k in enumerate(self.classes) if self.leader[i] == index and self.follows(i)]
+        led = [self.classes[i] for i in self.led.get(index, []) if self.follows(i)]
         if led:
             for w, part in zip(self.windows, heard, strict=True):
                 since = np.asarray((np.arange(part.shape[2]) + 0.5) * w.table.dwell[0], dtype=np.float64)
@@ -269,7 +288,8 @@ def far_error(job: Job, plan: Program, timeline: Timeline, whole: Program, known
     """
     run = _ClassRun(job, plan, known, Followers(wanted=0.0), hearing=False)
     held = [kind.pd * float(kind.volumes(job.spins.volume).sum()) for kind in run.classes]
-    leader = int(np.argmax(held))
+    central = min(abs(kind.row) for kind in run.classes)
+    leader = max(range(len(held)), key=lambda i: held[i] * (abs(run.classes[i].row) == central))
     scans = run.scan, replace(run.scan, timeline=timeline, plan=whole)
     near, far = (responses(scan, run.relaxation(leader), run.resolution(leader)) for scan in scans)
     near[np.setdiff1d(np.arange(len(near)), plan.heard)] = 0

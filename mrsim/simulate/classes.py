@@ -36,6 +36,8 @@ class TissueClass:
     """R2', 1/s, of a Lorentzian line around the offset that the class stands for; 0: that offset alone."""
     node: float = 0.0
     """Hz that a node of a map adds to `offset`, where the class stands for a share of spins at many offsets."""
+    row: float = 0.0
+    """Place, m, that the class stands for along the direction of the plane in which pulses select."""
     exchange: tuple[ExchangePool, ...] = ()
     """Pools that exchange magnetisation with this one."""
     members: NDArray[np.int64]

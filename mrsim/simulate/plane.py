@@ -101,24 +101,37 @@ class Windows:
     """(readout,) which of the distinct courses of the moment along x each one takes."""
     first: NDArray[np.int64]
     """(course,) the first readout of each course."""
+    path: NDArray[np.int64]
+    """(readout,) which of the distinct courses of the moment in the plane each one takes."""
+    first_of_path: NDArray[np.int64]
+    """(path,) the first readout of each."""
     steady: bool
     """True if the gradients of every readout are constant."""
 
     @property
     def moment(self) -> NDArray[np.float64]:
-        """The (readout, sample, 2) in-plane moment since the last pulse, 1/m."""
-        return np.asarray(self.plane_moment[:, None] + self.table.moment[..., :2])
+        """The (path, sample, 2) in-plane moment since the last pulse, 1/m."""
+        first = self.first_of_path
+        return np.asarray(self.plane_moment[first, None] + self.table.moment[first, :, :2])
 
     @classmethod
     def of(cls, table: ReadoutTable, rows: NDArray[np.int64], plan: Program) -> Windows:
         """Return the windows of `table`, which are `rows` of the timeline's."""
         start = plan.plane_moment[rows]
-        k = start[:, :1] + table.moment[..., 0]
-        _, first, course = np.unique(np.rint(k / DRIFT), axis=0, return_index=True, return_inverse=True)
+        k = start[:, None] + table.moment[..., :2]
+        first, course = _distinct(k[..., 0])
+        first_of_path, path = _distinct(k.reshape(len(k), -1))
         steady = bool(np.all(SampleForms.of(table.moment, REACH, np.float64).form == CONSTANT))
         return cls(
-            table=table, rows=rows, plane_moment=start, course=course.ravel(), first=first.ravel(), steady=steady
-        )
+            table=table, rows=rows, plane_moment=start, course=course, first=first, path=path,
+            first_of_path=first_of_path, steady=steady,
+        )  # fmt: skip
+
+
+def _distinct(course: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first of each distinct (readout, value) course, 1/m, and which of them each readout takes."""
+    _, first, which = np.unique(np.rint(course / DRIFT), axis=0, return_index=True, return_inverse=True)
+    return first, which.ravel()
 
 
 def pencils_suffice(table: ReadoutTable, plan: Program) -> bool:

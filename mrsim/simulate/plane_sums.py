@@ -98,15 +98,19 @@ def _step(place: NDArray[np.float64]) -> float:
 def summed_signal(windows: Windows, sums: PlaneSums, response: Response, kind: TissueClass) -> NDArray[np.complex128]:
     """Return the (readout, coil, sample) signal of one class, m^3, for any in-plane gradients.
 
-    sums : of the (coil, layer, ny, nx) density at the windows' (readout, sample) moments.
+    sums : of the (coil, layer, ny, nx) density at the windows' (path, sample) moments.
     """
     table = windows.table
-    signal = np.zeros((len(table.dwell), sums.plane.density.shape[0], table.moment.shape[1]), dtype=np.complex128)
-    coefficients = response.coefficients[response.row[windows.rows]]  # (readout, layer, order)
+    # readouts that take the same path with the same response are equal in every repetition
+    both = np.stack([windows.path, response.row[windows.rows]])
+    (path, row), alike = np.unique(both, axis=1, return_inverse=True)
+    signal = np.zeros((len(path), sums.plane.density.shape[0], table.moment.shape[1]), dtype=np.complex128)
+    coefficients = response.coefficients[row]  # (readout, layer, order)
     largest = np.abs(coefficients).sum(axis=1).max(axis=0)
     faint = np.sort(largest).cumsum() <= ACCURACY
     least = np.sort(largest)[faint.sum()] if not faint.all() else np.inf
     for index in np.flatnonzero(largest >= least):
-        signal += np.einsum("rl,clrs->rcs", coefficients[:, :, index], sums.of(int(response.orders[index])))
+        along = sums.of(int(response.orders[index]))[:, :, path]
+        signal += np.einsum("rl,clrs->rcs", coefficients[:, :, index], along)
     time = (np.arange(table.moment.shape[1]) + 0.5) * float(table.dwell[0])
-    return np.asarray(kind.pd * signal * np.exp(-(kind.r2 + 2j * np.pi * kind.offset) * time))
+    return np.asarray(kind.pd * signal * np.exp(-(kind.r2 + 2j * np.pi * kind.offset) * time))[alike.ravel()]

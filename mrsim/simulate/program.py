@@ -5,6 +5,9 @@ in the plane, so they matter to the spin state only through that phase at the ne
 moments between pulses are integer multiples of one common moment q, the state depends on the place only
 through phi = 2 pi q.r; it is a trigonometric polynomial in phi and a few values of phi give it everywhere.
 Phase encoding that is rewound before the next pulse drops out. `program` finds q, or says why there is none.
+
+A pulse may select along one direction of the plane. What its own gradient winds up there is shared by the intervals on
+both sides, and what is left depends on the place along that direction, smoothly (`rows`).
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ SAME = 1e-6
 """Moments that differ by less than this many cycles over the object are the same."""
 TOGETHER = 4096
 """Most operations of several repetitions that are walked in one go: an interrupt is heard between."""
+PARALLEL = 1e-9
+"""Part of the strongest gradient under a pulse that may point across the others."""
 SPOILED = 100.0
 """Turns over the slab from which transverse magnetisation does not come back."""
 
@@ -66,6 +71,8 @@ class Program:
     """(readout, 2): in-plane moment from the last pulse to the window's start, 1/m."""
     base: NDArray[np.float64]
     """(2,): q, 1/m; zero if the plane does not matter between pulses."""
+    along: NDArray[np.float64]
+    """(2,): unit vector along which pulses select in the plane; zero if none does."""
     played: tuple[int, ...]
     """The pulses that are played."""
     multiples: NDArray[np.int64]
@@ -119,13 +126,24 @@ class _Rows:
 
 def why_not(timeline: Timeline) -> str | None:
     """Return why the slice cannot be reused for this timeline, or None if it can."""
-    for pulse in timeline.pulses:
-        if np.any(pulse.gradient[:, :2] != 0):
-            return "an in-plane gradient plays during an RF pulse"
+    if selected_along(timeline) is None:
+        return "pulses select along several directions of the plane"
     moment = timeline.readouts.moment[..., 2]
     if moment.size and np.any(np.abs(moment) > 0):
         return "a slice gradient plays during a readout"
     return None
+
+
+def selected_along(timeline: Timeline) -> NDArray[np.float64] | None:
+    """Return the (2,) unit vector along which pulses select in the plane; zero if none does, None if they differ."""
+    played = np.concatenate([np.zeros((1, 2)), *(pulse.gradient[:, :2] for pulse in timeline.pulses)])
+    largest = played[np.argmax(np.hypot(played[:, 0], played[:, 1]))]
+    size = float(np.hypot(*largest))
+    if size == 0.0:
+        return np.zeros(2)
+    along = largest / size
+    across = np.abs(played @ [-along[1], along[0]]).max()
+    return along if across <= PARALLEL * size else None
 
 
 def program(timeline: Timeline, reach: tuple[float, float], silent: NDArray[np.bool_] | None = None) -> Program | str:
@@ -141,9 +159,9 @@ def program(timeline: Timeline, reach: tuple[float, float], silent: NDArray[np.b
         Where pulses were left out because they act elsewhere. What is transverse meanwhile is taken to be spoiled if
         the interval winds it by `SPOILED` turns over the slab.
     """
-    reason = why_not(timeline)
-    if reason:
-        return reason
+    reason, along = why_not(timeline), selected_along(timeline)
+    if reason or along is None:
+        return reason or ""
     plane_reach, slab_reach = reach
     reader = _Reader(timeline, slab_reach, np.zeros(len(timeline.kind), dtype=bool) if silent is None else silent)
     starts = [*timeline.tr_start.tolist(), len(timeline.kind)]
@@ -172,6 +190,7 @@ def program(timeline: Timeline, reach: tuple[float, float], silent: NDArray[np.b
         samples=np.array(reader.samples.values).reshape(-1, 2),
         plane_moment=reader.plane_moment,
         base=base,
+        along=along,
     )
 
 
@@ -244,12 +263,13 @@ class _Reader:
             self.moment = self.moment + self.timeline.moment[s]
 
     def _pulse(self, segment: int) -> None:
+        half = self.timeline.pulses[int(self.timeline.event[segment])].plane_moment(self.timeline.gamma_bar) / 2
         spoiled = self.interrupted and abs(self.moment[2]) * self.slab_reach > SPOILED
         interval = self.intervals.row(self.elapsed, self.moment[2], spoiled)
         self.operations[-1] += [(INTERVAL, interval, len(self.totals)), (PULSE, int(self.timeline.event[segment]), 0)]
         self.phases[-1] += [0.0, float(self.timeline.phase[segment])]
-        self.totals.append(self.moment[:2])
-        self.elapsed, self.moment, self.interrupted = 0, np.zeros(3), False
+        self.totals.append(self.moment[:2] + half)
+        self.elapsed, self.moment, self.interrupted = 0, np.append(half, 0.0), False
 
     def _sample(self, row: int) -> None:
         self.plane_moment[row] = self.moment[:2]

@@ -21,20 +21,26 @@ class Relaxation:
     r2: float
     offset: float
     b1: float
+    place: tuple[float, float] = (0.0, 0.0)
+    """In the plane, m: for pulses that select there."""
 
 
 def real_maps(
     timeline: Timeline, z: NDArray[np.float64], spin: Relaxation, dtype: RealType, played: Sequence[int] | None = None
 ) -> NDArray[np.floating]:
-    """Return (pulse, 3, 4, z): the affine map at every sub-slice of every distinct pulse, or of those played."""
+    """Return (pulse, 3, 4, z): the affine map at every sub-slice of every distinct pulse, or of those played.
+
+    Half of what a pulse's own gradient winds up in the plane belongs to the interval before it, half to that behind it
+    (`program`): without it the map is a smooth function of the place.
+    """
     from ._kernels import bloch as kernels
 
     times = TimeTable()
-    reach = np.array([0.0, 0.0, np.abs(z).max()])
+    reach = np.array([abs(spin.place[0]), abs(spin.place[1]), np.abs(z).max()])
     table = pulse_table(timeline.pulses, timeline.gamma_bar, reach, abs(spin.offset), abs(spin.b1), times, dtype)
     e1, e2 = times.decay(np.array([spin.r1]), dtype), times.decay(np.array([spin.r2]), dtype)
     position = np.zeros((3, len(z)), dtype)
-    position[2] = z
+    position[0], position[1], position[2] = *spin.place, z
     maps = np.zeros((len(timeline.pulses), 3, 4, len(z)), dtype)
     for p in range(len(timeline.pulses)) if played is None else played:
         runs = table.runs[table.pulse_run[p] : table.pulse_run[p + 1]]
@@ -50,6 +56,10 @@ def real_maps(
             rotation_series(dtype),
             maps[p],
         )
+        wound = timeline.pulses[p].plane_moment(timeline.gamma_bar)
+        if wound.any():
+            back = _turn(float(np.pi * wound @ spin.place))
+            maps[p] = _compose(back, _compose(maps[p], back))
     return maps
 
 
@@ -97,6 +107,15 @@ def _free(time: float, moment: float, z: NDArray[np.float64], spin: Relaxation) 
     result[0, 0] = result[1, 1] = e2 * np.cos(phase)
     result[0, 1], result[1, 0] = e2 * np.sin(phase), -e2 * np.sin(phase)
     result[2, 2], result[2, 3] = e1, 1 - e1
+    return result
+
+
+def _turn(angle: float) -> NDArray[np.float64]:
+    """Return the (3, 4, 1) map of exp(+i angle) on what is transverse."""
+    result = np.zeros((3, 4, 1))
+    result[0, 0] = result[1, 1] = np.cos(angle)
+    result[0, 1], result[1, 0] = -np.sin(angle), np.sin(angle)
+    result[2, 2] = 1
     return result
 
 

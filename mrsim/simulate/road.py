@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..core.errors import InputError
 from ..sequence.timeline import Timeline
 from .classes import TissueClass
 from .job import Job
-from .program import Program, program
+from .program import Program, program, selected_along
 
 
 def obstacle(timeline: Timeline, classes: list[TissueClass], moving: bool) -> str | None:
@@ -27,6 +29,8 @@ def plan_of(job: Job, reach: tuple[float, float]) -> Program | str:
         return "on a graphics processor every spin travels by itself"
     if not job.engine.reuse:
         return "reuse is switched off"
+    if job.engine.ideal_slice and np.any(selected_along(job.timeline)):
+        return "pulses select in the plane, where their nominal flip is not the same everywhere"
     exchanging = any(kind.exchange for kind in job.classes)
     if job.spins.motion and (exchanging or job.timeline.spatial is not None):
         what = "pools that exchange" if exchanging else "spins in fields that are not linear in position"

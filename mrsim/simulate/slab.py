@@ -101,5 +101,11 @@ def excited(timeline: Timeline, low: float, high: float, offsets: NDArray[np.flo
     """
     z, f = (v.ravel() for v in np.meshgrid(np.linspace(low, high, PLACES), offsets))
     place = np.stack([0 * z, 0 * z, z], axis=-1)
-    turned = [pulse_response(pulse, timeline.gamma_bar, position=place, offset=f) for pulse in timeline.pulses]
-    return np.array([np.linalg.norm(m - [0.0, 0.0, 1.0], axis=1).max() for m in turned])
+    found = []
+    for pulse in timeline.pulses:
+        if np.any(pulse.gradient[:, :2]):  # somewhere in the plane it is on resonance
+            found.append(abs(2 * np.sin(pulse.flip / 2)))
+            continue
+        m = pulse_response(pulse, timeline.gamma_bar, position=place, offset=f)
+        found.append(float(np.linalg.norm(m - [0.0, 0.0, 1.0], axis=1).max()))
+    return np.array(found)
