@@ -140,6 +140,7 @@ ERRORS = {
     "layer_error": "layers",
     "t2_prime_error": "T2'",
     "field_error": "fields",
+    "row_error": "rows",
 }
 """Where an engine says how far it is from the exact solution, and what the user reads."""
 

@@ -207,6 +207,7 @@ ERRORS = {
     "edges; layers makes it smaller.",
     "t2_prime_error": "Sampled T2′ decay: error ≤ {} of M0.",
     "field_error": "Interpolation over the maps of B0 and B1: {} of M0, met between the nodes.",
+    "row_error": "Interpolation between rows along which pulses select in the plane: {} of M0, met half-way.",
     "pruning_bound": "Weak configuration states left out: error ≤ {} of M0.",
 }
 """What the page says of each error that an engine states about itself."""
