@@ -205,6 +205,10 @@ engine_options = together(
         "--engine", type=click.Choice(["bloch", "pathways"]), default="bloch", show_default=True,
         help="Spins (bloch) or configuration states (pathways).",
     ),
+    click.option(
+        "--longest", metavar="TIME", callback=single("time", "30 min"),
+        help="Allow a simulation that is predicted to take up to this [default: 30 min].",
+    ),
     click.option("--threads", type=click.IntRange(1), help="Worker threads; the result does not depend on it."),
     click.option("--accuracy", type=float, callback=positive, help="Wanted discretisation error over M0, e.g. 1e-4."),
     click.option("--precision", type=click.Choice(["double", "single"]), help="Floating-point numbers of the engine."),
@@ -226,9 +230,8 @@ noise_model_options = together(
 sequence_options = together(protocol_argument, field_option, scanner_option, set_option)
 
 
-def engine_settings(engine: str, accuracy: float | None, precision: str | None, device: str | None) -> dict[str, Any]:
+def engine_settings(engine: str, **given: float | str | None) -> dict[str, Any]:
     """Return the engine and those of its options that were given."""
-    given = {"accuracy": accuracy, "precision": precision, "device": device}
     return {"name": engine} | {name: value for name, value in given.items() if value is not None}
 
 

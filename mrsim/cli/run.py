@@ -55,7 +55,8 @@ RESULTS = Path("results")
 @json_option
 def command(
     noise_free: bool, without: tuple[str, ...], engine: str, accuracy: float | None,
-    precision: str | None, device: str | None, out: Path | None, as_json: bool, model: str | None, **asked: Any,
+    precision: str | None, device: str | None, longest: float | None, out: Path | None, as_json: bool,
+    model: str | None, **asked: Any,
 ) -> None:  # fmt: skip
     """Simulate PROTOCOL, reconstruct, fit and compare with the truth; write a folder with a report.
 
@@ -67,7 +68,7 @@ def command(
 
     request = RunRequest(
         **asked, model=model, without=causes(without, noise_free),
-        engine=engine_settings(engine, accuracy, precision, device),
+        engine=engine_settings(engine, accuracy=accuracy, precision=precision, device=device, longest=longest),
     )  # fmt: skip
     request = prepare(request).request
     folder = out if out is not None else RESULTS / folder_name(request)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @json_option
 def command(
     noise_free: bool, without: tuple[str, ...], engine: str, accuracy: float | None,
-    precision: str | None, device: str | None, out: Path, as_json: bool, **asked: Any,
+    precision: str | None, device: str | None, longest: float | None, out: Path, as_json: bool, **asked: Any,
 ) -> None:  # fmt: skip
     """Simulate PROTOCOL and write its raw data, for 'mrsim fit' or another program.
 
@@ -51,7 +51,9 @@ def command(
 
     check_file_writable(out)
     request = RunRequest(
-        **asked, without=causes(without, noise_free), engine=engine_settings(engine, accuracy, precision, device)
+        **asked,
+        without=causes(without, noise_free),
+        engine=engine_settings(engine, accuracy=accuracy, precision=precision, device=device, longest=longest),
     )
     with progress_bar(wanted=not as_json) as report:
         sequence, phantom, raw = simulate_only(request, report)

@@ -146,6 +146,6 @@ def _signal(job: Job) -> tuple[NDArray[np.complex128], NDArray[np.complex128], d
     for key, asked in (("ideal_slice", engine.ideal_slice), ("start", engine.start == "steady")):
         if asked:
             raise InputError(f"needs reuse through the slice, but {plan}", key=key)
-    signal, report = by_spin(job)
+    signal, report = by_spin(job, plan)
     pd = np.array([sum(pool.pd for pool in pools) for pools in job.spins.pools], dtype=np.complex128)
     return signal, pd[None], {"reuse": plan, **report}

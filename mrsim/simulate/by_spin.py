@@ -14,6 +14,7 @@ from ..core.errors import InputError
 from ..sequence.timeline import Timeline
 from .blocks import blocks, within
 from .classes import TissueClass
+from .cost import SAMPLE, check_longest, predicted_seconds
 from .cuda import CudaSpins, cuda_signal
 from .direct import direct_signal
 from .exchange_walk import exchange_signal
@@ -79,20 +80,34 @@ def _chosen(job: Job) -> tuple[int, int, dict[str, Any]]:
     return per_layer, split, {**errors, "rf_substeps": split, "sub_slices": sub_slices, "spins": spins}
 
 
-def by_spin(job: Job) -> tuple[NDArray[np.complex128], dict[str, Any]]:
-    """Return the (readout, coil, sample) signal, m^3, and what the numerics were; every spin travels by itself."""
+def by_spin(job: Job, reason: str = "") -> tuple[NDArray[np.complex128], dict[str, Any]]:
+    """Return the (readout, coil, sample) signal, m^3, and what the numerics were; every spin travels by itself.
+
+    reason : why it does.
+    """
     if job.on_cuda:
         spread = spread_spins(job)
         heard = spread.sensitivity(job)
         return by_loss(spread.classes, lambda kinds: _on_device(job, spread, kinds, heard)), spread.facts
     per_layer, split, facts = _chosen(job)
     timeline = divided(job.timeline, split)
-    total: NDArray[np.complex128] | None = None
-    for cells, progress in blocks(job, per_layer):
+
+    def signal_of(cells: slice, progress: Progress | None) -> tuple[NDArray[np.complex128], int]:
         place, volume = _columns(job, np.arange(cells.start, cells.stop), per_layer)
         classes = [_spread(kind, per_layer) for kind in within(job.classes, cells)]
         heard = None if job.sensitivity is None else np.repeat(job.sensitivity[:, cells], per_layer, axis=1)
         signal = _travel(job, timeline, classes, place, volume, progress, heard)
+        return signal, sum(len(kind.members) for kind in classes)
+
+    def some() -> int:
+        middle = int(job.classes[0].members[len(job.classes[0].members) // 2])
+        return signal_of(slice(middle, middle + math.ceil(SAMPLE / per_layer)), None)[1]
+
+    seconds = predicted_seconds(timeline, facts["spins"], job.workers, some)
+    check_longest(seconds, job.engine, timeline, facts["spins"], job.workers, reason)
+    total: NDArray[np.complex128] | None = None
+    for cells, progress in blocks(job, per_layer):
+        signal, _ = signal_of(cells, progress)
         total = signal if total is None else total + signal
     if total is None:
         raise InputError("no spin carries any of the classes")

@@ -56,6 +56,8 @@ class Bloch:
     """Of the walkers' steps."""
     t2_prime_accuracy: float = 5e-3
     """Largest error of the sampled T2' decay, as a share of the tissue's signal."""
+    longest: float = 1800.0
+    """Predicted time, s, up to which every spin may be sent on its way alone; longer scans are refused beforehand."""
     only: tuple[str, ...] = ()
     """Names of the tissues to simulate; empty for all."""
 
