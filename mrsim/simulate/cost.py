@@ -30,7 +30,7 @@ def steps_of(timeline: Timeline) -> int:
     """Return the steps that each spin takes through a scan."""
     per_pulse = np.array([len(pulse.dt) for pulse in timeline.pulses], dtype=np.int64)
     pulses = np.bincount(timeline.event[timeline.kind == RF], minlength=len(per_pulse))
-    free = np.count_nonzero((timeline.kind != RF) & (timeline.kind != READOUT))
+    free = int(np.count_nonzero((timeline.kind != RF) & (timeline.kind != READOUT)))
     return int(pulses @ per_pulse) + int(timeline.readouts.samples.sum()) + free
 
 
