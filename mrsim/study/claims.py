@@ -10,8 +10,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import combinations
 
 from ..core.errors import InputError, did_you_mean
 from ..core.units import UNITS
@@ -36,7 +38,7 @@ class Claim:
     metric: str
     """What is measured, e.g. ``"Pearson r"``."""
     region: str
-    """Of what: an arm, a tissue, a pair of grades, as the experiment names it."""
+    """Of what: an arm, a tissue, a pair of grades, as the experiment names it; ``*`` stands for anything."""
     limit: str
     """See the module."""
     unit: str = ""
@@ -93,18 +95,47 @@ class Verdict:
         )
 
 
+def check_claims(claims: Sequence[Claim]) -> None:
+    """Refuse a limit that is none, and two claims on one thing that cannot both hold."""
+    for claim in claims:
+        low, high = claim.interval()
+        if low > high:
+            raise InputError(f"'{claim.limit}' allows nothing: its lowest value is above its highest", key="limit")
+    for one, other in combinations(claims, 2):
+        if (one.metric, one.region) != (other.metric, other.region) or not set(one.modes) & set(other.modes):
+            continue
+        (low, high), (least, most) = one.interval(), other.interval()
+        if low > most or least > high:
+            raise InputError(
+                f"claims contradict each other: {one.metric} of {one.region} cannot be both {one.limit} {one.unit} "
+                f"('{one.says}') and {other.limit} {other.unit} ('{other.says}')", key="claim",
+            )  # fmt: skip
+
+
 def judge(claims: Iterable[Claim], measures: Iterable[Measure]) -> tuple[Verdict, ...]:
-    """Return a verdict on every claim; a claim on something that is not measured is an error."""
+    """Return a verdict on every claim; a claim on something that is not measured is an error.
+
+    A claim on regions of a pattern, ``"disc *"``, holds where it holds for every one; its verdict shows the worst.
+    """
     found = {(measure.metric, measure.region): measure for measure in measures}
     verdicts = []
     for claim in claims:
-        measure = found.get((claim.metric, claim.region))
-        if measure is None:
+        matching = [
+            measure for (metric, region), measure in found.items()
+            if metric == claim.metric and (region == claim.region or fnmatchcase(region, claim.region))
+        ]  # fmt: skip
+        if not matching:
             known = sorted(f"{metric} of {region}" for metric, region in found)
             wanted = f"{claim.metric} of {claim.region}"
             raise InputError(f"nothing measures '{wanted}'{did_you_mean(wanted, known)}", key="claim")
-        low, high = claim.interval()
-        room = claim.standard_errors * measure.standard_error if claim.standard_errors else 0.0
-        holds = bool(low - room <= measure.value <= high + room)  # a value that is not a number holds nothing
-        verdicts.append(Verdict(claim=claim, measure=measure, holds=holds))
+        worst = max(matching, key=lambda measure: _beyond(claim, measure))
+        verdicts.append(Verdict(claim=claim, measure=worst, holds=_beyond(claim, worst) <= 0))
     return tuple(verdicts)
+
+
+def _beyond(claim: Claim, measure: Measure) -> float:
+    """Return by how much a value lies beyond its limit, SI; a value that is not a number holds nothing."""
+    low, high = claim.interval()
+    room = claim.standard_errors * measure.standard_error if claim.standard_errors else 0.0
+    beyond = max(low - room - measure.value, measure.value - high - room)
+    return math.inf if math.isnan(beyond) else beyond

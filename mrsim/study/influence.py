@@ -33,6 +33,7 @@ from ..simulate import simulate
 from .engines import engine_of
 from .executors import Executor, Serial
 from .given import given_options, measured
+from .held import Held, held
 from .indices import Effects, Indices, elementary_effects, sobol_by_polynomials, sobol_direct
 from .optimiser.free import Range
 from .request import Progress, RunRequest
@@ -136,7 +137,7 @@ def influence(
 
 def relative_error(case: Case) -> float:
     """Return fitted over true less one; NaN where the fit fails."""
-    scan = _scanned(repr(case.request), _Held(case.request))
+    scan = _scanned(held(case.request))
     inputs = dict(zip(case.names, case.values, strict=True))
     phantom, tissue = _altered(scan.phantom, _tissue(scan.phantom, case.tissue), inputs)
     model = find_model(str(scan.request.model))
@@ -164,23 +165,10 @@ class _Scan:
     deep: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """A request beside its name in a cache, of which all are equal."""
-
-    request: RunRequest
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Held)
-
-
 @lru_cache(maxsize=2)
-def _scanned(name: str, held: _Held) -> _Scan:
+def _scanned(asked: Held[RunRequest]) -> _Scan:
     """Return the scan of a request, once per process."""
-    part = representative(held.request).part
+    part = representative(asked.value).part
     timeline = discretize(part.sequence)
     deep = timeline.encoding.kind == "2d" or selects_slab(timeline)
     return _Scan(part.request, part.phantom, timeline, deep)

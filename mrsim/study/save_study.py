@@ -30,7 +30,8 @@ def save_study(result: StudyResult, folder: Path) -> Path:
     page = study_page(
         title=f"{result.study.name} ({result.study.mode})", description=content.description, question=content.question,
         notes=content.notes, claims=[(line(v), v.holds) for v in result.verdicts],
-        tables=(claim_table(result), measure_table(result)), drawn=drawn, text=result.study.file.read_text("utf-8"),
+        tables=(claim_table(result), *arm_tables(result), measure_table(result)), drawn=drawn,
+        text=result.study.file.read_text("utf-8"),
     )  # fmt: skip
     _write(folder / "report.html", page.encode())
     return folder / "report.html"
@@ -45,6 +46,7 @@ def summary(result: StudyResult) -> dict[str, Any]:
         "claims": [_plain(verdict.plain()) for verdict in result.verdicts],
         "measures": [_plain({f: getattr(m, f) for f in m.__dataclass_fields__}) for m in result.measures],
         "replicates": {arm.name: arm.count for arm in result.study.arms},
+        "arms": {arm.name: arm.chosen for arm in result.study.arms if arm.chosen},
     }
 
 
@@ -72,6 +74,17 @@ def claim_table(result: StudyResult) -> Table:
     )  # fmt: skip
     columns = ("verdict", "claim", "metric", "region", "found", "claimed", "kind")
     return Table(title="Claims", columns=columns, rows=rows, prose=(1,))
+
+
+def arm_tables(result: StudyResult) -> tuple[Table, ...]:
+    """Return what a grid or a sweep gave each arm, one table per set of settings."""
+    arms = [arm for arm in result.study.arms if arm.chosen]
+    kinds = dict.fromkeys(tuple(arm.chosen) for arm in arms)
+    return tuple(
+        Table(title="Arms", columns=("arm", *keys),
+              rows=tuple((a.name, *map(str, a.chosen.values())) for a in arms if tuple(a.chosen) == keys))
+        for keys in kinds
+    )  # fmt: skip
 
 
 def measure_table(result: StudyResult) -> Table:

@@ -6,16 +6,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError
 from ..core.toml import line_of, read_toml, resource, structure
 from ..core.version import __version__
-from .claims import Claim
+from .claims import Claim, check_claims
 from .experiment import Experiment
 from .experiments import find_experiment
+from .sweep import Sweep, drawn_points, grid_points, put
 
 FOLDER = "protocols/studies"
 """Where shipped studies lie."""
@@ -41,6 +41,8 @@ class ArmTable:
     """Instead of the study's."""
     grid: dict[str, list[Any]] = field(default_factory=dict)
     """Settings with several values: every combination becomes an arm of its own."""
+    sweep: Sweep | None = None
+    """Points between bounds, each an arm of its own, of every combination of the grid."""
     replicates: Replicates | None = None
     stream: str = ""
     """Arms of one stream draw the same random numbers, replicate by replicate; by default each has its own."""
@@ -79,6 +81,8 @@ class Arm:
     stream: str
     fingerprint: str
     """Changes with everything that the replicates depend on."""
+    chosen: dict[str, Any]
+    """Settings that a grid or a sweep gave it."""
 
     def chunks(self) -> list[tuple[int, int]]:
         """Return (first, end) of the replicates of each chunk."""
@@ -102,12 +106,11 @@ def load_study(name: str, mode: str = "full") -> Study:
     path = resource(_full_name(name), FOLDER, "study")
     content = structure(read_toml(path), StudyFile, path)
     claims = tuple(claim for claim in content.claim if mode in claim.modes)
-    for claim in content.claim:
-        claim.interval()
+    check_claims(content.claim)
     arms = tuple(
         _arm(content, table, name, chosen, mode, path)
         for table in (content.arm or (ArmTable(name="all"),))
-        for name, chosen in _grid(table)
+        for name, chosen in _points(table, content.seed)
     )
     names = [arm.name for arm in arms]
     twice = next((n for n in names if names.count(n) > 1), None)
@@ -125,15 +128,14 @@ def _full_name(name: str) -> str:
     return begun[0] if name not in shipped and len(begun) == 1 else name
 
 
-def _grid(table: ArmTable) -> list[tuple[str, dict[str, Any]]]:
-    """Return the arms that a table stands for: name and settings of every combination of its grid."""
-    if not table.grid:
-        return [(table.name, {})]
-    found = []
-    for values in product(*table.grid.values()):
-        chosen = dict(zip(table.grid, values, strict=True))
-        found.append((" ".join((table.name, *(str(value) for value in values))), chosen))
-    return found
+def _points(table: ArmTable, seed: int) -> list[tuple[str, dict[str, Any]]]:
+    """Return the arms that a table stands for: name and settings of every combination of its grid and sweep."""
+    grid = grid_points(table.grid)
+    sweep = [("", {})] if table.sweep is None else drawn_points(table.sweep, seed, table.name)
+    return [
+        (" ".join(filter(None, (table.name, here, there))), {**fixed, **drawn})
+        for here, fixed in grid for there, drawn in sweep
+    ]  # fmt: skip
 
 
 def _arm(
@@ -141,7 +143,7 @@ def _arm(
 ) -> Arm:  # fmt: skip
     experiment = find_experiment(table.experiment or content.experiment)
     shared = {**content.settings, **(content.fast if mode == "fast" else {})} if not table.experiment else {}
-    given = {**shared, **table.settings, **chosen}
+    given = put({**shared, **table.settings}, chosen)
     replicates = table.replicates or content.replicates
     count = replicates.fast if mode == "fast" else replicates.full
     if count < 1 or replicates.chunk < 1:
@@ -153,5 +155,5 @@ def _arm(
     said = json.dumps(facts, sort_keys=True, default=str)
     return Arm(
         name=name, experiment=experiment, settings=settings, count=count, chunk=replicates.chunk, stream=stream,
-        fingerprint=hashlib.sha256(said.encode()).hexdigest(),
+        fingerprint=hashlib.sha256(said.encode()).hexdigest(), chosen=dict(chosen),
     )  # fmt: skip

@@ -224,3 +224,84 @@ def test_every_shipped_study_loads():
             study = load_study(name, mode)
             assert study.claims
             assert any(claim.control for claim in study.claims), f"{name} has no negative control"
+
+
+SWEPT = """[[arm]]
+name = "swept"
+[arm.sweep]
+points = 4
+by = "{by}"
+ranges = {{ snr = {snr}, "values.t2" = "{t2}" }}
+"""
+
+
+def swept(folder, by="sobol", snr="[20, 200]", t2="40 to 120 ms", **more):
+    text = STUDY.format(count=4, snr=100, limit=">= 1")
+    head, claim = text.split("[[arm]]")[0], text[text.index("[[claim]]") :]
+    claim = claim.replace('region = "disc 50"', f'region = "{more.get("region", "swept *")}"')
+    path = folder / "swept.toml"
+    path.write_text(head + SWEPT.format(by=by, snr=snr, t2=t2) + claim)
+    return load_study(str(path), "fast")
+
+
+@pytest.mark.parametrize("by", ["sobol", "random"])
+def test_sweep_draws_points_that_follow_from_the_seed_alone(tmp_path, by):
+    arms = swept(tmp_path, by).arms
+    assert [arm.name for arm in arms] == [f"swept {n}" for n in range(1, 5)]
+    assert [arm.chosen for arm in arms] == [arm.chosen for arm in swept(tmp_path, by).arms]
+    snrs = [arm.settings.snr for arm in arms]
+    assert all(isinstance(arm.chosen["snr"], int) and 20 <= arm.chosen["snr"] <= 200 for arm in arms)
+    assert len(set(snrs)) > 2
+    assert all(arm.settings.values["t2"].endswith(" ms") and arm.settings.values["m0"] == "1" for arm in arms)
+    if by == "sobol":  # four points of a net: one in every quarter
+        assert sorted(int(4 * (snr - 20) / 181) for snr in snrs) == [0, 1, 2, 3]
+
+
+def test_claim_on_a_pattern_holds_for_every_arm_and_shows_the_worst(tmp_path):
+    result = run_study(swept(tmp_path), tmp_path / "out")
+    assert result.verdicts[0].holds
+    assert set(summary(result)["arms"]) == {f"swept {n}" for n in range(1, 5)}
+    claim = Claim(says="x", metric="bias", region="disc *", limit="<= 1")
+    measures = [Measure(metric="bias", region=f"disc {n}", value=v) for n, v in enumerate((0.5, 2.0, 0.1))]
+    verdict = judge([claim], measures)[0]
+    assert not verdict.holds
+    assert verdict.measure.region == "disc 1"
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    ({"t2": "120 to 40 ms"}, "is no range"), ({"t2": "40 to 120"}, "has no unit"), ({"snr": '"x"'}, "is no range"),
+    ({"region": "gone *"}, "nothing measures"),
+])  # fmt: skip
+def test_sweep_with_a_mistake_says_which(tmp_path, change, said):
+    with pytest.raises(InputError, match=said):
+        run_study(swept(tmp_path, **change), tmp_path / "out")
+
+
+def test_claims_that_contradict_each_other_are_refused(tmp_path):
+    path = tmp_path / "small.toml"
+    claim = '\n[[claim]]\nsays = "few are"\nmetric = "share fitted"\nregion = "disc 50"\nlimit = "<= 50"\nunit = "%"\n'
+    path.write_text(STUDY.format(count=4, snr=100, limit=">= 1") + claim)
+    with pytest.raises(InputError, match=r"contradict each other: share fitted of disc 50 .*few are"):
+        load_study(str(path), "fast")
+    path.write_text(STUDY.format(count=4, snr=100, limit="3 to 2"))
+    with pytest.raises(InputError, match="allows nothing"):
+        load_study(str(path), "fast")
+
+
+@pytest.mark.slow
+def test_any_protocol_is_repeated_and_swept(tmp_path):
+    path = tmp_path / "scan.toml"
+    path.write_text(
+        'description = "a scan"\nquestion = "?"\nexperiment = "protocol-run"\n'
+        "replicates = { full = 6, fast = 3, chunk = 2 }\n"
+        '[settings]\nprotocol = "disc-se"\ngrade = 3\nwithout = ["slice-profile"]\nengine = "pathways"\n'
+        'set = { te = "15 60 ms", dummies = 0, matrix = "64 48", pulse = "hard" }\n[[arm]]\nname = "grade"\n'
+        '[arm.grid]\n"set.te" = ["15 60 ms", "15 100 ms"]\n[[claim]]\nsays = "s"\nmetric = "voxel SD"\n'
+        'region = "grade * t2"\nlimit = "0 to 10"\n'
+    )
+    result = run_study(load_study(str(path), "fast"), tmp_path / "out")
+    assert result.holds
+    assert result.made == 6
+    spreads = [m.value for m in result.measures if m.metric == "SD of the mean"]
+    assert spreads
+    assert min(spreads) > 0  # noise differs from replicate to replicate

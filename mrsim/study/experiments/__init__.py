@@ -10,6 +10,7 @@ from . import (
     fast_imaging,
     fit_scatter,
     grade_ladder,
+    protocol_run,
     relaxometry_pair,
     segmentation,
     tensor_groups,
@@ -24,6 +25,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     decay_groups.EXPERIMENT,
     tensor_groups.EXPERIMENT,
     disc_waves.EXPERIMENT,
+    protocol_run.EXPERIMENT,
 )
 """Every experiment that a study file can name."""
 
