@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "waves": ("waves", "Plan elastography: frequency, voxel and cycles for a tissue."),
     "synthesize": ("synthesize", "Make images of any contrast from maps of T1, T2 and PD."),
     "study": ("study", "Carry out a study with many replicates and judge what it claims."),
+    "contest": ("contest", "Rank fitters, yours and ours, on images whose truth is known."),
     "verify": ("verify", "Verify what is computed against closed forms, published numbers and other programs."),
     "bench": ("bench", "Time the engines on this machine, beside a plain loop and other programs."),
     "schema": ("schema", "Say where the JSON Schema of protocol, phantom or study files lies, for editors."),

@@ -33,6 +33,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "waves": ('waves --stiffness "12.5 kPa" --region "30 mm"',),
     "synthesize": ('synthesize results/sag-mdme-symri-3T-III-1 --contrast flair --te "90 ms"',),
     "study": ("study vx1 --fast", "study vx2 --workers 2"),
+    "contest": (
+        "contest results/disc-t2-mese-3T-III-1/result.h5 --model t2-mono --model t2-epg",
+        'contest result.h5 --program "mine=python fit.py {images} {table} {maps}" --map t2=t2.nii.gz,ms',
+    ),
     "verify": ("verify", "verify rabi sphere"),
     "bench": ("bench --quick",),
     "schema": ("schema protocol",),

@@ -21,6 +21,9 @@ MILLIMETRES = {"mm": 1e-3, "meter": 1.0, "micron": 1e-6, "unknown": 1e-3}
 SKEW = 1e-4
 """Largest cosine between axes that round-off in single precision explains."""
 
+NEAR = 1e-3
+"""Voxels by which two grids of the same places may differ: affines are stored in single precision."""
+
 
 def read_volume(path: Path) -> tuple[NDArray[np.float64], Grid]:
     """Return the (z, y, x) values of a NIfTI file and the grid on which they lie."""
@@ -42,6 +45,25 @@ def read_volume(path: Path) -> tuple[NDArray[np.float64], Grid]:
         values = values[::-1]
         affine = affine @ np.array([[-1, 0, 0, values.shape[0] - 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
     return np.ascontiguousarray(values.transpose(2, 1, 0)), grid_of(affine, values.shape, path)
+
+
+def turned_to(values: NDArray[np.float64], grid: Grid, wanted: Grid) -> NDArray[np.float64] | None:
+    """Return (z, y, x) values in the order of the voxels of another grid of the same places; None if there are others.
+
+    Programs turn volumes to the axes that they prefer: permuted or reversed axes are the same voxels.
+    """
+    between = np.linalg.inv(wanted.affine()) @ grid.affine()
+    steps = np.rint(between[:3, :3])
+    counts = np.array(grid.shape[::-1])
+    last = between @ np.array([*(counts - 1), 1.0])
+    first = np.minimum(between[:3, 3], last[:3])
+    same = np.abs(between[:3, :3] - steps).max() < NEAR and np.abs(first).max() < NEAR
+    if not same or tuple(np.abs(steps @ counts).astype(int)[::-1]) != wanted.shape:
+        return None
+    axes = np.abs(steps).argmax(axis=1)  # of the values, for each axis of the wanted grid
+    turned = values.transpose().transpose(axes)
+    backward = tuple(slice(None, None, int(steps[i, axis])) for i, axis in enumerate(axes))
+    return np.ascontiguousarray(turned[backward].transpose())
 
 
 def grid_of(affine: NDArray[np.float64], counts: tuple[int, ...], path: Path) -> Grid:

@@ -6,7 +6,7 @@ import pytest
 
 from mrsim.core.errors import InputError
 from mrsim.core.grid import Grid, orientation_axes
-from mrsim.exchange.nifti import read_volume, write_volume
+from mrsim.exchange.nifti import read_volume, turned_to, write_volume
 
 AFFINE = np.array([[0.0, 0.0, 3.0, -20.0], [-2.0, 0.0, 0.0, 30.0], [0.0, 1.5, 0.0, -10.0], [0, 0, 0, 1]])
 
@@ -96,3 +96,28 @@ def test_nifti_that_is_none_is_refused(tmp_path):
         read_volume(tmp_path / "a.nii")
     with pytest.raises(InputError, match="no such file"):
         read_volume(tmp_path / "b.nii")
+
+
+def test_volumes_that_a_program_turned_come_back_voxel_by_voxel(tmp_path):
+    """nibabel brings a volume to each of some orientations; the values return to where they were."""
+    grid = Grid(
+        shape=(3, 4, 5), spacing=(1e-3, 2e-3, 3e-3), centre=(0.01, 0.0, 0.02), axes=orientation_axes("sagittal")
+    )
+    values = np.random.default_rng(1).standard_normal(grid.shape)
+    write_volume(tmp_path / "a.nii", values, grid)
+    for codes in ("RAS", "LPS", "SAR", "PIL"):
+        image = nibabel.load(tmp_path / "a.nii")
+        way = nibabel.orientations.ornt_transform(
+            nibabel.io_orientation(image.affine), nibabel.orientations.axcodes2ornt(tuple(codes))
+        )
+        nibabel.save(image.as_reoriented(way), tmp_path / "b.nii")
+        np.testing.assert_array_equal(turned_to(*read_volume(tmp_path / "b.nii"), grid), values)
+
+
+@pytest.mark.parametrize("change", [{"centre": (0.0111, 0.0, 0.02)}, {"spacing": (1.1e-3, 2e-3, 3e-3)},
+                                    {"shape": (3, 5, 4)}, {"axes": orientation_axes("axial")}])  # fmt: skip
+def test_volumes_of_other_places_are_not_turned(change):
+    fields = {"shape": (3, 4, 5), "spacing": (1e-3, 2e-3, 3e-3), "centre": (0.01, 0.0, 0.02)}
+    fields["axes"] = orientation_axes("sagittal")
+    other = Grid(**(fields | change))
+    assert turned_to(np.zeros(other.shape), other, Grid(**fields)) is None

@@ -120,4 +120,3 @@ def test_protocol_text_keeps_comments_and_replaces_values_of_several_lines(tmp_p
         'description = "y"\nfamily = "spin-echo"\n[sequence]\n# why\nte = "20 ms"\nmatrix = [32, 16]\ntr = 1\n'
         'averages = 2\n[run]\ngrade = 3\nfit = "t2-mono"\n'
     )
-
