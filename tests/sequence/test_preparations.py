@@ -33,6 +33,7 @@ SPINS = line_of_spins(64, 4e-3)
 EVERY = [
     Inversion(ti=(0.1, 0.5)),
     Inversion(ti=(0.1,), width=2.0),
+    Inversion(ti=(0.1,), gap=0.05),
     Saturation(recovery=(0.05, 0.2)),
     Saturation(recovery=(0.05,), pulse="slr", width=3.0),
     FatSaturation(),
@@ -88,6 +89,16 @@ def test_inversion_recovers_with_t1_and_nulls_at_ln2(scanner):
     # T2 decay of 80 ms during a pulse of 1 ms takes 1 % of the inversion.
     np.testing.assert_allclose(found, expected, atol=0.015)
     assert abs(found[1]) < 0.01
+
+
+def test_a_pair_of_inversions_leaves_what_two_nulls_leave(scanner):
+    """DIR: M = 1 - 2 E(ti) + 2 E(ti + gap) from full magnetisation, nulled for two T1 at once."""
+    ti, gap = 0.45, 2.9
+    module = Inversion(ti=(ti,), gap=gap, pulse="hard", duration=1e-3)
+    for t1 in (0.3, 1.0):
+        found = prepared_z(module, scanner, t1=t1)[0]
+        expected = 1 - 2 * np.exp(-ti / t1) + 2 * np.exp(-(ti + gap) / t1)
+        assert found == pytest.approx(expected, abs=0.015)  # T2 during the pulses, as above
 
 
 def test_adiabatic_inversion_forgives_b1(scanner):
@@ -259,6 +270,8 @@ def test_preparation_is_read_from_a_file(tmp_path, scanner):
     [
         (lambda: Inversion(ti=()), "ti: must hold positive times"),
         (lambda: Inversion(ti=(0.1,), width=2.0, pulse="hard"), "width: a hard pulse selects no slab"),
+        (lambda: Inversion(ti=(0.1,), gap=-1.0), "gap: is -1 s; it must not be negative"),
+        (lambda: Inversion(ti=(0.5,), gap=0.002), r"gap 2 ms does not fit.*raise it to at least \d"),
         (lambda: Inversion(ti=(0.005,)), r"ti 5 ms does not fit.*raise it to at least \d"),
         (lambda: T2Preparation(te=(0.002,)), "use at least"),
         (lambda: T2Preparation(te=(0.04,), refocusings=3), "refocusings: is 3; use an even number"),

@@ -1,7 +1,8 @@
-"""Inversion: everything, or a slab around the slice, is turned to -z, a time TI before the excitation."""
+"""Inversion: everything, or a slab around the slice, is turned to -z, a time TI before the excitation; or a pair."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -33,11 +34,15 @@ class Inversion(Preparation):
     """Inverted slab over the slice thickness; 0 inverts everything."""
     spoiler_cycles: float = 8.0
     """Cycles across the slice after the pulse."""
+    gap: Time = 0.0
+    """From the centre of another inversion before this one, s (DIR); 0: no other."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be inverted."""
         if not self.ti or min(self.ti) <= 0:
             raise InputError("must hold positive times", key="ti")
+        if self.gap < 0:
+            raise InputError(f"is {self.gap:g} s; it must not be negative", key="gap")
         if self.width and self.pulse == "hard":
             raise InputError("a hard pulse selects no slab; use hyperbolic-secant or width = 0", key="width")
 
@@ -51,7 +56,10 @@ class Inversion(Preparation):
 
     def blocks(self, stage: Stage) -> tuple[Block, ...]:
         """Return the inversion, its spoiler and the wait."""
-        return delayed(stage, self.alone(stage), "ti", self.ti[0])
+        one = self.alone(stage)
+        between = dataclasses.replace(stage, lead=one[0].rf.delay + one[0].rf.centre if one[0].rf is not None else 0)
+        first = delayed(between, one, "gap", self.gap) if self.gap else ()
+        return (*first, *delayed(stage, one, "ti", self.ti[0]))
 
     def alone(self, stage: Stage) -> tuple[Block, ...]:
         """Return the inversion and its spoiler, without the wait."""
