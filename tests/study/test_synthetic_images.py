@@ -138,10 +138,10 @@ def test_selective_pulses_differ_by_what_is_stated(name, tmp_path):
 def test_what_an_mdme_scan_finds_is_what_would_be_scanned(tmp_path):
     """The whole road: MDME with its real pulses, `mdme-epg`, synthetic images; and the same contrasts by the engine.
 
-    Noise-free, pixels of 2 mm: neighbours make T2 of the nucleus 2.6 % long and its density 0.8 % low, which at TE 100 ms is
-    2.1 % of signal; T1 is exact, and so are the images it makes.
+    Noise-free. Over the nucleus T1 is 0.1 % off, T2 1.2 and density 1.5 % short (the point-spread function brings the
+    neighbours in): at TE 100 ms that is 2.9 % of signal, at 15 ms 1.7 %.
     """
-    request = RunRequest(protocol="sag-mdme-symri", without=("noise",), overrides={"matrix": "80,64"})
+    request = RunRequest(protocol="sag-mdme-symri", without=("noise",))
     rows = {row.parameter: row.mean for row in run(request).evaluation.rows if row.region == "nucleus_pulposus"}
     values = {key: np.full((1, 1, 1), rows[key]) for key in ("t1", "t2", "pd")}
     maps = Maps(
@@ -151,4 +151,4 @@ def test_what_an_mdme_scan_finds_is_what_would_be_scanned(tmp_path):
     for name in ("t1w", "t2w", "flair", "dir"):
         found, _ = scanned(name, tmp_path, hard=True)
         made = abs(synthesize(maps, name, **times_of(name)).data.item())
-        assert made == pytest.approx(found["nucleus_pulposus"] / WIDTH, rel=0.025), name
+        assert made == pytest.approx(found["nucleus_pulposus"] / WIDTH, rel=0.035), name
