@@ -6,6 +6,7 @@ from ...core.errors import InputError, did_you_mean
 from ..experiment import Experiment
 from . import (
     decay_groups,
+    disc_spectra,
     disc_waves,
     fast_imaging,
     fit_scatter,
@@ -26,6 +27,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     tensor_groups.EXPERIMENT,
     disc_waves.EXPERIMENT,
     protocol_run.EXPERIMENT,
+    disc_spectra.EXPERIMENT,
 )
 """Every experiment that a study file can name."""
 
