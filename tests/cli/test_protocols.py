@@ -35,6 +35,9 @@ FEWER = {
     "sag-dwi-steam": {"averages": "1"},
     "sag-ivim": {"b": "0 20 800 s/mm^2"},
     "svs-press-np": {"averages": "2", "water_averages": "1", "dummies": "1"},
+    "svs-mega-np": {"averages": "1", "water_averages": "1", "dummies": "1"},
+    "svs-slaser-np": {"averages": "1", "water_averages": "1", "dummies": "1"},
+    "svs-steam-np": {"averages": "1", "water_averages": "1", "dummies": "1"},
     "ute-cep": {"spokes": "40", "dummies": "2"},
 }
 """Fewer repetitions of what is not read line by line."""

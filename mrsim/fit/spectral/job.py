@@ -78,10 +78,16 @@ class Job:
 
     def _weak(self, voxels: int) -> Prior:
         """Return what is expected of widths and extra shifts, without which a member that is absent has none."""
-        mean, sd = (np.pi * hertz for hertz in self.settings.extra_width)
-        known = {"damping": (mean, sd), "shift": (0.0, self.settings.extra_shift * self.hertz)}
-        common = dict.fromkeys(COMMON, (0.0, np.inf)) | {"delay": (0.0, self.settings.delay)}
-        pairs = [common[name] if name in COMMON else known[name.split()[0]] for name in self.problem.names]
+        pairs = []
+        for name in self.problem.names:
+            kind, _, number = name.partition(" ")
+            known = {"delay": (0.0, self.settings.delay), "gauss": self.settings.gauss}.get(kind, (0.0, np.inf))
+            if kind == "damping":
+                mean, sd = self.settings.widths.get(self.groups[int(number)], self.settings.extra_width)
+                known = np.pi * mean, np.pi * sd
+            elif number:
+                known = 0.0, self.settings.extra_shift * self.hertz
+            pairs.append(known)
         centre, width = np.array(pairs).T
         nothing = np.zeros((voxels, 0, len(self.names)))
         return Prior(rows=nothing, values=nothing[..., 0], centre=centre, weight=1 / width)

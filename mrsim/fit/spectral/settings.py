@@ -42,6 +42,11 @@ class Combination:
     spectra. A free first-order phase lets a baseline take the place of lines where there is little signal."""
     extra_width: tuple[float, float] = (5.0, 20.0)
     """Expected broadening of lines and its standard deviation, Hz; without effect on noise-free spectra."""
+    widths: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Group -> the same for its lines, where they are known to relax otherwise."""
+    gauss: tuple[float, float] = (0.0, np.inf)
+    """Expected Gaussian rate of all lines, 1/s^2, and its standard deviation: what the water's shape tells of the field
+    within the voxel. Unknown by default; without effect on noise-free spectra."""
     expected: Mapping[str, Expected] = field(default_factory=dict)
     """Metabolite -> what is known of its concentration beforehand."""
     detection: float = 2.0
@@ -62,6 +67,9 @@ class Combination:
                 seen.add(name)
                 where[name] = group
         names = tuple(dict.fromkeys(where[name] for name in basis.names))
+        for group in self.widths:
+            if group not in names:
+                raise InputError(f"no group '{group}'{did_you_mean(group, list(names))}", key="widths")
         return np.array([names.index(where[name]) for name in basis.names], dtype=np.intp), names
 
 

@@ -2,7 +2,9 @@
 
 Two narrow refocusing pulses, half an echo time apart, turn the coupling of what they hit; the difference of a spectrum
 with them on the partner's resonance and one with them elsewhere shows the coupled spins alone. Each stands between
-crushers of opposite sign: magnetisation that a pulse does not turn is left as it was, what it turns is dephased.
+crushers of opposite sign: magnetisation that a pulse does not turn is left as it was, what it turns is dephased. The
+second pulse's crushers are half as strong and turned round, so that neither a coherence that both pulses turn nor one
+that is stored by the first and recalled by the second is refocused.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ from ..selection import Selection, excite
 from ..sequence import Block
 from .localised import Localised, VoxelParts
 from .protocol import positive
+
+SECOND = -0.5
+"""Crushers of the second editing pulse over those of the first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +62,8 @@ def editing_part(parts: VoxelParts, protocol: Edited) -> Selection | None:
     )
 
 
-def editing_block(parts: VoxelParts, part: Selection, shift: float) -> Block:
-    """Return the editing pulse at a carrier."""
+def editing_block(parts: VoxelParts, part: Selection, shift: float, share: float = 1.0) -> Block:
+    """Return the editing pulse at a carrier, its crushers a share of what they are by themselves."""
     pulse = replace(part.pulse, frequency=shift * parts.larmor)
-    return Block(duration=part.duration, rf=pulse, gx=part.gradient, name="edit")
+    gradient = None if part.gradient is None else scaled(part.gradient, share)
+    return Block(duration=part.duration, rf=pulse, gx=gradient, name="edit")

@@ -15,7 +15,7 @@ from ..events import NS
 from ..scanner import Scanner
 from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, solve, wait
-from .edited import Edited, editing_block, editing_part
+from .edited import SECOND, Edited, editing_block, editing_part
 from .localised import readout_room, selecting, spectroscopy, voxel_parts
 from .protocol import positive, pulse_name
 
@@ -64,9 +64,9 @@ class Press(Edited):
             if edit is None:
                 middle, end = wait(between), wait(late)
             else:
-                played = editing_block(parts, edit, self.editing[image])
-                middle = (*wait(pauses[0]), played, *wait(pauses[1]))
-                end = (*wait(behind - third.after), played, *wait(late - (behind - third.after)))
+                narrows = [editing_block(parts, edit, self.editing[image], share) for share in (1.0, SECOND)]
+                middle = (*wait(pauses[0]), narrows[0], *wait(pauses[1]))
+                end = (*wait(behind - third.after), narrows[1], *wait(late - (behind - third.after)))
             return [*blocks, *middle, selecting(2, third, "refocus 2"), *end]
 
         contrast: dict[str, Any] = {"te": te / NS, "flip": self.flip}

@@ -20,7 +20,7 @@ from ..scanner import Scanner
 from ..selection import Selection
 from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, solve, wait
-from .edited import Edited, editing_block, editing_part
+from .edited import SECOND, Edited, editing_block, editing_part
 from .localised import VoxelParts, readout_room, selecting, spectroscopy, voxel_parts
 from .protocol import positive, pulse_name
 
@@ -41,7 +41,7 @@ class SemiLaser(Edited):
     adiabatic_duration: Time = 5e-3
     """Length of a refocusing pulse, s."""
     adiabatic_bandwidth: Frequency = 8000.0
-    """Bandwidth of a refocusing pulse, Hz."""
+    """Bandwidth of a refocusing pulse, Hz; a hyperbolic secant reaches a quarter of GOIA's with the same B1."""
 
     def __post_init__(self) -> None:
         """Refuse what no scanner could play."""
@@ -68,14 +68,15 @@ class SemiLaser(Edited):
         middle, end = gap - pulses[1].after - pulses[2].before, te // 2 - lead - gap - pulses[3].after - room
 
         def localise(image: int) -> list[Block]:
-            played = [editing_block(parts, edit, self.editing[image])] if edit else []
+            shift = self.editing[image] if edit else 0.0
+            played = [[editing_block(parts, edit, shift, share)] if edit else [] for share in (1.0, SECOND)]
             shown = [
                 selecting(axis, p, f"refocus {i + 1}") for i, (axis, p) in enumerate(zip(axes, pulses, strict=True))
             ]
             start = [selecting(0, first, "excite"), *wait(lead - first.after - pulses[0].before)]
             level = [wait(most - p.after) for p in (pulses[0], pulses[2])]
-            pairs = [shown[0], *level[0], *played, *wait(pauses[0]), shown[1], *wait(middle)]
-            return [*start, *pairs, shown[2], *level[1], *played, *wait(pauses[1]), shown[3], *wait(end)]
+            pairs = [shown[0], *level[0], *played[0], *wait(pauses[0]), shown[1], *wait(middle)]
+            return [*start, *pairs, shown[2], *level[1], *played[1], *wait(pauses[1]), shown[3], *wait(end)]
 
         contrast: dict[str, Any] = {"te": te / NS, "flip": self.flip}
         contrast |= {"editing": self.editing} if self.editing else {}

@@ -55,6 +55,15 @@ def hyperbolic_secant(
             f"(mu {mu:.2g}, at least 2); make the bandwidth at least {2 * beta / math.pi:.4g} Hz or the pulse longer"
         )
     threshold = math.sqrt(mu) * beta / (2 * math.pi * abs(scanner.gamma_bar))
+    if peak is not None and peak < threshold:
+        # Landau-Zener: the sweep passes resonance and inverts 1 - exp(-(pi / 2) (B1 / threshold)^2).
+        share = 1 - math.exp(-math.pi / 2 * (peak / threshold) ** 2)
+        most = bandwidth * (peak / threshold) ** 2
+        raise InfeasibleError(
+            f"a hyperbolic secant of {duration * 1e3:g} ms and {bandwidth:.4g} Hz inverts from "
+            f"{threshold * 1e6:.3g} uT on; {peak * 1e6:.3g} uT invert {100 * share:.0f} % of what they pass: "
+            f"make the bandwidth at most {most:.4g} Hz or the pulse longer"
+        )
     n = length // sample_dwell(scanner, length)
     t = ((np.arange(n) + 0.5) / n - 0.5) * length / NS
     # exp(-2 pi i integral of f dt) with f = -(bandwidth / 2) tanh(beta t)

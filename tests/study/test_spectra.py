@@ -1,0 +1,136 @@
+"""Spectra on the road: options to settings, fits from files beside the truth, edited pairs, and refusals."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import mrsim as mr
+from mrsim.cli import perform
+from mrsim.core.errors import InputError
+from mrsim.core.maps import Maps
+from mrsim.core.metabolites import relaxation_at
+from mrsim.core.nuclei import WATER_MOLECULES
+from mrsim.core.spectra import edited_difference
+from mrsim.exchange.nifti_mrs import write_nifti_mrs
+from mrsim.fit.spectral.given import combination_of, fat_ratios, quantify
+from mrsim.study.experiment import Outcome
+from mrsim.study.experiments.disc_spectra import DiscSpectra, measure, replicate
+from mrsim.study.spectra import compared, quantified
+from tests.spectral_fit.examples import basis, spectra
+
+AMOUNTS = {"Lac": 9.0, "Ala": 2.5, "Prop": 1.0, "PG": 6.0, "Cho": 4.0}
+TE, TR = 0.03, 2.0
+
+
+def voxel(noisy=False):
+    """Spectra whose amounts are mM by the water reference that the options' defaults expect."""
+    one, relax = 1e-3, relaxation_at(3.0)
+    left = relax.left({"te": TE, "tr": TR})
+    water = 2 * WATER_MOLECULES * 0.8 * one * np.exp(-TE / 0.1) * (1 - np.exp(-TR / 1.3))
+    amounts = {name: amount * one * left for name, amount in AMOUNTS.items()}
+    return spectra(amounts, noise=1e-3, noisy=noisy, water=water)
+
+
+def test_amounts_in_mM_follow_from_a_runs_options():
+    found = quantify(voxel(), basis(tuple(AMOUNTS)), {"baseline": 0.0})
+    for name, amount in AMOUNTS.items():
+        assert found.amount(name)[0][0] == pytest.approx(amount, rel=1e-4), name
+    maps = mr.fit(voxel(), "linear-combination", basis=basis(tuple(AMOUNTS)), baseline=0.0)
+    assert maps.values["Lac"].item() == pytest.approx(9.0, rel=1e-4)
+    text = quantified(voxel(), basis(tuple(AMOUNTS)), "linear-combination", {"water_t2": "50 ms", "baseline": "0"}, 1)
+    assert text.amount("Lac")[0][0] == pytest.approx(9.0 * np.exp(-TE / 0.05 + TE / 0.1), rel=1e-4)
+
+
+def test_the_share_of_water_that_pulses_leave_is_no_error():
+    """Metabolites and water lose the same at the edges of the voxel: a basis that knows its own loss must know both."""
+    made = basis(tuple(AMOUNTS))
+    lossy = replace(made, fids=0.9 * made.fids, conditions={"water": 0.9})
+    measured = voxel()
+    measured = replace(measured, data=0.9 * measured.data, water=0.9 * measured.water)
+    assert quantify(measured, lossy, {"baseline": 0.0}).amount("Lac")[0][0] == pytest.approx(9.0, rel=1e-4)
+
+
+def test_fats_lines_are_expected_in_the_ratios_of_marrow():
+    ratios = fat_ratios()
+    assert ratios["Lip09"] == pytest.approx(0.0899101 / (0.583417 + 0.0599401), rel=1e-6)
+    made = basis(("Lac", "Ala", "PG"))
+    lipids = replace(made, names=("Lip09", "Lip13", "PG"), kinds=("lipid", "lipid", "macromolecule"))
+    known = combination_of(lipids, {"fat": 20.0}).expected
+    assert set(known) == {"Lip09", "Lip13"}
+    assert known["Lip09"].ratio_to == "Lip13"
+    assert known["Lip13"].sd == 20.0
+    assert not combination_of(lipids, {"fat_ratios": 0.0}).expected
+
+
+def test_an_edited_pair_is_compared_as_its_difference():
+    one = voxel()
+    pair = replace(
+        one, data=np.concatenate([one.data, 0.25 * one.data]), sigma=np.full((2, 1, 1), 3.0),
+        water=np.concatenate([one.water, 3 * one.water]),
+        contrast={"te": np.full(2, TE), "tr": np.full(2, TR), "editing": np.array([0.0, 1e-6])},
+    )  # fmt: skip
+    left = compared(pair)
+    np.testing.assert_allclose(left.data, 0.75 * one.data)
+    np.testing.assert_allclose(left.water, 2 * one.water)
+    assert left.sigma.item() == pytest.approx(3 * np.sqrt(2))
+    assert compared(one) is one
+    with pytest.raises(InputError, match="pair with editing"):
+        edited_difference(one)
+    made = basis(("Lac", "Ala"))
+    np.testing.assert_array_equal(made.minus(made).fids, 0)
+    with pytest.raises(InputError, match="a difference needs"):
+        made.minus(basis(("Lac", "Cho")))
+
+
+def called(*arguments, capsys):
+    """Run the command line; return its exit code and what it wrote."""
+    code = perform([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    return code, out + err
+
+
+def test_the_command_fits_a_results_spectra_beside_the_truth(tmp_path, capsys):
+    measured = voxel()
+    grid = measured.grid
+    truth = Maps(grid=grid, values={"Lac": np.full(grid.shape, 9.0)}, errors={}, units={"Lac": "mM"},
+                 status=np.zeros(grid.shape, np.int8), model="truth")  # fmt: skip
+    mr.save(tmp_path / "r.h5", images=measured, truth=truth, basis=basis(tuple(AMOUNTS)))
+    code, said = called("fit", tmp_path / "r.h5", "--given", "baseline=0", capsys=capsys)
+    assert code == 0, said
+    row = next(line for line in said.splitlines() if line.strip().startswith("Lac")).split()
+    assert [float(row[1]), float(row[2])] == pytest.approx([9.0, 9.0], rel=1e-3)
+    write_nifti_mrs(measured, tmp_path / "s.nii.gz")
+    mr.save(tmp_path / "b.h5", basis=basis(tuple(AMOUNTS)))
+    asked = ("fit", tmp_path / "s.nii.gz", "--given", "baseline=0")
+    code, said = called(*asked, capsys=capsys)
+    assert code == 2
+    assert "holds no basis" in said
+    code, said = called(*asked, "--basis", tmp_path / "b.h5", "--out", tmp_path / "m.h5", capsys=capsys)
+    assert code == 0, said
+    assert mr.load(tmp_path / "m.h5", "maps").values["Lac"].item() == pytest.approx(9.0, rel=1e-3)
+
+
+def test_spectra_without_a_basis_and_other_models_are_refused():
+    with pytest.raises(InputError, match="needs basis="):
+        mr.fit(voxel(), "linear-combination")
+    with pytest.raises(InputError, match="spectra need 'linear-combination'"):
+        mr.fit(voxel(), "t2-mono")
+    with pytest.raises(InputError, match="no option"):
+        quantify(voxel(), basis(tuple(AMOUNTS)), {"base": 1.0})
+
+
+@pytest.mark.slow
+def test_discs_that_do_not_differ_are_not_told_apart_and_amounts_are_unbiased():
+    rngs = [np.random.default_rng([5, i]) for i in range(60)]
+    shared = {"snr": 4.0, "pulses": "ideal", "averages": 512}
+    arms = {"discs": DiscSpectra(**shared), "none": DiscSpectra(**shared, same=True)}
+    found = {
+        (m.metric, m.region): m
+        for m in measure({name: Outcome(settings=s, data=replicate(s, rngs)) for name, s in arms.items()})
+    }
+    assert found["AUC", "discs"].value > 0.9
+    assert abs(found["AUC", "none"].value - 0.5) < 3 * 0.29 / np.sqrt(60)  # both groups drawn from 60 discs
+    for name in ("Lac", "NAcGAG"):
+        bias = found["bias", f"discs {name}"]
+        assert abs(bias.value) < 0.05 + 3 * bias.standard_error
