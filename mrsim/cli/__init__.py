@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fit": ("fit", "Fit a signal model to images or raw data in a file."),
     "waves": ("waves", "Plan elastography: frequency, voxel and cycles for a tissue."),
     "synthesize": ("synthesize", "Make images of any contrast from maps of T1, T2 and PD."),
+    "track": ("track", "Follow fibres through a tensor fit and write the streamlines."),
     "study": ("study", "Carry out a study with many replicates and judge what it claims."),
     "contest": ("contest", "Rank fitters, yours and ours, on images whose truth is known."),
     "verify": ("verify", "Verify what is computed against closed forms, published numbers and other programs."),
