@@ -52,6 +52,7 @@ _HOMES = {
     "scatter": "fit.scatter",
     "proton_density": "fit.proton_density",
     "fit_spectra": "fit.spectral",
+    "powder_average": "fit.powder",
     "track": "fit.tracking",
     "streamline_angles": "evaluate.tractometry",
     "streamline_connections": "evaluate.tractometry",

@@ -162,6 +162,34 @@ def _scalars_of(elements):
     return np.stack([values.mean(axis=1), fa, values[:, 2], values[:, :2].mean(axis=1)])
 
 
+def test_powder_average_is_the_mean_over_the_sphere_whatever_the_axis():
+    from scipy.special import erf
+
+    from mrsim.fit.powder import powder_average
+
+    contrast = table((0, 1000, 2000), repelled(60)) | {"te": np.full(121, 0.08)}
+    for axis in (OBLIQUE, np.array([0.0, 0.0, 1.0])):
+        tensor = prolate(1.5e-9, 0.6, axis)
+        mean = powder_average(images(contrast, signal_of(contrast, tensor)[:, None], 0.1))
+        low, _, high = np.linalg.eigvalsh(tensor)
+        b = np.array([1e9, 2e9])
+        x = np.sqrt(b * (high - low))
+        exact = np.exp(-b * low) * np.sqrt(np.pi) * erf(x) / (2 * x)
+        np.testing.assert_allclose(mean.data[:, 0, 0, 0].real, [1, *exact], atol=5e-5)
+        np.testing.assert_allclose(mean.contrast["b"], [0, *b])
+        np.testing.assert_allclose(mean.sigma.ravel(), 0.1 / np.sqrt([1, 60, 60]))
+        assert mean.contrast["te"].tolist() == [0.08] * 3
+        assert "warnings" not in mean.history
+    # kurtosis of fibres that lie anyhow, as b goes to zero: 3 var D(n) / MD^2
+    small = table((0, 50, 100), repelled(60))
+    found = fit(powder_average(images(small, signal_of(small, tensor)[:, None])), "kurtosis-loglin")
+    spread = 4 / 45 * (high - low) ** 2  # of D(n) over the sphere
+    assert found.values["k"].item() == pytest.approx(3 * spread / 1.5e-9**2, rel=0.02)
+    lopsided = table((0, 1000), repelled(60)[:6])
+    said = powder_average(images(lopsided, signal_of(lopsided, tensor)[:, None])).history["warnings"]
+    assert "not spread evenly" in said[0]
+
+
 def test_robust_fit_survives_a_spoilt_image():
     data = noisy(signal_of(DTI, prolate(1.5e-9, 0.3, OBLIQUE)), 100, 400)
     data[5] *= 0.4

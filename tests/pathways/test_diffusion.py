@@ -73,3 +73,19 @@ def test_spin_echo_under_a_tensor_and_oblique_trapezes_has_the_gaussian_decay():
     # Price and Kuchel's trapezes: delta^2 (Delta - delta/3) + ramp^3/30 - delta ramp^2/6
     weight = (2 * np.pi * rate) ** 2 * (length**2 * (apart - length / 3) + ramp**3 / 30 - length * ramp**2 / 6)
     np.testing.assert_allclose(signal, np.exp(-weight * strength @ tensor @ strength), rtol=1e-5)
+
+
+def test_train_in_a_constant_gradient_decays_as_carr_and_purcell():
+    """Echo n keeps exp(-n gamma^2 G^2 ESP^3 D / 12): ideal 180 degree pulses leave a single pathway."""
+    # long times make the pulses of 2 ns, which have no gradient, 1e-12 of them
+    spacing, gradient = 1000.0, 30.0 / 1000.0
+    script = Script(dwell=1e-9).tr().rf(hard_pulse(np.pi / 2, 2e-9), phase=0.0)
+    for n in range(12):
+        pulse = hard_pulse(np.pi, 2e-9, use="refocusing")
+        script.free(spacing / 2, (0, 0, gradient * spacing / 2)).rf(pulse, phase=np.pi / 2)
+        script.free(spacing / 2, (0, 0, gradient * spacing / 2)).read(contrast=n)
+    exponent = (2 * np.pi * gradient) ** 2 * spacing**3 / 12
+    diffusivity = 0.15 / exponent
+    box, engine = Box(pools=(pool(1e16, 1e16),)), replace(IDEAL, diffusion={"*": diffusivity}, accuracy=1e-12)
+    found = np.abs(run_pathways(script.timeline(), box, engine, threads=1).imaging.data[:, 0, 0].ravel()) / VOXEL
+    np.testing.assert_allclose(found, np.exp(-0.15 * np.arange(1, 13)), rtol=1e-8)
