@@ -139,6 +139,7 @@ ERRORS = {
     "far_error": "far slices",
     "in_plane_error": "in plane",
     "layer_error": "layers",
+    "motion_error": "motion",
     "t2_prime_error": "T2'",
     "field_error": "fields",
     "row_error": "rows",

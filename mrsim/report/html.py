@@ -205,6 +205,7 @@ ERRORS = {
     "subsamples makes it smaller.",
     "layer_error": "Layers through the slice: error of a voxel up to about {} of the brightest tissue's signal, at "
     "edges; layers makes it smaller.",
+    "motion_error": "Motion to first order: {} of the signal of one column, from spins that travel by themselves.",
     "t2_prime_error": "Sampled T2′ decay: error ≤ {} of M0.",
     "field_error": "Interpolation over the maps of B0 and B1: {} of M0, met between the nodes.",
     "row_error": "Interpolation between rows along which pulses select in the plane: {} of M0, met half-way.",

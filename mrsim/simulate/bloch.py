@@ -20,7 +20,7 @@ from ..core.coils import Coils
 from ..core.errors import InputError
 from ..phantom.phantom import Phantom
 from ..sequence.timeline import Timeline
-from .by_class import by_class
+from .by_class import Key, Known, by_class
 from .by_section import by_section
 from .by_spin import by_spin
 from .by_voxel import by_voxel
@@ -29,6 +29,7 @@ from .diffusion import Diffusing
 from .in_plane import contrast_weights, in_plane_error
 from .job import Job
 from .lobes import without_lobes
+from .motion_check import first_order_error
 from .object_cells import aliased_spoilers, outside_field_of_view, sampling_grid
 from .options import Bloch, Progress
 from .program import selected_along, why_not
@@ -36,6 +37,9 @@ from .receiver import acquisition, check_readouts
 from .road import obstacle, plan_of
 from .sections import sections_of
 from .task import Task
+
+MOTION = 0.02
+"""Error of the first order of small motion, over the signal, above which it is told."""
 
 
 def run_bloch(
@@ -50,7 +54,8 @@ def run_bloch(
     check_readouts(timeline)
     task = task_of(timeline, phantom, engine, threads, progress, coils)
     timeline, slab = task.timeline, task.slab
-    alike = phantom.uniform_through(timeline.encoding.grid, slab.spacing[2] * slab.shape[0])
+    thickness = slab.spacing[2] * slab.shape[0]
+    alike = phantom.uniform_through(timeline.encoding.grid, thickness) and not phantom.motion
     sections = sections_of(timeline, slab, engine, alike)
     if len(sections) > 1 and engine.reuse and engine.device == "cpu":
         found = by_section(task, sections, alike)
@@ -103,7 +108,7 @@ def task_of(
 def _received(task: Task, signal: NDArray[np.complex128], facts: dict[str, Any]) -> Acquisition:
     """Return what the receiver makes of the (readout, coil, sample) signal, with what the numerics were."""
     history = {"engine": "bloch", "precision": task.engine.precision, "device": "cpu", **facts}
-    said = (*facts["warnings"], *_dephasing_warning(task, facts), *task.diffusing.warnings)
+    said = (*facts["warnings"], *_dephasing_warning(task, facts), *_motion_warning(facts), *task.diffusing.warnings)
     history["warnings"] = (*outside_field_of_view(task.timeline, task.phantom), *said)
     history["diffusion_loss"] = task.diffusing.loss
     if task.diffusing.walk_error:
@@ -116,6 +121,13 @@ def _dephasing_warning(task: Task, facts: dict[str, Any]) -> tuple[str, ...]:
     error, wanted = facts["t2_prime_error"], task.engine.t2_prime_accuracy
     said = f"dephasing by T2' is off by up to {error:.1e} of M0 in all, not {wanted:g} (t2_prime_accuracy)"
     return (said,) if error > wanted else ()
+
+
+def _motion_warning(facts: dict[str, Any]) -> tuple[str, ...]:
+    """Return a warning where the first order of the motion is not enough."""
+    error = facts.get("motion_error", 0.0)
+    said = f"small motion, taken to first order, is off by {error:.1%} of the signal; reuse=False carries every spin"
+    return (said,) if error > MOTION else ()
 
 
 def job_of(task: Task) -> tuple[Job, float]:
@@ -140,8 +152,11 @@ def _signal(job: Job) -> tuple[NDArray[np.complex128], NDArray[np.complex128], d
     reach = (2 * float(np.abs(job.spins.position[:, :2]).max()), cells.spacing[2] * cells.shape[0])
     plan = plan_of(job, reach)
     if not isinstance(plan, str):
-        signal, magnetisation, report = by_class(job, plan)
+        known: dict[Key, Known] = {}
+        signal, magnetisation, report = by_class(job, plan, known)
         contrast = contrast_weights(job.timeline, magnetisation.mean(axis=1))
+        if job.spins.motion:
+            report["motion_error"] = first_order_error(job, reach, known)
         return signal, contrast, {"reuse": "through the slice", **report}
     for key, asked in (("ideal_slice", engine.ideal_slice), ("start", engine.start == "steady")):
         if asked:

@@ -16,6 +16,7 @@ from .classes import TissueClass, dephasing_times
 from .field_nodes import on_nodes
 from .followers import Followers, dephased, family, leaders, models, turned
 from .job import Job
+from .motion_moments import moving_components
 from .plane import Pencils, Windows, pencil_signal, pencils_of, pencils_suffice, plane_of
 from .plane_sums import PlaneSums, summed_signal
 from .program import Program
@@ -23,6 +24,7 @@ from .pulse_maps import Relaxation
 from .receiver import window_kinds, windows_of
 from .rows import on_rows
 from .slice_reuse import Resolution, Response, Scan, change, refine, respond, responses
+from .small_motion import MovingPencils, SmallMotion, dephasing_of_cells, displacements, moving_signal
 from .walker import Slab
 
 Key = tuple[float, float]
@@ -77,6 +79,10 @@ class _ClassRun:
         self.sums: dict[Carriers, list[PlaneSums]] = {}
         self.sum_error = 0.0
         """Largest error of sums over the plane, over M0."""
+        self.moving: dict[Carriers, MovingPencils] = {}
+        self.motion: SmallMotion | None = None
+        self.dephased = np.zeros(2)
+        """Bounds of the signal lost as motion varies within a layer, and within a cell."""
         self.last = {carriers(kind): index for index, kind in enumerate(self.classes)}
         if hearing:
             self._gather()
@@ -85,10 +91,17 @@ class _ClassRun:
         """Find where the classes lie, and sum over the phase direction where that serves all samples of a readout."""
         job, plan = self.job, self.plan
         straight = all(pencils_suffice(part.table, plan) for part in self.windows)
+        if job.spins.motion:
+            courses, _ = moving_components(job.spins.motion, job.spins.position[:1])
+            self.motion = SmallMotion.of(job.timeline, courses)
         for alike, index in self.last.items():
             kind = self.classes[index]
             plane = plane_of(job.spins, kind.members, job.cells.shape, job.heard(kind))
-            if straight:
+            shifts = None if self.motion is None else displacements(job, kind)
+            if self.motion is not None and shifts is not None:
+                self.moving[alike] = MovingPencils(plane, shifts, self.motion)
+                self.dephased = np.maximum(self.dephased, dephasing_of_cells(self.motion, shifts))
+            elif straight:
                 self.pencils[alike] = pencils_of(plan, plane)
             else:
                 self.sums[alike] = [PlaneSums(plane, part.moment, plan.base) for part in self.windows]
@@ -183,11 +196,15 @@ class _ClassRun:
         chosen = np.array([column.get(int(order), -1) for order in self.echo])
         mean = response.coefficients[response.row, :, chosen].T * (chosen >= 0)
         mean = mean if kind.left is None else mean * kind.left
-        if self.pencils:
-            pencils = self.pencils[carriers(kind)]
+        alike = carriers(kind)
+        if alike in self.moving:
+            given = self.plan, self.moving[alike], response, kind, self.engine.dtype
+            heard = [moving_signal(w, *given) for w in self.windows]
+        elif alike in self.pencils:
+            pencils = self.pencils[alike]
             heard = [pencil_signal(w, self.plan, pencils, response, kind, self.engine.dtype) for w in self.windows]
         else:
-            sums = self.sums[carriers(kind)]
+            sums = self.sums[alike]
             heard = [summed_signal(*pair, response, kind) for pair in zip(self.windows, sums, strict=True)]
         if kind.left is not None:
             heard = [part * kind.left[w.rows, None, None] for w, part in zip(self.windows, heard, strict=True)]
@@ -203,6 +220,7 @@ class _ClassRun:
         """Let go of what only classes up to this one needed."""
         alike = carriers(self.classes[index])
         if self.last[alike] == index:
+            self.moving.pop(alike, None)
             self.sum_error = max([self.sum_error, *(each.error for each in self.sums.pop(alike, []))])
 
 
@@ -278,6 +296,8 @@ def by_class(
         "sub_slices": max(r.per_layer for r in used) * run.scan.slab.layers,
         "spins": int(counts[-1]),
     }
+    if run.motion is not None:
+        facts |= {"motion_layer_error": float(run.dephased[0]), "motion_cell_error": float(run.dephased[1])}
     return total, contrast, facts | run.field_facts
 
 

@@ -18,6 +18,7 @@ from .classes import TissueClass
 from .followers import Followers
 from .in_plane import contrast_weights, in_plane_error, layer_error
 from .job import Job
+from .motion_check import first_order_error
 from .object_cells import aliased_spoilers
 from .program import Program, program
 from .road import plan_of
@@ -104,6 +105,7 @@ class _Stack:
             weights = contrast_weights(job.timeline, contrast)
             in_plane = in_plane_error(encoded, job.cells, job.spins, weights.mean(axis=-1))
             through = layer_error(encoded, job.cells, job.spins, weights) if layers % 2 == 0 else 0.0
+            through = max(through, facts.get("motion_layer_error", 0.0))
             if fixed or through <= in_plane or layers >= MAX_LAYERS:
                 break
             layers *= 2
@@ -111,6 +113,8 @@ class _Stack:
         self.note(signal, job, facts)
         whole = program(self.task.timeline, self.reach)
         self.facts |= {"in_plane_error": in_plane, "layer_error": through}
+        if job.spins.motion:
+            self.facts["motion_error"] = first_order_error(job, self.reach, self.known)
         if not isinstance(whole, str) and not self.task.engine.ideal_slice:
             self.facts["far_error"] = far_error(job, plan, self.task.timeline, whole, self.known)
         spacing = (*job.cells.spacing[:2], self.sections[index].thickness / facts["sub_slices"])

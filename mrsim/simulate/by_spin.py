@@ -60,8 +60,8 @@ class Spread:
 def spread_spins(job: Job) -> Spread:
     """Choose sub-slices and RF steps, and return the spins."""
     per_layer, split, facts = _chosen(job)
-    classes = [_spread(kind, per_layer) for kind in job.classes]
-    position, volume = _columns(job, np.arange(len(job.spins.volume)), per_layer)
+    classes = [spread_class(kind, per_layer) for kind in job.classes]
+    position, volume = columns(job, np.arange(len(job.spins.volume)), per_layer)
     return Spread(
         timeline=divided(job.timeline, split),
         classes=classes,
@@ -93,10 +93,10 @@ def by_spin(job: Job, reason: str = "") -> tuple[NDArray[np.complex128], dict[st
     timeline = divided(job.timeline, split)
 
     def signal_of(cells: slice, progress: Progress | None) -> tuple[NDArray[np.complex128], int]:
-        place, volume = _columns(job, np.arange(cells.start, cells.stop), per_layer)
-        classes = [_spread(kind, per_layer) for kind in within(job.classes, cells)]
+        place, volume = columns(job, np.arange(cells.start, cells.stop), per_layer)
+        classes = [spread_class(kind, per_layer) for kind in within(job.classes, cells)]
         heard = None if job.sensitivity is None else np.repeat(job.sensitivity[:, cells], per_layer, axis=1)
-        signal = _travel(job, timeline, classes, place, volume, progress, heard)
+        signal = travel(job, timeline, classes, place, volume, progress, heard)
         return signal, sum(len(kind.members) for kind in classes)
 
     def some() -> int:
@@ -133,7 +133,7 @@ def _one_by_one(
     return np.stack([heard(w.real) + 1j * heard(w.imag) for w in weights], axis=1)
 
 
-def _travel(
+def travel(
     job: Job,
     timeline: Timeline,
     classes: list[TissueClass],
@@ -204,7 +204,7 @@ def _together(
     return by_kind(timeline, run)
 
 
-def _columns(job: Job, members: NDArray[np.int64], per_layer: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def columns(job: Job, members: NDArray[np.int64], per_layer: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the (n * per_layer, 3) places, m, and (n * per_layer,) volumes, m^3, of some spins' sub-slices."""
     shift = ((np.arange(per_layer) + 0.5) / per_layer - 0.5) * job.cells.spacing[2]
     position = np.repeat(job.spins.position[members], per_layer, axis=0)
@@ -212,7 +212,8 @@ def _columns(job: Job, members: NDArray[np.int64], per_layer: int) -> tuple[NDAr
     return position, np.repeat(job.spins.volume[members] / per_layer, per_layer)
 
 
-def _spread(kind: TissueClass, per_layer: int) -> TissueClass:
+def spread_class(kind: TissueClass, per_layer: int) -> TissueClass:
+    """Return a class whose every spin is `per_layer` sub-slices."""
     members = (kind.members[:, None] * per_layer + np.arange(per_layer)).ravel()
     return kind.moved(np.repeat(np.arange(len(kind.members)), per_layer), members)
 
@@ -277,11 +278,11 @@ def _signals(job: Job, probes: list[list[TissueClass]], per_layer: int, split: i
     """Return the (probe, readout, sample) signal of each place over its M0."""
     found, timeline = [], divided(job.timeline, split)
     for classes in probes:
-        position, volume = _columns(job, classes[0].members, per_layer)
+        position, volume = columns(job, classes[0].members, per_layer)
         spread = [kind.moved(np.zeros(per_layer, dtype=np.int64), np.arange(per_layer)) for kind in classes]
         whole = sum(kind.pd for kind in classes) * float(volume.sum())
 
-        found.append(_travel(job, timeline, spread, position, volume) / whole)
+        found.append(travel(job, timeline, spread, position, volume) / whole)
     return np.stack(found)
 
 

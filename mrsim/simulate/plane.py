@@ -168,12 +168,16 @@ def pencils_of(plan: Program, plane: Plane) -> Pencils:
     return Pencils(x=plane.x, value=value, step=step_of)
 
 
+def turned_shape(response: Response, x: NDArray[np.float64], plan: Program) -> NDArray[np.complex128]:
+    """Return the (row, layer, x) response at places x, m, of the plane."""
+    return np.asarray(response.coefficients @ np.exp(2j * np.pi * np.outer(response.orders, x * plan.base[0])))
+
+
 def pencil_signal(
     windows: Windows, plan: Program, pencils: Pencils, response: Response, kind: TissueClass, dtype: RealType
 ) -> NDArray[np.complex128]:
     """Return the (readout, coil, sample) signal of one class, m^3, from its tissue's pencils."""
-    turning = np.exp(2j * np.pi * np.outer(response.orders, pencils.x * plan.base[0]))
-    shape = response.coefficients @ turning
+    shape = turned_shape(response, pencils.x, plan)
     table, coils = windows.table, pencils.value.shape[1]
     signal = np.empty((len(table.dwell), coils, table.moment.shape[1]), dtype=np.complex128)
     if windows.steady and signal.shape[0] * coils < SHARED * len(windows.first):
@@ -190,13 +194,13 @@ def pencil_signal(
     for index, model in enumerate(windows.first):
         mine = once[windows.course[once] == index]
         k = windows.plane_moment[model, 0] + table.moment[model, :, 0]
-        waves = _Waves(pencils.x, k, course_of_time, np.result_type(dtype, np.complex64))
+        waves = Wave(pencils.x, k, course_of_time, np.result_type(dtype, np.complex64))
         for some in np.split(mine, range(TOGETHER, len(mine), TOGETHER)):
             signal[some] = waves.sampled(_pencil_weight(windows.rows[some], pencils, shape, response))
     return signal if len(once) == len(signal) else signal[once[alike.ravel()]]
 
 
-class _Waves:
+class Wave:
     """The sum over x at every sample of a readout: by FFT where samples and places lie on lattices that match."""
 
     def __init__(

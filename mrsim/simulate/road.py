@@ -8,7 +8,9 @@ from ..core.errors import InputError
 from ..sequence.timeline import Timeline
 from .classes import TissueClass
 from .job import Job
+from .plane import pencils_suffice
 from .program import Program, program, selected_along
+from .small_motion import why_not_small
 
 
 def obstacle(timeline: Timeline, classes: list[TissueClass], moving: bool) -> str | None:
@@ -35,4 +37,11 @@ def plan_of(job: Job, reach: tuple[float, float]) -> Program | str:
     if job.spins.motion and (exchanging or job.timeline.spatial is not None):
         what = "pools that exchange" if exchanging else "spins in fields that are not linear in position"
         raise InputError(f"{what} cannot move; take them out, or the motion", key="motion")
-    return obstacle(job.timeline, job.classes, bool(job.spins.motion)) or program(job.timeline, reach, job.silent)
+    moving = why_not_small(job) if job.spins.motion else None
+    reason = moving or obstacle(job.timeline, job.classes, moving=False)
+    if reason:
+        return reason
+    plan = program(job.timeline, reach, job.silent)
+    if job.spins.motion and not isinstance(plan, str) and not pencils_suffice(job.timeline.readouts, plan):
+        return "the object moves while readouts run along curves"
+    return plan
