@@ -16,7 +16,6 @@ from .classes import TissueClass, dephasing_times
 from .field_nodes import on_nodes
 from .followers import Followers, dephased, family, leaders, models, turned
 from .job import Job
-from .motion_moments import moving_components
 from .plane import Pencils, Windows, pencil_signal, pencils_of, pencils_suffice, plane_of
 from .plane_sums import PlaneSums, summed_signal
 from .program import Program
@@ -24,7 +23,7 @@ from .pulse_maps import Relaxation
 from .receiver import window_kinds, windows_of
 from .rows import on_rows
 from .slice_reuse import Resolution, Response, Scan, change, refine, respond, responses
-from .small_motion import MovingPencils, SmallMotion, dephasing_of_cells, displacements, moving_signal
+from .small_motion import MovingPencils, SmallMotion, displacements, moving_signal
 from .walker import Slab
 
 Key = tuple[float, float]
@@ -80,9 +79,7 @@ class _ClassRun:
         self.sum_error = 0.0
         """Largest error of sums over the plane, over M0."""
         self.moving: dict[Carriers, MovingPencils] = {}
-        self.motion: SmallMotion | None = None
-        self.dephased = np.zeros(2)
-        """Bounds of the signal lost as motion varies within a layer, and within a cell."""
+        self.motion = SmallMotion.in_job(job) if hearing and job.spins.motion else None
         self.last = {carriers(kind): index for index, kind in enumerate(self.classes)}
         if hearing:
             self._gather()
@@ -91,16 +88,12 @@ class _ClassRun:
         """Find where the classes lie, and sum over the phase direction where that serves all samples of a readout."""
         job, plan = self.job, self.plan
         straight = all(pencils_suffice(part.table, plan) for part in self.windows)
-        if job.spins.motion:
-            courses, _ = moving_components(job.spins.motion, job.spins.position[:1])
-            self.motion = SmallMotion.of(job.timeline, courses)
         for alike, index in self.last.items():
             kind = self.classes[index]
             plane = plane_of(job.spins, kind.members, job.cells.shape, job.heard(kind))
             shifts = None if self.motion is None else displacements(job, kind)
             if self.motion is not None and shifts is not None:
                 self.moving[alike] = MovingPencils(plane, shifts, self.motion)
-                self.dephased = np.maximum(self.dephased, dephasing_of_cells(self.motion, shifts))
             elif straight:
                 self.pencils[alike] = pencils_of(plan, plane)
             else:
@@ -296,9 +289,7 @@ def by_class(
         "sub_slices": max(r.per_layer for r in used) * run.scan.slab.layers,
         "spins": int(counts[-1]),
     }
-    if run.motion is not None:
-        facts |= {"motion_layer_error": float(run.dephased[0]), "motion_cell_error": float(run.dephased[1])}
-    return total, contrast, facts | run.field_facts
+    return total, contrast, facts | run.field_facts | (run.motion.facts if run.motion is not None else {})
 
 
 def far_error(job: Job, plan: Program, timeline: Timeline, whole: Program, known: dict[Key, Known]) -> float:

@@ -15,7 +15,7 @@ excitations, which carry earlier phases; hence one pathway, and displacements be
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,14 @@ class SmallMotion:
     """(readout, sample, seen part) of it over the window."""
     seen: NDArray[np.int64]
     """(seen part,) the parts that change during windows."""
+    facts: dict[str, float] = field(default_factory=dict)
+    """Bounds of what is lost as motion varies within a layer or a cell, the worst of all tissues met."""
+
+    @classmethod
+    def in_job(cls, job: Job) -> SmallMotion:
+        """Return the moments of the motion of a job's object."""
+        courses, _ = moving_components(job.spins.motion, job.spins.position[:1])
+        return cls.of(job.timeline, courses)
 
     @classmethod
     def of(cls, timeline: Timeline, courses: tuple[Course, ...]) -> SmallMotion:
@@ -130,16 +138,17 @@ def displacements(job: Job, kind: TissueClass) -> Plane | None:
     return plane_of(job.spins, kind.members, job.cells.shape, parts[3:]) if np.any(parts[3:]) else None
 
 
-def dephasing_of_cells(motion: SmallMotion, shifts: Plane) -> tuple[float, float]:
-    """Return bounds of what is lost as motion varies within a layer and, in the plane, within a cell.
+def note_dephasing(motion: SmallMotion, shifts: Plane) -> None:
+    """Note bounds of what is lost as motion varies within a layer and, in the plane, within a cell.
 
     A phase that changes by d from one side to the other takes d^2 / 24 of the signal.
     """
     weight = 2 * np.pi * np.abs(motion.moment).max(axis=0, initial=0.0)
-    field = shifts.density.real
-    steps = [np.abs(np.diff(field, axis=axis)).max(axis=(1, 2, 3), initial=0.0) for axis in (1, 2, 3)]
+    where = shifts.density.real
+    steps = [np.abs(np.diff(where, axis=axis)).max(axis=(1, 2, 3), initial=0.0) for axis in (1, 2, 3)]
     through, across, along = (float(weight @ step) ** 2 / 24 for step in steps)
-    return through, across + along
+    for name, value in (("motion_layer_error", through), ("motion_cell_error", across + along)):
+        motion.facts[name] = max(value, motion.facts.get(name, 0.0))
 
 
 def _ends(plane: Plane) -> NDArray[np.int64]:
@@ -162,6 +171,7 @@ class MovingPencils:
 
     def __init__(self, plane: Plane, shifts: Plane, motion: SmallMotion) -> None:
         self.plane, self.motion = plane, motion
+        note_dephasing(motion, shifts)
         where = np.ascontiguousarray(np.moveaxis(shifts.density.real, 0, 2))
         parts = np.ascontiguousarray(plane.density.real), np.ascontiguousarray(plane.density.imag)
         self.given = *parts, where, _ends(plane)
