@@ -16,7 +16,7 @@ from .classes import TissueClass, dephasing_times
 from .field_nodes import on_nodes
 from .followers import Followers, dephased, family, leaders, models, turned
 from .job import Job
-from .plane import Pencils, Windows, pencil_signal, pencils_of, pencils_suffice, plane_of
+from .plane import Pencils, Windows, echo_orders, pencil_signal, pencils_of, pencils_suffice, plane_of
 from .plane_sums import PlaneSums, summed_signal
 from .program import Program
 from .pulse_maps import Relaxation
@@ -73,7 +73,7 @@ class _ClassRun:
         table, heard = job.timeline.readouts, plan.heard
         kinds = [rows[np.isin(rows, heard)] for rows in window_kinds(table)]
         self.windows = [Windows.of(windows_of(table, rows), rows, plan) for rows in kinds if len(rows)]
-        self.echo = _echo_orders(job, plan)
+        self.echo = echo_orders(job.timeline.readouts, plan)
         self.pencils: dict[Carriers, Pencils] = {}
         self.sums: dict[Carriers, list[PlaneSums]] = {}
         self.sum_error = 0.0
@@ -224,16 +224,6 @@ def _seen(job: Job, plan: Program) -> int | None:
         return None
     finest, largest = min(job.cells.spacing[:2]), float(np.abs(job.timeline.readouts.k[..., :2]).max())
     return max(1, math.floor((0.5 / finest + largest) / winding))
-
-
-def _echo_orders(job: Job, plan: Program) -> NDArray[np.int64]:
-    """Return the (readout,) in-plane order that is rephased where each readout comes nearest to the k-space centre."""
-    table, squared = job.timeline.readouts, float(plan.base @ plan.base)
-    if squared == 0.0:
-        return np.zeros(len(table.dwell), dtype=np.int64)
-    nearest = np.argmin(np.abs(table.k[..., :2] @ plan.base), axis=1)
-    wound = plan.plane_moment + table.moment[np.arange(len(nearest)), nearest, :2]
-    return np.rint(wound @ plan.base / squared).astype(np.int64)
 
 
 def share_of(kind: TissueClass, spins: Spins, whole: NDArray[np.float64]) -> float:

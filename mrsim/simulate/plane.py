@@ -168,6 +168,16 @@ def pencils_of(plan: Program, plane: Plane) -> Pencils:
     return Pencils(x=plane.x, value=value, step=step_of)
 
 
+def echo_orders(table: ReadoutTable, plan: Program) -> NDArray[np.int64]:
+    """Return the (readout,) in-plane order that is rephased where each readout comes nearest to the k-space centre."""
+    squared = float(plan.base @ plan.base)
+    if squared == 0.0:
+        return np.zeros(len(table.dwell), dtype=np.int64)
+    nearest = np.argmin(np.abs(table.k[..., :2] @ plan.base), axis=1)
+    wound = plan.plane_moment + table.moment[np.arange(len(nearest)), nearest, :2]
+    return np.rint(wound @ plan.base / squared).astype(np.int64)
+
+
 def turned_shape(response: Response, x: NDArray[np.float64], plan: Program) -> NDArray[np.complex128]:
     """Return the (row, layer, x) response at places x, m, of the plane."""
     return np.asarray(response.coefficients @ np.exp(2j * np.pi * np.outer(response.orders, x * plan.base[0])))
