@@ -146,7 +146,7 @@ def predict_snr(
         scan_time=sequence.duration * repeats,
         rows=tuple(rows),
         errors=errors,
-        notes=(*(noise.notes if noise else ()), *_maps_note(phantom)),
+        notes=(*(noise.notes if noise else ()), *_maps_note(phantom), *_inner_note(timeline)),
     )
 
 
@@ -178,6 +178,12 @@ def _maps_note(phantom: Phantom) -> tuple[str, ...]:
     mapped = [name for name in ("offset", "b1") if not isinstance(getattr(phantom, name), float | int)]
     said = f"maps of {' and '.join(mapped)} are left out: the probe is on resonance, at the nominal B1"
     return (said,) if mapped else ()
+
+
+def _inner_note(timeline: Timeline) -> tuple[str, ...]:
+    if not any(np.any(pulse.gradient[:, :2]) for pulse in timeline.pulses):
+        return ()
+    return ("pulses select in the plane: SNR in the middle of the inner volume, which falls off towards its edges",)
 
 
 def _signals(

@@ -87,7 +87,8 @@ class _ClassRun:
     def _gather(self) -> None:
         """Find where the classes lie, and sum over the phase direction where that serves all samples of a readout."""
         job, plan = self.job, self.plan
-        straight = all(pencils_suffice(part.table, plan) for part in self.windows)
+        rows = bool(np.any(plan.along))
+        straight = not rows and all(pencils_suffice(part.table, plan) for part in self.windows)
         for alike, index in self.last.items():
             kind = self.classes[index]
             plane = plane_of(job.spins, kind.members, job.cells.shape, job.heard(kind))
@@ -97,7 +98,7 @@ class _ClassRun:
             elif straight:
                 self.pencils[alike] = pencils_of(plan, plane)
             else:
-                self.sums[alike] = [PlaneSums(plane, part.moment, plan.base) for part in self.windows]
+                self.sums[alike] = [PlaneSums(plane, part.moment, plan.base, rows) for part in self.windows]
 
     @property
     def fixed(self) -> int | None:

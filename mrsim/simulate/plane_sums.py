@@ -36,10 +36,15 @@ class PlaneSums:
         1/m.
     base : (2,) array
         1/m; what the multiples are of.
+    resolved : bool
+        True takes what winds by more than half a turn from cell to cell as dephased within the cells. It would alias:
+        a moment of a whole turn from cell to cell leaves points at the cells' middles in phase.
     """
 
-    def __init__(self, plane: Plane, moment: NDArray[np.float64], base: NDArray[np.float64]) -> None:
-        self.plane, self.moment, self.base = plane, moment, base
+    def __init__(
+        self, plane: Plane, moment: NDArray[np.float64], base: NDArray[np.float64], resolved: bool = False
+    ) -> None:
+        self.plane, self.moment, self.base, self.resolved = plane, moment, base, resolved
         self.error = 0.0
         """Largest error seen, over the sum of |density|."""
         self._held: dict[int, NDArray[np.complex128]] = {}
@@ -76,6 +81,8 @@ class PlaneSums:
         turned = np.asarray(found, dtype=np.complex128).reshape(len(columns), -1)
         sums: NDArray[np.complex128] = turned * np.exp(-2j * np.pi * moment @ middle)
         self._judge(columns, moment, sums)
+        if self.resolved:
+            sums[:, np.any(np.abs(turns) > 0.5, axis=1)] = 0
         return sums
 
     def _judge(self, columns: NDArray[np.number], moment: NDArray[np.float64], sums: NDArray[np.complex128]) -> None:
