@@ -53,7 +53,7 @@ def influence_figure(result: Any) -> bytes:
             for name, x, y in zip(found.names, 100 * found.size, 100 * found.spread, strict=True):
                 right.annotate(name, (x, y), xytext=(4, 3), textcoords="offset points", fontsize=8)
             right.set(xlabel="size / %", ylabel="spread: curvature, interaction / %", title="Effects")
-        left.set_yticks(rows, names)
+        left.set_yticks(rows, [label(name) for name in names])
         left.invert_yaxis()
         left.set_title(f"{label(result.parameter)} of {label(result.tissue)}: control first")
         return png(figure)
@@ -64,7 +64,7 @@ def _scatter(axes: Any, result: Any) -> None:
     entry = next(e for e in result.ranges if e.name == found.names[first])
     axes.axhline(0, color=QUIET, linewidth=0.6)
     axes.plot(found.inputs[:, first] / entry.factor, 100 * found.results, ".", color=INK, markersize=4)
-    axes.set(xlabel=f"{entry.name} {f'/ {entry.unit}' if entry.unit else ''}", ylabel="relative error / %",
+    axes.set(xlabel=f"{label(entry.name)} {f'/ {entry.unit}' if entry.unit else ''}", ylabel="relative error / %",
              title=f"{len(found.results)} runs")  # fmt: skip
 
 

@@ -18,6 +18,7 @@ def optimised(capsys, folder, *arguments):
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_optimise_command_finds_the_ernst_angle_and_writes_a_protocol_that_runs(tmp_path, capsys):
     small = ["--set", "matrix=32 16", "--set", "dummies=4"]
     found = optimised(
@@ -27,7 +28,7 @@ def test_optimise_command_finds_the_ernst_angle_and_writes_a_protocol_that_runs(
     assert math.degrees(found["best"]["contrast"]["flip"][0]) == pytest.approx(12.034, rel=2e-3)
     written = tmp_path / "disc-spgr-best.toml"
     description, protocol, run = read_protocol_file(written)
-    assert "best for m0" in description
+    assert description == "disc-spgr with the settings best for m0 of nucleus pulposus"
     assert run["fit"] == "spgr"
     assert math.degrees(protocol.flip[0]) == pytest.approx(12.034, abs=0.01)
     assert protocol.matrix == (32, 16)
@@ -76,6 +77,21 @@ def test_optimise_trades_time_against_precision_and_is_confirmed_by_scans(tmp_pa
     assert (tmp_path / "disc-se-best-front.png").stat().st_size > 10_000
 
 
+def test_optimum_is_held_back_by_a_limit_and_says_so(tmp_path, capsys, monkeypatch):
+    def limited(sequence):
+        flip = math.degrees(max(block.rf.flip for block in sequence.blocks if block.rf is not None))
+        return () if flip <= 20 else (f"flip {flip:.0f} deg exceeds 20 deg",)
+
+    monkeypatch.setattr("mrsim.study.optimiser.searching.broken_limits", limited)
+    found = optimised(
+        capsys, tmp_path, "disc-spgr", "--set", "matrix=16 8", "--set", "dummies=0", "--set", "tr=0.3 s", "--free",
+        "flip[1]=4:80 deg", "--want", "m0", "--known", "t1", "--truth", "t1=0.9 s", "--tissue", "nucleus_pulposus",
+        "--snr", "100",
+    )  # fmt: skip
+    assert math.degrees(found["best"]["contrast"]["flip"][0]) == pytest.approx(20, abs=0.7)  # Ernst's is 44
+    assert "held back by a limit: flip 44 deg" in found["notes"][0]
+
+
 def test_free_settings_are_read():
     te, averages, pulse = read_free(["te[6]=10:200 ms", "averages=1:3", "pulse=sinc,slr"])
     assert te == Range(name="te", low=0.01, high=0.2, unit="ms", factor=1e-3, dimension="time", count=6)
@@ -112,11 +128,11 @@ def test_optimise_says_what_is_impossible(arguments, said, capsys, tmp_path):
 def test_protocol_text_keeps_comments_and_replaces_values_of_several_lines(tmp_path):
     path = tmp_path / "a.toml"
     path.write_text(
-        'description = "x"\nfamily = "spin-echo"\n[sequence]\n# why\nte = "10 ms" # old\nmatrix = [\n 64,\n 64,\n]\n'
-        "tr = 1\n[run]\ngrade = 3\n"
+        'description = "x"\nfamily = "spin-echo"\n[sequence]\n# why\nte = "10 ms" # old\n'
+        "matrix = [\n 64,\n 64,\n]\n# kept\ntr = 1\n[run]\ngrade = 3\n"
     )
     text = protocol_text(path, {"te": "20 ms", "matrix": "32 16", "averages": "2"}, {"fit": "t2-mono"}, "y")
     assert text == (
-        'description = "y"\nfamily = "spin-echo"\n[sequence]\n# why\nte = "20 ms"\nmatrix = [32, 16]\ntr = 1\n'
+        'description = "y"\nfamily = "spin-echo"\n[sequence]\nte = "20 ms"\nmatrix = [32, 16]\n# kept\ntr = 1\n'
         'averages = 2\n[run]\ngrade = 3\nfit = "t2-mono"\n'
     )

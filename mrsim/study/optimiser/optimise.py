@@ -87,10 +87,11 @@ def _front(state: Searching, best: Point, own: Point | None, report: Progress) -
     steps = state.asked.front
     durations = [known[1].seconds(corner) for known in state.known.values() if known for corner in _corners(known)]
     least, most = max(min(durations), 1e-3), max(best.time, own.time if own else 0.0, state.asked.time or 0.0)
-    reached = math.inf
+    reached, said = math.inf, [*state.notes]
     for done, longest in enumerate(np.geomspace(least * 1.001, max(most, 1.5 * least), steps)):
         found = state.over_choices(float(longest), False)
         report("settings", 2 + done, 1 + steps)
+        state.notes = [*said]  # what a shorter time forbids is the front's own shape
         if found is None or found[0].value >= reached * (1 - 1e-6):
             continue
         reached = found[0].value

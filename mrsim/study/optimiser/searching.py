@@ -122,6 +122,10 @@ class Searching:
         if known is None:
             return None
         settings, scan, low, high = known
+        shortest = min(scan.seconds(low), scan.seconds(high), scan.duration)
+        if shortest > longest * (1 + AGREED):
+            self.notes.append(f"{_said(self.choices, chosen)}: takes {shortest:.3g} s at least")
+            return None
         good, best, limit = scan.at, None, longest * (1 - SLACK)
         for _ in range(ROUNDS):
             try:
@@ -175,9 +179,8 @@ class Searching:
         broken = broken_limits(settings.build(found.settings))
         if not broken:
             return found.settings
-        good = self.combination(tuple(settings.held[c.name] for c in self.choices))
-        start = good[1].at if good else found.settings
-        if broken_limits(settings.build(start)):
+        start = self._unbroken(found, settings)
+        if start is None:
             listed = "\n".join(f"  {line}" for line in broken[:8])
             raise InfeasibleError(f"limits are broken throughout the ranges of the free settings:\n{listed}")
         self.notes.append(f"held back by a limit: {broken[0]}")
@@ -187,6 +190,19 @@ class Searching:
             trial = settings.written(start + middle * (found.settings - start))
             reached, beyond = (reached, middle) if broken_limits(settings.build(trial)) else (middle, beyond)
         return settings.written(start + reached * (found.settings - start))
+
+    def _unbroken(self, found: Found, settings: Settings) -> Array | None:
+        """Return settings of the same choices that break no limit; None where none of some tried does."""
+        known = self.combination(tuple(settings.held[c.name] for c in self.choices))
+        assert known is not None
+        _, scan, low, high = known
+        for trial in (scan.at, low, high, (low + found.settings) / 2, (high + found.settings) / 2):
+            try:
+                if not broken_limits(settings.build(settings.written(trial))):
+                    return settings.written(trial)
+            except (InfeasibleError, InputError):
+                continue
+        return None
 
     def point(self, settings: Settings, at: Array) -> Point:
         """Return a protocol with everything that is said of it."""

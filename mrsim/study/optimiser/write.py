@@ -21,7 +21,7 @@ HEADER = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+")
 
 
 def protocol_text(path: Path, entries: Mapping[str, str], run: Mapping[str, str], description: str) -> str:
-    """Return a protocol file with changed entries; its comments stay.
+    """Return a protocol file with changed entries; comments on the others stay.
 
     Parameters
     ----------
@@ -58,6 +58,8 @@ def _with_table(lines: list[str], table: str, entries: Mapping[str, str]) -> lis
             section = header[1].strip()
         if section == table and entry and entry[1] in left:
             pending = "" if _closed(line) else line
+            while found and found[-1].lstrip().startswith("#"):
+                found.pop()  # it gave the reason of the value that goes
             found.append(f"{entry[1]} = {left.pop(entry[1])}")
         else:
             found.append(line)
@@ -104,10 +106,9 @@ def save_optimum(found: Optimum, folder: Path, name: str) -> tuple[Path, ...]:
 
     folder.mkdir(parents=True, exist_ok=True)
     source = resource(found.request.protocol, FOLDER, "protocol")
-    described = read_protocol_file(source)[0]
     wanted = found.asked.wanted
     tissues = ", ".join(t.name.replace("_", " ") for t in found.targets[:5])
-    description = f"{described.rstrip('.')}; settings best for {' and '.join(wanted.weights)} of {tissues}"
+    description = f"{source.stem} with the settings best for {' and '.join(wanted.weights)} of {tissues}"
     request = found.request
     run = {"fit": wanted.model, "scanner": request.scanner, "phantom": request.phantom}
     run |= {"grade": str(request.grade) if isinstance(request.grade, int) else None}
