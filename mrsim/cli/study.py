@@ -64,9 +64,11 @@ def command(
 
 
 def _write(result: StudyResult, page: Path) -> None:
-    from ..study.save_study import claim_table
+    from ..study.save_study import claim_table, compared
 
     write_tables(claim_table(result))
+    for said, _ in compared(result):
+        click.echo(said)
     held = sum(verdict.holds for verdict in result.verdicts)
     click.echo(f"{held} of {len(result.verdicts)} claims hold; {result.made} replicates made in {result.seconds:.1f} s")
     for verdict in result.verdicts:

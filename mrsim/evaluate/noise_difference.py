@@ -45,9 +45,10 @@ class NoiseVerdict:
         """True where the difference would count by itself and does not once noise is taken into account."""
         return self.p < LEVEL and (self.p_left >= LEVEL or self.share >= LARGER_PART)
 
-    def words(self, what: str) -> str:
-        """Return the verdict as a sentence, e.g. of ``"FA"``."""
-        numbers = f"{what} differs by {self.difference:.3g}, of which noise makes {self.by_noise:.3g}"
+    def words(self, what: str, unit: str = "", factor: float = 1.0) -> str:
+        """Return the verdict as a sentence, e.g. of ``"FA"``; values over a factor, in a unit."""
+        shown = [f"{value / factor:.3g}{f' {unit}' if unit else ''}" for value in (self.difference, self.by_noise)]
+        numbers = f"{what} differs by {shown[0]}, of which noise makes {shown[1]}"
         if self.p >= LEVEL:
             return f"{numbers}: no difference is shown (p = {self.p:.2g})"
         if self.explained:

@@ -23,7 +23,7 @@ from ..core.images import Images
 from ..core.maps import STATUS, VALUED, Maps
 from ..core.spectra import Spectra
 from ..core.wave import Waves
-from .doubts import doubts, flagged
+from .doubts import doubts, flagged, untrusted
 from .given import given_values, plausible
 from .inversion import Inversion
 from .invert import invert
@@ -125,6 +125,8 @@ def fit(
     errors = solution.unit_errors * np.where(np.isnan(spread), residual, spread)
     if known.each is not None:
         errors = uneven_errors(model, scan, whole, solution, known.each, lambda changed: fitted(changed)[0])
+    if images.noisy and (doubted := untrusted(model, solution.values, errors)):
+        history["warnings"] = (*history.get("warnings", ()), *doubted)
     return _maps(model, images, inside, status, solution, errors, (residual / spread) ** 2, settings, history)
 
 

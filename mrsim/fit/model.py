@@ -94,6 +94,8 @@ class Description:
     """Contrast columns that must not vary over the series, because the equation takes them as one value."""
     assumes: tuple[Literal["refocusing", "spoiling", "profile"], ...] = ()
     """What must be ideal, which the protocol sheet can belie; see `mrsim.fit.doubts`."""
+    curved: tuple[str, ...] = ()
+    """Parameters that the signal bends with so strongly that their errors, of first order, hold only where small."""
     knows: tuple[Literal["slice-profile"], ...] = ()
     """Causes of error that the fit takes into account, from the protocol sheet: an error budget has no row for them."""
     derived: tuple[Parameter, ...] = ()

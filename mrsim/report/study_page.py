@@ -20,6 +20,7 @@ def study_page(
     tables: Sequence[Table],
     drawn: Mapping[str, bytes],
     text: str,
+    compared: Sequence[tuple[str, bool]] = (),
 ) -> str:
     """Return the page.
 
@@ -35,6 +36,8 @@ def study_page(
         Figures as PNG.
     text : str
         The study's file.
+    compared : sequence of (str, bool)
+        What is said of groups, and whether noise explains their difference.
     """
     held = sum(holds for _, holds in claims)
     items = "".join(f'<li class="{"good" if holds else "off"}">{plain(said)}</li>' for said, holds in claims)
@@ -42,6 +45,7 @@ def study_page(
         f"<header><h1>{plain(title)}</h1><p>{plain(description)}</p></header>",
         f"<section><p>{plain(question)}</p></section>",
         f"<section><h2>{held} of {len(claims)} claims hold</h2><ul class='verdicts'>{items}</ul></section>",
+        _groups(compared),
         *(embedded(name, picture, "") for name, picture in drawn.items()),
         *(html_table(table) for table in tables),
         _notes(notes),
@@ -51,6 +55,13 @@ def study_page(
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{plain(title)}</title>\n'
         f"<style>{STYLE_SHEET}</style>\n</head>\n<body>\n<main>\n" + "\n".join(body) + "\n</main>\n</body>\n</html>\n"
     )
+
+
+def _groups(compared: Sequence[tuple[str, bool]]) -> str:
+    if not compared:
+        return ""
+    items = "".join(f'<li class="{"off" if explained else "good"}">{plain(said)}</li>' for said, explained in compared)
+    return f"<section><h2>Could these differences be noise?</h2><ul class='verdicts'>{items}</ul></section>"
 
 
 def _notes(notes: Sequence[str]) -> str:

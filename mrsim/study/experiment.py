@@ -58,6 +58,8 @@ class Experiment:
     """Carries out one replicate per random stream. A replicate's numbers depend on the settings and its own stream."""
     measure: Callable[[Mapping[str, Outcome]], Sequence[Measure]]
     """Turns the outcomes, by arm, into numbers."""
+    compare: Callable[[Mapping[str, Outcome]], Sequence[tuple[str, bool]]] | None = None
+    """Says of groups that are compared whether noise could make their difference: a sentence, and True where it can."""
     draw: Callable[[Mapping[str, Outcome], Sequence[Measure]], dict[str, bytes]] | None = None
     """Turns them into figures: PNG by name, the one that tells the story first."""
 

@@ -29,7 +29,7 @@ def save_study(result: StudyResult, folder: Path) -> Path:
     content = result.study.content
     page = study_page(
         title=f"{result.study.name} ({result.study.mode})", description=content.description, question=content.question,
-        notes=content.notes, claims=[(line(v), v.holds) for v in result.verdicts],
+        notes=content.notes, compared=compared(result), claims=[(line(v), v.holds) for v in result.verdicts],
         tables=(claim_table(result), *arm_tables(result), measure_table(result)), drawn=drawn,
         text=result.study.file.read_text("utf-8"),
     )  # fmt: skip
@@ -44,10 +44,17 @@ def summary(result: StudyResult) -> dict[str, Any]:
         "mode": result.study.mode,
         "holds": result.holds,
         "claims": [_plain(verdict.plain()) for verdict in result.verdicts],
+        "compared": [{"says": said, "explained_by_noise": explained} for said, explained in compared(result)],
         "measures": [_plain({f: getattr(m, f) for f in m.__dataclass_fields__}) for m in result.measures],
         "replicates": {arm.name: arm.count for arm in result.study.arms},
         "arms": {arm.name: arm.chosen for arm in result.study.arms if arm.chosen},
     }
+
+
+def compared(result: StudyResult) -> list[tuple[str, bool]]:
+    """Return what is said of groups that are compared, and whether noise explains their difference."""
+    kinds = by_experiment(result.study, result.outcomes)
+    return [sentence for kind, outcomes in kinds if kind.compare for sentence in kind.compare(outcomes)]
 
 
 def _plain(entry: dict[str, Any]) -> dict[str, Any]:

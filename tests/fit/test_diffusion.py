@@ -162,6 +162,34 @@ def _scalars_of(elements):
     return np.stack([values.mean(axis=1), fa, values[:, 2], values[:, :2].mean(axis=1)])
 
 
+IVIM = {"b": np.array([0.0, 10, 20, 50, 80, 150, 250, 400, 600, 800, 1000]) * 1e6}
+
+
+@pytest.mark.parametrize(("snr", "trusted"), [(50, False), (200, True)])
+def test_errors_of_perfusion_cover_the_truth_or_are_said_not_to(snr, trusted):
+    clean = 0.9 * np.exp(-IVIM["b"] * 1.3e-9) + 0.1 * np.exp(-IVIM["b"] * 1.5e-8)
+    maps = fit(images(IVIM, noisy(clean, snr, 3000), 1 / snr), "ivim")
+    warned = " ".join(maps.history.get("warnings", ()))
+    assert ("error of f exceeds" in warned) != trusted
+    covered = {
+        name: np.mean(np.abs(maps.values[name] - truth) < 1.96 * maps.errors[name])
+        for name, truth in (("f", 0.1), ("d", 1.3e-9), ("d_star", 1.5e-8))
+    }
+    if trusted:  # 3,000 voxels know 0.95 to 0.004; D* is still skewed
+        assert all(0.935 < share < 0.97 for share in covered.values())
+    else:
+        assert covered["d_star"] < 0.93
+
+
+def test_errors_of_the_robust_fit_cover_the_truth():
+    truth = prolate(1.5e-9, 0.4, OBLIQUE)
+    maps = fit(images(DTI, noisy(signal_of(DTI, truth), 60, 6000), 1 / 60), "dti-irls")
+    for name, true in (("d_xx", truth[0, 0]), ("md", 1.5e-9), ("fa", 0.4)):
+        inside = np.abs(maps.values[name] - true) < 1.96 * maps.errors[name]
+        assert np.mean(inside) == pytest.approx(0.95, abs=0.012)
+        assert np.sqrt(np.mean(maps.errors[name] ** 2)) == pytest.approx(maps.values[name].std(), rel=0.04)
+
+
 def test_powder_average_is_the_mean_over_the_sphere_whatever_the_axis():
     from scipy.special import erf
 

@@ -197,6 +197,7 @@ NULL = Method(
     reference="likelihood ratio of nested models",
     parameters=(M0, F, D, D_STAR),
     derived=(EVIDENCE_MAP,),
+    curved=("f", "d_star"),
     contrast=(B,),
     options=(EVIDENCE,),
     formula=FORMULA,

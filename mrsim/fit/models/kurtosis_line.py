@@ -60,6 +60,7 @@ METHOD = Method(
     reference="Jensen et al. 2005, Magn Reson Med 53:1432",
     parameters=(M0, FREE_D, V),
     derived=(FREE_K,),
+    curved=("k",),
     contrast=(B,),
     formula=r"\ln S = \ln M_0 - b D + b^2 V / 6, \quad K = V / D^2",
     solve=solve,

@@ -30,7 +30,9 @@ from ..experiment import Arrays, Experiment, Measure, Outcome, mean_over
 Array = NDArray[np.float64]
 GRADES = ((1.0, 2.0), (3.0, 4.0, 5.0))
 """Pfirrmann grades of the two groups, equally often."""
-NAMES = ("md", "fa")
+SHOWN = {"md": ("um^2/ms", 1e-9), "fa": ("", 1.0)}
+"""What is compared, and the unit that it is shown in."""
+NAMES = tuple(SHOWN)
 Diffusivities = Annotated[tuple[float, ...], Quantity("diffusivity")]
 Fractions = Annotated[tuple[float, ...], Quantity("fraction")]
 
@@ -166,10 +168,27 @@ def _of(region: str, values: Array, null: Array, grade: Array) -> list[Measure]:
     ]
 
 
+def compare(outcomes: Mapping[str, Outcome]) -> list[tuple[str, bool]]:
+    """Say of every arm whether noise explains its difference, in the cohort whose difference is the median one."""
+    said = []
+    for arm, outcome in outcomes.items():
+        for name in NAMES:
+            pairs = zip(outcome.data[name], outcome.data[f"{name} null"], strict=True)
+            verdicts = sorted((noise_difference(*v, *n) for v, n in pairs), key=lambda verdict: verdict.difference)
+            explained = np.mean([verdict.explained for verdict in verdicts])
+            typical, unit, factor = verdicts[len(verdicts) // 2], *SHOWN[name]
+            words = typical.words(name.upper(), unit, factor)
+            said.append(
+                (f"{arm}: {words}; explained by noise in {100 * explained:.0f} % of the cohorts", bool(explained > 0.5))
+            )
+    return said
+
+
 EXPERIMENT = Experiment(
     name="tensor-groups",
     title="two groups of discs by tensor imaging: tissue, or noise?",
     settings=TensorGroups,
     replicate=replicate,
     measure=measure,
+    compare=compare,
 )
