@@ -121,12 +121,10 @@ def fit(
         **_summary(status, solution, residual / spread, weight),
         **said,
     }
-    history |= _warnings(model, images, solution, history)
     errors = solution.unit_errors * np.where(np.isnan(spread), residual, spread)
     if known.each is not None:
         errors = uneven_errors(model, scan, whole, solution, known.each, lambda changed: fitted(changed)[0])
-    if images.noisy and (doubted := untrusted(model, solution.values, errors)):
-        history["warnings"] = (*history.get("warnings", ()), *doubted)
+    history |= _warnings(model, images, solution, errors, history)
     return _maps(model, images, inside, status, solution, errors, (residual / spread) ** 2, settings, history)
 
 
@@ -158,10 +156,11 @@ def _everywhere(found: NDArray[np.int8], wanted: NDArray[np.bool_], inside: NDAr
 
 
 def _warnings(
-    model: Description, images: Images, solution: Solution, history: Mapping[str, Any]
+    model: Description, images: Images, solution: Solution, errors: Array, history: Mapping[str, Any]
 ) -> dict[str, tuple[str, ...]]:
     """Return what the solver, the signs and the model's assumptions give to warn of."""
     doubted = doubts(model, images.encoding, history.get("median_reduced_chi2"))
+    doubted += untrusted(model, solution.values, errors) if images.noisy else ()
     said = (*solution.warnings, *history.get("warnings", ()), *doubted)
     return {"warnings": said} if said else {}
 
