@@ -180,8 +180,9 @@ def _check_likelihood(model: Description, likelihood: Likelihood, noise: Noise) 
             key="likelihood",
         )
     if likelihood not in allowed:
+        why = f": {model.instead}" if isinstance(model, Method) and model.instead else ""
         raise InputError(
-            f"model '{model.name}' knows no {likelihood} likelihood, only {', '.join(allowed)}", key="likelihood"
+            f"model '{model.name}' knows no {likelihood} likelihood, only {', '.join(allowed)}{why}", key="likelihood"
         )
 
 

@@ -108,6 +108,8 @@ class Method(Description):
     """`solve` finds the maximum of the likelihood that the series names; others fit by least squares only."""
     likelihoods: tuple[Likelihood, ...] = ("gaussian",)
     """Noise that the method can fit; Rician only where `solve` finds the least squares of `signal`, or maximises."""
+    instead: str = ""
+    """Why a method without the Rician likelihood has none, and what serves instead; for the message that refuses it."""
     images: int | None = None
     """Fewest images with different contrast; one for every parameter where None."""
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from typing import Any
 
+import numpy as np
+
 from ..core.errors import InputError, did_you_mean
+from ..core.images import Images
+from ..core.wave import Waves
 from ..simulate import Bloch, Pathways
 from ..simulate.spin_systems import SpinSystem
 from .request import RunRequest
 
+INSTANT = 1e-6
+"""By what a pulse that takes no time is shortened."""
 ENGINE_NAMES: dict[str, type[Bloch | Pathways]] = {"bloch": Bloch, "pathways": Pathways}
 
 
@@ -34,6 +41,29 @@ def engine_of(request: RunRequest, **extra: Any) -> Bloch | Pathways:
     for cause in request.without:
         options |= leave_out.get(cause, {})
     return kind(**options)
+
+
+def as_played(images: Images | Waves, request: RunRequest) -> Images | Waves:
+    """Return images whose protocol sheet says that slices are ideal, where the run played them so.
+
+    A fit that takes the profile of the sheet's pulses into account would take out what was never there.
+    """
+    if "slice-profile" not in request.without or not isinstance(images, Images):
+        return images
+    sheet = dict(images.encoding)
+    if "pulses" in sheet:
+        sheet["pulses"] = {name: _nominal(pulse) for name, pulse in sheet["pulses"].items()}
+    if "excitation_profile" in sheet:
+        sheet["excitation_profile"] = "hard: nominal flips in a nominal slice"
+    return replace(images, encoding=sheet)
+
+
+def _nominal(pulse: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a sheet's pulse without a gradient and in no time, which turns everything by the nominal flip."""
+    return {
+        **pulse, "signal": np.asarray(pulse["signal"]) / INSTANT, "dwell": pulse["dwell"] * INSTANT,
+        "centre": pulse["centre"] * INSTANT, "gradient": 0.0,
+    }  # fmt: skip
 
 
 def spin_engine_of(request: RunRequest) -> SpinSystem:

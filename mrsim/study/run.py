@@ -33,7 +33,7 @@ from ..sequence.protocol import read_protocol_file
 from ..sequence.scanner import Scanner, choose_scanner
 from ..sequence.sequence import Sequence
 from ..simulate import Bloch, Pathways, add_noise, simulate
-from .engines import engine_of
+from .engines import as_played, engine_of
 from .fields import coils_of, extrapolation_notes, in_fields
 from .given import check_names, given_options
 from .import_phantom import open_phantom
@@ -261,7 +261,8 @@ def fitted(images: Images | Waves, request: RunRequest, progress: Progress | Non
 
     options = given_options(find_model(request.model), request.given, measure)
     noise: dict[str, Any] = {"likelihood": request.likelihood, "noise_floor": request.noise_floor}
-    return fit(source_of(images, request.model), request.model, threads=request.threads, **noise, **options)
+    source = as_played(source_of(images, request.model), request)
+    return fit(source, request.model, threads=request.threads, **noise, **options)
 
 
 def _unmixed(prepared: Prepared, images: Images, raw: Acquisition, truth: Maps) -> Images:

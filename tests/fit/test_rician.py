@@ -93,6 +93,19 @@ def test_rician_bound_is_the_curvature_of_the_expected_likelihood():
     assert list(found.values()) == pytest.approx(bound, rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [("despot1", "'spgr'"), ("t2star-loglin", "'t2star-mono'"), ("t2star-arlo", "'t2star-mono'"),
+     ("t2-spectrum", "'t2-epg'")],
+)  # fmt: skip
+def test_methods_that_make_no_likelihood_largest_say_what_does(name, instead):
+    flips = {"flip": np.radians(np.linspace(3, 14, 12)), "tr": np.full(12, 0.015)}
+    contrast = flips if name == "despot1" else {"te": TE, "tr": np.full(12, 2.0)}
+    images = replace(_images(2), contrast=contrast)
+    with pytest.raises(InputError, match=f"no rician likelihood.*take {instead}.*noise_floor 'subtract'"):
+        fit(images, name, likelihood="rician")
+
+
 def test_rician_fit_refuses_data_that_are_no_magnitudes_or_have_no_noise():
     images = _images(2)
     with pytest.raises(InputError, match="knows no rician likelihood"):

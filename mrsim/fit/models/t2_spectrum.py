@@ -146,6 +146,8 @@ METHOD = Method(
     contrast=(TE, TR),
     options=(GIVEN_B1, t2_epg.T1_GIVEN, CUTOFF, REGULARISATION),
     constant=("tr",),
+    instead="its penalty decides as much as the data, so that no likelihood is made largest; take 't2-epg' for one T2, "
+    "or noise_floor 'subtract'",
     knows=("slice-profile",),
     formula=r"\min_{x \ge 0} \left| \sum_j x_j \mathrm{EPG}(T_{2,j}, b_1) - S \right|^2 + \mu |x|^2,"
     r"\quad f = \sum_{T_{2,j} < T_c} x_j / \sum_j x_j",

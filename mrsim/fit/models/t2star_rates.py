@@ -103,6 +103,8 @@ METHODS = {
         formula=r"\ln S = \ln M_0 - T_E R_2^*, \quad w = S^2",
         solve=_solver("log_linear"),
         signal=signal,
+        instead="a straight line makes no likelihood largest; take 't2star-mono', the same signal, or "
+        "noise_floor 'subtract'",
     ),
     "arlo": Method(
         name="t2star-arlo",
@@ -118,6 +120,8 @@ METHODS = {
         solve=_solver("arlo"),
         signal=None,
         images=3,
+        instead="a regression of integrals makes no likelihood largest; take 't2star-mono', the same signal, or "
+        "noise_floor 'subtract'",
     ),
 }
 LOG_LINEAR, ARLO = METHODS["log_linear"], METHODS["arlo"]
