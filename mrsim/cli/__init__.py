@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "shake": ("shake", "Solve for the waves in a shaken phantom."),
     "check": ("check", "Check a protocol against the limits of a scanner."),
     "plan": ("plan", "Foretell what a protocol will measure, and whether it answers a question."),
+    "compare": ("compare", "Forecast a protocol at several field strengths: what each buys and costs."),
     "snr": ("snr", "Predict the SNR of every tissue, and where it comes from and goes."),
     "crlb": ("crlb", "Predict the least standard deviation of a protocol's maps, and what biases them."),
     "design": ("design", "Choose the b-values of a diffusion protocol for a tissue, by the least standard deviation."),

@@ -12,6 +12,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "shake": ('shake lumbar-disc --frequency "80 Hz" --drive "+z=0 20 0 um" --out waves.h5',),
     "check": ("check disc-t2-mese --field 7",),
     "plan": ("plan disc-t2-mese --grades 3,4", 'plan disc-t2-mese --ask "T2 in the annulus within 5 %"'),
+    "compare": ("compare disc-t2-mese --field 1.5,3,7",),
     "snr": ("snr disc-t2-mese --grade 3", "snr sag-t2w-tse --field 1.5,3,7"),
     "crlb": ("crlb disc-t2-mese --grade 2",),
     "design": ("design sag-ivim --tissue nucleus_pulposus --model ivim",),

@@ -9,12 +9,14 @@ from . import (
     disc_spectra,
     disc_waves,
     fast_imaging,
+    field_comparison,
     fit_scatter,
     grade_ladder,
     protocol_run,
     relaxometry_pair,
     segmentation,
     tensor_groups,
+    volume_shots,
 )
 
 EXPERIMENTS: tuple[Experiment, ...] = (
@@ -28,6 +30,8 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     disc_waves.EXPERIMENT,
     protocol_run.EXPERIMENT,
     disc_spectra.EXPERIMENT,
+    field_comparison.EXPERIMENT,
+    volume_shots.EXPERIMENT,
 )
 """Every experiment that a study file can name."""
 

@@ -1,0 +1,76 @@
+"""Hold a plan against the full simulation: SNR and standard deviations of the maps in one tissue, for many protocols.
+
+    python tests/benchmarks/bench_plan.py [protocol ...]
+
+The whole object is scanned once; then noise is drawn anew, images are reconstructed and maps fitted, again and again.
+The spread of each voxel over the draws, averaged over the tissue's region, is held against the forecast's standard
+deviation, the mean noise-free signal over the images' noise against its SNR.
+"""
+
+import os
+import resource
+import sys
+import time
+import traceback
+
+import numpy as np
+
+from mrsim.phantom.phantom import PURE
+from mrsim.recon import reconstruct
+from mrsim.simulate import add_noise
+from mrsim.study.engines import engine_of
+from mrsim.study.plan import forecast
+from mrsim.study.request import RunRequest
+from mrsim.study.run import fitted, prepare, simulated
+
+DRAWS, SECONDS, TISSUE = 16, 120, "nucleus_pulposus"
+PROTOCOLS = {
+    "disc-t2-mese": {}, "disc-se": {}, "disc-ir-se": {}, "disc-saturation-recovery": {}, "disc-t2star-megre": {},
+    "b1-dam": {}, "disc-t1rho": {}, "disc-mtr": {}, "dixon-psm": {}, "sag-mese-t2": {"slices": "1", "tr": "2000 ms"},
+    "disc-look-locker": {}, "sag-dwi": {"slices": "1", "averages": "1"}, "b1-bloch-siegert": {},
+}  # fmt: skip
+
+
+def compared(name, entries):
+    """Print the ratios of one protocol."""
+    request = RunRequest(protocol=name, overrides=entries, threads=1)
+    start = time.process_time()
+    plan = forecast(request, (), (TISSUE,))
+    planning = time.process_time() - start
+    whole = prepare(request)
+    raw = simulated(whole, engine_of(whole.request), None)
+    clean = reconstruct(raw)
+    masks = whole.phantom.rois(clean.grid)
+    pure = whole.phantom.fractions(clean.grid)[TISSUE] >= PURE
+    region = max((mask & pure for mask in masks.values()), key=np.count_nonzero)
+    snr = np.abs(clean.data[:, region]).mean(axis=1) / np.broadcast_to(clean.sigma, clean.data.shape)[:, region].mean(1)
+    told = np.array([row.snr for row in plan.snr[0].rows])
+    strong = snr > 3
+    gap = np.abs(told[strong] / snr[strong] - 1).max() if strong.any() else np.nan
+    drawn = [fitted(reconstruct(add_noise(raw, rng=seed)), whole.request, None) for seed in range(DRAWS)]
+    said = []
+    for row in plan.precision:
+        if not np.isfinite(row.truth) and row.parameter != "m0":
+            continue
+        values = np.array([maps.values[row.parameter][region] for maps in drawn])
+        spread = np.sqrt(np.nanmean(np.nanvar(values, axis=0, ddof=1)))
+        said.append(f"{row.parameter} sd {row.sd:.4g}/{spread:.4g} = {row.sd / spread:.3f}, "
+                    f"mean {row.mean:.4g}/{np.nanmean(values):.4g}")  # fmt: skip
+    print(
+        f"{name:26s} plan {planning:.2f} s, SNR within {100 * gap:.1f} % (n {region.sum()}); " + "; ".join(said),
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    for protocol in sys.argv[1:] or PROTOCOLS:
+        child = os.fork()
+        if child == 0:
+            resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
+            try:
+                compared(protocol, PROTOCOLS.get(protocol, {}))
+            except Exception:  # one protocol that fails does not end the others
+                print(protocol, traceback.format_exc(limit=1), flush=True)
+            os._exit(0)
+        if os.waitpid(child, 0)[1]:
+            print(f"{protocol:26s} not done in {SECONDS} s of processor time", flush=True)
