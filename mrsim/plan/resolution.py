@@ -20,6 +20,8 @@ from .echo_times import SampleTimes, along, crosses, sample_times
 
 Array = NDArray[np.float64]
 AXES = ("read", "phase", "partition")
+FINE = 64
+"""Points of k-space at least: few lines may stand for many."""
 REACH, STEP = 6.0, 0.005
 """Voxels to which the point spread is followed, and its step."""
 
@@ -88,6 +90,7 @@ def _weight(decay: Array, dephasing: Array, t2: float, t2_prime: float) -> Array
 
 def _line(k: Array, weight: Array, points: int, spacing: float) -> float:
     """Return the width, voxels, of the point spread along a straight axis."""
+    points = max(points, FINE)
     fov = points * spacing
     grid = (np.arange(points) - points // 2) / fov
     step = 0.5 / fov

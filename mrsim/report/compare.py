@@ -45,7 +45,7 @@ def _scan(rows: Sequence[Any]) -> tuple[tuple[str, ...], ...]:
         every("SAR whole body", margin("SAR whole body, 6 min")),
         every("RF amplitude", margin("RF amplitude")),
         every("nerve stimulation", margin("nerve stimulation, SAFE")),
-        ("|B1+| 10 cm off the axis / middle", *(number(row.b1_edge, 3) for row in rows)),
+        ("least |B1+| within 10 cm / middle", *(number(row.least_b1, 3) for row in rows)),
     ]
     keys = list(dict.fromkeys(key for row in rows for key in row.entries))
     return (*found, *((f"{key}, chosen", *(row.entries.get(key, "–") for row in rows)) for key in keys))

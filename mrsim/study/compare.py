@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..core.errors import InfeasibleError, InputError
-from ..phantom.phantom import Phantom, true_values
+from ..phantom.phantom import true_values
 from ..phantom.transmit import cylinder_b1, known_torso, torso_dielectric
 from ..plan.exchange_contrast import tissue_asymmetry
 from ..plan.forecast import Forecast
-from .plan import Tell, forecast
+from .plan import Tell, forecast, regional
 from .request import RunRequest
 from .snr import representative
 
@@ -35,8 +35,8 @@ class AtField:
     """Tissue -> t1, t2, t2_star, s."""
     gag: dict[str, float]
     """Tissue -> asymmetry of its Z-spectrum by glycosaminoglycan; NaN where it has none."""
-    b1_edge: float
-    """|B1+| at the edge of a cylinder of `RADIUS` of torso over that in its middle; NaN where the torso is unknown."""
+    least_b1: float
+    """Least |B1+| within `RADIUS` of the axis of a cylinder of torso, over that on it; NaN where the torso is unknown."""
     problem: str = ""
     """Why there is no plan."""
 
@@ -92,15 +92,21 @@ def _at(request: RunRequest, field: float, tissues: tuple[str, ...], free: tuple
             entries = _chosen(request, tissues, free)
         changed = replace(request, overrides={**request.overrides, **entries})
         phantom = representative(changed).part.phantom
-        wanted = tissues or _regions(phantom)
+        wanted = tissues or regional(phantom)
         plan = forecast(changed, (), wanted)
     except (InputError, InfeasibleError) as problem:
         return AtField(
-            field=field, entries=entries, plan=None, relaxation={}, gag={}, b1_edge=b1_edge(field), problem=str(problem)
+            field=field,
+            entries=entries,
+            plan=None,
+            relaxation={},
+            gag={},
+            least_b1=least_b1(field),
+            problem=str(problem),
         )
     mine = [tissue for tissue in phantom.tissues if tissue.name in wanted]
     return AtField(
-        field=field, entries=entries, plan=plan, b1_edge=b1_edge(field),
+        field=field, entries=entries, plan=plan, least_b1=least_b1(field),
         relaxation={tissue.name: _times(true_values(tissue, field)) for tissue in mine},
         gag={tissue.name: tissue_asymmetry(tissue, field) for tissue in mine},
     )  # fmt: skip
@@ -119,19 +125,12 @@ def _chosen(request: RunRequest, tissues: tuple[str, ...], free: tuple[str, ...]
     return dict(found.best.entries)
 
 
-def _regions(phantom: Phantom) -> tuple[str, ...]:
-    """Return the tissues that regions of interest hold; all of a phantom without regions."""
-    inside = {name for roi in phantom.rois_defined for name in roi.regions}
-    held = {phantom.tissues[region.tissue].name for region in phantom.regions if region.name in inside}
-    return tuple(t.name for t in phantom.tissues if t.name in held) or tuple(t.name for t in phantom.tissues)
-
-
 def _times(values: dict[str, float]) -> dict[str, float]:
     return {name: values.get(name, math.nan) for name in ("t1", "t2", "t2_star")}
 
 
-def b1_edge(field: float) -> float:
-    """Return |B1+| at the edge of a long cylinder of torso over that on its axis; NaN beyond the known fields."""
+def least_b1(field: float) -> float:
+    """Return the least |B1+| within `RADIUS` in a long cylinder of torso, over the axis; NaN beyond the known fields."""
     if not known_torso(field):
         return math.nan
-    return float(cylinder_b1(np.array([RADIUS]), torso_dielectric(field))[0])
+    return float(cylinder_b1(np.linspace(0.0, RADIUS, 101), torso_dielectric(field)).min())

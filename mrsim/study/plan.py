@@ -22,6 +22,9 @@ from .run import Prepared
 from .snr import Representative, representative, snr_of
 
 Tell = Callable[[str, int, int], None]
+MOST = 6000.0
+"""Pulses, and readouts at a third of their weight, that all probes together may have before a plan leaves out the SNR's
+budget, and then tissues without a region of interest: seconds of processor time."""
 
 
 def forecast(
@@ -49,13 +52,15 @@ def forecast(
     rows: list[Precision] = []
     missing: list[str] = []
     first: Representative | None = None
+    whole = True
     for done, grade in enumerate(wanted):
         mine = representative(request if grade is None else replace(request, grade=grade))
-        chosen = tissues if first is None else _differing(first.part.phantom, mine.part.phantom, tissues)
-        first = first or mine
+        if first is None:
+            first, tissues, whole = mine, *_affordable(mine, tissues, missing)
+        chosen = tissues if mine is first else _differing(first.part.phantom, mine.part.phantom, tissues)
         if done and not chosen:
             continue
-        found.append(snr_of(mine, chosen, budget=not brief))
+        found.append(snr_of(mine, chosen, budget=whole and not brief))
         rows += _precision(mine.part, found[-1], missing)
         if progress:
             progress("plan", done + 1, steps)
@@ -71,6 +76,29 @@ def forecast(
     if progress:
         progress("plan", steps, steps)
     return result
+
+
+def _affordable(mine: Representative, tissues: tuple[str, ...], missing: list[str]) -> tuple[tuple[str, ...], bool]:
+    """Return the tissues to foretell and whether their SNR gets a budget; what is left out is added to `missing`."""
+    blocks = mine.part.sequence.blocks
+    each = sum(block.rf is not None for block in blocks) + sum(block.adc is not None for block in blocks) / 3
+    count = len(tissues or mine.part.phantom.tissues)
+    if 3 * each * count <= MOST:
+        return tissues, True
+    missing.append("the SNR's budget of slice profile and T2': mrsim snr takes the time")
+    if tissues or each * count <= MOST:
+        return tissues, False
+    kept = regional(mine.part.phantom)
+    if len(kept) < count:
+        missing.append(f"tissues other than {', '.join(kept)}: name them with --tissue, or take the time of mrsim snr")
+    return kept, False
+
+
+def regional(phantom: Phantom) -> tuple[str, ...]:
+    """Return the tissues that regions of interest hold; all of a phantom without regions."""
+    inside = {name for roi in phantom.rois_defined for name in roi.regions}
+    held = {phantom.tissues[region.tissue].name for region in phantom.regions if region.name in inside}
+    return tuple(t.name for t in phantom.tissues if t.name in held) or tuple(t.name for t in phantom.tissues)
 
 
 def _page(mine: Representative, tissues: tuple[str, ...], missing: list[str]) -> Page:

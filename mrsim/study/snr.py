@@ -25,7 +25,7 @@ LINE_BY_LINE = (
 )  # fmt: skip
 """Families that read one line after each excitation, or train of them, and all lines in the same way: a voxel's signal
 in the middle of k-space is the same with few lines."""
-LINES = 8
+LINES = 4
 """Lines that are left; half of them, and the dummies in place of the others, come before the middle one."""
 SETTLED = 10.0
 """Seconds of dummies that bring any tissue to its steady state."""
