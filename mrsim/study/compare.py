@@ -36,7 +36,7 @@ class AtField:
     gag: dict[str, float]
     """Tissue -> asymmetry of its Z-spectrum by glycosaminoglycan; NaN where it has none."""
     least_b1: float
-    """Least |B1+| within `RADIUS` of the axis of a cylinder of torso, over that on it; NaN where the torso is unknown."""
+    """Least |B1+| within `RADIUS` of the axis of a cylinder of torso, over that on it; NaN where it is unknown."""
     problem: str = ""
     """Why there is no plan."""
 
@@ -130,7 +130,7 @@ def _times(values: dict[str, float]) -> dict[str, float]:
 
 
 def least_b1(field: float) -> float:
-    """Return the least |B1+| within `RADIUS` in a long cylinder of torso, over the axis; NaN beyond the known fields."""
+    """Return the least |B1+| within `RADIUS` in a long cylinder of torso over that on its axis; NaN where unknown."""
     if not known_torso(field):
         return math.nan
     return float(cylinder_b1(np.linspace(0.0, RADIUS, 101), torso_dielectric(field)).min())
