@@ -13,12 +13,14 @@ from ...core.spectra import Spectra
 from .baseline import smoother
 from .problem import COMMON, Array, Complex, Problem, stacked
 from .settings import Combination
-from .solve import Fitted, Prior, solve
+from .solve import CLOSE, CLOSE_IN_NOISE, Fitted, Prior, solve
 from .start import starts
 from .uncertainty import Uncertainty, uncertainty
 
 FIRST_ROUNDS = 5
 """With delay, Gaussian width and extra shifts held."""
+FIRST_CLOSE = 1.0
+"""What a step of these must promise: the fit goes on without them."""
 LIMITS = {"phase": 4 * np.pi, "delay": 2e-3, "gauss": 4e4, "damping": 600.0}
 """Largest phase, rad; delay, s; Gaussian rate, 1/s^2; damping, 1/s."""
 
@@ -58,13 +60,14 @@ class Job:
         weak = self._weak(len(signals))
         held = np.array([name in ("delay", "gauss") or name.startswith("shift ") for name in self.problem.names])
         first = np.where(held, 0.0, lower), np.where(held, 0.0, upper)
-        found = solve(self.problem, data, begin, weak, *first, most=FIRST_ROUNDS)
-        found = solve(self.problem, data, found.theta, weak, lower, upper)
+        close = CLOSE_IN_NOISE if self.noisy else CLOSE
+        found = solve(self.problem, data, begin, weak, *first, most=FIRST_ROUNDS, close=FIRST_CLOSE)
+        found = solve(self.problem, data, found.theta, weak, lower, upper, close=close)
         prior = replace(weak, weight=weak.weight * self.noisy)
         if self.settings.expected:
             prior = self._expecting(prior, scale, found)
         if self.settings.expected or not self.noisy:
-            found = solve(self.problem, data, found.theta, prior, lower, upper)
+            found = solve(self.problem, data, found.theta, prior, lower, upper, close=close)
         sure = uncertainty(self.problem, data, found.theta, found.amplitudes, prior)
         return self._drawn(data, found, sure, scale, lower, upper)
 

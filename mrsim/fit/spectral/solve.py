@@ -17,6 +17,8 @@ CONVERGED, LIMIT = 0, 2  # core.maps.STATUS
 ROUNDS = 80
 CLOSE = 1e-5
 """A fit has ended where the next step promises to lower the sum of squares, in units of the noise, by less."""
+CLOSE_IN_NOISE = 1e-3
+"""Where the noise is in the data: parameters are then within 0.03 of their standard errors."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -80,8 +82,9 @@ class _State:
 
 
 def solve(
-    problem: Problem, data: Array, start: Array, prior: Prior, lower: Array, upper: Array, *, most: int = ROUNDS
-) -> Fitted:
+    problem: Problem, data: Array, start: Array, prior: Prior, lower: Array, upper: Array, *, most: int = ROUNDS,
+    close: float = CLOSE,
+) -> Fitted:  # fmt: skip
     """Return the least squares of many spectra.
 
     Parameters
@@ -95,6 +98,8 @@ def solve(
         Bounds of the nonlinear parameters; one whose bounds are equal is held.
     most : int
         Rounds after which a fit is left as it is.
+    close : float
+        What a step must promise to be taken as more than the last.
     """
     now = evaluate(problem, data, start, prior)
     voxels = len(start)
@@ -113,7 +118,7 @@ def solve(
         found = evaluate(problem, data[busy], trial, prior.of(busy))
         rounds[busy] += 1
         better = found.cost <= here.cost
-        ended = promised <= np.maximum(CLOSE, 1e-15 * here.cost)
+        ended = promised <= np.maximum(close, 1e-15 * here.cost)
         # where no step that a number can hold leads further down, this is the bottom
         status[busy[ended | (~better & (damping[busy] > 1e9))]] = CONVERGED
         damping[busy] = np.where(better, np.maximum(damping[busy] / 8, 1e-12), damping[busy] * 6)
