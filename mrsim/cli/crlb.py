@@ -34,7 +34,7 @@ def command(
     seed: int, as_json: bool, **asked: Any,
 ) -> None:  # fmt: skip
     """Predict the least standard deviation (Cramér-Rao) of PROTOCOL's maps in every tissue, and per root minute."""
-    from ..report.bounds import bounds_table, scatter_table, sensitivity_table
+    from ..report.bounds import bounds_table, scatter_table, sensitivity_table, voxel_table
     from ..study.bounds import Asked, predicted_bounds
     from ..study.request import RunRequest
 
@@ -51,7 +51,8 @@ def command(
     for bounds in found:
         minutes = bounds.scan_time / 60
         title = f"{bounds.protocol}, {bounds.model}, {bounds.field:g} T, {minutes:.1f} min, {bounds.likelihood} noise"
-        for table in (bounds_table(title, bounds.rows), scatter_table(bounds.rows), sensitivity_table(bounds.rows)):
+        more_tables = (scatter_table(bounds.rows), sensitivity_table(bounds.rows), voxel_table(bounds.voxel))
+        for table in (bounds_table(title, bounds.rows), *more_tables):
             if table is not None:
                 write_tables(table)
         for note in bounds.notes:

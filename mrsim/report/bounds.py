@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from .quantities import label, quantity
+from .quantities import label, number, quantity
 from .table import Table
 
 
@@ -21,6 +21,21 @@ def bounds_table(title: str, rows: Sequence[Any]) -> Table:
     )  # fmt: skip
     columns = ("tissue", "parameter", "true value", "least SD", "%", "SD in 1 min")
     return Table(title=title, columns=columns, rows=shown, numeric=(2, 3, 4, 5))
+
+
+def voxel_table(rows: Sequence[Any]) -> Table | None:
+    """Return what each metabolite of a voxel keeps, its displacement and the cost of a fifth; None without a voxel."""
+    if not rows:
+        return None
+    shown = tuple(
+        (
+            row.metabolite, f"{row.kept:.3f}", *(f"{100 * share:+.0f} %" for share in row.displacement),
+            number(row.averages, 3), number(row.minutes, 3),
+        )
+        for row in rows
+    )  # fmt: skip
+    columns = ("metabolite", "signal / protons", "moved x", "moved y", "moved z", "averages for SD 20 %", "minutes")
+    return Table(title="Voxel by metabolite", columns=columns, rows=shown, numeric=(1, 2, 3, 4, 5, 6))
 
 
 def sensitivity_table(rows: Sequence[Any]) -> Table | None:

@@ -19,15 +19,17 @@ from ..fit.crlb import crlb
 from ..fit.method import Likelihood
 from ..fit.model import Description
 from ..fit.models import find_model
+from ..fit.quantification import Quantification
 from ..fit.scatter import Scatter, scatter
 from ..fit.signal import jacobian, resolve_options, signal
 from ..phantom.phantom import Phantom, true_values
 from ..plan.precision import NEUTRAL, scaled_point
 from .given import given_options, measured
 from .request import Progress, RunRequest
-from .run import prepare
+from .run import Prepared, prepare
 from .sensitivity import first_order, nuisances, refitted
 from .snr import representative, snr_of
+from .spectral_bounds import VoxelRow, voxel_rows
 
 Array = NDArray[np.float64]
 
@@ -80,6 +82,25 @@ class Bounds:
     likelihood: str
     rows: tuple[BoundRow, ...]
     notes: tuple[str, ...] = ()
+    voxel: tuple[VoxelRow, ...] = ()
+    """Of spectroscopy: what each metabolite keeps, how far it is displaced, and what averages a wish costs."""
+
+
+def _of_spectra(ready: Prepared, model: Description, progress: Progress | None) -> Bounds:
+    """Return the bounds of a spectroscopy protocol's amounts, and what they cost."""
+    if ready.basis is None:
+        raise InputError("names no basis; write one under [run] in the protocol", key="basis")
+    voxel = voxel_rows(ready, progress)
+    root = np.sqrt(ready.sequence.duration / 60)
+    rows = tuple(
+        BoundRow(tissue="voxel", parameter=row.metabolite, unit="mol/m^3", value=row.value, bound=row.bound,
+                 per_root_minute=float(row.bound * root))
+        for row in voxel
+    )  # fmt: skip
+    return Bounds(
+        protocol=ready.request.protocol, model=model.name, field=ready.phantom.field,
+        scan_time=ready.sequence.duration, likelihood="gaussian", rows=rows, voxel=voxel,
+    )  # fmt: skip
 
 
 def predicted_bounds(
@@ -102,6 +123,8 @@ def predicted_bounds(
     if ready.request.model is None:
         raise InputError(f"{request.protocol} names no model to fit; give one", key="--model")
     model, header = find_model(ready.request.model), ready.sequence.encoding
+    if isinstance(model, Quantification):
+        return _of_spectra(ready, model, progress)
     notes = [f"{name} is taken as true; the error of {text}, which measures it, is not in the bound"
              for name, text in ready.request.given.items() if measured(text)]  # fmt: skip
     given = {name: text for name, text in ready.request.given.items() if not measured(text)}
