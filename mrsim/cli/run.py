@@ -47,6 +47,10 @@ RESULTS = Path("results")
 @noise_free_option
 @engine_options
 @click.option("--waves", "vibration", metavar="FILE", help="Waves that move the phantom, from 'mrsim shake'.")
+@click.option(
+    "--drive", "drives", multiple=True, metavar="SIDE=MOTION",
+    help='Shake the phantom at the vibration of an elastography protocol: +z="0 20 0 um"; see \'mrsim shake\'.',
+)
 @click.option("--budget", is_flag=True, help="Split the error by cause: run again with causes switched off.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR",

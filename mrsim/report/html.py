@@ -30,8 +30,9 @@ from .style import png
 from .synthetic import can_synthesize, six_contrasts
 from .table import DISTINCT, Table, evaluation_table, margin_table, silent_regions, timing_table, tissue_table, verdict
 from .viewer import sequence_viewer
+from .waves import elastogram, wave_animation
 
-SHOWN_AFTER = ("quantified", "fitted", "synthetic", "decay", "spectra", "images", "sequence")
+SHOWN_AFTER = ("elastogram", "waves", "quantified", "fitted", "synthetic", "decay", "spectra", "images", "sequence")
 """Figures below the evaluation, in this order."""
 
 
@@ -57,6 +58,8 @@ def figures(result: ReportedRun) -> dict[str, Figure]:
         if others:
             made["fitted"] = fitted_maps(result.maps, result.truth, others)
         made["decay"] = roi_curves(result.images, result.maps, result.rois)
+    if result.waves is not None and result.maps is not None:
+        made["elastogram"] = elastogram(result.waves, result.maps, result.truth)
     if result.budget is not None:
         for name in dict.fromkeys(row.parameter for row in result.budget.rows):
             made[f"budget_{name}"] = budget_figure(result.budget, name)
@@ -72,7 +75,8 @@ def _measured(images: Images | Spectra) -> dict[str, Figure]:
 
 def pictures(result: ReportedRun) -> dict[str, bytes]:
     """Return the figures of a run by name, drawn as PNG."""
-    return {name: png(figure) for name, figure in figures(result).items()}
+    moving = {} if result.waves is None else {"waves": wave_animation(result.waves)}
+    return {name: png(figure) for name, figure in figures(result).items()} | moving
 
 
 def html_report(result: ReportedRun, drawn: Mapping[str, bytes] | None = None) -> str:

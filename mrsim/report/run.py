@@ -13,6 +13,7 @@ from ..core.basis import Basis
 from ..core.evaluation import Budget, Evaluation
 from ..core.images import Images
 from ..core.maps import Maps
+from ..core.wave import Waves
 from ..fit.spectral import SpectralFit
 from ..phantom.phantom import Phantom
 from ..sequence.sequence import Sequence
@@ -88,6 +89,10 @@ class ReportedRun(Protocol):
     @property
     def images(self) -> Images:
         """Reconstructed series."""
+
+    @property
+    def waves(self) -> Waves | None:
+        """Wave images, where an inversion was asked for."""
 
     @property
     def maps(self) -> Maps | None:

@@ -1,12 +1,21 @@
-"""Waves beside the modulus that carries them: one row per frequency, one panel per component."""
+"""Waves beside the modulus that carries them; elastograms beside the truth; waves in motion."""
 
 from __future__ import annotations
 
-import numpy as np
-from matplotlib.figure import Figure
+from io import BytesIO
 
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ..core.maps import VALUED, Maps
 from ..core.wave import Waves
-from .style import styled
+from .style import png, styled
+
+FRAMES = 12
+"""Of an animation."""
+MEASURED = "shear_modulus_magnitude"
 
 
 def wave_figure(waves: Waves, axis: int = 0, index: int | None = None) -> Figure:
@@ -46,3 +55,84 @@ def wave_figure(waves: Waves, axis: int = 0, index: int | None = None) -> Figure
 def _ends(waves: Waves, axis: int) -> tuple[float, float]:
     centres, half = waves.grid.coordinates(axis) * 1e3, waves.grid.spacing[axis] * 500
     return float(centres[0] - half), float(centres[-1] + half)
+
+
+def elastogram(waves: Waves, maps: Maps, truth: Maps, index: int | None = None) -> Figure:
+    """Return measured waves, modulus, truth, their ratio and validity of one axial slice.
+
+    Parameters
+    ----------
+    waves, maps, truth : Waves, Maps, Maps
+        Wave images, the moduli that an inversion made of them, and the true ones, on one grid.
+    index : int, optional
+        Which slice; by default the one with most voxels of known modulus.
+    """
+    known = np.isfinite(truth.values[MEASURED]) if MEASURED in truth.values else waves.inside
+    place = int(np.argmax((known & waves.inside).sum(axis=(1, 2)))) if index is None else index
+    box = _box(known[place] | (known.sum() == 0))
+    measured = np.where(np.isin(maps.status, VALUED), maps.values[MEASURED], np.nan)[place][box] / 1e3
+    true = np.where(known, truth.values.get(MEASURED, np.nan), np.nan)[place][box] / 1e3
+    top = 1.3 * float(np.nanmax(true)) if np.isfinite(true).any() else None
+    columns = max(len(waves.components), 4)
+    with styled(2.9 * columns, 7.2) as figure:
+        panels = figure.subplots(3, columns, squeeze=False)
+        mask = waves.inside[place][box]
+        fields = [1e6 * field[place][box] for field in waves.displacement[0]]
+        limit = float(np.percentile(np.abs(np.array(fields)[:, mask]), 98)) if mask.any() else 1.0
+        for row, (turn, said) in enumerate(((1, "0"), (1j, "T/4"))):
+            for panel, name, field in zip(panels[row], waves.components, fields, strict=False):
+                drawn = np.where(mask, (field * turn).real, np.nan)
+                _panel(figure, panel, drawn, f"{name}, t = {said} (µm)", "RdBu_r", (-limit, limit))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = measured / true
+        flags = np.where(mask, maps.values["validity"][place][box], np.nan)
+        for panel, title, values, colours, ends in zip(
+            panels[2], ("measured |G*| (kPa)", "true |G*| (kPa)", "measured / true", "validity (0: invertible)"),
+            (measured, true, ratio, flags), ("viridis", "viridis", "RdBu_r", "magma"),
+            ((0, top), (0, top), (0, 2), (0, 63)), strict=False,
+        ):  # fmt: skip
+            _panel(figure, panel, values, title, colours, ends)
+        for panel in [*panels[0, len(waves.components) :], *panels[1, len(waves.components) :], *panels[2, 4:]]:
+            panel.remove()
+    return figure
+
+
+def wave_animation(waves: Waves, index: int | None = None) -> bytes:
+    """Return the displacement over one period, one panel per component, as an animated PNG that runs for ever."""
+    from PIL import Image
+
+    place = int(np.argmax(waves.inside.sum(axis=(1, 2)))) if index is None else index
+    box = _box(waves.inside[place])
+    mask = waves.inside[place][box]
+    fields = [1e6 * field[place][box] for field in waves.displacement[0]]
+    limit = float(np.percentile(np.abs(np.array(fields)[:, mask]), 98)) if mask.any() else 1.0
+    frames = []
+    for step in range(FRAMES):
+        turn = np.exp(2j * np.pi * step / FRAMES)
+        with styled(2.9 * len(fields), 2.6) as figure:
+            panels = figure.subplots(1, len(fields), squeeze=False)[0]
+            for panel, name, field in zip(panels, waves.components, fields, strict=True):
+                title = f"{name}, {waves.frequencies[0]:g} Hz (µm)"
+                _panel(figure, panel, np.where(mask, (field * turn).real, np.nan), title, "RdBu_r", (-limit, limit))
+        frames.append(Image.open(BytesIO(png(figure))).convert("RGB"))
+    out = BytesIO()
+    frames[0].save(out, format="PNG", save_all=True, append_images=frames[1:], duration=100, loop=0)
+    return out.getvalue()
+
+
+def _panel(
+    figure: Figure, panel: Axes, values: NDArray[np.float64], title: str, colours: str, ends: tuple[float, float | None]
+) -> None:
+    low, high = ends
+    drawn = panel.imshow(values, origin="lower", cmap=colours, vmin=low, vmax=high)
+    panel.set(title=title, xticks=[], yticks=[])
+    figure.colorbar(drawn, ax=panel, shrink=0.8)
+
+
+def _box(mask: NDArray[np.bool_], margin: int = 3) -> tuple[slice, slice]:
+    """Return the rows and columns that hold a (y, x) mask and some around it; all where it is empty."""
+    found = []
+    for axis in (1, 0):
+        held = np.flatnonzero(mask.any(axis=axis))
+        found.append(slice(max(held[0] - margin, 0), held[-1] + margin + 1) if held.size else slice(None))
+    return found[0], found[1]

@@ -71,6 +71,8 @@ class RunRequest:
     """How SNR grows with the field: a law's name or an exponent; None: the scanner's."""
     vibration: str | None = None
     """Path of a file of waves (`mrsim shake`) that move the phantom while it is scanned."""
+    drives: tuple[str, ...] = ()
+    """What shakes the phantom at the vibration of an elastography protocol, ``"SIDE=MOTION"`` as for `mrsim shake`."""
     offset_map: str | None = None
     """Path of a map of off-resonance, Hz, before the shim."""
     model: str | None = None

@@ -41,7 +41,7 @@ from .provenance import provenance
 from .request import Progress, RunRequest, RunResult, check_effects
 from .run_table import RunTable
 from .spectra import one_voxel, quantify_run, with_amounts, with_chemistry
-from .vibration import moved_by
+from .vibration import driven, moved_by
 from .waves import source_of, truth_of
 
 
@@ -104,7 +104,8 @@ def prepare(request: RunRequest) -> Prepared:
     sequence = build(scanner)
     if path.suffix.lower() != ".seq":  # a foreign file is simulated as it stands; `mrsim check` judges it
         _within_limits(sequence, path.stem, scanner.name)
-    model = request.model or defaults.fit
+    shaken = bool(request.drives or request.vibration) and "vibration_frequency" in sequence.encoding.sheet
+    model = request.model or defaults.fit or ("mre-direct" if shaken else None)
     given = dict(request.given) or (defaults.given if request.model in (None, defaults.fit) else {})
     if model is not None:
         check_names(find_model(model), given)
@@ -189,6 +190,9 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     with clock.step("build"):
         prepared = prepare(request)
     request = prepared.request
+    if request.drives:
+        with clock.step("waves"):
+            prepared = replace(prepared, phantom=driven(prepared.phantom, request.drives, prepared.sequence))
     grid = prepared.sequence.encoding.grid
     with clock.step("truth"):
         truth, rois = truth_of(prepared.phantom, prepared.sequence), prepared.phantom.rois(grid)

@@ -14,6 +14,7 @@ from ..core.storage import load
 from ..core.units import parse_quantity
 from ..core.wave import Waves
 from ..phantom.phantom import Phantom
+from ..sequence.sequence import Sequence
 from ..simulate.elastic.in_phantom import moving_tissues, vibrating, waves_in
 from .import_phantom import open_phantom
 
@@ -61,6 +62,20 @@ def moved_by(phantom: Phantom, path: str) -> Phantom:
     if not isinstance(waves, Waves):
         raise InputError(f"{path} holds no waves; make them with 'mrsim shake'", key="--waves")
     return vibrating(phantom, waves)
+
+
+def driven(phantom: Phantom, drives: tuple[str, ...], sequence: Sequence, element: str = "2 mm") -> Phantom:
+    """Return the phantom as it moves when it is shaken at the vibration that a sequence encodes.
+
+    drives : ``"SIDE=MOTION"``. element : size of the solver's elements.
+    """
+    frequency = sequence.encoding.sheet.get("vibration_frequency")
+    if frequency is None:
+        raise InputError("the protocol encodes no vibration; take one of elastography", key="--drive")
+    tissues = moving_tissues(phantom)
+    grid = _grid(phantom, tissues, _lengths(element, "--element")[0])
+    sides = dict(_drive(text) for text in drives)
+    return vibrating(phantom, waves_in(phantom, grid, (float(frequency),), sides, tissues=tissues))
 
 
 def _drive(text: str) -> tuple[str, tuple[complex, ...]]:
