@@ -42,7 +42,7 @@ from .request import Progress, RunRequest, RunResult, check_effects
 from .run_table import RunTable
 from .spectra import one_voxel, quantify_run, with_amounts, with_chemistry
 from .vibration import driven, moved_by
-from .waves import source_of, truth_of
+from .waves import model_of_waves, source_of, truth_of
 
 
 @dataclass(slots=True, eq=False)
@@ -104,8 +104,7 @@ def prepare(request: RunRequest) -> Prepared:
     sequence = build(scanner)
     if path.suffix.lower() != ".seq":  # a foreign file is simulated as it stands; `mrsim check` judges it
         _within_limits(sequence, path.stem, scanner.name)
-    shaken = bool(request.drives or request.vibration) and "vibration_frequency" in sequence.encoding.sheet
-    model = request.model or defaults.fit or ("mre-direct" if shaken else None)
+    model = request.model or defaults.fit or model_of_waves(request, sequence)
     given = dict(request.given) or (defaults.given if request.model in (None, defaults.fit) else {})
     if model is not None:
         check_names(find_model(model), given)
@@ -124,6 +123,16 @@ def prepare(request: RunRequest) -> Prepared:
         request=full, description=description, protocol_file=path, sequence=sequence, phantom=phantom,
         basis=None if "metabolites" in request.without else defaults.basis,
     )  # fmt: skip
+
+
+def _in_motion(prepared: Prepared, progress: Progress | None) -> Prepared:
+    """Return a prepared run whose phantom moves as the request shakes it."""
+    drives = prepared.request.drives
+    if not drives:
+        return prepared
+    if progress:
+        progress("waves", 0, 1)
+    return replace(prepared, phantom=driven(prepared.phantom, drives, prepared.sequence))
 
 
 def _within_limits(sequence: Sequence, name: str, scanner: str) -> None:
@@ -188,11 +197,8 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     """
     clock = _Clock(progress, {})
     with clock.step("build"):
-        prepared = prepare(request)
+        prepared = _in_motion(prepare(request), progress)
     request = prepared.request
-    if request.drives:
-        with clock.step("waves"):
-            prepared = replace(prepared, phantom=driven(prepared.phantom, request.drives, prepared.sequence))
     grid = prepared.sequence.encoding.grid
     with clock.step("truth"):
         truth, rois = truth_of(prepared.phantom, prepared.sequence), prepared.phantom.rois(grid)

@@ -18,7 +18,7 @@ from ..phantom.phantom import Phantom
 from ..phantom.tissue import Tissue
 from ..recon.wave_images import wave_images
 from ..sequence.sequence import Sequence
-from .request import Progress
+from .request import Progress, RunRequest
 
 Source = Images | Waves
 HERTZ = re.compile(r"([\d.]+)\s*Hz")
@@ -32,6 +32,12 @@ def source_of(images: Source, model: str | Description | None, progress: Progres
         return images
     report = None if progress is None else lambda done, total: progress("wave images", done, total)
     return wave_images(images, progress=report)
+
+
+def model_of_waves(request: RunRequest, sequence: Sequence) -> str | None:
+    """Return the inversion of a run that shakes the phantom and names none; None if nothing moves."""
+    shaken = bool(request.drives or request.vibration) and "vibration_frequency" in sequence.encoding.sheet
+    return "mre-direct" if shaken else None
 
 
 def tissue_modulus(tissue: Tissue, field: float, frequency: float) -> complex:
