@@ -36,7 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("export", "Write a sequence for a scanner (Pulseq) or raw data for other programs (MRD)."),
     "recon": ("recon", "Reconstruct the raw data in a file: ours, or another program's (MRD)."),
     "fit": ("fit", "Fit a signal model to images or raw data in a file."),
-    "waves": ("waves", "Plan elastography: frequency, voxel and cycles for a tissue."),
+    "plan-waves": ("plan_waves", "Plan elastography: frequency, voxel and cycles for a tissue."),
     "synthesize": ("synthesize", "Make images of any contrast from maps of T1, T2 and PD."),
     "track": ("track", "Follow fibres through a tensor fit and write the streamlines."),
     "study": ("study", "Carry out a study with many replicates and judge what it claims."),

@@ -31,7 +31,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "fit images.h5 --model t2-epg --out maps.h5",
         "fit images.h5 --model t2-mono --likelihood rician",
     ),
-    "waves": ('waves --stiffness "12.5 kPa" --region "30 mm"',),
+    "plan-waves": ('plan-waves --stiffness "12.5 kPa" --region "30 mm"',),
     "track": ("track results/ax-dti-cerv-3T-III-1 --least-fa 0.2 --out fibres.tck",),
     "synthesize": ('synthesize results/sag-mdme-symri-3T-III-1 --contrast flair --te "90 ms"',),
     "study": ("study vx1 --fast", "study vx2 --workers 2"),

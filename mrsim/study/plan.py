@@ -128,7 +128,7 @@ def _precision(part: Prepared, found: SnrPrediction, missing: list[str]) -> tupl
         missing.append(f"bias and precision: '{model.name}' of a spectrum is not foretold; see mrsim basis")
         return ()
     if isinstance(model, Inversion):
-        missing.append(f"bias and precision: '{model.name}' inverts waves, which mrsim waves plans")
+        missing.append(f"bias and precision: '{model.name}' inverts waves, which mrsim plan-waves plans")
         return ()
     told = {name: text for name, text in request.given.items() if not measured(text)}
     missing += [

@@ -75,10 +75,10 @@ def test_published_reliability_follows_from_a_repeat_of_0_6_kpa():
 
 
 def test_command_ranks_and_refuses(capsys):
-    assert perform(["waves", "--json", "--frequency", "80 Hz", "--voxel", "2 mm", "--cycles", "2"]) == 0
+    assert perform(["plan-waves", "--json", "--frequency", "80 Hz", "--voxel", "2 mm", "--cycles", "2"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found["choices"]) == 2
-    assert perform(["waves", "--frequency", "80 mm"]) == 2
+    assert perform(["plan-waves", "--frequency", "80 mm"]) == 2
     assert "frequency" in capsys.readouterr().err
     with pytest.raises(InputError, match="above zero"):
         wave_choice(SCAN, 0.0, 2e-3, 1)

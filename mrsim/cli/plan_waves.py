@@ -1,4 +1,4 @@
-"""`mrsim waves`: which frequency, voxel and number of gradient cycles tell a tissue's stiffness best."""
+"""`mrsim plan-waves`: which frequency, voxel and number of gradient cycles tell a tissue's stiffness best."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _option(name: str, default: str, dimension: str, text: str) -> Decorator:
     return click.option(name, default=default, show_default=True, callback=_quantities(dimension), help=text)
 
 
-@click.command("waves")
+@click.command("plan-waves")
 @_option("--stiffness", "12.5 kPa", "pressure", "Shear stiffness rho c^2 of the tissue.")
 @_option("--loss-angle", "0.5 rad", "angle", "Phase of its complex modulus.")
 @_option("--stiffness-at", "80 Hz", "frequency", "Frequency at which they hold.")
