@@ -167,6 +167,29 @@ def test_cluster_lets_a_worker_wait_less_than_a_twentieth_of_a_chunk(tmp_path):
     assert np.median(gaps) < 0.05 * 0.2  # the median: others share the machine
 
 
+@pytest.mark.slow
+def test_cluster_of_slurm_jobs_runs_what_it_submits(tmp_path, monkeypatch):
+    """With a stand-in for sbatch that starts each job here: the job scripts are the real ones."""
+    import dask
+
+    (tmp_path / "sbatch").write_text(
+        f'#!/bin/sh\ncp "$1" {tmp_path}/script.sh\nsetsid sh "$1" >/dev/null 2>&1 &\n'
+        f'echo $! >> {tmp_path}/jobs\necho "Submitted batch job $!"\n'
+    )
+    (tmp_path / "scancel").write_text('#!/bin/sh\nkill -- -"$1" 2>/dev/null\nexit 0\n')
+    for name in ("sbatch", "scancel"):
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    settings = {"jobqueue.slurm.cores": 1, "jobqueue.slurm.memory": "1GiB", "jobqueue.slurm.walltime": "00:05:00"}
+    with dask.config.set({**settings, "jobqueue.slurm.processes": 1}):
+        found = dict(Cluster("slurm:2").run(slow_square, range(6)))
+    assert found == {n: n**2 for n in range(6)}
+    assert len((tmp_path / "jobs").read_text().split()) == 2
+    script = (tmp_path / "script.sh").read_text()
+    assert "export NUMBA_NUM_THREADS=1" in script
+    assert "--nthreads 1" in script
+
+
 @pytest.mark.parametrize("where", ["local", "local:0", "local:x", "slurm", "node7", "files:a"])
 def test_cluster_that_is_none_is_refused(where):
     with pytest.raises(InputError, match="is no cluster; write tcp"):
