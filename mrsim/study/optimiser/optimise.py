@@ -24,6 +24,7 @@ from .searching import Asked, Point, Searching
 from .targets import SEGMENTED, targets_of
 
 Array = NDArray[np.float64]
+UNFOLDED = "noise follows the time that is sampled; what unfolding adds to it (g) is not in the search: see mrsim snr"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -62,17 +63,19 @@ def optimise(request: RunRequest, asked: Asked, progress: Progress | None = None
     targets, sigma = targets_of(request, asked.wanted, prepare(request).sequence)
     report("size of the signal", 1, 1)
     gap = (0.0, 0.0) if asked.wanted.model != SEGMENTED else (0.0, _threshold(request))
-    state = Searching(request=request, asked=asked, targets=targets, sigma=sigma, gap=gap, known={}, notes=[])
+    notes = [UNFOLDED] if any(entry.name == "acceleration" for entry in asked.free) else []
+    state = Searching(request=request, asked=asked, targets=targets, sigma=sigma, gap=gap, known={}, notes=notes)
     longest, per_time = asked.time or math.inf, asked.time is None
     report("settings", 0, 1 + asked.front)
     found = state.over_choices(longest, per_time)
     if found is None:
-        why = state.notes[0] if state.notes else "nothing can be played"
+        why = state.notes[-1] if state.notes else "nothing can be played"
         within = f" in {longest:g} s" if math.isfinite(longest) else ""
         raise InfeasibleError(f"no protocol of these free settings measures the wanted parameters{within}: {why}")
     report("settings", 1, 1 + asked.front)
     at = state.allowed(*found)
     best, own = state.point(found[1], at), state.own()
+    state.notes += _untold(best)
     front = tuple(_front(state, best, own, report)) if asked.front else ()
     entries = {**request.overrides, **best.entries}
     return Optimum(
@@ -80,6 +83,15 @@ def optimise(request: RunRequest, asked: Asked, progress: Progress | None = None
         stood=_stood(request, asked),
         notes=tuple(dict.fromkeys(state.notes)),
     )  # fmt: skip
+
+
+def _untold(best: Point) -> list[str]:
+    """Return what the best images leave open: parameters that are neither wanted nor known and that nothing tells."""
+    return [
+        f"{name} of {tissue.replace('_', ' ')} stays open (relative SD {100 * value:.0f} %), because it is not wanted; a "
+        "design for one tissue alone can be so: want it, or give a range of tissues"
+        for tissue, spread in best.spread.items() for name, value in spread.items() if value > 1
+    ]  # fmt: skip
 
 
 def _front(state: Searching, best: Point, own: Point | None, report: Progress) -> Iterator[Point]:

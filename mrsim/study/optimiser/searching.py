@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from ...core.errors import InfeasibleError, InputError
 from ...core.toml import resource
+from ...fit.model import Model
+from ...fit.models import find_model
 from ...plan.optimise_cost import Target, cost
 from ...plan.optimise_search import Found, Scan, search, total
 from ...sequence.protocol import FOLDER, read_protocol_file
@@ -129,7 +131,7 @@ class Searching:
         good, best, limit = scan.at, None, longest * (1 - SLACK)
         for _ in range(ROUNDS):
             try:
-                found = search(self.targets, scan, low, high, groups=settings.groups, longest=limit,
+                found = search(self.sheeted(settings, scan.at), scan, low, high, groups=settings.groups, longest=limit,
                                per_time=per_time, gap=self.gap)  # fmt: skip
             except InputError as problem:
                 if best is None and scan is known[1]:
@@ -137,7 +139,7 @@ class Searching:
                 break
             at = settings.written(nearest(settings, good, found.settings))
             there = self.here(settings, at)
-            value, _ = total(self.targets, there, at, per_time)
+            value, _ = total(self.sheeted(settings, at), there, at, per_time)
             fits = there.duration <= longest * (1 + 1e-9)
             if fits and (best is None or value < best.value):
                 best = Found(settings=at, value=value)
@@ -206,16 +208,22 @@ class Searching:
 
     def point(self, settings: Settings, at: Array) -> Point:
         """Return a protocol with everything that is said of it."""
-        there = self.here(settings, at)
-        return self._said(there, settings.texts(at))
+        return self._said(self.sheeted(settings, at), self.here(settings, at), settings.texts(at))
 
-    def _said(self, scan: Scan, entries: dict[str, str]) -> Point:
+    def sheeted(self, settings: Settings, at: Array) -> tuple[Target, ...]:
+        """Return the targets with the protocol sheet of these settings, where their model reads one."""
+        if all(isinstance(find_model(target.model), Model) for target in self.targets):
+            return self.targets
+        sheet = settings.build(at).encoding.sheet
+        return tuple(replace(target, sheet=sheet) for target in self.targets)
+
+    def _said(self, targets: tuple[Target, ...], scan: Scan, entries: dict[str, str]) -> Point:
         sigma = np.exp(scan.log_noise)
-        read = {name for target in self.targets for name in cost(target, scan.columns, sigma).by_column}
+        read = {name for target in targets for name in cost(target, scan.columns, sigma).by_column}
         return Point(
             entries=entries, contrast={n: tuple(c.tolist()) for n, c in scan.columns.items() if n in read},
-            time=scan.duration, cost=total(self.targets, scan, scan.at, False)[0],
-            spread={t.name: cost(t, scan.columns, sigma).spread for t in self.targets},
+            time=scan.duration, cost=total(targets, scan, scan.at, False)[0],
+            spread={t.name: cost(t, scan.columns, sigma).spread for t in targets},
         )  # fmt: skip
 
     def own(self) -> Point | None:
@@ -223,7 +231,7 @@ class Searching:
         path = resource(self.request.protocol, FOLDER, "protocol")
         settings = Settings(path=path, scanner=prepare(self.request).sequence.scanner, ranges=(),
                             held=self.request.overrides)  # fmt: skip
-        point = self._said(self.here(settings, np.empty(0)), {})
+        point = self._said(self.targets, self.here(settings, np.empty(0)), {})
         return point if math.isfinite(point.cost) else None
 
 
