@@ -88,9 +88,11 @@ def optimise(request: RunRequest, asked: Asked, progress: Progress | None = None
 def _untold(best: Point) -> list[str]:
     """Return what the best images leave open: parameters that are neither wanted nor known and that nothing tells."""
     return [
-        f"{name} of {tissue.replace('_', ' ')} stays open (relative SD {100 * value:.0f} %), because it is not wanted; a "
+        f"{name} of {tissue.replace('_', ' ')} stays open (relative SD {100 * value:.0f} %), not being wanted; a "
         "design for one tissue alone can be so: want it, or give a range of tissues"
-        for tissue, spread in best.spread.items() for name, value in spread.items() if value > 1
+        for tissue, spread in best.spread.items()
+        for name, value in spread.items()
+        if value > 1
     ]  # fmt: skip
 
 
