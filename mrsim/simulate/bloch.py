@@ -20,10 +20,11 @@ from ..core.coils import Coils
 from ..core.errors import InputError
 from ..phantom.phantom import Phantom
 from ..sequence.timeline import Timeline
-from .by_class import Key, Known, by_class
+from .by_class import by_class
 from .by_section import by_section
 from .by_spin import by_spin
 from .by_voxel import by_voxel
+from .class_run import Key, Known
 from .cuda import device_name, on_cuda
 from .diffusion import Diffusing
 from .in_plane import contrast_weights, in_plane_error

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..phantom.spins import Spins
-from .by_class import Key, Known, by_class, far_error
+from .by_class import by_class, far_error
+from .class_run import Key, Known
 from .classes import TissueClass
 from .followers import Followers
 from .in_plane import contrast_weights, in_plane_error, layer_error

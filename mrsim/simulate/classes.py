@@ -48,8 +48,8 @@ class TissueClass:
     """(member,) relative transmit field instead of `b1`; None: the same for all."""
     left: NDArray[np.float64] | None = None
     """(readout,) what diffusion leaves of its signal; None: all of it."""
-    share: NDArray[np.float64] | None = None
-    """(member,) share of each spin's magnetisation that this class carries, of either sign; None: all of it."""
+    share: NDArray[np.float64] | NDArray[np.complex128] | None = None
+    """(member,) share of each spin's magnetisation that this class carries, of any phase; None: all of it."""
 
     def offsets(self) -> NDArray[np.float64]:
         """Return the (member,) offset of each spin, Hz."""
@@ -60,7 +60,7 @@ class TissueClass:
         """Return the (member,) relative transmit field at each spin."""
         return np.full(len(self.members), self.b1) if self.local_b1 is None else self.local_b1
 
-    def volumes(self, volume: NDArray[np.float64]) -> NDArray[np.float64]:
+    def volumes(self, volume: NDArray[np.float64]) -> NDArray[np.float64] | NDArray[np.complex128]:
         """Return the (member,) volume that each spin adds to this class from the (spin,) volumes of all, m^3."""
         mine = volume[self.members]
         return mine if self.share is None else mine * self.share
@@ -115,8 +115,6 @@ class SpinColumns:
             mine = slice(last - count, last)
             if kind.local_offset is not None or kind.local_b1 is not None:
                 offset[mine], b1[mine] = kind.offsets(), kind.b1s()
-            if kind.share is not None:
-                weight[mine] *= kind.share
         return cls(members=members, group=group, offset=offset, b1=b1, weight=weight)
 
 

@@ -1,17 +1,18 @@
-"""Maps of offset and transmit field: the response is walked at a few nodes and interpolated in between.
+"""Maps of offset and transmit field: the response is walked at a few nodes, of which every spin carries shares.
 
-A class walks with one offset and one B1. A map gives every spin its own pair, but the response is a smooth function
-of both, so that of a spin is a sum over nodes: response(f, b) = sum_jk L_j(f) L_k(b) response(f_j, b_k), with L the
-Lagrange polynomials of Chebyshev nodes over the range of the map (Trefethen, Approximation Theory and Practice,
-SIAM 2013, chapter 5). A node is a class of its own of which each spin carries the share L_j L_k; the turning of the
-offset during a window is interpolated with it. The number of nodes grows along each axis until responses held out
-between the nodes are met.
+A class walks with one offset and one B1. A map gives every spin its own pair x = (f, b). Over the pairs the response of
+a tissue is s(x) = sum_j w_j(x) s(x_j): few nodes x_j serve all its classes, readouts and times within a window, even
+where magnetisation remembers its offset for many turns, for it does so over few distinct times. They are found from
+walks at few in-plane phases, which cost little, on a grid of Chebyshev points that doubles along each axis until the
+points in between are met (Trefethen, Approximation Theory and Practice, SIAM 2013, chapter 5). An interpolative
+decomposition (Cheng, Gimbutas, Martinsson and Rokhlin, SIAM J Sci Comput 26:1389, 2005) of what was walked names the
+points that do as nodes and the weights with which all others are sums of them; between points of the grid weights are
+interpolated. A node is a class of its own of which each spin carries the share w_j.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,152 +20,259 @@ from numpy.typing import NDArray
 
 from .classes import TissueClass
 from .job import Job
+from .plane import echo_orders
 from .pulse_maps import Relaxation
-from .slice_reuse import Scan, refine, some_responses
+from .slice_reuse import Resolution, Scan, coefficients, refine, some_readouts
 
-MAX_NODES = 65
-"""Nodes along one axis at which the search stops; the error that is left is reported."""
-GROWTH = 1.3
-"""Factor by which the nodes along an axis grow."""
-PATIENCE = 12
-"""Nodes by which the error must have been halved, or the search is given up."""
+FIRST, LAST = 3, 513
+"""Points of the grid along one axis with which the search begins and where it stops."""
+PHASES = 8
+"""In-plane phases of the walks on the grid."""
+SEEN = 48
+"""Readouts on which the grid is judged."""
+DIRECTIONS = 128
+"""Random sums of what was walked from which nodes are chosen; more than nodes are ever needed."""
+LEVEL = 4.0
+"""Factor between the signals of classes from which they have nodes of their own."""
+TOGETHER = 4096
+"""Spins whose weights are worked out at once."""
 
-Pair = tuple[float, float]
+Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
 
 
-def on_nodes(scan: Scan, job: Job) -> tuple[list[TissueClass], dict[str, Any]]:
-    """Return the classes with maps replaced by nodes, and the error of the interpolation over M0.
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Nodes:
+    """The nodes of one tissue."""
 
-    All classes of one tissue share their nodes, which are found on that with most signal.
-    """
+    kind: TissueClass
+    """The class with most signal, with its maps."""
+    part: float
+    """The tissue's signal that this class, and those that differ from it in T2' alone, carry over all of it."""
+    first: int
+    """Where its classes at the nodes begin among all."""
+    local: tuple[Array, Array]
+    """(member,) offset of each spin on top of its class's, Hz, and its relative B1."""
+    offset: Array
+    """(node,) Hz, on top of the class's."""
+    b1: Array
+    """(node,) relative B1."""
+    share: tuple[Complex, ...]
+    """(node,) of (member,) shares of each spin's magnetisation that the node carries."""
+    error: float
+    """Largest deviation at the points of the grid, over M0."""
+
+    def classes(self, kind: TissueClass) -> list[TissueClass]:
+        """Return one class at each node for a class with maps."""
+        plain = replace(kind, local_offset=None, local_b1=None)
+        table = zip(self.offset.tolist(), self.b1.tolist(), self.share, strict=True)
+        return [replace(plain, offset=kind.offset + f, b1=b, node=f, share=share) for f, b, share in table]
+
+
+def on_nodes(scan: Scan, job: Job) -> tuple[list[TissueClass], list[Nodes]]:
+    """Return the classes with maps replaced by nodes, which all classes of one tissue share, and the nodes."""
     mapped: dict[int, list[TissueClass]] = {}
     for kind in job.classes:
         if kind.local_offset is not None:
             mapped.setdefault(id(kind.members), []).append(kind)
-    if not mapped:
-        return job.classes, {}
     classes = [kind for kind in job.classes if kind.local_offset is None]
-    worst, most = 0.0, (1, 1)
+    found = []
     for same in mapped.values():
-        nodes, shares, error = _Search(scan, job, max(same, key=lambda kind: kind.pd)).nodes()
-        worst, most = max(worst, error), max(most, nodes[2])
-        for kind in same:
-            plain = replace(kind, local_offset=None, local_b1=None)
-            classes += [
-                replace(plain, offset=kind.offset + f, b1=b, node=f, share=share)
-                for (f, b), share in zip(zip(nodes[0], nodes[1], strict=True), shares, strict=True)
-            ]
-    facts: dict[str, Any] = {"field_nodes": list(most), "field_error": worst}
-    if worst > job.engine.accuracy:
+        for kinds, nodes in _Search(scan, job, same).nodes():
+            found.append(replace(nodes, first=len(classes)))
+            classes += [own for kind in kinds for own in nodes.classes(kind)]
+    return classes, found
+
+
+def field_facts(nodes: list[Nodes], error: float, accuracy: float) -> dict[str, Any]:
+    """Return the number of nodes and the error over M0 that they leave, with a warning if it is more than is wanted."""
+    if not nodes:
+        return {}
+    facts: dict[str, Any] = {"field_nodes": max(len(each.offset) for each in nodes), "field_error": error}
+    if error > accuracy:
         facts["field_warning"] = (
-            f"interpolation over the maps of B0 and B1 leaves {worst:.1e} of M0, not {job.engine.accuracy:g}: "
+            f"interpolation over the maps of B0 and B1 leaves {error:.1e} of M0, not {accuracy:g}: "
             "magnetisation remembers its offset for many turns; reuse=False walks every spin"
         )
-    return classes, facts
+    return facts
 
 
 class _Search:
     """The search for the nodes of one tissue."""
 
-    def __init__(self, scan: Scan, job: Job, kind: TissueClass) -> None:
-        self.scan, self.kind = scan, kind
-        self.local = (kind.offsets() - kind.offset, kind.b1s())
+    def __init__(self, scan: Scan, job: Job, kinds: list[TissueClass]) -> None:
+        self.scan = scan
+        self.kinds = sorted(kinds, key=lambda kind: -kind.pd)
+        self.main = self.kinds[0]
+        self.parts = np.array([kind.pd for kind in self.kinds]) / sum(kind.pd for kind in kinds)
+        self.local = (self.main.offsets() - self.main.offset, self.main.b1s())
         self.ranges = [(float(v.min()), float(v.max())) for v in self.local]
-        self.wanted = job.engine.accuracy / 2
+        self.wanted = 0.75 * job.engine.accuracy
         table = job.timeline.readouts
-        self.ends = float((table.dwell * table.samples).max())
+        self.times = float((table.dwell * table.samples).max()) * np.array([0.0, 0.5, 1.0])
+        self.found = self._resolution(job)
+        self.rows = some_readouts(len(table.dwell), SEEN)
+        self.orders = np.rint(np.fft.fftfreq(self.found.phases) * self.found.phases).astype(np.int64)
+        self.weight = order_weights(scan, self.orders)[self.rows]
+        self.known: dict[tuple[int, float, float], Complex] = {}
+
+    def _resolution(self, job: Job) -> Resolution:
+        """Return the resolution of the class with most signal in the middle of the maps, at few in-plane phases."""
         engine, middle = job.engine, [(low + high) / 2 for low, high in self.ranges]
-        spin = Relaxation(r1=kind.r1, r2=kind.r2, offset=kind.offset + middle[0], b1=middle[1])
-        fixed = None if engine.sub_slices is None else max(1, int(engine.sub_slices * job.share / scan.slab.layers))
-        self.found, _ = refine(scan, spin, engine.accuracy, fixed, engine.rf_step)
-        self.known: dict[Pair, NDArray[np.complex128]] = {}
+        spin = Relaxation(r1=self.main.r1, r2=self.main.r2, offset=self.main.offset + middle[0], b1=middle[1])
+        layers = self.scan.slab.layers
+        fixed = None if engine.sub_slices is None else max(1, int(engine.sub_slices * job.share / layers))
+        found, _ = refine(self.scan, spin, engine.accuracy, fixed, engine.rf_step)
+        return replace(found, phases=min(found.phases, PHASES))
 
-    def response(self, offset: float, b1: float) -> NDArray[np.complex128]:
-        """Return the (end, row, layer, phi) response at the start and at the end of the longest window."""
-        if (offset, b1) not in self.known:
-            total = self.kind.offset + offset
-            spin = Relaxation(r1=self.kind.r1, r2=self.kind.r2, offset=total, b1=b1)
-            rows = some_responses(self.scan, spin, self.found)
-            self.known[offset, b1] = np.stack([rows, rows * np.exp(-2j * np.pi * total * self.ends)])
-        return self.known[offset, b1]
+    def walked(self, index: int, offset: float, b1: float) -> Complex:
+        """Return the weighed (time, row, layer, order) response of a class at times since the window's start."""
+        key = index, offset, b1
+        if key not in self.known:
+            kind = self.kinds[index]
+            spin = Relaxation(r1=kind.r1, r2=kind.r2, offset=kind.offset + offset, b1=b1)
+            found = coefficients(self.scan, spin, self.found, self.rows) * self.weight[:, None]
+            self.known[key] = np.exp(-2j * np.pi * offset * self.times)[:, None, None, None] * found
+        return self.known[key]
 
-    def error(self, counts: tuple[int, int]) -> float:
-        """Return the largest deviation at held-out pairs, between the nodes of both axes."""
-        nodes = [chebyshev(*span, n) for span, n in zip(self.ranges, counts, strict=True)]
-        grid = np.array([[self.response(f, b) for b in nodes[1]] for f in nodes[0]])
-        worst = 0.0
-        for f, b in zip(*[held_out(*span, n) for span, n in zip(self.ranges, counts, strict=True)], strict=True):
-            weights = [lagrange(axis, np.array([x]))[:, 0] for axis, x in zip(nodes, (f, b), strict=True)]
-            guess = np.tensordot(np.outer(*weights), grid, axes=2)
-            worst = max(worst, float(np.abs(guess - self.response(f, b)).max()))
-        return worst
-
-    def along(self, axis: int) -> tuple[int, float]:
-        """Return the nodes that one axis needs while the other stays at its middle, and the error that they leave.
-
-        Where more nodes do not help, because magnetisation remembers its offset for many turns over the range of
-        the map, few are kept and the largest error met is returned.
-        """
+    def along(self, axis: int) -> int:
+        """Return the points that one axis needs, of B1 in the middle of the offsets, else at the B1 farthest from 1."""
         if self.ranges[axis][0] == self.ranges[axis][1]:
-            return 1, 0.0
-        kept, middle = self.ranges, [(low + high) / 2 for low, high in self.ranges]
-        self.ranges = [span if a == axis else (middle[a], middle[a]) for a, span in enumerate(kept)]
-        tried: list[tuple[int, float]] = []
+            return 1
+        other = self.odd() if axis == 0 else sum(self.ranges[0]) / 2
+        count = FIRST
         while True:
-            count = math.ceil(tried[-1][0] * GROWTH + 0.5) if tried else 3
-            tried.append((count, self.error((count, 1) if axis == 0 else (1, count))))
-            settled = tried[-1][1] <= self.wanted
-            if settled or count >= MAX_NODES or (count >= PATIENCE and tried[-1][1] > tried[0][1] / 2):
-                break
-        self.ranges = kept
-        if settled:
-            return tried[-1]
-        return tried[0][0], max(error for _, error in tried)
+            finer = chebyshev(*self.ranges[axis], 2 * count - 1)
+            pairs = [(x, other) if axis == 0 else (other, x) for x in finer.tolist()]
+            values = np.array([self.walked(0, *pair) for pair in pairs])
+            guess = np.tensordot(lagrange(*self.ranges[axis], count, finer[1::2]).T, values[::2], axes=1)
+            if largest(guess - values[1::2]) <= self.wanted / 4 or len(finer) >= LAST:
+                return count
+            count = len(finer)
 
-    def nodes(self) -> tuple[tuple[list[float], list[float], tuple[int, int]], list[NDArray[np.float64]], float]:
-        """Return offset, Hz, and B1 of the nodes with their counts, the (member,) shares, and the error over M0."""
-        (first, left), (second, rest) = self.along(0), self.along(1)
-        counts, stuck = (first, second), max(left, rest) > self.wanted
-        error = self.error(counts)
-        while error > 2 * self.wanted and max(counts) < MAX_NODES and not stuck:
-            counts = (_more(counts[0]), _more(counts[1]))
-            error = self.error(counts)
-        error = max(error, left + rest)
-        axes = [chebyshev(*span, n) for span, n in zip(self.ranges, counts, strict=True)]
-        weights = [lagrange(axis, local) for axis, local in zip(axes, self.local, strict=True)]
-        offsets = [float(f) for f in axes[0] for _ in axes[1]]
-        b1s = [float(b) for _ in axes[0] for b in axes[1]]
-        shares = [a * b for a in weights[0] for b in weights[1]]
-        return (offsets, b1s, counts), shares, error
+    def odd(self) -> float:
+        """Return the B1 that is farthest from 1."""
+        return max(self.ranges[1], key=lambda b: abs(b - 1))
+
+    def levels(self) -> list[list[int]]:
+        """Return the classes sorted by what they carry: the less it is, the fewer nodes they need."""
+        level = np.floor(np.log(self.parts[0] / self.parts) / np.log(LEVEL))
+        return [np.flatnonzero(level == value).tolist() for value in np.unique(level)]
+
+    def nodes(self) -> list[tuple[list[TissueClass], Nodes]]:
+        """Return the classes of each level, the one with most signal first, and their nodes."""
+        counts, levels = (self.along(0), self.along(1)), self.levels()
+        return [([self.kinds[i] for i in mine], self._of(mine, counts, self.wanted / len(levels))) for mine in levels]
+
+    def _of(self, mine: list[int], counts: tuple[int, int], wanted: float) -> Nodes:
+        """Return the nodes of some classes, by which all of them together are off by `wanted` at most."""
+
+        def sums(pairs: list[tuple[float, float]], left: float) -> tuple[NDArray[np.int64], Complex, float]:
+            values = [self.parts[i] * np.array([self.walked(i, *pair) for pair in pairs]) for i in mine]
+            return decomposed(values, left)
+
+        offsets, b1s = (chebyshev(*span, n).tolist() for span, n in zip(self.ranges, counts, strict=True))
+        some, first, left = sums([(f, self.odd()) for f in offsets], wanted / 3)
+        pairs = [(offsets[n], b) for n in some for b in b1s]
+        chosen, second, rest = sums(pairs, wanted - left)
+        table = np.einsum("njb,jf->nfb", second.reshape(len(chosen), len(some), len(b1s)), first)
+        return Nodes(
+            kind=self.kinds[mine[0]],
+            part=float(self.parts[mine[0]]),
+            first=0,
+            local=self.local,
+            offset=np.array([pairs[n][0] for n in chosen]),
+            b1=np.array([pairs[n][1] for n in chosen]),
+            share=tuple(self._spread(table)),
+            error=left + rest,
+        )
+
+    def _spread(self, table: Complex) -> Complex:
+        """Return the (node, member) weights of the spins from the (node, offset, B1) weights of the points."""
+        share = np.empty((len(table), len(self.local[0])), dtype=np.complex128)
+        for first in range(0, share.shape[1], TOGETHER):
+            part = slice(first, first + TOGETHER)
+            f, b = (lagrange(*self.ranges[a], table.shape[a + 1], self.local[a][part]) for a in range(2))
+            share[:, part] = np.einsum("nbp,bp->np", np.tensordot(table, f, axes=(1, 0)), b)
+        return share
 
 
-def _more(count: int) -> int:
-    """Return a few more nodes along an axis that has any extent."""
-    return count if count == 1 else math.ceil(1.15 * count)
+def order_weights(scan: Scan, orders: NDArray[np.int64]) -> Array:
+    """Return (readout, order): the most that a voxel sees of the error of an in-plane order, over it."""
+    plan, table = scan.plan, scan.timeline.readouts
+    winding = float(np.hypot(*plan.base))
+    if scan.seen is None or winding == 0.0:
+        return np.ones((len(table.dwell), len(orders)))
+    sampled = float(np.abs(table.k[..., :2] @ plan.base).max()) / winding
+    beyond = np.abs(orders - echo_orders(table, plan)[:, None]) * winding - sampled
+    ends = np.maximum(beyond, 1e-3 * sampled)
+    return np.asarray(np.minimum(1.0, np.log1p(2 * sampled / ends) / (2 * np.pi)))
 
 
-def chebyshev(low: float, high: float, count: int) -> NDArray[np.float64]:
-    """Return Chebyshev nodes from `low` to `high`, ends included; one node lies in the middle."""
+def largest(change: Complex) -> float:
+    """Return the largest (point, time, row, layer, order) change: summed over the orders, their mean over layers."""
+    return float(np.abs(change).sum(axis=4).mean(axis=3).max(initial=0.0))
+
+
+def decomposed(values: list[Complex], wanted: float) -> tuple[NDArray[np.int64], Complex, float]:
+    """Choose points of which all others are weighted sums.
+
+    Parameters
+    ----------
+    values : list of (point, time, row, layer, order) array
+        The responses of classes at all points, whose errors add up.
+    wanted : float
+        Largest error of the sums.
+
+    Returns
+    -------
+    chosen : (node,) array
+        Indices of points.
+    weight : (node, point) array
+    error : float
+        The error that is left.
+    """
+    from scipy.linalg import qr, solve_triangular
+
+    flat = np.concatenate([v.reshape(len(v), -1) for v in values], axis=1)
+    mixing = np.random.default_rng(0).standard_normal((flat.shape[1], min(DIRECTIONS, flat.shape[1])))
+    upper, order = qr((flat @ mixing).T, mode="r", pivoting=True)
+
+    def of(count: int) -> tuple[Complex, float]:
+        weight = np.zeros((count, len(order)), dtype=np.complex128)
+        weight[:, order[:count]] = np.eye(count)
+        weight[:, order[count:]] = solve_triangular(upper[:count, :count], upper[:count, count:])
+        error = sum(largest(np.tensordot(weight.T, v[order[:count]], axes=1) - v) for v in values)
+        return weight, error
+
+    few, many = 0, min(upper.shape)  # too few, and enough or all that there are
+    found = of(many)
+    while many - few > 1:
+        count = (few + many) // 2
+        tried = of(count)
+        if tried[1] <= wanted:
+            many, found = count, tried
+        else:
+            few = count
+    return order[:many].astype(np.int64), *found
+
+
+def chebyshev(low: float, high: float, count: int) -> Array:
+    """Return Chebyshev points from `low` to `high`, ends included; the middle alone if there is one."""
     if count == 1:
         return np.array([(low + high) / 2])
     angle = np.pi * np.arange(count) / (count - 1)
     return (low + high) / 2 - (high - low) / 2 * np.cos(angle)
 
 
-def held_out(low: float, high: float, count: int) -> NDArray[np.float64]:
-    """Return three places as far from the nodes as can be: near both ends and in the middle."""
+def lagrange(low: float, high: float, count: int, place: Array) -> Array:
+    """Return the (point, place) Lagrange polynomials of Chebyshev points, by the barycentric formula."""
     if count == 1:
-        return np.array([low, (low + high) / 2, high])
-    steps = np.array([0.5, math.floor((count - 1) / 2) + 0.5 if count > 2 else 0.5, count - 1.5])
-    return (low + high) / 2 - (high - low) / 2 * np.cos(np.pi * steps / (count - 1))
-
-
-def lagrange(nodes: NDArray[np.float64], place: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the (node, place) Lagrange polynomials, which are 1 at their own node and 0 at the others."""
-    span = max(float(np.ptp(nodes)), 1e-300)
-    result = np.ones((len(nodes), len(place)))
-    for j, own in enumerate(nodes):
-        for other in nodes:
-            if other != own:
-                result[j] *= ((place - other) / span) / ((own - other) / span)
-    return result
+        return np.ones((1, len(place)))
+    weight = (-1.0) ** np.arange(count)
+    weight[[0, -1]] /= 2
+    away = place - chebyshev(low, high, count)[:, None]
+    exact = away == 0
+    part = weight[:, None] / np.where(exact, 1.0, away)
+    met = exact.any(axis=0)
+    return np.where(met, exact, part / np.where(met, 1.0, part.sum(axis=0)))

@@ -77,7 +77,7 @@ class Followers:
     def judge(self, kind: TissueClass, share: float, own: Response, guess: Response, heard: NDArray[np.int64]) -> None:
         """Compare a class's response with its leader's, turned; share : of its family that it carries."""
         orders = np.union1d(own.orders, guess.orders)
-        mine, other = (_in_orders(r, orders)[r.row[heard]] for r in (own, guess))
+        mine, other = (in_orders(r, orders)[r.row[heard]] for r in (own, guess))
         change = np.abs(mine - other).sum(axis=2).mean(axis=1).max(initial=0.0)
         self.error[family(kind), _relative(kind)] = share * float(change)
 
@@ -95,7 +95,7 @@ def _relative(kind: TissueClass) -> float:
     return round(kind.offset - kind.node, 6)
 
 
-def _in_orders(response: Response, orders: NDArray[np.int64]) -> NDArray[np.complex128]:
+def in_orders(response: Response, orders: NDArray[np.int64]) -> NDArray[np.complex128]:
     """Return the (row, layer, order) coefficients in given orders, zero where there are none."""
     found = np.zeros((*response.coefficients.shape[:2], len(orders)), dtype=np.complex128)
     found[..., np.searchsorted(orders, response.orders)] = response.coefficients

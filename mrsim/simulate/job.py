@@ -5,6 +5,7 @@ The road by class takes a slab section by section, each with a job of its own.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,3 +51,20 @@ class Job:
         """Return the (coil, member) volume of a class times what each coil hears of it, m^3."""
         volume = kind.volumes(self.spins.volume)
         return volume[None] if self.sensitivity is None else volume * self.sensitivity[:, kind.members]
+
+    def share_of(self, kind: TissueClass) -> complex:
+        """Return the share of its tissue's volume, where the tissue lies, that a class carries."""
+        volume = self.spins.volume
+        whole = float(volume[self.spins.tissue == self.spins.tissues.index(kind.tissue)].sum())
+        return complex(kind.volumes(volume).sum() / whole)
+
+    def seen(self, base: NDArray[np.float64]) -> int | None:
+        """Return the highest in-plane order that cells can show in a section; None for a slab that is one.
+
+        base : (2,) what one order winds, 1/m.
+        """
+        winding = float(np.abs(base).max())
+        if self.share == 1.0 or winding == 0.0:
+            return None
+        finest, largest = min(self.cells.spacing[:2]), float(np.abs(self.timeline.readouts.k[..., :2]).max())
+        return max(1, math.floor((0.5 / finest + largest) / winding))

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..sequence.timeline import RF, Timeline
-from .by_class import Key, Known, by_class
+from .by_class import by_class
 from .by_spin import columns, spread_class, travel
+from .class_run import Key, Known
 from .classes import TissueClass
 from .job import Job
 from .motion_moments import moving_components

@@ -6,7 +6,7 @@ per encoding step (a pencil per readout position); otherwise every place is summ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,19 +19,14 @@ from .classes import TissueClass
 from .program import Program
 from .sampling import CONSTANT, SampleForms
 from .slice_reuse import Response
+from .stages import Stage
 from .steps import turn_series
+from .waves import DRIFT, Wave
 
 REACH = np.ones(3)
 """How far spins may lie when the form of a gradient is judged, m: farther than any."""
 SHARED = 32
 """Sums per course of the moment from which one matrix of phasors serves all; it takes sines and cosines anew."""
-MAX_LENGTH = 65536
-"""Longest FFT along a readout."""
-DRIFT = 1e-11
-"""Phase, turns, by which samples and places may fall off the lattice of an FFT, and courses that count as one differ
-at 1 m."""
-SHORT = 4096
-"""Products of places and samples up to which a matrix of phasors is as quick as an FFT."""
 TOGETHER = 64
 """Readouts whose sums are one matrix product: their weights in eight coils stay in the second-level cache."""
 
@@ -46,6 +41,14 @@ class Plane:
     """(ny,) m."""
     density: NDArray[np.float64] | NDArray[np.complex128]
     """(layer, ny, nx) volume, m^3, or (coil, layer, ny, nx), times what each coil hears of it."""
+    cell: NDArray[np.int64]
+    """(member,) flat index of (layer, ny, nx) of each spin."""
+
+    def times(self, share: NDArray[np.float64] | NDArray[np.complex128]) -> Plane:
+        """Return the plane with a (member,) share of each spin; where a cell holds several spins they share alike."""
+        dense: NDArray[Any] = np.zeros(self.density.shape[-3:], dtype=share.dtype)
+        dense.ravel()[self.cell] = share
+        return replace(self, density=self.density * dense)
 
 
 def plane_of(
@@ -72,7 +75,9 @@ def plane_of(
     step_x = _spacing(x, ix - x_first)
     step_y = _spacing(y, iy - y_first)
     i, j = int(ix[0] - x_first), int(iy[0] - y_first)
-    return Plane(x=x[i] + (np.arange(nx) - i) * step_x, y=y[j] + (np.arange(ny) - j) * step_y, density=density)
+    return Plane(
+        x=x[i] + (np.arange(nx) - i) * step_x, y=y[j] + (np.arange(ny) - j) * step_y, density=density, cell=cell
+    )
 
 
 def _sums(cell: NDArray[np.int64], values: NDArray[Any], count: int) -> NDArray[Any]:
@@ -183,76 +188,57 @@ def turned_shape(response: Response, x: NDArray[np.float64], plan: Program) -> N
     return np.asarray(response.coefficients @ np.exp(2j * np.pi * np.outer(response.orders, x * plan.base[0])))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Part:
+    """A share of a class that responds alike all over the plane."""
+
+    pencils: Pencils
+    response: Response
+
+
 def pencil_signal(
-    windows: Windows, plan: Program, pencils: Pencils, response: Response, kind: TissueClass, dtype: RealType
+    windows: Windows, plan: Program, parts: list[Part], kind: TissueClass, dtype: RealType, stages: list[Stage]
 ) -> NDArray[np.complex128]:
-    """Return the (readout, coil, sample) signal of one class, m^3, from its tissue's pencils."""
-    shape = turned_shape(response, pencils.x, plan)
-    table, coils = windows.table, pencils.value.shape[1]
+    """Return the (readout, coil, sample) signal of one class, m^3, from the pencils of its parts."""
+    x = parts[0].pencils.x
+    shapes = [turned_shape(part.response, x, plan) for part in parts]
+    table, coils = windows.table, parts[0].pencils.value.shape[1]
     signal = np.empty((len(table.dwell), coils, table.moment.shape[1]), dtype=np.complex128)
-    if windows.steady and signal.shape[0] * coils < SHARED * len(windows.first):
-        weight = _pencil_weight(windows.rows, pencils, shape, response)
-        position = np.stack([pencils.x, np.zeros_like(pencils.x)])
+    if windows.steady and len(parts) == 1 and signal.shape[0] * coils < SHARED * len(windows.first):
+        weight = _pencil_weight(windows.rows, parts, shapes, np.ones(1))
+        position = np.stack([x, np.zeros_like(x)])
         start = np.stack([windows.plane_moment[:, 0], np.zeros(len(weight))], axis=1)
         for coil in range(coils):
             signal[:, coil] = _constant(table, kind, weight[:, coil], position, start, dtype)
         return signal
     time = (np.arange(signal.shape[2]) + 0.5) * float(table.dwell[0])
     course_of_time = kind.pd * np.exp(-(kind.r2 + 2j * np.pi * kind.offset) * time)
-    facts = np.stack([windows.course, pencils.step[windows.rows], response.row[windows.rows]])
+    rows = [p.response.row[windows.rows] for p in parts]
+    facts = np.stack([windows.course, parts[0].pencils.step[windows.rows], *rows])
     _, once, alike = np.unique(facts, axis=1, return_index=True, return_inverse=True)  # equal in every repetition
     for index, model in enumerate(windows.first):
         mine = once[windows.course[once] == index]
         k = windows.plane_moment[model, 0] + table.moment[model, :, 0]
-        waves = Wave(pencils.x, k, course_of_time, np.result_type(dtype, np.complex64))
+        waves = Wave(x, k, course_of_time, np.result_type(dtype, np.complex64))
         for some in np.split(mine, range(TOGETHER, len(mine), TOGETHER)):
-            signal[some] = waves.sampled(_pencil_weight(windows.rows[some], pencils, shape, response))
+            signal[some] = 0
+            for stage in stages:
+                heard = waves.sampled(_pencil_weight(windows.rows[some], parts, shapes, stage.turn))
+                signal[some] += heard * stage.course if len(stages) > 1 else heard
     return signal if len(once) == len(signal) else signal[once[alike.ravel()]]
 
 
-class Wave:
-    """The sum over x at every sample of a readout: by FFT where samples and places lie on lattices that match."""
-
-    def __init__(
-        self, x: NDArray[np.float64], k: NDArray[np.float64], course: NDArray[np.complex128], dtype: np.dtype[Any]
-    ) -> None:
-        self.dtype = dtype
-        step = (k[-1] - k[0]) / max(len(k) - 1, 1)
-        cycles = abs(step) * (x[-1] - x[0]) / max(len(x) - 1, 1)
-        self.length = round(1 / cycles) if len(x) > 1 and cycles * MAX_LENGTH > 1 else 0
-        drift = abs(cycles * self.length - 1) * len(x) * len(k) / max(self.length, 1)
-        drift += float(np.abs(np.arange(len(k)) * step + k[0] - k).max() * np.abs(x - x[0]).max())
-        if self.length and drift < DRIFT and len(x) * len(k) > SHORT:
-            # exp(-i 2 pi k_s x_i) = exp(-i 2 pi k_s x_0) exp(-i 2 pi k_0 (x_i - x_0)) exp(-+i 2 pi s i / length)
-            self.before = np.exp(-2j * np.pi * k[0] * (x - x[0])).astype(dtype)
-            self.after = (np.exp(-2j * np.pi * k * x[0]) * course).astype(dtype)
-            self.index = (np.sign(step) * np.arange(len(k))).astype(np.int64) % self.length
-        else:
-            self.length = 0
-            self.phasors = (np.exp(-2j * np.pi * np.outer(x, k)) * course).astype(dtype)
-
-    def sampled(self, weight: NDArray[np.complex128]) -> NDArray[Any]:
-        """Return the (readout, coil, sample) sums of (readout, coil, x) weights."""
-        from scipy.fft import fft
-
-        if not self.length:
-            return np.asarray(weight.astype(self.dtype) @ self.phasors)
-        turned = weight.astype(self.dtype) * self.before
-        if turned.shape[-1] > self.length:  # what lies a whole period away adds up
-            room = np.zeros((*turned.shape[:-1], -(-turned.shape[-1] // self.length) * self.length), self.dtype)
-            room[..., : turned.shape[-1]] = turned
-            turned = room.reshape(*turned.shape[:-1], -1, self.length).sum(axis=-2)
-        return np.asarray(fft(turned, n=self.length, axis=-1, overwrite_x=True)[..., self.index] * self.after)
-
-
 def _pencil_weight(
-    rows: NDArray[np.int64], pencils: Pencils, shape: NDArray[np.complex128], response: Response
+    rows: NDArray[np.int64], parts: list[Part], shapes: list[NDArray[np.complex128]], turn: NDArray[np.number]
 ) -> NDArray[np.complex128]:
-    """Return the (readout, coil, nx) magnetisation of the readouts `rows` at their start, m^3."""
+    """Return the (readout, coil, nx) magnetisation of the readouts `rows`, m^3, each part turned by a factor."""
     from ._kernels.plane import weigh
 
-    out = np.zeros((len(rows), pencils.value.shape[1], len(pencils.x)), dtype=np.complex128)
-    weigh(pencils.value, pencils.step[rows], shape, response.row[rows], out)
+    model = parts[0].pencils
+    out = np.zeros((len(rows), model.value.shape[1], len(model.x)), dtype=np.complex128)
+    for part, shape, factor in zip(parts, shapes, turn, strict=True):
+        turned = shape if factor == 1 else shape * factor
+        weigh(part.pencils.value, part.pencils.step[rows], turned, part.response.row[rows], out)
     return out
 
 

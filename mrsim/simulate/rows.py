@@ -56,7 +56,7 @@ def on_rows(scan: Scan, job: Job, classes: list[TissueClass]) -> tuple[list[Tiss
 
 def _joined(classes: list[TissueClass]) -> list[TissueClass]:
     """Return the classes with one array each for members and shares that are equal: what lies alike is summed once."""
-    known: dict[tuple[bytes, bytes], tuple[NDArray[np.int64], NDArray[np.float64] | None]] = {}
+    known: dict[tuple[bytes, bytes], tuple[NDArray[np.int64], NDArray[np.float64] | NDArray[np.complex128] | None]] = {}
     found = []
     for kind in classes:
         share = b"" if kind.share is None else kind.share.tobytes()

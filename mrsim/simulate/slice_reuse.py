@@ -158,9 +158,21 @@ def responses(scan: Scan, spin: Relaxation, found: Resolution) -> NDArray[np.com
 
 
 def some_responses(scan: Scan, spin: Relaxation, found: Resolution) -> NDArray[np.complex128]:
-    """Return the (row, layer, phi) response of a class in some of the readouts."""
+    """Return the (readout, layer, phi) response of a class in some of the readouts."""
     rows, row = _walked(scan, spin, found)
-    return rows[row[:: math.ceil(len(row) / SOME)]]
+    return rows[row[some_readouts(len(row), SOME)]]
+
+
+def some_readouts(count: int, most: int) -> NDArray[np.int64]:
+    """Return the rows of at most so many of the readouts, half of them the first."""
+    spread = np.linspace(0, count - 1, most - most // 2).astype(np.int64)
+    return np.union1d(np.arange(min(most // 2, count)), spread)
+
+
+def coefficients(scan: Scan, spin: Relaxation, found: Resolution, rows: NDArray[np.int64]) -> NDArray[np.complex128]:
+    """Return the (row, layer, order) response of a class in some readouts, in as many orders as there are phases."""
+    responses, row = _walked(scan, spin, found)
+    return _coefficients(responses[row[rows]])
 
 
 def respond(scan: Scan, spin: Relaxation, found: Resolution) -> Response:

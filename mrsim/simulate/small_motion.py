@@ -26,10 +26,11 @@ from ..sequence.timeline import READOUT, Timeline
 from .classes import BALANCED, TissueClass
 from .job import Job
 from .motion_moments import NS, course_moments, moving_components
-from .plane import TOGETHER, Plane, Wave, Windows, plane_of, turned_shape
+from .plane import TOGETHER, Plane, Windows, plane_of, turned_shape
 from .program import Program
 from .slice_reuse import Response
 from .steps import turn_series
+from .waves import Wave
 
 Array = NDArray[np.float64]
 HELD = 1 << 29

@@ -76,9 +76,9 @@ class _Walker:
 
     def walk(self, state: NDArray[Any], stretch: Stretch) -> NDArray[np.complex128]:
         """Carry the state, in place, through some repetitions; return its (readout, layer, phi) responses."""
-        from ._kernels import bloch as kernels
+        from ._kernels.walk import walk
 
-        play: Any = kernels.walk
+        play: Any = walk
         turn = stretch.turn.astype(self.dtype)
         out: NDArray[Any] = np.zeros((len(stretch.readouts), len(self.layers) - 1, 2, self.shape[0]), self.dtype)
         tables = (self.maps, self.interval, self.interval_e1, self.sample, stretch.operations, turn)

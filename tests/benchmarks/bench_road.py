@@ -25,8 +25,8 @@ import scipy.fft
 import mrsim as mr
 from mrsim.sequence.discretize import discretize
 from mrsim.sequence.families.spin_echo import SpinEcho
-from mrsim.simulate import Bloch, by_class, simulate
-from mrsim.simulate._kernels import bloch, plane
+from mrsim.simulate import Bloch, class_run, simulate
+from mrsim.simulate._kernels import bloch, plane, walk
 
 SCANS = {
     "disc-t2-mese": ({}, Bloch()),
@@ -47,11 +47,11 @@ def samples_of(phasors, weights):
 
 
 KERNELS = {
-    "walk": (bloch, "walk", lambda a: a[0].shape[0] * a[0].shape[2] * len(a[5])),
+    "walk": (walk, "walk", lambda a: a[0].shape[0] * a[0].shape[2] * len(a[5])),
     "propagators": (bloch, "propagators", lambda a: a[0].shape[-1] * a[6].shape[-1]),
     "evolve": (bloch, "evolve", lambda a: a[0].shape[1]),
     "plane readouts": (bloch, "plane_readouts", lambda a: len(a[0]) * samples_of(a[-1], a[0])),
-    "sum over y": (by_class, "pencils_of", lambda a: len(np.unique(a[0].plane_moment[:, 1])) * a[1].density.size),
+    "sum over y": (class_run, "pencils_of", lambda a: len(np.unique(a[0].plane_moment[:, 1])) * a[1].density.size),
     "weigh": (plane, "weigh", lambda a: a[4].size * a[0].shape[2]),
     "sum anywhere": (finufft, "nufft2d2", lambda a: a[0].size * len(a[2])),
     "transform": (scipy.fft, "fft", lambda a: a[0].size),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,18 +33,19 @@ CASES = {
     "press-twice": Press(**{**VOXEL, "averages": 2}),
     "steam": Steam(**VOXEL),
     "semi-laser": SemiLaser(**{**VOXEL, "adiabatic": "hyperbolic-secant"}),
+    "wet": Press(**{**VOXEL, "suppression": "wet"}),
     "mega": Press(**{**VOXEL, "editing": (1e-6,), "te": 68e-3}),
 }
 M0 = 8e-3**3
 
 
-def dense(timeline: Timeline, side: int) -> Any:
+def dense(timeline: Timeline, side: int, offset: float = 0.0) -> Any:
     """Return the signal of a cube of 10 mm from `side` spins along each axis."""
     place = (np.arange(side) + 0.5) / side * 10e-3 - 5e-3
     position = np.array(list(itertools.product(place, place, place)))
     members = np.arange(len(position))
     kind = TissueClass(
-        name="water", tissue="sample", pd=1.0, r1=1.0, r2=1 / 0.08, offset=0.0, b1=1.0, members=members
+        name="water", tissue="sample", pd=1.0, r1=1.0, r2=1 / 0.08, offset=offset, b1=1.0, members=members
     )  # fmt: skip
     volume = np.full(len(position), (10e-3 / side) ** 3)
     return direct_signal(timeline, [kind], position, volume, dtype=np.float64, threads=2)
@@ -81,14 +83,24 @@ def _alone(timeline: Timeline, place: Any) -> complex:
     return complex(first * np.exp((1 / 0.08 + 2j * np.pi * 20.0) * timeline.readouts.dwell[0] / 2))
 
 
-@pytest.mark.parametrize("name", ["press-twice", "steam"])
-def test_voxel_agrees_with_spins(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "offset"),
+    [
+        ("press-twice", 0.0),
+        ("steam", 0.0),
+        pytest.param("semi-laser", 0.0, marks=pytest.mark.slow),
+        # what is not suppressed, and what is in part
+        pytest.param("wet", -150.0, marks=pytest.mark.slow),
+        pytest.param("wet", -40.0, marks=pytest.mark.slow),
+    ],
+)
+def test_voxel_agrees_with_spins(name: str, offset: float) -> None:
     """Spins converge on pathways: their error falls with the square of their distance, so Richardson's rule applies."""
     timeline = mr.discretize(CASES[name].build(SCANNER))
-    phantom = mr.load_phantom("single-voxel", field=3.0)
+    phantom = replace(mr.load_phantom("single-voxel", field=3.0), offset=offset)
     found = by_voxel(task_of(timeline, phantom, mr.Bloch(t2_prime=False), 2, None, None))
     assert not isinstance(found, str)
-    coarse, fine = dense(timeline, 31), dense(timeline, 47)
+    coarse, fine = dense(timeline, 31, offset), dense(timeline, 47, offset)
     exact = fine + (fine - coarse) * 31**2 / (47**2 - 31**2)
     assert np.abs(found[0][:, 0] - exact).max() / M0 < np.abs(fine - coarse).max() / 2 / M0 + 1e-3
     assert np.abs(exact).max() / M0 > 0.1

@@ -16,7 +16,9 @@ STEP = 4e-4
 def plane_of(layers, ny, nx):
     """Return cells away from the origin that hold anything."""
     density = np.random.default_rng(ny).normal(size=(layers, ny, nx, 2)).view(complex)[..., 0]
-    return Plane(x=0.02 + STEP * np.arange(nx), y=-0.05 + STEP * np.arange(ny), density=density)
+    return Plane(
+        x=0.02 + STEP * np.arange(nx), y=-0.05 + STEP * np.arange(ny), density=density, cell=np.arange(layers * ny * nx)
+    )
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 9), (1, 24, 31)])

@@ -44,7 +44,7 @@ def under(*gradients):
 @pytest.fixture
 def points(monkeypatch):
     """Cells are points at their middles, as they are to spins that travel alone: what crushers wind aliases in both."""
-    by_class = importlib.import_module("mrsim.simulate.by_class")
+    by_class = importlib.import_module("mrsim.simulate.class_run")
     sums = by_class.PlaneSums
     monkeypatch.setattr(by_class, "PlaneSums", lambda plane, moment, base, _: sums(plane, moment, base))
 

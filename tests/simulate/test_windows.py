@@ -121,7 +121,7 @@ def _train(script, lines, samples):
 
 @pytest.mark.parametrize(("volumes", "start"), [(1, "equilibrium"), (3, "steady")])
 def test_ramp_sampled_lines_summed_along_y_first_are_those_summed_place_by_place(monkeypatch, volumes, start):
-    reuse = importlib.import_module("mrsim.simulate.by_class")
+    reuse = importlib.import_module("mrsim.simulate.class_run")
     asked = []
 
     def never(table, plan):

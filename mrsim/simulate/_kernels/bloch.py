@@ -1,4 +1,4 @@
-"""Bloch kernels: RF steps, free precession, readouts, and the walk of one tissue class through a scan.
+"""Bloch kernels: RF steps, free precession and readouts.
 
 dM/dt = gamma M x B - (Mx, My, 0)/T2 + (0, 0, M0 - Mz)/T1, so M turns about -gamma B. With h half the rotation
 vector of a step, c = sqrt2 cos|h|, s = sqrt2 sin|h|/|h| and q = s h, Rodrigues' formula reads M + c t + q x t,
@@ -28,6 +28,15 @@ CURVE = 32
 def block_size(array):
     """Return the number of spins that travel together: a block takes the same memory in either precision."""
     return BLOCK * 8 // array.itemsize
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def turned(x, y, z, qx, qy, qz, c):
+    """Return a magnetisation turned by Rodrigues' formula, M + c t + q x t with t = q x M."""
+    tx = qy * z - qz * y
+    ty = qz * x - qx * z
+    tz = qx * y - qy * x
+    return x + c * tx + (qy * tz - qz * ty), y + c * ty + (qz * tx - qx * tz), z + c * tz + (qx * ty - qy * tx)
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
@@ -70,13 +79,10 @@ def rf_steps(
                 c = c0 + u * (c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * c6)))))
                 s = s0 + u * (s1 + u * (s2 + u * (s3 + u * (s4 + u * (s5 + u * s6)))))
             w = s * b1[i]
-            qx, qy, qz = w * bx, w * by, s * hz
-            tx = qy * z[i] - qz * y[i]
-            ty = qz * x[i] - qx * z[i]
-            tz = qx * y[i] - qy * x[i]
-            x[i] = e2[i] * (x[i] + c * tx + (qy * tz - qz * ty))
-            y[i] = e2[i] * (y[i] + c * ty + (qz * tx - qx * tz))
-            z[i] = recovery[i] + e1[i] * (z[i] + c * tz + (qx * ty - qy * tx))
+            u, v, w = turned(x[i], y[i], z[i], w * bx, w * by, s * hz, c)
+            x[i] = e2[i] * u
+            y[i] = e2[i] * v
+            z[i] = recovery[i] + e1[i] * w
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
@@ -187,13 +193,10 @@ def rf_ramped(m, place, offset, b1, e1, e2, recovery, pulse_b1, pulse_gradient, 
             u = hx * hx + hy * hy + hz * hz
             c = c0 + u * (c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * c6)))))
             s = s0 + u * (s1 + u * (s2 + u * (s3 + u * (s4 + u * (s5 + u * s6)))))
-            qx, qy, qz = s * hx, s * hy, s * hz
-            tx = qy * z[i] - qz * y[i]
-            ty = qz * x[i] - qx * z[i]
-            tz = qx * y[i] - qy * x[i]
-            x[i] = e2[i] * (x[i] + c * tx + (qy * tz - qz * ty))
-            y[i] = e2[i] * (y[i] + c * ty + (qz * tx - qx * tz))
-            z[i] = recovery[i] + e1[i] * (z[i] + c * tz + (qx * ty - qy * tx))
+            u, v, w = turned(x[i], y[i], z[i], s * hx, s * hy, s * hz, c)
+            x[i] = e2[i] * u
+            y[i] = e2[i] * v
+            z[i] = recovery[i] + e1[i] * w
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
@@ -670,54 +673,6 @@ def propagators(position, offset, b1, e1, e2, runs, pulse_b1, pulse_gradient, rf
             full = one if column == 3 else one - one
             play_pulse(m, r, off, relative, group, full, e1, e2, runs, pulse_b1, pulse_gradient, work, rf_series)
             out[:, column, begin:end] = m
-
-
-@njit(nogil=True, cache=True, fastmath=FLAGS)
-def walk(state, maps, interval, interval_e1, sample, ops, ops_phase, in_plane, layers, one, out):
-    """Carry one tissue class through one repetition, for each in-plane phase and each position in the slice.
-
-    state : (phi, 3, z), changed in place. maps : (pulse, 3, 4, z). interval, sample : (id, 2, z) decay and phase
-    since the last pulse, to the next pulse and to the readout. interval_e1 : (id,). ops : (op, 3) of kind
-    (0 interval, 1 pulse, 2 readout), id, row of `in_plane`. ops_phase : (op, 2) cosine and sine of the RF phase.
-    in_plane : (row, 2, phi) phasor of the interval's in-plane moment. layers : (layer + 1,) bounds in z. one : 1.
-    out : (readout, layer, 2, phi) mean transverse magnetisation in each layer.
-    """
-    for f in range(state.shape[0]):
-        x, y, z = state[f, 0], state[f, 1], state[f, 2]
-        count = 0
-        for o in range(ops.shape[0]):
-            use = ops[o, 1]
-            if ops[o, 0] == 0:
-                a, b = in_plane[ops[o, 2], 0, f], in_plane[ops[o, 2], 1, f]
-                pr, pi, e = interval[use, 0], interval[use, 1], interval_e1[use]
-                for i in range(x.size):
-                    c = pr[i] * a - pi[i] * b
-                    d = pr[i] * b + pi[i] * a
-                    t = x[i] * c - y[i] * d
-                    y[i] = x[i] * d + y[i] * c
-                    x[i] = t
-                    z[i] = one + e * (z[i] - one)
-            elif ops[o, 0] == 1:
-                c, d = ops_phase[o, 0], ops_phase[o, 1]
-                p = maps[use]
-                for i in range(x.size):
-                    u = x[i] * c - y[i] * d
-                    v = x[i] * d + y[i] * c
-                    s = p[0, 0, i] * u + p[0, 1, i] * v + p[0, 2, i] * z[i] + p[0, 3, i]
-                    t = p[1, 0, i] * u + p[1, 1, i] * v + p[1, 2, i] * z[i] + p[1, 3, i]
-                    z[i] = p[2, 0, i] * u + p[2, 1, i] * v + p[2, 2, i] * z[i] + p[2, 3, i]
-                    x[i] = s * c + t * d
-                    y[i] = t * c - s * d
-            else:
-                pr, pi = sample[use, 0], sample[use, 1]
-                for layer in range(layers.size - 1):
-                    a = b = pr[0] - pr[0]
-                    for i in range(layers[layer], layers[layer + 1]):
-                        a += x[i] * pr[i] - y[i] * pi[i]
-                        b += x[i] * pi[i] + y[i] * pr[i]
-                    out[count, layer, 0, f] = a / (layers[layer + 1] - layers[layer])
-                    out[count, layer, 1, f] = b / (layers[layer + 1] - layers[layer])
-                count += 1
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
