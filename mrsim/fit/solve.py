@@ -154,8 +154,9 @@ def _restored(solution: Solution, order: NDArray[np.int64]) -> Solution:
     """Return the solution with its voxels in their own order."""
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
-    arrays = {f.name: getattr(solution, f.name) for f in fields(solution) if f.name != "warnings"}
-    return Solution(**{name: values[..., back] for name, values in arrays.items()})
+    arrays = {f.name: values for f in fields(solution) if (values := getattr(solution, f.name)) is not None}
+    warnings = arrays.pop("warnings")
+    return Solution(**{name: values[..., back] for name, values in arrays.items()}, warnings=warnings)
 
 
 def available_cores() -> int:
