@@ -48,6 +48,7 @@ def command(
     from ..study.given import given_options
     from ..study.waves import source_of
 
+    chosen = None if model is None else find_model(model)
     if out is not None:
         check_file_writable(out)
     contents = contents_of(file)
@@ -55,7 +56,7 @@ def command(
     if spectra is not None:
         _fit_spectra(file, contents, spectra, (model, basis, given, threads), out, as_json)
         return
-    chosen = find_model(model or model_of(file, contents))
+    chosen = chosen or find_model(model_of(file, contents))
     source = source_of(waves_of(contents) or images_of(file, contents), chosen)
     maps = fit(source, chosen, threads=threads, **noise, **given_options(chosen, given))
     if out is not None:
