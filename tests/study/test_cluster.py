@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import cloudpickle
+import distributed
 import numpy as np
 import pytest
 
@@ -57,7 +58,10 @@ def scheduler(folder, workers=2, **environment):
         worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(place), "--nthreads",
                   "1", "--no-dashboard", "--no-nanny", "--host", "127.0.0.1"]  # fmt: skip
         started += [subprocess.Popen(worker, **quiet) for _ in range(workers)]
-        yield json.loads(place.read_text())["address"], started[1:]
+        address = json.loads(place.read_text())["address"]
+        with distributed.Client(address, set_as_default=False) as client:
+            client.wait_for_workers(workers, timeout=120)  # alone, a worker that fails has nobody to try again
+        yield address, started[1:]
     finally:
         for process in started:
             process.kill()
