@@ -97,7 +97,8 @@ def image_noise(raw: Acquisition, coils: Coils | None = None) -> ImageNoise:
     sigma = np.broadcast_to(reconstruct(heard, chosen).sigma, (contrasts, *grid.shape))
     with np.errstate(divide="ignore", invalid="ignore"):
         left = np.where(gain > 0, ideal[:, None, None, None] / sigma / gain, 0.0)
-    return ImageNoise(coils=gain, reconstruction=left)
+    known = "coil maps are taken as known: those that calibration lines give are noisy and cost SNR where it is low"
+    return ImageNoise(coils=gain, reconstruction=left, notes=(known,) if isinstance(chosen, Sense) else ())
 
 
 def _gain(raw: Acquisition) -> float:

@@ -2,11 +2,11 @@
 
 Run with ``python tests/benchmarks/bench_snr.py [PROTOCOL ...] [--field 1.5,3,7] [--share 0.33]``. Every protocol is
 played with one slice and a share of the matrix over the same field of view, on a block of one material; undersampled
-ones with their array, those of an inner volume and undersampled ones with all of the matrix. The ringing of the block's
-edges, which its finite k-space shows and no prediction of a voxel can, is divided out. The goal is 3 % for every image
-whose SNR is above a tenth of the best; the verdict leaves the scatter of the measured noise, which follows from the
-number of its samples, two standard errors. The pooled line states the deviation that is left when the scatter is taken
-out.
+ones and those of an inner volume with all of the matrix. Arrays are the protocols' own, their maps known; what the maps
+of the calibration lines cost is told beside. The ringing of the block's edges, which its finite k-space shows and no
+prediction of a voxel can, is divided out. The goal is 3 % for every image whose SNR is above a tenth of the best; the
+verdict leaves the scatter of the measured noise, which follows from the number of its samples, two standard errors. The
+pooled line states the deviation that is left when the scatter is taken out.
 """
 
 import argparse
@@ -20,9 +20,10 @@ import numpy as np
 import mrsim as mr
 from mrsim.core.errors import UserError
 from mrsim.core.toml import available
-from mrsim.phantom.phantom import PURE
+from mrsim.phantom.phantom import PURE, voxel_centres
 from mrsim.plan.probe import selects_slab
 from mrsim.plan.snr import predict_snr
+from mrsim.recon.methods import Sense
 from mrsim.sequence.protocol import FOLDER, load_protocol
 from mrsim.sequence.scanner import Scanner
 from mrsim.simulate import simulate
@@ -61,6 +62,8 @@ class Judged:
     scatter: float
     """Standard error of the measurement."""
     seconds: float
+    lost: float
+    """Share of the SNR that coil maps from noisy calibration lines cost."""
 
     @property
     def verdict(self):
@@ -108,12 +111,13 @@ def core(grid, size, inner):
     return where, rings[0] * rings[1]
 
 
-def measured(sequence, phantom, engine, coils, middle):
+def measured(sequence, phantom, engine, coils, middle, known=True):
     """Return the (image,) SNR of the reconstructed image, mean over scatter, and the scatter's standard error."""
     raw = simulate(mr.discretize(sequence), phantom, engine, coils=coils, threads=1)
-    clean = mr.reconstruct(raw)
+    how = [Sense(maps=coils.heard(voxel_centres(raw.encoding.grid)))] if coils is not None and known else []
+    clean = mr.reconstruct(raw, *how)
     seeds = SEEDS if coils is None else SEEDS_OF_ARRAYS
-    noisy = np.array([mr.reconstruct(mr.add_noise(raw, rng=s)).data for s in range(seeds)])
+    noisy = np.array([mr.reconstruct(mr.add_noise(raw, rng=s), *how).data for s in range(seeds)])
     where, ringing = middle
     if coils is None:
         noise = noisy - clean.data
@@ -122,10 +126,13 @@ def measured(sequence, phantom, engine, coils, middle):
         return np.abs(clean.data[:, where].mean(axis=1)) / ringing / sigma, 1 / np.sqrt(4 * samples)
     pure = sum(phantom.fractions(clean.grid).values()) > PURE
     # coil maps from noisy calibration lines have a phase of their own: magnitudes, which are far above the noise
-    sigma = np.std(np.abs(noisy)[:, :, pure], axis=0, ddof=1)
-    few = 1 - 3 / (4 * (seeds - 1))  # the mean of 1 / s of s from n squares is 1 + 3 / 4 n
+    if known:
+        count, sigma = 2 * seeds, np.sqrt(np.mean(np.abs(noisy - clean.data)[:, :, pure] ** 2, axis=0) / 2)
+    else:
+        count, sigma = seeds - 1, np.std(np.abs(noisy)[:, :, pure], axis=0, ddof=1)
+    few = 1 - 3 / (4 * count)  # the mean of 1 / s of s from n squares is 1 + 3 / 4 n
     snr = np.mean(np.abs(clean.data)[:, pure] / sigma, axis=1) * few
-    return snr, 1 / np.sqrt(2 * (seeds - 1) * pure.sum() / 2)  # neighbours share noise: half of them count
+    return snr, 1 / np.sqrt(2 * count * pure.sum() / 2)  # neighbours share noise: half of them count
 
 
 def judge(name, field, share):
@@ -152,12 +159,15 @@ def judge(name, field, share):
     engine, start = mr.Bloch(accuracy=5e-3, longest=120.0), time.process_time()
     found = np.array([row.snr for row in predict_snr(sequence, phantom, engine, coils=coils, threads=1).rows])
     seconds = time.process_time() - start
-    expected, scatter = measured(
-        sequence, phantom, engine, coils, core(grid, size, getattr(protocol, "inner_volume", 0.0))
-    )
+    middle = core(grid, size, getattr(protocol, "inner_volume", 0.0))
+    expected, scatter = measured(sequence, phantom, engine, coils, middle)
     strong = found > 0.1 * found.max()
     off = (found / expected - 1)[strong]
-    return Judged(float(found.max()), float(off[np.abs(off).argmax()]), float(scatter), seconds)
+    lost = 0.0
+    if coils is not None:
+        own = measured(sequence, phantom, engine, coils, middle, known=False)[0]
+        lost = 1 - float(np.mean((own / expected)[strong]))
+    return Judged(float(found.max()), float(off[np.abs(off).argmax()]), float(scatter), seconds, lost)
 
 
 def pooled(judged):
@@ -191,7 +201,7 @@ def main():
                 judged.append(one)
                 one = (
                     f"SNR {one.snr:8.2f}  worst {one.deviation:+6.2%} +- {one.scatter:.2%}  {one.verdict:6s}  "
-                    f"prediction {one.seconds:5.1f} CPU s"
+                    f"prediction {one.seconds:5.1f} CPU s" + (f"  own maps cost {one.lost:.1%}" if one.lost else "")
                 )
             print(f"{name:22s} {field:3g} T  {one}", flush=True)
     if judged:
