@@ -88,10 +88,8 @@ def _alone(timeline: Timeline, place: Any) -> complex:
     [
         ("press-twice", 0.0),
         ("steam", 0.0),
-        pytest.param("semi-laser", 0.0, marks=pytest.mark.slow),
-        # what is not suppressed, and what is in part
+        # what is not suppressed
         pytest.param("wet", -150.0, marks=pytest.mark.slow),
-        pytest.param("wet", -40.0, marks=pytest.mark.slow),
     ],
 )
 def test_voxel_agrees_with_spins(name: str, offset: float) -> None:
