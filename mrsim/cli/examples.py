@@ -9,7 +9,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "again": ("again results/disc-t2-mese-3T-III-1/result.h5",),
     "list": ("list protocols", "list models"),
     "show": ("show disc-t2-mese --out diagram.html",),
-    "shake": ('shake lumbar-disc --frequency "80 Hz" --drive "+z=0 20 0 um" --out waves.h5',),
+    "shake": ('shake lumbar-disc --frequency "80 Hz" --drive "+z=0 8 0 um" --out waves.h5',),
     "check": ("check disc-t2-mese --field 7",),
     "plan": ("plan disc-t2-mese --grades 3,4", 'plan disc-t2-mese --ask "T2 in the annulus within 5 %"'),
     "compare": ("compare disc-t2-mese --field 1.5,3,7",),

@@ -49,7 +49,7 @@ RESULTS = Path("results")
 @click.option("--waves", "vibration", metavar="FILE", help="Waves that move the phantom, from 'mrsim shake'.")
 @click.option(
     "--drive", "drives", multiple=True, metavar="SIDE=MOTION",
-    help='Shake the phantom at the vibration of an elastography protocol: +z="0 20 0 um"; see \'mrsim shake\'.',
+    help='Shake the phantom at the vibration of an elastography protocol: +z="0 8 0 um"; see \'mrsim shake\'.',
 )
 @click.option("--budget", is_flag=True, help="Split the error by cause: run again with causes switched off.")
 @click.option(

@@ -43,7 +43,7 @@ def quantities(context: click.Context, parameter: click.Parameter, text: str) ->
     multiple=True,
     required=True,
     metavar="SIDE=MOTION",
-    help='What shakes: "skin", or a side that looks along an axis, and its motion: +z="0 20 0 um".',
+    help='What shakes: "skin", or a side that looks along an axis, and its motion: +z="0 8 0 um".',
 )
 @click.option("--absorb", multiple=True, metavar="SIDE", help="Sides through which waves leave.")
 @click.option("--element", default="2 mm", show_default=True, metavar="QUANTITY", help="Size of the elements.")

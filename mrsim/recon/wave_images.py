@@ -5,7 +5,8 @@ tells all (`motion_encoding`). Steps, for each direction of encoding:
 
 1. the difference of both polarities, which cancels static and concomitant phase; or, without reversal, of each image
    and the first;
-2. unwrapping along the sequence of offsets (neighbours in time differ by less than half a turn), or in space;
+2. unwrapping along the sequence of offsets (neighbours in time differ by less than half a turn; see `offset_wraps`),
+   or in space;
 3. least squares of  c - Re(xi_n . U)  over the offsets, which for even offsets is the first harmonic of their Fourier
    transform, 2 / N sum phi_n exp(-i 2 pi n / N);
 4. division by the encoding efficiency, all directions together.
@@ -27,6 +28,7 @@ from ..core.errors import InputError, did_you_mean
 from ..core.images import Images
 from ..core.unwrap import METHODS, integrated_gradient, unwrap, wrapped
 from ..core.wave import Waves
+from .offset_wraps import leaping_parts, left_out
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -94,6 +96,8 @@ def wave_images(
         phases, slipped = _unwrapped(group.phases, inside, unwrapping)
         amplitude, variance, residual = _harmonic(phases, group)
         lost |= inside & (slipped | (residual > MISFIT) | _jumps(phases, inside))
+        if unwrapping == "temporal":
+            lost |= leaping_parts(wrapped(np.diff(group.phases, axis=0, append=group.phases[:1])), inside)
         amplitudes.append(amplitude)
         variances.append(variance)
         if progress is not None:
@@ -106,7 +110,8 @@ def wave_images(
         )
     held = inside & ~lost
     components, u, sigma = _displacement(groups, np.stack(amplitudes), np.stack(variances))
-    said = [f"{lost.sum()} of {inside.sum()} voxels are wrapped beyond recovery and left out"] if lost.any() else []
+    xi = [group.efficiency for group in groups]
+    said = [left_out(lost, inside, images.grid, xi, len(groups[0].turns))] if lost.any() else []
     return Waves(
         grid=images.grid,
         frequencies=np.array([frequency]),

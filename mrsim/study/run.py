@@ -41,7 +41,7 @@ from .provenance import provenance
 from .request import Progress, RunRequest, RunResult, check_effects
 from .run_table import RunTable
 from .spectra import one_voxel, quantify_run, with_amounts, with_chemistry
-from .vibration import driven, moved_by
+from .vibration import driven, moved_by, wrap_notes
 from .waves import model_of_waves, source_of, truth_of
 
 
@@ -180,7 +180,10 @@ def simulated(prepared: Prepared, engine: Bloch | Pathways, progress: Progress |
     if prepared.basis is not None:
         raw = with_chemistry(raw, prepared, timeline, coils, progress)
     guessed = prepared.phantom.extrapolated
-    notes = (*prepared.sequence.notes, *extrapolation_notes(prepared.phantom), *transfer_notes(prepared.phantom))
+    notes = (
+        *prepared.sequence.notes, *extrapolation_notes(prepared.phantom), *transfer_notes(prepared.phantom),
+        *wrap_notes(prepared.phantom, prepared.sequence),
+    )  # fmt: skip
     stamp = {"extrapolated": {name: list(what) for name, what in guessed.items()}} if guessed else {}
     return replace(raw, history=raw.history | stamp | {"warnings": (*raw.history["warnings"], *notes)})
 

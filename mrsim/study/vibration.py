@@ -13,6 +13,7 @@ from ..core.grid import Grid
 from ..core.storage import load
 from ..core.units import parse_quantity
 from ..core.wave import Waves
+from ..phantom.motion import Vibration
 from ..phantom.phantom import Phantom
 from ..sequence.sequence import Sequence
 from ..simulate.elastic.in_phantom import moving_tissues, vibrating, waves_in
@@ -28,7 +29,7 @@ class Shaking:
     frequencies: tuple[float, ...]
     """Hz."""
     drives: tuple[str, ...]
-    """``"SIDE=MOTION"``, e.g. ``"+z=0 20 0 um"``."""
+    """``"SIDE=MOTION"``, e.g. ``"+z=0 8 0 um"``."""
     absorbing: tuple[str, ...] = ()
     element: str = "2 mm"
     """Size of the elements."""
@@ -78,11 +79,41 @@ def driven(phantom: Phantom, drives: tuple[str, ...], sequence: Sequence, elemen
     return vibrating(phantom, waves_in(phantom, grid, (float(frequency),), sides, tissues=tissues))
 
 
+def wrap_notes(phantom: Phantom, sequence: Sequence) -> tuple[str, ...]:
+    """Return a warning if the phase of the solved motion steps by more than half a turn between offsets."""
+    sheet, table, grid = sequence.encoding.sheet, sequence.encoding.contrast, sequence.encoding.grid
+    told, frequency = sheet.get("motion_encoding"), sheet.get("vibration_frequency")
+    moves = [m for m in phantom.motion if isinstance(m, Vibration) and m.frequency == frequency]
+    if told is None or not moves:
+        return ()
+    z, y, x = np.meshgrid(*(grid.coordinates(axis) for axis in (2, 1, 0)), indexing="ij")
+    places = grid.to_world(np.stack([x, y, z], axis=-1).reshape(-1, 3))
+    u = sum(np.asarray(move.field(places)) for move in moves) @ grid.axes
+    u, count = u.reshape(*grid.shape, 3), len(told)
+    xi = np.asarray(told) * np.asarray(table.get("motion_polarity", np.ones(count)))[:, None, None]
+    keys = np.stack([*(np.asarray(table[f"direction_{a}"]) for a in "xyz"), table.get("polarity", np.ones(count))])
+    step = 0.0
+    for key in np.unique(keys, axis=1).T:
+        own = (key == keys.T).all(axis=1)
+        offset = np.asarray(table["vibration_offset"])[own]
+        turns = np.array([xi[own][offset == n].sum(axis=0) for n in np.unique(offset)])  # both polarities: difference
+        steps = np.einsum("nzc,zyxc->nzyx", np.roll(turns, -1, axis=0) - turns, u).real
+        step = max(step, float(np.abs(steps).max()))
+    if step <= np.pi:
+        return ()
+    most = float(np.linalg.norm(np.abs(u), axis=-1).max()) * 1e6
+    said = (
+        f"the motion of up to {most:.3g} um turns phases by up to {step:.3g} rad between neighbouring offsets, which "
+        f"wraps above {np.pi:.3g} rad: shake by {most * np.pi / step:.2g} um or less, encode less, or at more offsets"
+    )
+    return (said,)
+
+
 def _drive(text: str) -> tuple[str, tuple[complex, ...]]:
     side, _, motion = text.partition("=")
     parts = _lengths(motion, "--drive") if motion else ()
     if len(parts) != 3:
-        raise InputError(f"'{text}' names no motion of three components; write e.g. +z=0 20 0 um", key="--drive")
+        raise InputError(f"'{text}' names no motion of three components; write e.g. +z=0 8 0 um", key="--drive")
     return side.strip(), tuple(complex(part) for part in parts)
 
 

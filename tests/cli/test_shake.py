@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from mrsim.cli import cli
 
-DRIVE = ("--drive", "+z=0 20 0 um")
+DRIVE = ("--drive", "+z=0 8 0 um")
 
 
 @pytest.mark.parametrize(

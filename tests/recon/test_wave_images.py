@@ -95,6 +95,26 @@ def test_wraps_beyond_recovery_are_flagged_or_refused():
         wave_images(scan(rough), unwrapping="none")
 
 
+@pytest.mark.parametrize("offsets", [4, 8])
+def test_part_that_turns_by_more_than_half_a_turn_between_offsets_is_left_out(offsets):
+    """A smooth bump on a body at rest: each voxel alone shows a harmonic without residual, off by a turn."""
+    _, y, x = np.meshgrid(*(GRID.coordinates(a) for a in (2, 1, 0)), indexing="ij")
+    bump = np.exp(-(x**2 + y**2) / (2 * (9e-3) ** 2))
+    peak = 1.3 * np.pi / (2 * np.sin(np.pi / offsets)) / (2 * XI) / np.cos(np.pi / offsets)
+    u = peak * bump * np.array([0, 0, 1.0])[:, None, None, None]
+    waves = wave_images(scan(u.astype(complex), offsets=offsets))
+    held = waves.inside
+    assert held.sum() > 0.6 * held.size
+    assert not held[:, 10, 12].any()
+    np.testing.assert_allclose(waves.displacement[0][:, held], u[:, held], atol=1e-12)
+    said = waves.history["warnings"][-1]
+    most = np.pi / (2 * np.sin(np.pi / offsets)) / (2 * XI)
+    assert "mm from the middle" in said
+    assert f"amplitudes up to {most * 1e6:.2g}"[:-1] in said
+    whole = wave_images(scan(0.6 * u.astype(complex), offsets=offsets))
+    assert whole.inside.all()
+
+
 def test_second_harmonic_is_kept_apart_and_too_few_offsets_are_refused():
     u = displacement()
     np.testing.assert_allclose(wave_images(scan(u, second=0.3)).displacement[0], u, atol=1e-15)
