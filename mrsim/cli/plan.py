@@ -50,7 +50,8 @@ def command(
 
     Questions stand in the protocol's [[question]] tables or in --ask; the exit code is 3 if one is not answered by yes.
     """
-    from ..report.plan import plan_tables, sentence
+    from ..report.plan import plan_tables
+    from ..report.verdict import verdict_lines
     from ..study.ask import answers, questions_of
     from ..study.plan import forecast
     from ..study.request import RunRequest
@@ -66,11 +67,11 @@ def command(
     if as_json:
         write_json({"plan": asdict(found), "verdicts": [asdict(verdict) for verdict in verdicts]})
     else:
+        for verdict in verdicts:
+            click.echo("\n    ".join(verdict_lines(verdict)))
         write_tables(*plan_tables(found))
         for line in (*found.missing, *found.notes):
             click.echo(f"note: {line}")
-        for verdict in verdicts:
-            click.echo(sentence(verdict))
     return UNANSWERED if any(verdict.answer != "yes" for verdict in verdicts) else 0
 
 

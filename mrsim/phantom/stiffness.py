@@ -17,6 +17,8 @@ from .tissue import Tissue
 LAWS = ("springpot", "constant", "voigt")
 """How a modulus goes on from the frequency at which it is known: with its own angle as |G*| ~ f^(2 angle / pi), not at
 all, or with G' as it is and G'' ~ f."""
+MODULI = ("storage_modulus", "shear_modulus_magnitude", "shear_stiffness", "shear_modulus")
+"""Facts of a tissue that state its modulus."""
 WATER = 1000.0
 """Density of tissues that do not know theirs, kg/m^3."""
 

@@ -26,7 +26,11 @@ from ..core.errors import InputError
 from ..core.wave import wavenumber
 
 LEAST_SNR, LEAST_VOXELS = 3.0, 6.0
-"""Of the second differences, for a noise bias of 10 %; voxels per wavelength, for a dispersion of 10 %."""
+"""SNR of the second differences, for a noise bias of 10 %; voxels per wavelength, for a dispersion of 10 %."""
+
+
+REPEAT_SD, DISPLACEMENT = 0.6e3, 10e-6
+"""Taken where nobody says: SD of the stiffness of one subject on repetition, Pa; amplitude of the motion, m."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +47,7 @@ class WaveScan:
     """Of a magnitude image at an echo time of zero, in voxels of `snr_voxel`."""
     snr_voxel: float = 2e-3
     """Side of the isotropic voxels to which `snr` belongs, m."""
-    displacement: float = 10e-6
+    displacement: float = DISPLACEMENT
     """Amplitude of the motion where it is driven, m."""
     depth: float = 0.0
     """From there to the tissue, through tissue that damps alike, m."""
@@ -107,15 +111,44 @@ def wave_choice(scan: WaveScan, frequency: float, voxel: float, cycles: int) -> 
     noise = math.sqrt(1 / scan.offsets) / (efficiency * magnitude)
     amplitude = scan.displacement * math.exp(-scan.depth * abs(k.imag))
     kappa = (2 - 2 * np.cos(k * voxel)) / voxel**2
-    gaussian = math.exp(-(abs(k.real * voxel) ** 2) * scan.smoothing**2 / 2)
-    curvature = abs(kappa) * amplitude * gaussian
-    snr = curvature / (math.sqrt(2) * noise * math.sqrt(_noise_gain(scan.smoothing)) / voxel**2)
+    snr = derivative_snr(k, voxel, amplitude, noise, scan.smoothing)
     return WaveChoice(
         frequency=frequency, voxel=voxel, cycles=cycles, te=te, efficiency=efficiency, displacement_noise=noise,
         phase=2 * efficiency * amplitude, voxels_per_wavelength=2 * math.pi / abs(k.real) / voxel,
         wavelengths=scan.region * abs(k.real) / (2 * math.pi), derivative_snr=snr,
-        noise_bias=1 / (1 + 1 / snr**2) - 1 if snr > 0 else -1.0, dispersion_bias=abs(k**2 / kappa) - 1,
+        noise_bias=seen_share(snr) - 1, dispersion_bias=abs(k**2 / kappa) - 1,
     )  # fmt: skip
+
+
+def derivative_snr(k: complex, voxel: float, amplitude: float, noise: float, smoothing: float = 1.0) -> float:
+    """Return the SNR of a plane wave's second differences.
+
+    Parameters
+    ----------
+    k : complex
+        Wavenumber, 1/m.
+    voxel : float
+        Side in the plane, m.
+    amplitude : float
+        Of the displacement, m.
+    noise : float
+        Standard deviation of each part of a displacement's phasor, m.
+    smoothing : float
+        Standard deviation of the Gaussian before differentiation, voxels.
+    """
+    kappa = (2 - 2 * np.cos(k * voxel)) / voxel**2
+    gaussian = math.exp(-(abs(k.real * voxel) ** 2) * smoothing**2 / 2)
+    return float(abs(kappa) * amplitude * gaussian * voxel**2 / (noise * math.sqrt(2 * _noise_gain(smoothing))))
+
+
+def seen_share(snr: float) -> float:
+    """Return which share of a modulus a direct inversion reads at an SNR of the second differences."""
+    return 1 / (1 + 1 / snr**2) if snr > 0 else 0.0
+
+
+def stiffness_of(modulus: complex) -> float:
+    """Return the shear stiffness rho c^2, Pa, of a complex modulus, Pa."""
+    return 2 * abs(modulus) / (1 + math.cos(math.atan2(modulus.imag, modulus.real)))
 
 
 def _noise_gain(smoothing: float) -> float:

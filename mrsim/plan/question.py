@@ -3,8 +3,10 @@
     tell grade 3 from 4 by T2 of the nucleus with 30 discs [in 15 patients] [icc 0.4] [power 90 %]
     T2 in the annulus within 5 % [in a voxel | over 20 voxels] [power 95 %]
     change of 5 ms in T2 of the nucleus [in a voxel | over 20 voxels]
+    change of 2 kPa in stiffness of the nucleus
     SNR of the nucleus above 20
     CRLB of T2 in the nucleus below 10 %
+    lactate CRLB below 20 %
     time below 5 min
     volume below 100 ms with 40 slices at MB 8
     runs
@@ -38,6 +40,15 @@ SMALL = frozenset(
 """Words that carry no meaning here."""
 NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 FORMS = __doc__.split("\n\n")[1]
+ENTRIES = {
+    "power": "Chance of success that is wanted.", "alpha": "Chance of a false alarm, two-sided.",
+    "icc": "Correlation of the true values of one patient's discs.",
+    "disc_sd": "Spread of true values between subjects of one group, with its unit.",
+    "voxels": "Voxels that are averaged for one measurement.",
+    "repeat_sd": "Spread of one subject's measurement on repetition besides noise, with its unit.",
+    "displacement": "Amplitude of the vibration in the tissue, e.g. '10 um'.",
+}  # fmt: skip
+"""What a [[question]] may say beside its `ask`."""
 POWER = {"tell": 0.8, "within": 0.95, "change": 0.8}
 """Wanted chance of success, where the question names none."""
 
@@ -67,6 +78,10 @@ class Question:
     alpha: float = 0.05
     disc_sd: float | None = None
     """Spread of true values between subjects of one group; None: what the tissue file states."""
+    repeat_sd: float | None = None
+    """SD of the measurement of one subject on repetition besides noise; None: what is usual."""
+    displacement: float | None = None
+    """Amplitude of the vibration in the tissue, m; None: what is usual."""
     slices: int = 0
     bands: int = 1
     """Slices excited at once."""
@@ -100,7 +115,7 @@ def read_question(text: str, table: Mapping[str, Any] | None = None) -> Question
     ----------
     text : str
     table : mapping, optional
-        Entries of a ``[[question]]`` beside the text: ``power``, ``alpha``, ``icc``, ``disc_sd`` (with a unit).
+        Entries of a ``[[question]]`` beside the text: see `ENTRIES`.
     """
     reader = _Reader(text)
     kind = _kind(reader)
@@ -204,12 +219,12 @@ def _checked(entries: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, 
 
     found = dict(table)
     for name in found:
-        if name not in ("power", "alpha", "icc", "disc_sd", "voxels"):
-            raise InputError("unknown key; known: ask, power, alpha, icc, disc_sd, voxels", key=f"question.{name}")
-    if isinstance(found.get("disc_sd"), str):
-        unit = str(found["disc_sd"]).split()[-1]
-        dimension = next((name for name, units in UNITS.items() if unit in units), "fraction")
-        found["disc_sd"] = parse_quantity(found["disc_sd"], dimension)[0]
+        if name not in ENTRIES:
+            raise InputError(f"unknown key; known: ask, {', '.join(ENTRIES)}", key=f"question.{name}")
+        if isinstance(found[name], str):
+            unit = str(found[name]).split()[-1]
+            dimension = next((name for name, units in UNITS.items() if unit in units), "fraction")
+            found[name] = parse_quantity(found[name], dimension)[0]
     both = {**entries, **found}
     for name in ("power", "alpha"):
         if name in both and not 0 < both[name] < 1:

@@ -11,59 +11,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
 from ..core.errors import InputError
+from ..core.written import quantity
 from ..evaluate.group_design import GroupDesign
 from ..evaluate.power import power_of_estimate
 from ..sequence.sequence import Sequence
+from .answer import Answer, Verdict, said, said_share, said_signed, said_voxels, threshold, undecided
 from .forecast import Forecast
 from .limits import limits
 from .precision import Precision
 from .question import Question
 
-Answer = Literal["yes", "no", "not decidable"]
 DECISIVE = 0.1
 """A cause that adds less than this to the chance of success does not limit it."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Remedy:
-    """A change that turns a no into a yes."""
-
-    change: str
-    """What to change, in words; for the protocol as ``--set`` or ``--field``."""
-    entries: dict[str, str]
-    """Protocol entries to change."""
-    field: float | None = None
-    """Another field strength, T."""
-    discs: int = 0
-    """Discs in each group, where their number changes."""
-    minutes: float
-    """Scanner time of the whole study, min: all subjects of all groups."""
-    chance: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
-    """The answer to one question."""
-
-    question: str
-    tissue: str
-    answer: Answer
-    chance: float
-    """Power or probability; 1 or 0 where nothing is left to chance; NaN where it is not decidable."""
-    wanted: float
-    cause: str
-    """What limits it."""
-    reason: str
-    """With the numbers."""
-    numbers: dict[str, float] = field(default_factory=dict)
-    """SI: what went into it."""
-    minutes: float = math.nan
-    """Scanner time that the question takes, min."""
-    remedy: Remedy | None = None
 
 
 def verdict(question: Question, found: Forecast, tissue: str, spread: Mapping[int, float], voxels: int) -> Verdict:
@@ -95,16 +57,15 @@ def verdict(question: Question, found: Forecast, tissue: str, spread: Mapping[in
         problem = _undecidable(question, found, tissue, row)
         if problem or row is None or not math.isfinite(row.bound):
             return undecided(question, tissue, problem or f"no bound of {question.parameter} is known")
-        return _threshold(
-            question, tissue, row.bound / (abs(row.truth) if question.relative else 1.0), found.scan_time, "noise"
-        )
+        value = row.bound / (abs(row.truth) if question.relative else 1.0)
+        return threshold(question, tissue, value, found.scan_time, "noise", "" if question.relative else row.unit)
     best = max(row.snr for row in found.snr[0].rows if row.tissue == tissue)
-    return _threshold(question, tissue, best, found.scan_time, "noise")
+    return threshold(question, tissue, best, found.scan_time, "noise")
 
 
 def time_verdict(question: Question, scan_time: float) -> Verdict:
     """Return whether a scan of so many seconds is short enough."""
-    return _threshold(question, "", scan_time, scan_time, "scan time")
+    return threshold(question, "", scan_time, scan_time, "scan time", "s")
 
 
 def runs_verdict(question: Question, sequence: Sequence) -> Verdict:
@@ -115,27 +76,12 @@ def runs_verdict(question: Question, sequence: Sequence) -> Verdict:
     other = str(violations[0]) if violations else "nothing"
     cause = worst.limit_name if worst.use > 1 else other
     met = cause == "nothing"
-    value, limit = f"{worst.value:.4g} {worst.unit}".strip(), f"{worst.limit:.4g} {worst.unit}".strip()
+    value, limit = (quantity(part, worst.unit) for part in (worst.value, worst.limit))
     return Verdict(
         question=question.text, tissue="", answer="yes" if met else "no", chance=float(met), wanted=1.0, cause=cause,
         reason=f"on {sequence.scanner.name} {worst.limit_name} is the tightest limit: {value} of {limit} "
-        f"({100 * worst.use:.0f} %); IEC mode {found.mode}",
+        f"({100 * worst.use:.0f} %)\nIEC mode {found.mode}",
         numbers={margin.limit_name: margin.use for margin in found.margins}, minutes=sequence.duration / 60,
-    )  # fmt: skip
-
-
-def refused(question: Question, problem: str) -> Verdict:
-    """Return the verdict on a protocol that cannot even be built."""
-    return Verdict(
-        question=question.text, tissue="", answer="no", chance=0.0, wanted=1.0, cause=problem, reason=problem,
-    )  # fmt: skip
-
-
-def undecided(question: Question, tissue: str, reason: str) -> Verdict:
-    """Return the verdict that no answer is known."""
-    return Verdict(
-        question=question.text, tissue=tissue, answer="not decidable", chance=math.nan, wanted=question.power,
-        cause="not known", reason=reason,
     )  # fmt: skip
 
 
@@ -177,12 +123,14 @@ def _tell(q: Question, found: Forecast, tissue: str, spread: Mapping[int, float]
     chance = 0.0 if reversed_order else chance
     cause = "bias reverses the order of the grades" if reversed_order else _limiting(design, true, q, chance)
     biology = math.hypot(design.disc_sd, design.patient_sd)
+    unit = first.unit
     reason = (
-        f"grades {q.grades[0]} and {q.grades[1]} read {_number(first.mean)} and {_number(second.mean)} {first.unit} "
-        f"(true {_number(first.truth)}, {_number(second.truth)}); spread of discs {_number(biology)}, "
-        f"measurement {_number(design.error_sd)} over {voxels} voxels; d = {abs(design.effect_size):.2f}, "
-        f"expected AUC {design.area:.3f} +- {design.area_error:.3f}"
-    )  # fmt: skip
+        f"grades {q.grades[0]} and {q.grades[1]} read {said(first.mean, unit)} and {said(second.mean, unit)}; "
+        f"the truth is {said(first.truth, unit)} and {said(second.truth, unit)}\n"
+        f"discs of one grade differ by {said(biology, unit)} (SD), measurements of one by "
+        f"{said(design.error_sd, unit)} (over {said_voxels(voxels)})\n"
+        f"effect size {abs(design.effect_size):.2f}, expected AUC {design.area:.3f} ± {design.area_error:.3f}"
+    )
     return Verdict(
         question=q.text, tissue=tissue, answer=_answer(chance, q.power), chance=chance, wanted=q.power, cause=cause,
         reason=reason, minutes=2 * design.patients * found.scan_time / 60,
@@ -245,8 +193,10 @@ def _within(q: Question, row: Precision, voxels: int, minutes: float) -> Verdict
         "nothing" if chance >= q.power else "bias" if abs(row.bias) > limit else max(without, key=lambda c: without[c])
     )
     reason = (
-        f"bias {_signed(row.bias)}, noise {_number(error)} over {voxels} voxel{'s' if voxels > 1 else ''}, "
-        f"limit {_number(limit)} {row.unit}, true value {_number(row.truth)}"
+        f"the map reads {said(row.mean, row.unit)}, the truth is {said(row.truth, row.unit)}: bias "
+        f"{said_signed(row.bias, row.unit)}{said_share(row.bias, row.truth)}\n"
+        f"noise {said(error, row.unit)} over {said_voxels(voxels)}\n"
+        f"limit ±{said(limit, row.unit)}"
     )
     return Verdict(
         question=q.text, tissue=row.tissue, answer=_answer(chance, q.power), chance=chance, wanted=q.power, cause=cause,
@@ -262,25 +212,8 @@ def _change(q: Question, row: Precision, voxels: int, minutes: float) -> Verdict
     return Verdict(
         question=q.text, tissue=row.tissue, answer=_answer(chance, q.power), chance=chance, wanted=q.power,
         cause="nothing" if chance >= q.power else "measurement noise", minutes=2 * minutes,
-        reason=f"two scans differ by {_number(error)} {row.unit} by noise alone (over {voxels} voxels), the change is "
-        f"{_number(limit)}; bias is taken to be the same in both",
+        reason=f"the change is {said(limit, row.unit)}\n"
+        f"two scans differ by {said(error, row.unit)} (SD) by noise alone, over {said_voxels(voxels)}\n"
+        f"bias is taken to be the same in both",
         numbers={"change": limit, "sd_of_difference": error, "voxels": voxels},
     )  # fmt: skip
-
-
-def _threshold(q: Question, tissue: str, value: float, scan_time: float, cause: str) -> Verdict:
-    """Return the answer where a number is compared with a limit and nothing is left to chance."""
-    met = value >= q.limit if q.kind == "snr" else value <= q.limit
-    return Verdict(
-        question=q.text, tissue=tissue, answer="yes" if met else "no", chance=float(met), wanted=1.0,
-        cause="nothing" if met else cause, reason=f"{_number(value)} against {_number(q.limit)}",
-        numbers={"value": value, "limit": q.limit}, minutes=scan_time / 60,
-    )  # fmt: skip
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3g}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ..plan.answer import Verdict
 from ..plan.distortion import Distortion
 from ..plan.forecast import Forecast, Page
 from ..plan.limits import Limits
 from ..plan.precision import Precision
 from ..plan.resolution import Resolution
-from ..plan.verdict import Verdict
 from .captions import embedded, plain
 from .html import html_table
 from .page import STYLE_SHEET
@@ -18,6 +18,7 @@ from .quantities import duration, label, number, quantity
 from .snr import snr_budget_table, snr_table
 from .style import BLUE, INK, QUIET, RED, png, styled
 from .table import Table
+from .verdict import verdict_lines
 
 ERRORS = {
     "discretisation_error": "through the slice", "rf_step_error": "RF steps", "t2_prime_error": "T2' sampling",
@@ -26,10 +27,9 @@ ERRORS = {
 }  # fmt: skip
 
 
-def plan_tables(found: Forecast, verdicts: Sequence[Verdict] = ()) -> list[Table]:
-    """Return the tables of a forecast, the decision first."""
-    tables = [verdict_table(verdicts)] if verdicts else []
-    tables += [facts_table(found), snr_table(found.snr[0]), snr_budget_table(found.snr[0])]
+def plan_tables(found: Forecast) -> list[Table]:
+    """Return the tables of a forecast."""
+    tables = [facts_table(found), snr_table(found.snr[0]), snr_budget_table(found.snr[0])]
     if found.precision:
         tables.append(precision_table(found.precision))
     if found.page is None:
@@ -113,26 +113,6 @@ def limits_table(limits: Limits) -> Table:
     return Table(title="Margins", columns=("limit", "largest", "allowed", "use"), rows=rows, numeric=(1, 2, 3))
 
 
-def verdict_table(verdicts: Sequence[Verdict]) -> Table:
-    """Return the answers."""
-    rows = tuple(
-        (v.question, label(v.tissue), v.answer, number(v.chance, 3), number(v.wanted, 3), v.cause, remedy_words(v))
-        for v in verdicts
-    )
-    columns = ("question", "of", "answer", "chance", "wanted", "limited by", "cheapest change")
-    return Table(title="Verdict", columns=columns, rows=rows, numeric=(3, 4), prose=(0, 5, 6))
-
-
-def remedy_words(verdict: Verdict) -> str:
-    """Return the cheapest change in words."""
-    if verdict.answer != "no":
-        return ""
-    if verdict.remedy is None:
-        return "none among averages, thickness, echo times, field and number"
-    r = verdict.remedy
-    return f"{r.change}: chance {number(r.chance, 3)}, {number(r.minutes, 3)} min of scanner time in all"
-
-
 def plan_figure(found: Forecast) -> bytes:
     """Return the forecast as one figure: SNR, expected maps with their spread, limits."""
     with styled(11.0, 3.8) as figure:
@@ -182,9 +162,9 @@ def plan_page(found: Forecast, verdicts: Sequence[Verdict] = ()) -> str:
     title = plain(f"{found.protocol}: plan")
     notes = "".join(f"<li>{plain(note)}</li>" for note in (*found.missing, *found.notes))
     answers = "".join(
-        f'<li class="{ {"yes": "good", "no": "off"}.get(v.answer, "none") }">{plain(sentence(v))}</li>'
-        for v in verdicts
-    )
+        f'<li class="{ {"yes": "good", "no": "off"}.get(v.answer, "none") }">'
+        + "<br>".join(plain(line) for line in verdict_lines(v)) + "</li>" for v in verdicts
+    )  # fmt: skip
     body = [
         f"<header><h1>{plain(found.protocol)}</h1><p>{plain(found.description)}</p></header>",
         f'<section><h2>Verdict</h2><ul class="verdicts">{answers}</ul></section>' if answers else "",
@@ -196,15 +176,6 @@ def plan_page(found: Forecast, verdicts: Sequence[Verdict] = ()) -> str:
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f"<style>{STYLE_SHEET}</style>\n</head>\n<body>\n<main>\n" + "\n".join(body) + "\n</main>\n</body>\n</html>\n"
     )
-
-
-def sentence(v: Verdict) -> str:
-    """Return a verdict as a sentence."""
-    chance = "" if math.isnan(v.chance) else f" (chance {number(v.chance, 3)}, wanted {number(v.wanted, 3)})"
-    remedy = f" Cheapest change: {remedy_words(v)}." if v.answer == "no" else ""
-    of = f" [{label(v.tissue)}]" if v.tissue else ""
-    limited = f" Limited by: {v.cause}." if v.answer != "not decidable" else ""
-    return f"{v.question}{of}: {v.answer}{chance}.{limited} {v.reason}.{remedy}"
 
 
 def _percent(part: float, whole: float) -> str:

@@ -22,7 +22,7 @@ from .run import Prepared
 from .snr import Representative, representative, snr_of
 
 Tell = Callable[[str, int, int], None]
-MOST = 6000.0
+MOST = 2500.0
 """Pulses, and readouts at a third of their weight, that all probes together may have before a plan leaves out the SNR's
 budget, and then tissues without a region of interest: seconds of processor time."""
 
@@ -78,6 +78,26 @@ def forecast(
     return result
 
 
+def refitted(request: RunRequest, found: Forecast, model: str) -> Forecast:
+    """Return a brief forecast with another fit of the same images; without precision where the model cannot fit them.
+
+    Parameters
+    ----------
+    request : RunRequest
+        Of the forecast.
+    found : Forecast
+    model : str
+        Name of the other model, with the values that it takes by itself.
+    """
+    rows: list[Precision] = []
+    missing: list[str] = []
+    for one, grade in zip(found.snr, found.grades, strict=False):
+        mine = request if grade is None else replace(request, grade=grade)
+        part = representative(replace(mine, model=model, given={})).part
+        rows += _precision(part, one, missing)
+    return replace(found, model=model, precision=tuple(rows), page=None, missing=tuple(dict.fromkeys(missing)))
+
+
 def _affordable(mine: Representative, tissues: tuple[str, ...], missing: list[str]) -> tuple[tuple[str, ...], bool]:
     """Return the tissues to foretell and whether their SNR gets a budget; what is left out is added to `missing`."""
     blocks = mine.part.sequence.blocks
@@ -89,6 +109,9 @@ def _affordable(mine: Representative, tissues: tuple[str, ...], missing: list[st
     if tissues or each * count <= MOST:
         return tissues, False
     kept = regional(mine.part.phantom)
+    if each * len(kept) > MOST:
+        grades = {tissue.name: tissue.grade for tissue in mine.part.phantom.tissues}
+        kept = tuple(sorted(kept, key=lambda name: grades[name] is None))[: max(1, int(MOST / each))]
     if len(kept) < count:
         missing.append(f"tissues other than {', '.join(kept)}: name them with --tissue, or take the time of mrsim snr")
     return kept, False

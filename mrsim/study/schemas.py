@@ -18,6 +18,7 @@ from ..core.errors import InputError, did_you_mean
 from ..phantom.phantom_file import PhantomFile
 from ..phantom.shape_entries import SHAPES
 from ..phantom.solid_entries import SOLIDS
+from ..plan.question import ENTRIES
 from ..sequence.families import FAMILIES
 from ..sequence.preparations import PREPARATIONS
 from .run_table import RunTable
@@ -70,9 +71,20 @@ def _protocol() -> Schema:
             "family": {"enum": [family.name for family in FAMILIES], "description": "What kind of sequence it is."},
             "sequence": {"type": "object", "description": "The family's settings."},
             "run": _of(RunTable),
+            "question": {
+                "type": "array", "items": _question(), "description": "What a plan answers: yes, no or not decidable.",
+            },
         },
         "allOf": chosen,
         "definitions": {"preparation": _preparations()},
+    }  # fmt: skip
+
+
+def _question() -> Schema:
+    entries = {name: {"type": ["number", "string"], "description": said} for name, said in ENTRIES.items()}
+    asked = {"type": "string", "description": "The question: a sentence, as for mrsim plan --ask."}
+    return {
+        "type": "object", "additionalProperties": False, "required": ["ask"], "properties": {"ask": asked, **entries},
     }  # fmt: skip
 
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from ..core.errors import InputError
 from ..core.toml import resource
+from ..plan.answer import Verdict
 from ..plan.question import Question
-from ..plan.verdict import Verdict
 from ..sequence.protocol import FOLDER, read_protocol_file
 from .request import RunRequest
 from .run import prepare

@@ -16,12 +16,12 @@ import numpy as np
 
 from ...core.nuclei import NUCLEI, PROTON
 from ...phantom.transmit import cylinder_b1, torso_dielectric
+from ...plan.answer import Verdict
 from ...plan.distortion import distortions
 from ...plan.exchange_contrast import hydroxyl_asymmetry
 from ...plan.polarisation import enhancement, gas_over_water, receptivity
 from ...plan.question import read_question
 from ...plan.safety import load_safety
-from ...plan.verdict import Verdict
 from ...sequence.discretize import discretize
 from ...sequence.protocol import load_protocol
 from ...sequence.scanner import Scanner

@@ -1,0 +1,34 @@
+"""A verdict for a reader: the answer first, then why, then what would change it; one idea a line."""
+
+from __future__ import annotations
+
+import math
+
+from ..plan.answer import Remedy, Verdict
+from .quantities import chance, label, number
+
+TRIED = "another fit, more subjects, averages, voxels, echo and repetition times, or another field"
+
+
+def verdict_lines(verdict: Verdict) -> tuple[str, ...]:
+    """Return a verdict as lines, the answer first."""
+    v = verdict
+    sure = "" if math.isnan(v.chance) or v.wanted == 1 else f", chance {chance(v.chance)} (wanted {chance(v.wanted)})"
+    of = f" [{label(v.tissue)}]" if v.tissue else ""
+    limited = () if v.answer == "not decidable" or v.cause == v.reason else (f"limited by: {v.cause}",)
+    return (f"{v.answer.upper()}{sure}: {v.question}{of}", *limited, *v.reason.split("\n"), *_change(v))
+
+
+def _change(v: Verdict) -> tuple[str, ...]:
+    if v.answer != "no":
+        return ()
+    if v.remedy is not None:
+        return (f"cheapest change: {_words(v.remedy, v.wanted)}",)
+    if v.nearest is not None:
+        return (f"no single change is enough; nearest: {_words(v.nearest, v.wanted)}",)
+    return (f"not helped by {TRIED}",) if v.searched else ()
+
+
+def _words(remedy: Remedy, wanted: float) -> str:
+    sure = "" if wanted == 1 else f": chance {chance(remedy.chance)}"
+    return f"{remedy.change}{sure}; {number(remedy.minutes, 3)} min of scanner time in all"

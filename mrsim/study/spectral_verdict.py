@@ -1,0 +1,60 @@
+"""Verdicts on spectroscopy: whether a metabolite's bound is low enough, and how many averages it takes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from ..core.errors import InputError, did_you_mean
+from ..phantom.metabolite import load_metabolites
+from ..plan.answer import Remedy, Verdict, said, threshold, undecided
+from ..plan.question import Question
+from .request import Progress
+from .run import Prepared
+from .spectral_bounds import voxel_rows
+
+
+def spectral_verdict(ready: Prepared, question: Question, progress: Progress | None = None) -> Verdict:
+    """Return the answer to a question about the bound of a metabolite's amount.
+
+    Parameters
+    ----------
+    ready : Prepared
+        A protocol of spectroscopy.
+    question : Question
+        Of kind ``"bound"``.
+    progress : callable, optional
+    """
+    if ready.basis is None or ready.request.model is None:
+        return undecided(question, "voxel", f"{ready.request.protocol} names no basis or no fit under [run]")
+    name = _named(ready.basis, question.parameter)
+    row = next(row for row in voxel_rows(ready, progress) if row.metabolite == name)
+    if question.relative and row.value <= 0:
+        return undecided(question, "voxel", f"the voxel holds no {name}: no share of it is known")
+    value, seconds = (row.bound / row.value if question.relative else row.bound), ready.sequence.duration
+    answer = threshold(question, "voxel", value, seconds, "noise", "" if question.relative else "mol/m^3")
+    told = f"{answer.reason}\n{name}: {said(row.bound, 'mol/m^3')} of {said(row.value, 'mol/m^3')} in the voxel"
+    answer = replace(answer, reason=told)
+    return answer if answer.answer == "yes" else replace(answer, remedy=_averages(ready, question, value))
+
+
+def _named(basis: str, word: str) -> str:
+    """Return the name of the metabolite that a word means: a name, or a word of its description."""
+    members = load_metabolites(basis)
+    for each in members:
+        words = each.description.lower().replace("-", " ").replace(",", " ").split()
+        if word.lower() == each.name.lower() or word.lower() in words:
+            return each.name
+    names = [each.name for each in members]
+    raise InputError(f"'{word}' is not in the basis {basis}{did_you_mean(word, names)}; it has {', '.join(names)}",
+                     key="--ask")  # fmt: skip
+
+
+def _averages(ready: Prepared, question: Question, value: float) -> Remedy:
+    """Return the averages that bring a bound down to the limit: it falls with their root."""
+    now = int(ready.sequence.encoding.sheet["averages"])
+    needed = math.ceil(now * (value / question.limit) ** 2)
+    minutes = ready.sequence.duration / 60 * needed / now
+    return Remedy(
+        change=f"{needed} averages in place of {now}", entries={"averages": str(needed)}, minutes=minutes, chance=1.0
+    )

@@ -1,0 +1,185 @@
+"""Verdicts on elastography: whether two examinations of one subject tell a change of stiffness.
+
+The noise of the displacement follows from the protocol's own encoding and the SNR of the tissue; second differences of
+a plane wave of the stated amplitude stand against it (`plan.elastography`). Besides noise a subject's stiffness varies
+on repetition: positioning, driver, hydration.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..core.errors import InfeasibleError, InputError
+from ..core.wave import wavenumber
+from ..evaluate.power import power_of_estimate
+from ..phantom.stiffness import density_of, law_of
+from ..phantom.tissue import Tissue
+from ..plan.answer import Remedy, Verdict, said, said_voxels, undecided
+from ..plan.elastography import (
+    DISPLACEMENT,
+    LEAST_SNR,
+    LEAST_VOXELS,
+    REPEAT_SD,
+    derivative_snr,
+    seen_share,
+    stiffness_of,
+)
+from ..plan.question import Question
+from .remedies import place_of
+from .request import RunRequest
+from .snr import Representative, representative, snr_of
+
+Scans = dict[tuple[tuple[str, str], ...], Representative | InputError | InfeasibleError]
+FREQUENCIES, CYCLES = (80.0, 120.0, 200.0), (1, 2)
+"""Tried as remedies, Hz."""
+EXAMINATIONS = (2, 3, 4, 6, 8, 12, 16)
+SMOOTHING = 1.0
+"""Standard deviation of the Gaussian before differentiation, voxels."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Seen:
+    """One examination's view of one tissue's stiffness."""
+
+    stiffness: float
+    """Pa."""
+    snr: float
+    """Of the second differences."""
+    voxels_per_wavelength: float
+    frequency: float
+    noise_sd: float
+    """Of the mean over the region, Pa."""
+    repeat_sd: float
+    """Pa."""
+    voxels: int
+    displacement: float
+    scan_time: float
+    """s."""
+
+
+def stiffness_verdict(
+    request: RunRequest, question: Question, tissue: Tissue, remedies: bool, scans: Scans | None = None
+) -> Verdict:  # fmt: skip
+    """Return whether a change of a tissue's stiffness is told by one examination before and one after.
+
+    Parameters
+    ----------
+    request : RunRequest
+        Of a protocol of elastography.
+    question : Question
+        Of kind ``"change"``.
+    tissue : Tissue
+    remedies : bool
+        Whether to look for the change that turns a no into a yes.
+    scans : dict, optional
+        Scans that are built already, by what they change; it is added to.
+    """
+    scans = {} if scans is None else scans
+    try:
+        seen = _seen(request, question, tissue, {}, scans)
+    except InputError as problem:
+        return undecided(question, tissue.name, str(problem))
+    answer = _judged(question, seen, tissue.name)
+    if answer.answer == "yes" or not remedies:
+        return answer
+    options = sorted(_options(request, question, tissue, seen, scans), key=lambda option: option.minutes)
+    good = next((option for option in options if option.chance >= question.power), None)
+    best = max(options, key=lambda option: option.chance, default=None)
+    better = best if good is None and best is not None and best.chance > answer.chance else None
+    return replace(answer, remedy=good, nearest=better, searched=True)
+
+
+def _seen(request: RunRequest, question: Question, tissue: Tissue, entries: dict[str, str], scans: Scans) -> _Seen:
+    request = replace(request, overrides={**request.overrides, **entries})
+    key = tuple(entries.items())
+    if key not in scans:
+        try:
+            scans[key] = representative(request)
+        except (InputError, InfeasibleError) as problem:
+            scans[key] = problem
+    mine = scans[key]
+    if isinstance(mine, Exception):
+        raise mine
+    header, field = mine.part.sequence.encoding, mine.part.phantom.field
+    table, frequency = header.contrast, float(header.sheet["vibration_frequency"])
+    modulus = law_of(tissue, field).at(frequency)
+    k = complex(wavenumber(modulus, frequency, density_of(tissue, field)))
+    snr = min(row.snr for row in snr_of(mine, (tissue.name,), budget=False).rows)
+    directions = np.stack([table[f"direction_{axis}"] for axis in "xyz"], axis=1)
+    # A phasor's part is the mean of cosine-weighted images: variance 2 / n of one component that n images encode.
+    share = 2 * float(np.linalg.pinv(directions.T @ directions).diagonal().max())
+    noise = math.sqrt(share) / (float(np.max(table["encoding"])) * snr)
+    voxel, moved = header.grid.spacing[0], question.displacement or DISPLACEMENT
+    found = derivative_snr(k, voxel, moved, noise, SMOOTHING)
+    place = place_of(request, question, mine.part.phantom, tissue.name)
+    voxels = question.voxels or place.voxels
+    stiffness = stiffness_of(modulus)
+    apart = max(1.0, voxels / (4 * math.pi * SMOOTHING**2))  # patches whose noise is independent
+    return _Seen(
+        stiffness=stiffness, snr=found, voxels_per_wavelength=2 * math.pi / abs(k.real) / voxel, frequency=frequency,
+        noise_sd=stiffness * seen_share(found) / (found * math.sqrt(2 * apart)),
+        repeat_sd=REPEAT_SD if question.repeat_sd is None else question.repeat_sd, voxels=voxels, displacement=moved,
+        scan_time=mine.scan_time,
+    )  # fmt: skip
+
+
+def _chance(q: Question, seen: _Seen, examinations: int = 1, repeat: bool = True) -> tuple[float, float, float]:
+    """Return the power, the change that is seen and its standard deviation, Pa."""
+    change = q.limit * seen.stiffness if q.relative else q.limit
+    after = seen.stiffness + change  # second differences fall as the wave lengthens
+    shown = after * seen_share(seen.snr * seen.stiffness / after) - seen.stiffness * seen_share(seen.snr)
+    error = math.sqrt(2 / examinations) * math.hypot(seen.noise_sd, seen.repeat_sd if repeat else 0.0)
+    return power_of_estimate(max(shown, 0.0), error, math.inf, alpha=q.alpha), shown, error
+
+
+def _judged(q: Question, seen: _Seen, tissue: str) -> Verdict:
+    chance, shown, error = _chance(q, seen)
+    met = chance >= q.power
+    noisy = _chance(q, seen, repeat=False)[0] < q.power
+    cause = "nothing" if met else "noise of the waves' second differences" if noisy else "repeatability of one subject"
+    change = q.limit * seen.stiffness if q.relative else q.limit
+    reason = (
+        f"a change of {said(change, 'Pa')} of {said(seen.stiffness, 'Pa')} at {seen.frequency:g} Hz "
+        f"{'is read as ' + said(shown, 'Pa') if shown > 0 else 'drowns in the noise of a direct inversion'}\n"
+        f"two examinations differ by {said(error, 'Pa')} (SD): noise {said(seen.noise_sd, 'Pa')} each over "
+        f"{said_voxels(seen.voxels)}, repetition {said(seen.repeat_sd, 'Pa')} each\n"
+        f"SNR of the second differences {seen.snr:.2g} ({LEAST_SNR:g} wanted) at {1e6 * seen.displacement:.3g} µm of "
+        f"motion; {seen.voxels_per_wavelength:.2g} voxels per wavelength ({LEAST_VOXELS:g} wanted)"
+    )
+    return Verdict(
+        question=q.text, tissue=tissue, answer="yes" if met else "no", chance=chance, wanted=q.power, cause=cause,
+        reason=reason, minutes=2 * seen.scan_time / 60,
+        numbers={"change": change, "seen_change": shown, "sd_of_difference": error, "derivative_snr": seen.snr,
+                 "noise_sd": seen.noise_sd, "repeat_sd": seen.repeat_sd},
+    )  # fmt: skip
+
+
+def _options(
+    request: RunRequest, q: Question, tissue: Tissue, seen: _Seen, scans: Scans
+) -> Iterator[Remedy]:  # fmt: skip
+    """Yield more examinations, and other frequencies and cycles, each built and forecast by itself."""
+    yield from _repeated(q, seen, "", {})
+    for frequency in FREQUENCIES:
+        for cycles in CYCLES:
+            entries = {"vibration": f"{frequency:g} Hz", "cycles": str(cycles)}
+            try:
+                there = _seen(request, q, tissue, entries, scans)
+            except (InputError, InfeasibleError):
+                continue  # does not fit into the echo time, or breaks a limit
+            said_cycles = f"{frequency:g} Hz and {cycles} cycle{'s' if cycles > 1 else ''}"
+            yield Remedy(
+                change=said_cycles, entries=entries, minutes=2 * there.scan_time / 60, chance=_chance(q, there)[0]
+            )
+            yield from _repeated(q, there, f"{said_cycles}, ", entries)
+
+
+def _repeated(q: Question, seen: _Seen, before: str, entries: dict[str, str]) -> Iterator[Remedy]:
+    for count in EXAMINATIONS:
+        yield Remedy(
+            change=f"{before}the mean of {count} examinations before and of {count} after", entries=entries,
+            minutes=2 * count * seen.scan_time / 60, chance=_chance(q, seen, count)[0],
+        )  # fmt: skip
