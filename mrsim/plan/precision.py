@@ -146,7 +146,8 @@ def _noisy_maps(
     images = Images(
         data=clean + sigma * (normal[0] + 1j * normal[1]),
         grid=Grid(shape=(1, len(by_tissue), replicates), spacing=(1e-3, 1e-3, 1e-3)),
-        contrast=header.contrast, sigma=common if even else sigma, encoding={**header.sheet, "frequency": header.frequency, "kind": header.kind},
+        contrast=header.contrast, sigma=common if even else sigma,
+        encoding={**header.sheet, "frequency": header.frequency, "kind": header.kind},
     )  # fmt: skip
     return fit(images, model, threads=threads, **options)
 
