@@ -42,6 +42,7 @@ class Run:
     rois: dict
     evaluation: object
     budget: object = None
+    waves: object = None
     quantified: object = None
     description: str = "a test of <markup> & words"
     warnings: tuple = ("the object is larger than the field of view",)

@@ -32,7 +32,7 @@ CASES = {
     "press": Press(**VOXEL),
     "press-twice": Press(**{**VOXEL, "averages": 2}),
     "steam": Steam(**VOXEL),
-    "semi-laser": SemiLaser(**{**VOXEL, "adiabatic": "hyperbolic-secant"}),
+    "semi-laser": SemiLaser(**{**VOXEL, "adiabatic": "hyperbolic-secant", "adiabatic_bandwidth": 1800.0}),
     "wet": Press(**{**VOXEL, "suppression": "wet"}),
     "mega": Press(**{**VOXEL, "editing": (1e-6,), "te": 68e-3}),
 }

@@ -117,8 +117,12 @@ RUNS = {name: read_toml(path).get("run", {}) for name, path in available("protoc
 SLOW = {"ax-dti-cerv", "sag-dwi-cerv"} | {name for name, entries in RUNS.items() if "including" in entries}
 """Reduced fields of view (refocused along another axis) and bound protons travel spin by spin, for minutes; their
 preparations and fits have tests of their own."""
-FITTED = sorted(name for name, entries in RUNS.items() if "fit" in entries and name not in SLOW)
-"""Protocols that say what to fit: they can be run to the end."""
+FITTED = sorted(
+    name
+    for name, entries in RUNS.items()
+    if "fit" in entries and name not in SLOW and entries["fit"] != "linear-combination"
+)
+"""Protocols of images that say what to fit: they can be run to the end."""
 HEAVY = {"disc-mrf", "sag-vfa-t1", "sag-mdme-symri"}
 """Of those, what needs many seconds."""
 
