@@ -3,8 +3,11 @@
 ``lowres``: images of the calibration lines in a Hann window, divided by their root sum of squares. ``espirit``: the
 eigenvectors with eigenvalue one of the operator that reproduces k-space from its neighbours (Uecker 2014,
 doi:10.1002/mrm.24751), by sigpy, on a coarse raster: maps are smooth, and are interpolated to the matrix linearly.
-Both are relative: their root sum of squares is one, and their phase that of the strongest virtual coil, so that an
-image combined with them carries the coils' joint intensity. Where there is no signal they are zero.
+Both are relative: their root sum of squares is one, so that an image combined with them carries the coils' joint
+intensity. The phase that the coils have in common is free: that of windowed images is the strongest virtual coil's;
+that of ESPIRiT's maps goes on smoothly from voxel to voxel and is the virtual coil's as a whole, for where that coil is
+deaf, noise turns its phase, and a partial Fourier image of rough phase is noisier than it says. Where there is no
+signal the maps are zero.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ COARSE = 48
 """Voxels along each direction of the raster on which ESPIRiT works."""
 STEPS = 40
 """Of its power iteration."""
+NEIGHBOURHOOD, TURNS = 9, 30
+"""Voxels of that raster each way with which a voxel comes into step, and how often."""
 
 
 def estimate_maps(
@@ -107,11 +112,40 @@ def _espirit(middle: NDArray[np.complex128], shape: tuple[int, ...], crop: float
         show_pbar=False,
     ).run()  # fmt: skip
     fine = [shape[axis] for axis in used]
-    maps = common_phase(_interpolated(maps, fine), _virtual(middle))
-    value = _interpolated(value.reshape(1, *raster), fine)[0].real
+    value = value.reshape(raster)
+    maps = _interpolated(_in_step(maps, value > crop, _virtual(middle)), fine)
+    value = _interpolated(value[None], fine)[0].real
     size = np.sqrt(np.sum(np.abs(maps) ** 2, axis=0))
     result = np.where((value > crop) & (size > 0), maps / np.where(size > 0, size, 1.0), 0)
     return np.asarray(result.reshape(len(middle), *shape), dtype=np.complex128)
+
+
+def _in_step(
+    maps: NDArray[np.complex128], inside: NDArray[np.bool_], reference: NDArray[np.complex128]
+) -> NDArray[np.complex128]:
+    """Return the (coil, ...) maps turned, voxel by voxel, into step with the mean of their neighbours.
+
+    It starts from the phase of a virtual coil `reference`, and the mean over the `inside` of what that coil hears stays
+    real.
+    """
+    from scipy.ndimage import uniform_filter
+
+    size = [1, *(min(NEIGHBOURHOOD, n) for n in inside.shape)]
+    result = common_phase(maps, reference)
+    for _ in range(TURNS):
+        heard = np.where(inside, result, 0)
+        mean = uniform_filter(heard.real, size, mode="constant") + 1j * uniform_filter(
+            heard.imag, size, mode="constant"
+        )
+        result = _turned(result, np.sum(mean * result.conj(), axis=0))
+    whole = np.sum(np.where(inside, np.tensordot(reference.conj(), result, axes=1), 0))
+    return _turned(result, whole.conj())
+
+
+def _turned(maps: NDArray[np.complex128], by: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """Return maps times exp(i phase of `by`)."""
+    size = np.abs(by)
+    return np.asarray(maps * np.divide(by, size, out=np.ones_like(by), where=size > 0))
 
 
 def _interpolated(values: NDArray[Any], shape: list[int]) -> NDArray[np.complex128]:
