@@ -44,7 +44,11 @@ def sampling_grid(timeline: Timeline, phantom: Phantom, engine: Bloch) -> Grid:
     else:
         # an ideal slice weighs all of its thickness alike, and a cell of solids holds what lies anywhere in it
         layers = (1 if engine.ideal_slice and phantom.solid else 9) * (2 * (len(stack) // 2) + 1)
-    return Grid(shape=(layers, ny, nx), spacing=(*fine, thickness / layers), centre=encoded.centre, axes=encoded.axes)
+    step = thickness / layers
+    # layer n // 2 lies at a grid's origin; the slab lies around that of the encoded grid
+    x, y, z = encoded.to_world(np.array([0.0, 0.0, 0.0 if layers % 2 else step / 2]))
+    centre = (float(x), float(y), float(z))
+    return Grid(shape=(layers, ny, nx), spacing=(*fine, step), centre=centre, axes=encoded.axes)
 
 
 def varies(phantom: Phantom) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.coils import Coils
 from ..core.grid import Grid
+from ..phantom.motion import OnGrid
 from ..phantom.phantom import Phantom
 from ..phantom.spins import Spins
 from ..sequence.timeline import Timeline
@@ -37,7 +38,10 @@ class Task:
         """Return the object on some cells, with places in the frame of the encoded grid."""
         spins, origin = self.phantom.sample(cells), self.timeline.encoding.grid
         away = (np.asarray(cells.centre) - np.asarray(origin.centre)) @ origin.axes
-        return replace(spins, position=spins.position + away) if np.any(away) else spins
+        if not np.any(away):
+            return spins
+        motion = tuple(replace(each, grid=origin) if isinstance(each, OnGrid) else each for each in spins.motion)
+        return replace(spins, position=spins.position + away, motion=motion)
 
     def job(self, cells: Grid, middle: float, spins: Spins | None = None) -> tuple[Job, float]:
         """Return the job for some cells around `middle`, m along z, and the error of its T2'; it may have no classes.
