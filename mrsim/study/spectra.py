@@ -17,9 +17,12 @@ from ..core.basis import Basis
 from ..core.coils import Coils
 from ..core.images import Images
 from ..core.maps import Maps
+from ..core.nuclei import WATER_MOLECULES
 from ..core.spectra import Spectra, edited_difference
 from ..fit.models import find_model
 from ..fit.quantification import Quantification
+from ..fit.spectral.given import quantify, water_scale_of
+from ..fit.spectral.water import volume_per_unit
 from ..phantom.metabolite import load_metabolites
 from ..phantom.phantom import RoiMasks
 from ..sequence.discretize import discretize
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 
 VOXEL = "voxel"
 """Name of the region of a single voxel."""
+SCALE = 0.05
+"""Relative error of the scale in mM from which a run says so."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -117,7 +122,30 @@ def quantify_run(prepared: Prepared, spectra: Images | Spectra, progress: Progre
         return None
     bases = bases_of(prepared, discretize(prepared.sequence), progress)
     basis = bases[0].minus(bases[1]) if is_edited_pair(spectra) else bases[0]
-    return Quantified(fit=quantified(spectra, basis, request.model, request.given, request.threads), basis=basis)
+    found = quantified(spectra, basis, request.model, request.given, request.threads)
+    factor = scale_factor(spectra, basis, request.model, request.given)
+    if factor is None or abs(factor - 1) <= SCALE:
+        return Quantified(fit=found, basis=basis)
+    note = (
+        f"the water reference makes all amounts {factor:.2f} times what they are: the water's content, T1 and T2 that "
+        "the fit is given are not the voxel's, or saturation reaches its water (water_content, water_t1, water_t2)"
+    )
+    history = found.maps.history | {"warnings": (*found.maps.history.get("warnings", ()), note)}
+    return Quantified(fit=replace(found, maps=replace(found.maps, history=history)), basis=basis)
+
+
+def scale_factor(spectra: Spectra, basis: Basis, model: str, given: Mapping[str, str]) -> float | None:
+    """Return by which factor the scale in mM of a simulated voxel makes amounts too large; None without a reference.
+
+    The signal of one proton of 1 mM is the voxel's volume over the protons of pure water, which the simulation knows
+    and the fit takes from the water reference.
+    """
+    one = compared(spectra)
+    scale = water_scale_of(one, basis, given_options(find_model(model), given))
+    if scale is None:
+        return None
+    true = float(np.prod(spectra.grid.spacing)) / (2 * WATER_MOLECULES)
+    return true / float(volume_per_unit(one, 0, scale, float(basis.conditions.get("water", 1.0)))[0])
 
 
 def quantified(
@@ -137,7 +165,5 @@ def quantified(
         Options as text.
     threads : int or None
     """
-    from ..fit.spectral.given import quantify
-
     options = given_options(find_model(model), given)
     return quantify(compared(spectra), basis, options, threads=threads)

@@ -16,7 +16,7 @@ from mrsim.exchange.nifti_mrs import write_nifti_mrs
 from mrsim.fit.spectral.given import combination_of, fat_ratios, quantify
 from mrsim.study.experiment import Outcome
 from mrsim.study.experiments.disc_spectra import DiscSpectra, measure, replicate
-from mrsim.study.spectra import compared, quantified
+from mrsim.study.spectra import compared, quantified, scale_factor
 from tests.spectral_fit.examples import basis, spectra
 
 AMOUNTS = {"Lac": 9.0, "Ala": 2.5, "Prop": 1.0, "PG": 6.0, "Cho": 4.0}
@@ -134,3 +134,13 @@ def test_discs_that_do_not_differ_are_not_told_apart_and_amounts_are_unbiased():
     for name in ("Lac", "NAcGAG"):
         bias = found["bias", f"discs {name}"]
         assert abs(bias.value) < 0.05 + 3 * bias.standard_error
+
+
+def test_a_run_says_by_how_much_the_water_reference_misses_the_scale():
+    """`voxel` has a signal of 1e-3 per proton of 1 mM; water that is halved makes all amounts twice as large."""
+    made, measured, asked = basis(tuple(AMOUNTS)), voxel(), ("linear-combination", {})
+    true = float(np.prod(measured.grid.spacing)) / (2 * WATER_MOLECULES)
+    assert scale_factor(measured, made, *asked) == pytest.approx(true / 1e-3, rel=1e-4)
+    halved = replace(measured, water=0.5 * measured.water)
+    assert scale_factor(halved, made, *asked) == pytest.approx(2 * true / 1e-3, rel=1e-4)
+    assert scale_factor(replace(measured, water=None), made, *asked) is None
