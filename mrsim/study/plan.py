@@ -22,9 +22,10 @@ from .run import Prepared
 from .snr import Representative, representative, snr_of
 
 Tell = Callable[[str, int, int], None]
-MOST = 2500.0
+MOST, MOST_OF_TISSUES = 6000.0, 4000.0
 """Pulses, and readouts at a third of their weight, that all probes together may have before a plan leaves out the SNR's
-budget, and then tissues without a region of interest: seconds of processor time."""
+budget, and that the probes of all tissues may have before it leaves out tissues, first those without a region of
+interest and then those without a grade: seconds of processor time."""
 
 
 def forecast(
@@ -106,12 +107,14 @@ def _affordable(mine: Representative, tissues: tuple[str, ...], missing: list[st
     if 3 * each * count <= MOST:
         return tissues, True
     missing.append("the SNR's budget of slice profile and T2': mrsim snr takes the time")
-    if tissues or each * count <= MOST:
+    if tissues or each * count <= MOST_OF_TISSUES:
         return tissues, False
     kept = regional(mine.part.phantom)
-    if each * len(kept) > MOST:
+    if each * len(kept) > MOST_OF_TISSUES:
         grades = {tissue.name: tissue.grade for tissue in mine.part.phantom.tissues}
-        kept = tuple(sorted(kept, key=lambda name: grades[name] is None))[: max(1, int(MOST / each))]
+        inwards = kept[::-1]  # a phantom's inner parts come last
+        inner = sorted(inwards, key=lambda name: grades[name] is None)
+        kept = tuple(inner[: max(1, int(MOST_OF_TISSUES / each))])
     if len(kept) < count:
         missing.append(f"tissues other than {', '.join(kept)}: name them with --tissue, or take the time of mrsim snr")
     return kept, False

@@ -11,6 +11,7 @@ from mrsim.plan.precision import Precision
 from mrsim.plan.question import read_question
 from mrsim.plan.snr import SnrPrediction, SnrRow
 from mrsim.plan.verdict import verdict
+from mrsim.report.verdict import verdict_lines
 
 
 def row(mean, sd, truth, grade=3, share=1.0, parameter="t2"):
@@ -115,3 +116,12 @@ def test_thresholds_compare():
     assert asked("SNR of nucleus above 13", row(0.08, 1e-3, 0.08)).answer == "no"
     assert asked("CRLB of T2 in nucleus below 12 %", row(0.08, 10e-3, 0.08)).answer == "yes"  # 9 ms of 80 ms
     assert asked("CRLB of T2 in nucleus below 11 %", row(0.08, 10e-3, 0.08)).answer == "no"
+
+
+def test_a_reader_sees_the_answer_first_and_one_idea_a_line_in_milliseconds():
+    lines = verdict_lines(asked("T2 of nucleus within 5 %", row(0.12, 5e-3, 0.08)))
+    assert lines[0].startswith("NO, chance < 0.001 (wanted 0.95): T2 of nucleus within 5 %")
+    assert lines[1] == "limited by: bias"
+    assert lines[2] == "the map reads 120 ms, the truth is 80 ms: bias +40 ms (+50.0 %)"
+    assert lines[3] == "noise 1 ms over 25 voxels"
+    assert lines[4] == "limit ±4 ms"

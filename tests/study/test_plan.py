@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -143,3 +144,25 @@ def test_command_writes_json_and_exits_by_its_verdicts(capsys, tmp_path):
     page = (tmp_path / "p.html").read_text()
     assert "<html" in page
     assert "http" not in page
+
+
+@pytest.mark.slow
+def test_a_bias_is_cured_by_the_fit_that_knows_its_cause():
+    request = RunRequest(protocol="disc-t2-mese", overrides={"matrix": "64 64", "fov": "64 64 mm"})
+    found = answers(request, [read_question("T2 in the nucleus within 10 %")])[0]
+    assert (found.answer, found.cause) == ("no", "bias")
+    assert found.remedy.model == "t2-epg"
+    assert found.remedy.chance >= 0.95
+    other = replace(request, model="t2-epg", overrides={**request.overrides, **found.remedy.entries})
+    assert answers(other, [read_question("T2 in the nucleus within 10 %")])[0].answer == "yes"
+
+
+@pytest.mark.slow
+def test_lactate_bound_falls_with_the_root_of_the_averages_that_are_named():
+    request = RunRequest(protocol="svs-press-np")
+    found = answers(request, [read_question("lactate CRLB below 100 %")])[0]
+    assert found.answer == "no"
+    needed = 128 * found.numbers["value"] ** 2
+    assert int(found.remedy.entries["averages"]) == math.ceil(needed)
+    other = replace(request, overrides=found.remedy.entries)
+    assert answers(other, [read_question("lactate CRLB below 100 %")])[0].answer == "yes"
