@@ -10,8 +10,11 @@ from ..phantom.metabolite import load_metabolites
 from ..plan.answer import Remedy, Verdict, said, threshold, undecided
 from ..plan.question import Question
 from .request import Progress
-from .run import Prepared
+from .run import Prepared, prepare
 from .spectral_bounds import voxel_rows
+
+GUESSES = 3
+"""Of the averages that are enough."""
 
 
 def spectral_verdict(ready: Prepared, question: Question, progress: Progress | None = None) -> Verdict:
@@ -35,7 +38,11 @@ def spectral_verdict(ready: Prepared, question: Question, progress: Progress | N
     answer = threshold(question, "voxel", value, seconds, "noise", "" if question.relative else "mol/m^3")
     told = f"{answer.reason}\n{name}: {said(row.bound, 'mol/m^3')} of {said(row.value, 'mol/m^3')} in the voxel"
     answer = replace(answer, reason=told)
-    return answer if answer.answer == "yes" else replace(answer, remedy=_averages(ready, question, value))
+    return (
+        answer
+        if answer.answer == "yes"
+        else replace(answer, remedy=_averages(ready, question, name, value), searched=True)
+    )
 
 
 def _named(basis: str, word: str) -> str:
@@ -50,11 +57,21 @@ def _named(basis: str, word: str) -> str:
                      key="--ask")  # fmt: skip
 
 
-def _averages(ready: Prepared, question: Question, value: float) -> Remedy:
-    """Return the averages that bring a bound down to the limit: it falls with their root."""
+def _averages(ready: Prepared, question: Question, name: str, value: float) -> Remedy | None:
+    """Return the averages that bring a bound down to the limit, each guess computed anew.
+
+    The bound falls with their root, and more slowly where the fit's expectations hold it down already.
+    """
     now = int(ready.sequence.encoding.sheet["averages"])
-    needed = math.ceil(now * (value / question.limit) ** 2)
-    minutes = ready.sequence.duration / 60 * needed / now
-    return Remedy(
-        change=f"{needed} averages in place of {now}", entries={"averages": str(needed)}, minutes=minutes, chance=1.0
-    )
+    needed: float = now
+    for _ in range(GUESSES):
+        needed = math.ceil(1.01 * needed * (value / question.limit) ** 2)
+        entries = {"averages": str(int(needed))}
+        other = prepare(replace(ready.request, overrides={**ready.request.overrides, **entries}))
+        row = next(row for row in voxel_rows(other) if row.metabolite == name)
+        value = row.bound / row.value if question.relative else row.bound
+        if value <= question.limit:
+            minutes = other.sequence.duration / 60
+            change = f"{needed} averages in place of {now}"
+            return Remedy(change=change, entries=entries, minutes=minutes, chance=1.0)
+    return None
