@@ -112,6 +112,10 @@ def _at(request: RunRequest, field: float, tissues: tuple[str, ...], free: tuple
     )  # fmt: skip
 
 
+NEARLY = 1.001
+"""Of the protocol's time, which rounding to the rasters may exceed."""
+
+
 def _chosen(request: RunRequest, tissues: tuple[str, ...], free: tuple[str, ...]) -> dict[str, str]:
     """Return the free settings that measure best within the time that the protocol takes."""
     from .optimiser import Asked, optimise
@@ -121,7 +125,7 @@ def _chosen(request: RunRequest, tissues: tuple[str, ...], free: tuple[str, ...]
     name = chosen_model(request)
     aim = Wanted(model=name, weights=default_weights(name, ()), tissues=tissues)
     time = representative(replace(request, field=None)).scan_time
-    found = optimise(request, Asked(free=read_free(free), wanted=aim, time=time))
+    found = optimise(request, Asked(free=read_free(free), wanted=aim, time=NEARLY * time))
     return dict(found.best.entries)
 
 
