@@ -48,8 +48,11 @@ RESULTS = Path("results")
 @engine_options
 @click.option("--waves", "vibration", metavar="FILE", help="Waves that move the phantom, from 'mrsim shake'.")
 @click.option(
-    "--drive", "drives", multiple=True, metavar="SIDE=MOTION",
-    help='Shake the phantom at the vibration of an elastography protocol: +z="0 8 0 um"; see \'mrsim shake\'.',
+    "--drive",
+    "drives",
+    multiple=True,
+    metavar="SIDE=MOTION",
+    help="Shake the phantom at the vibration of an elastography protocol: +z=\"0 8 0 um\"; see 'mrsim shake'.",
 )
 @click.option("--budget", is_flag=True, help="Split the error by cause: run again with causes switched off.")
 @click.option(

@@ -26,6 +26,7 @@ from .road import obstacle
 from .slice_reuse import MAX_SPLIT, STEADY
 from .steps import divided
 from .task import Task
+from .voxel_doubts import doubts
 from .voxel_object import ACROSS, FINER, Held, beyond_part, near_part
 from .voxel_pathways import Boxes, Pathways, elements_of, fastest_phases
 from .voxel_program import VoxelProgram, voxel_program
@@ -190,18 +191,15 @@ def by_voxel(task: Task) -> tuple[Complex, dict[str, Any]] | str:
         "offset_nodes": max(len(line.place) for line in lines),
         "spins": sum(len(part.spins.volume) for part in voxel.parts),
         "classes": len(voxel.classes),
-        "warnings": _warnings(error, engine.accuracy),
+        "warnings": doubts(
+            timeline,
+            1 / min(kind.r1 for kinds in voxel.classes.values() for _, kind in kinds),
+            error,
+            engine.accuracy,
+            ACROSS * FINER,
+        ),
     }
     return _received(voxel, lines), facts
-
-
-def _warnings(error: float, wanted: float) -> tuple[str, ...]:
-    """Return a warning where cells leave more than is wanted."""
-    said = (
-        f"cells in and around the voxel leave up to {error:.1e} of its M0, not {wanted:g}: sharp edges of tissues "
-        f"scatter what crushers wind up; subsamples sets the cells across the voxel (now {ACROSS * FINER})"
-    )
-    return (said,) if error > wanted else ()
 
 
 def _rf_steps(voxel: _Voxel) -> tuple[_Voxel, int, float]:

@@ -20,6 +20,7 @@ from mrsim.simulate.classes import TissueClass
 from mrsim.simulate.direct import direct_signal
 from mrsim.simulate.line import follow
 from mrsim.simulate.pulse_maps import Relaxation
+from mrsim.simulate.voxel_doubts import doubts
 from mrsim.simulate.voxel_pathways import Boxes, Pathways, Term, elements_of
 from mrsim.simulate.voxel_program import voxel_program
 
@@ -129,3 +130,20 @@ def test_fields_that_vary_keep_a_voxel_from_pathways() -> None:
     timeline = mr.discretize(CASES["press"].build(SCANNER))
     phantom = mr.load_phantom("single-voxel", field=3.0)
     assert by_voxel(task_of(timeline, phantom, mr.Bloch(layers=3), 1, None, None)) == "layers is given"
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("press-twice", "T1 recovery is missing"), ("semi-laser", "sweeps in frequency"),
+    ("wet", "water suppression leaves"),
+])  # fmt: skip
+def test_what_is_not_settled_is_told(name: str, words: str) -> None:
+    timeline = mr.discretize(CASES[name].build(SCANNER))
+    told = " ".join(doubts(timeline, 1.0, 0.0, 1e-3, 32))
+    assert words in told
+    assert ("sweeps in frequency" in told) == (name == "semi-laser")
+    assert ("water suppression leaves" in told) == (name == "wet")
+
+
+def test_scan_that_waits_for_recovery_raises_no_doubt() -> None:
+    timeline = mr.discretize(Press(**{**VOXEL, "averages": 2, "tr": 6.0}).build(SCANNER))
+    assert doubts(timeline, 1.0, 0.0, 1e-3, 32) == ()

@@ -74,6 +74,5 @@ METHOD = Method(
     solve=solve,
     signal=signal,
     squares=False,
-    instead="a straight line makes no likelihood largest; take 'spgr', the same signal, or "
-    "noise_floor 'subtract'",
+    instead="a straight line makes no likelihood largest; take 'spgr', the same signal, or noise_floor 'subtract'",
 )
