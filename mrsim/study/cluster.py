@@ -10,7 +10,7 @@ mrsim, or without it, are reported and never used.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, Queue
@@ -26,7 +26,9 @@ AHEAD = 3
 GLANCE = 1.0
 """How often it is looked who came and who left, s."""
 PATIENCE = 60.0
-"""How long the first worker may take to appear where none has been asked for a longer wait, s."""
+"""How long the first worker may take to appear where none has been asked for a longer wait, s ..."""
+QUEUE = 86_400.0
+"""... and how long jobs may wait in a queue."""
 SCHEMES = ("tcp", "tls", "ucx", "ws", "wss")
 
 
@@ -47,13 +49,14 @@ class Cluster:
     where : str
         ``"tcp://HOST:PORT"``, the address of a running scheduler; ``"local:N"``, N processes of this machine with one
         thread each; or ``"slurm:N"``, N jobs with the settings of Dask's own configuration (``jobqueue.slurm``).
-    patience : float
-        How long the first worker may take to appear, s.
+    patience : float, optional
+        How long the first worker may take to appear, s: a minute, or a day where jobs wait in a queue.
     """
 
-    def __init__(self, where: str, patience: float = PATIENCE) -> None:
+    def __init__(self, where: str, patience: float | None = None) -> None:
         self.kind, self.workers = _place(where)
-        self.where, self.patience = where, patience
+        self.where = where
+        self.patience = patience if patience is not None else QUEUE if self.kind == "slurm" else PATIENCE
         self.notes: list[str] = []
         self.bad: set[str] = set()
         """Addresses of workers that are not used."""
@@ -138,6 +141,7 @@ class _Round:
                     self._hand_out(number)
                 else:
                     yield number, found.result
+            self._leavers(self.client.scheduler_info(n_workers=-1)["workers"])
         finally:
             self.client.cancel([*self.open])
 
@@ -145,10 +149,7 @@ class _Round:
         """Note who came and who left; whoever came is asked which mrsim it has."""
         self.looked = monotonic()
         listed = self.client.scheduler_info(n_workers=-1)["workers"]
-        for address in [*self.good]:
-            if address not in listed:
-                del self.good[address]
-                self.cluster.notes.append(f"worker {address} left; its open work went to others")
+        self._leavers(listed)
         new = [address for address in listed if address not in self.good and address not in self.cluster.bad]
         told = self.client.run(_version, workers=new, on_error="return") if new else {}
         for address in new:
@@ -166,6 +167,13 @@ class _Round:
                 del self.open[future]
                 self.client.cancel([future])
                 self._hand_out(number)
+
+    def _leavers(self, listed: Mapping[str, Any]) -> None:
+        """Note the workers that are listed no more."""
+        for address in [*self.good]:
+            if address not in listed:
+                del self.good[address]
+                self.cluster.notes.append(f"worker {address} left; its open work went to others")
 
     def _hand_out(self, number: int) -> None:
         failed = self.failed[number].worker if number in self.failed else None
