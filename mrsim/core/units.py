@@ -49,6 +49,11 @@ UNITS: dict[str, dict[str, float]] = {
 susceptibilities are kept as pure fractions (1 ppm = 1e-6)."""
 
 
+def dimension_of(unit: str) -> str | None:
+    """Return the dimension that a unit belongs to, the first where there are several; None for an unknown unit."""
+    return next((dimension for dimension, units in UNITS.items() if unit in units), None)
+
+
 def si_unit(dimension: str) -> str:
     """Return the SI unit of `dimension`, e.g. ``"s"`` for ``"time"``."""
     return next(iter(UNITS[dimension]))
@@ -83,7 +88,7 @@ def parse_quantity(text: Any, dimension: str) -> tuple[float, ...]:
     if unit == "" and "" not in units:
         raise ValueError(f"'{text}' has no unit; write for example '{text} {_unit_hint(units)}'")
     if unit not in units:
-        owner = next((d for d, table in UNITS.items() if unit in table), None)
+        owner = dimension_of(unit)
         what = f"is a {owner}" if owner else f"has the unknown unit '{unit}'"
         raise ValueError(f"'{text}' {what}; expected a {dimension} in {', '.join(u or 'no unit' for u in units)}")
     values = tuple(float(n) * units[unit] for n in numbers)

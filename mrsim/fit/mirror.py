@@ -120,7 +120,8 @@ def _lattice(scan: Scan, voxels: int) -> Voxels:
 
 def _pooled(scan: Scan, sample: Voxels, evidence: Array, apart: Array) -> tuple[Array, Array]:
     """Return the evidence of a voxel and its neighbours, and how far apart their two values are on average."""
-    if scan.grid is None or scan.inside is None:
+    inside = scan.inside
+    if scan.grid is None or inside is None:
         return evidence, apart
     from scipy.ndimage import gaussian_filter
 
@@ -130,9 +131,9 @@ def _pooled(scan: Scan, sample: Voxels, evidence: Array, apart: Array) -> tuple[
     peak = gaussian_filter(impulse, sigma, mode="constant").max()
 
     def around(values: Array) -> Any:
-        volume = np.zeros(scan.inside.shape)  # type: ignore[union-attr]
-        volume[scan.inside] = np.where(sample, values, 0.0)
-        return gaussian_filter(volume, sigma, mode="constant")[scan.inside] / peak
+        volume = np.zeros(inside.shape)
+        volume[inside] = np.where(sample, values, 0.0)
+        return gaussian_filter(volume, sigma, mode="constant")[inside] / peak
 
     count = around(np.ones(len(sample)))
     return around(evidence), np.divide(around(apart), count, out=np.zeros(len(sample)), where=count > 1e-6)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from ..core.errors import InputError, did_you_mean
 from ..core.toml import line_of
-from ..core.units import UNITS, Fraction, Fractions, parse_quantity
+from ..core.units import Fraction, Fractions, dimension_of, parse_quantity
 from .field_laws import STRICT
 from .tissue_facts import Text
 
@@ -44,8 +44,7 @@ class Trait:
 @lru_cache(maxsize=1024)
 def _si(text: str, unit: str) -> float:
     """Return a number in SI."""
-    dimension = next((d for d, units in UNITS.items() if unit in units), "fraction")
-    return parse_quantity(text, dimension)[0]
+    return parse_quantity(text, dimension_of(unit) or "fraction")[0]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..core.errors import InputError
-from ..core.units import UNITS
+from ..core.units import UNITS, dimension_of, parse_quantity
 
 Kind = Literal["tell", "within", "change", "snr", "bound", "time", "volume", "runs"]
 ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5}
@@ -163,9 +163,9 @@ def _tell(reader: _Reader) -> dict[str, Any]:
     if not (discs or patients):
         raise reader.fail("does not say how many discs or patients each group has")
     icc = reader.take(rf"(?:with\s+)?icc\s+{NUMBER}")
-    count = int(discs[1]) if discs else int(patients[1])  # type: ignore[index]
+    persons = int(patients[1]) if patients else 0
     return {
-        "grades": grades, "discs": count, "patients": int(patients[1]) if patients else 0,
+        "grades": grades, "discs": int(discs[1]) if discs else persons, "patients": persons,
         "icc": float(icc[1]) if icc else None,
     }  # fmt: skip
 
@@ -203,11 +203,9 @@ def _subject(reader: _Reader, kind: Kind) -> dict[str, Any]:
 def _factor(reader: _Reader, unit: str, kind: Kind) -> float:
     if unit == "%":
         return 0.01
-    for dimension, table in UNITS.items():
-        if unit and unit in table:
-            if kind in ("time", "volume") and dimension != "time":
-                break
-            return table[unit]
+    dimension = dimension_of(unit) if unit else None
+    if dimension is not None and (kind not in ("time", "volume") or dimension == "time"):
+        return UNITS[dimension][unit]
     if kind in ("snr", "change", "within") and not unit:
         return 1.0
     raise reader.fail(f"has a limit without a known unit ('{unit}')" if unit else "has a limit without a unit")
@@ -215,16 +213,13 @@ def _factor(reader: _Reader, unit: str, kind: Kind) -> float:
 
 def _checked(entries: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries of a table as they belong into a question, and refuse what cannot be."""
-    from ..core.units import parse_quantity
-
     found = dict(table)
     for name in found:
         if name not in ENTRIES:
             raise InputError(f"unknown key; known: ask, {', '.join(ENTRIES)}", key=f"question.{name}")
         if isinstance(found[name], str):
             unit = str(found[name]).split()[-1]
-            dimension = next((name for name, units in UNITS.items() if unit in units), "fraction")
-            found[name] = parse_quantity(found[name], dimension)[0]
+            found[name] = parse_quantity(found[name], dimension_of(unit) or "fraction")[0]
     both = {**entries, **found}
     for name in ("power", "alpha"):
         if name in both and not 0 < both[name] < 1:

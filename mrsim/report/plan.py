@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from matplotlib.axes import Axes
+
 from ..plan.answer import Verdict
 from ..plan.distortion import Distortion
 from ..plan.forecast import Forecast, Page
@@ -136,25 +138,25 @@ def plan_figure(found: Forecast) -> bytes:
         return png(figure)
 
 
-def _maps(axes: object, found: Forecast) -> None:
+def _maps(axes: Axes, found: Forecast) -> None:
     """Draw expected over true value with the spread of one voxel, of the first parameter that has a truth."""
     known = [row for row in found.precision if math.isfinite(row.truth) and row.truth and row.measurable]
     if not known:
-        axes.set_axis_off()  # type: ignore[attr-defined]
-        axes.set_title("No map with a known truth")  # type: ignore[attr-defined]
+        axes.set_axis_off()
+        axes.set_title("No map with a known truth")
         return
     name = known[0].parameter
     mine = [row for row in known if row.parameter == name]
     place = range(len(mine))
     mean = [100 * row.bias / abs(row.truth) for row in mine]
     spread = [100 * row.sd / abs(row.truth) for row in mine]
-    axes.errorbar(mean, place, xerr=spread, fmt="o", color=BLUE, ecolor=QUIET, capsize=2)  # type: ignore[attr-defined]
-    axes.axvline(0, color=INK, linewidth=0.8)  # type: ignore[attr-defined]
+    axes.errorbar(mean, place, xerr=spread, fmt="o", color=BLUE, ecolor=QUIET, capsize=2)
+    axes.axvline(0, color=INK, linewidth=0.8)
     words = [label(row.tissue) + (f" {row.grade}" if row.grade else "") for row in mine]
-    axes.set_yticks(place, words, fontsize=7)  # type: ignore[attr-defined]
-    axes.invert_yaxis()  # type: ignore[attr-defined]
-    axes.set_xlabel("bias, and SD of a voxel / % of the truth")  # type: ignore[attr-defined]
-    axes.set_title(label(name))  # type: ignore[attr-defined]
+    axes.set_yticks(place, words, fontsize=7)
+    axes.invert_yaxis()
+    axes.set_xlabel("bias, and SD of a voxel / % of the truth")
+    axes.set_title(label(name))
 
 
 def plan_page(found: Forecast, verdicts: Sequence[Verdict] = ()) -> str:

@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from itertools import combinations
 
 from ..core.errors import InputError, did_you_mean
-from ..core.units import UNITS
+from ..core.units import UNITS, dimension_of
 from .experiment import Measure
 
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -66,9 +66,9 @@ class Claim:
     @property
     def factor(self) -> float:
         """SI over the claim's unit."""
-        for table in UNITS.values():
-            if self.unit in table:
-                return table[self.unit]
+        dimension = dimension_of(self.unit)
+        if dimension is not None:
+            return UNITS[dimension][self.unit]
         known = sorted({unit for table in UNITS.values() for unit in table})
         raise InputError(f"unknown unit '{self.unit}'{did_you_mean(self.unit, known)}", key="unit")
 

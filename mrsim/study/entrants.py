@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from ..core.errors import InputError
 from ..core.images import Images
 from ..core.maps import Maps
-from ..core.units import UNITS, si_unit
+from ..core.units import UNITS, dimension_of, si_unit
 from ..exchange.bids import write_bids
 from ..exchange.nifti import read_volume, turned_to, write_volume
 from ..fit.fit import fit
@@ -116,12 +116,10 @@ def maps_of(name: str, images: Images, values: Mapping[str, ArrayLike], units: M
 
 
 def _factor(unit: str, name: str) -> tuple[float, str]:
-    if unit == "":
-        return 1.0, ""
-    for dimension, known in UNITS.items():
-        if unit in known:
-            return known[unit], si_unit(dimension)
-    raise InputError(f"has the unknown unit '{unit}'", key=name)
+    dimension = dimension_of(unit)
+    if dimension is None:
+        raise InputError(f"has the unknown unit '{unit}'", key=name)
+    return UNITS[dimension][unit], si_unit(dimension)
 
 
 def _places(folder: Path, images: Images, command: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...core.errors import InputError
-from ...core.units import UNITS
+from ...core.units import UNITS, dimension_of
 
 FORM = re.compile(r"\s*([a-z_0-9.]+?)\s*(?:\[\s*(\d+)\s*\])?\s*=\s*(.+?)\s*")
 RASTER = {"time": 20e-6, "angle": math.radians(0.01), "b-value": 1e6}
@@ -110,7 +110,7 @@ def _range(text: str, name: str, count: int, said: str) -> Free:
         if most - least >= MOST:
             raise InputError(f"'{text}': more than {MOST} whole numbers", key="--free")
         return Choices(name=name, values=tuple(str(n) for n in range(int(least), int(most) + 1)))
-    dimension = next((key for key, units in UNITS.items() if unit in units), None)
+    dimension = dimension_of(unit)
     if dimension is None:
         raise InputError(f"'{text}': unknown unit '{unit}'", key="--free")
     factor = UNITS[dimension][unit]
