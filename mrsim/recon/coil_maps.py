@@ -4,10 +4,8 @@
 eigenvectors with eigenvalue one of the operator that reproduces k-space from its neighbours (Uecker 2014,
 doi:10.1002/mrm.24751), by sigpy, on a coarse raster: maps are smooth, and are interpolated to the matrix linearly.
 Both are relative: their root sum of squares is one, so that an image combined with them carries the coils' joint
-intensity. The phase that the coils have in common is free: that of windowed images is the strongest virtual coil's;
-that of ESPIRiT's maps goes on smoothly from voxel to voxel and is the virtual coil's as a whole, for where that coil is
-deaf, noise turns its phase, and a partial Fourier image of rough phase is noisier than it says. Where there is no
-signal the maps are zero.
+intensity. The phase that the coils have in common is free; it goes on smoothly from voxel to voxel, see `common_phase`.
+Where there is no signal the maps are zero.
 """
 
 from __future__ import annotations
@@ -18,19 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
-from .combine import common_phase
+from .common_phase import COARSE, in_step, interpolated, virtual_coil
 from .kspace import to_image
 
 WIDTH = 24
 """Lines used along each direction, if there are as many."""
 FEWEST = 8
 """Lines needed along each encoded direction."""
-COARSE = 48
-"""Voxels along each direction of the raster on which ESPIRiT works."""
 STEPS = 40
 """Of its power iteration."""
-NEIGHBOURHOOD, TURNS = 9, 30
-"""Voxels of that raster each way with which a voxel comes into step, and how often."""
 
 
 def estimate_maps(
@@ -78,11 +72,6 @@ def _resized(kspace: NDArray[Any], shape: list[int] | tuple[int, ...]) -> NDArra
     return result
 
 
-def _virtual(middle: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """Return the (coil,) weights of the strongest combination of the coils."""
-    return np.asarray(np.linalg.svd(middle.reshape(len(middle), -1), full_matrices=False)[0][:, 0])
-
-
 def _low_resolution(
     middle: NDArray[np.complex128], shape: tuple[int, ...], floor: float = 0.03
 ) -> NDArray[np.complex128]:
@@ -95,7 +84,7 @@ def _low_resolution(
     images = to_image(_resized(middle * window, shape), (-3, -2, -1))
     size = np.sqrt(np.sum(np.abs(images) ** 2, axis=0))
     maps = np.where(size > floor * size.max(), images / np.maximum(size, 1e-300), 0)
-    return common_phase(maps, _virtual(middle))
+    return in_step(maps, size, virtual_coil(middle))
 
 
 def _espirit(middle: NDArray[np.complex128], shape: tuple[int, ...], crop: float = 0.8) -> NDArray[np.complex128]:
@@ -113,55 +102,8 @@ def _espirit(middle: NDArray[np.complex128], shape: tuple[int, ...], crop: float
     ).run()  # fmt: skip
     fine = [shape[axis] for axis in used]
     value = value.reshape(raster)
-    maps = _interpolated(_in_step(maps, value > crop, _virtual(middle)), fine)
-    value = _interpolated(value[None], fine)[0].real
+    maps = interpolated(in_step(maps, value > crop, virtual_coil(middle)), fine)
+    value = interpolated(value[None], fine)[0].real
     size = np.sqrt(np.sum(np.abs(maps) ** 2, axis=0))
     result = np.where((value > crop) & (size > 0), maps / np.where(size > 0, size, 1.0), 0)
     return np.asarray(result.reshape(len(middle), *shape), dtype=np.complex128)
-
-
-def _in_step(
-    maps: NDArray[np.complex128], inside: NDArray[np.bool_], reference: NDArray[np.complex128]
-) -> NDArray[np.complex128]:
-    """Return the (coil, ...) maps turned, voxel by voxel, into step with the mean of their neighbours.
-
-    It starts from the phase of a virtual coil `reference`, and the mean over the `inside` of what that coil hears stays
-    real.
-    """
-    from scipy.ndimage import uniform_filter
-
-    size = [1, *(min(NEIGHBOURHOOD, n) for n in inside.shape)]
-    result = common_phase(maps, reference)
-    for _ in range(TURNS):
-        heard = np.where(inside, result, 0)
-        mean = uniform_filter(heard.real, size, mode="constant") + 1j * uniform_filter(
-            heard.imag, size, mode="constant"
-        )
-        result = _turned(result, np.sum(mean * result.conj(), axis=0))
-    whole = np.sum(np.where(inside, np.tensordot(reference.conj(), result, axes=1), 0))
-    return _turned(result, whole.conj())
-
-
-def _turned(maps: NDArray[np.complex128], by: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """Return maps times exp(i phase of `by`)."""
-    size = np.abs(by)
-    return np.asarray(maps * np.divide(by, size, out=np.ones_like(by), where=size > 0))
-
-
-def _interpolated(values: NDArray[Any], shape: list[int]) -> NDArray[np.complex128]:
-    """Return (coil, ...) values on a finer raster of the same, periodic, field of view, linear in between.
-
-    The phase that the coils have in common is arbitrary, and winds where the reference is deaf: neighbours are turned
-    into step first, or what lies between them would cancel.
-    """
-    result = np.asarray(values, dtype=np.complex128)
-    for axis, n in enumerate(shape, start=1):
-        m = result.shape[axis]
-        place = (np.arange(n) - n // 2) * (m / n) + m // 2
-        below = np.floor(place).astype(int)
-        share = (place - below).reshape([-1 if a == axis else 1 for a in range(result.ndim)])
-        low, high = result.take(below % m, axis=axis), result.take((below + 1) % m, axis=axis)
-        step = np.sum(low * high.conj(), axis=0)
-        high = high * np.where(step != 0, step / np.where(step != 0, np.abs(step), 1.0), 1.0)
-        result = low * (1 - share) + high * share
-    return result

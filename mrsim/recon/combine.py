@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import InputError
+from .common_phase import in_step, virtual_coil
 
 CONDITION = 1e12
 """A covariance with a larger condition number is taken as singular."""
@@ -96,22 +97,10 @@ def adaptive_maps(images: NDArray[np.complex128], width: int = 5) -> NDArray[np.
             product = images[i] * images[j].conj()
             mean = uniform_filter(product.real, size) + 1j * uniform_filter(product.imag, size)
             correlation[..., i, j], correlation[..., j, i] = mean, mean.conj()
-    strongest = np.linalg.svd(images.reshape(coils, -1), full_matrices=False)[0][:, 0]
+    strongest = virtual_coil(images)
     vector = np.broadcast_to(strongest, correlation.shape[:-1])[..., None]
     for _ in range(POWER_STEPS):
         vector = correlation @ vector
         norm = np.linalg.norm(vector, axis=-2, keepdims=True)
         vector = np.divide(vector, norm, out=np.zeros_like(vector), where=norm > 0)
-    return common_phase(np.moveaxis(vector[..., 0], -1, 0), strongest)
-
-
-def common_phase(maps: NDArray[np.complex128], reference: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """Return the (coil, ...) maps turned, voxel by voxel, so that a virtual coil `reference` hears with phase zero.
-
-    The virtual coil is the strongest combination of the real ones, so that its phase has no holes where one coil is
-    deaf.
-    """
-    virtual = np.tensordot(reference.conj(), maps, axes=1)
-    size = np.abs(virtual)
-    turn = np.divide(virtual.conj(), size, out=np.ones_like(virtual), where=size > 0)
-    return np.asarray(maps * turn)
+    return in_step(np.moveaxis(vector[..., 0], -1, 0), sum_of_squares(images), strongest)

@@ -128,7 +128,8 @@ class Ready:
         if facts.pop("fills_ends", False):
             notes.pop("fills_ends")
         else:
-            data, noise, filled = self._completed(data, noise)
+            data, shares, filled = self.completed(data)
+            noise = noise * shares if filled else noise
             notes |= {"partial_fourier_method": self.partial} if filled else {}
         noise = noise * self.raw.encoding.sheet.get("read_noise", 1.0)
         return Images(
@@ -141,8 +142,11 @@ class Ready:
             history={**self.raw.history, "warnings": warnings} if warnings else self.raw.history,
         )
 
-    def _completed(self, data: Array, noise: NDArray[np.float64]) -> tuple[Array, NDArray[np.float64], bool]:
-        """Fill the ends of k-space that were left out, contrast by contrast."""
+    def completed(self, data: Array) -> tuple[Array, NDArray[np.float64], bool]:
+        """Return (contrast, ..., z, y, x) images whose left-out ends of k-space are filled, contrast by contrast.
+
+        Beside them what that makes of their noise, (contrast, 1, 1, 1), and whether an end was left out at all.
+        """
         shares = np.ones((len(data), 1, 1, 1))
         result = data
         for contrast in range(len(data)):
@@ -154,8 +158,7 @@ class Ready:
                 result = data.copy() if result is data else result
                 result[contrast] = complete(result[contrast], axis, stretch, self.partial)
                 shares[contrast] *= noise_share(data.shape[axis], stretch, self.partial)
-        filled = result is not data
-        return result, noise * shares if filled else noise, filled
+        return result, shares, result is not data
 
 
 def extended(mask: NDArray[np.bool_], z: slice, y: slice) -> NDArray[np.bool_]:

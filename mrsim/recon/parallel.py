@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,18 +40,21 @@ def reconstruct_combined(ready: Ready, method: Combine, progress: Progress | Non
         raise InputError(f"unknown combination '{method.kind}'; known: matched, adaptive, sos", key="kind")
     contrasts, coils = ready.raster.data.shape[:2]
     data = np.zeros((contrasts, *ready.raw.encoding.grid.shape), dtype=np.complex128)
-    noise = np.ones((1, *ready.raw.encoding.grid.shape))
+    noise, facts = np.ones((1, *ready.raw.encoding.grid.shape)), dict[str, Any](_maps_fact(method.maps))
     maps = ready.maps(method.maps, method.estimate) if method.kind == "matched" else None
     for done, block in enumerate(ready.blocks()):
         images = to_image(ready.raster.data[:, :, block], AXES)
-        if method.kind == "sos":
+        if method.kind == "sos":  # magnitudes have no ends of k-space any more: they are filled coil by coil
+            images, shares, filled = ready.completed(images)
             data[:, block] = [sum_of_squares(image) for image in images]
+            facts = {"statistics": "noncentral chi", "channels": coils, "fills_ends": True}
+            facts |= {"partial_fourier_method": ready.partial} if filled else {}
+            noise = np.broadcast_to(shares, data.shape) if filled else noise
         else:
             own = next(maps) if maps else adaptive_maps(images[_strongest(images)])
             data[:, block] = [matched(image, own) for image in images]
             noise[0, block] = matched_noise(own, 1.0)
         _tell(progress, done, ready)
-    facts = {"statistics": "noncentral chi", "channels": coils} if method.kind == "sos" else _maps_fact(method.maps)
     return ready.images(data, noise, f"{method.kind} combination", acceleration=1.0, **facts)
 
 

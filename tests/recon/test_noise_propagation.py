@@ -97,11 +97,26 @@ def test_sum_of_squares_states_its_statistics():
     assert np.mean(drawn[:, weak].std(axis=0) / spread[weak]) == pytest.approx(1.0, abs=0.03)
 
 
+NOISY_MAPS = {
+    "SENSE, pocs": (2, Sense(), "pocs", 0.03),
+    "SENSE, homodyne": (2, Sense(), "homodyne", 0.03),
+    "SENSE, windowed maps, pocs": (2, Sense(estimate="lowres"), "pocs", 0.03),
+    "SENSE, windowed maps, homodyne": (2, Sense(estimate="lowres"), "homodyne", 0.03),
+    "SENSE, windowed maps, zeros": (2, Sense(estimate="lowres"), "zero-fill", 0.03),
+    "GRAPPA, windowed maps, pocs": (2, Grappa(estimate="lowres"), "pocs", 0.03),
+    # without folds the image has less noise of its own, and the phase of the maps, which comes from 24 noisy lines,
+    # tells on it: by 4 % where the image has an SNR of 5 to 60
+    "matched, windowed maps, pocs": (1, Combine(estimate="lowres"), "pocs", 0.05),
+    "adaptive, pocs": (1, Combine(kind="adaptive"), "pocs", 0.05),
+    "sum of squares, pocs": (1, Combine(kind="sos"), "pocs", 0.03),
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("partial", ["pocs", "homodyne", "zero-fill"])
-def test_maps_of_noisy_lines_cost_no_more_than_the_images_state(partial):
-    """Half of the lines of three quarters of k-space, maps from 32 noisy lines: a spine array far from much of it."""
-    n, scans = 96, 24
+@pytest.mark.parametrize("way", NOISY_MAPS)
+def test_maps_of_noisy_lines_cost_no_more_than_the_images_state(way):
+    """Three quarters of k-space, all lines or half, maps from 32 noisy ones: a spine array far from much of it."""
+    (step, method, partial, bound), n, scans = NOISY_MAPS[way], 96, 24
     place = np.zeros((1, n, n, 3))
     place[..., 1], place[..., 2] = axis(n)[None, None, :], axis(n)[None, :, None]
     coils = receive_coils("spine-8", Grid(shape=(56, 56, 3), spacing=(8e-3, 8e-3, 8e-3)))
@@ -110,14 +125,16 @@ def test_maps_of_noisy_lines_cost_no_more_than_the_images_state(partial):
     power = np.einsum("izyx,ij,jzyx->zyx", maps.conj(), np.linalg.inv(coils.covariance), maps).real[0]
     psi = coils.covariance * (np.sqrt(power)[block].mean() / 35) ** 2
     mask = np.zeros((1, n), bool)
-    mask[0, : 3 * n // 4 : 2] = True
+    mask[0, : 3 * n // 4 : step] = True
     raw = acquisition(to_kspace(maps * block, (-2, -1))[None], mask, 32, psi)
-    clean = reconstruct(raw, Sense(), steps=Steps(partial=partial))
-    drawn = [reconstruct(add_noise(raw, rng=s), Sense(), steps=Steps(partial=partial)).data for s in range(scans)]
+    clean = reconstruct(raw, method, steps=Steps(partial=partial))
+    told = [reconstruct(add_noise(raw, rng=s), method, steps=Steps(partial=partial)) for s in range(scans)]
     inside = np.outer(np.abs(axis(n)) < 0.065, np.abs(axis(n)) < 0.065)
-    found = np.var(np.abs(drawn), axis=0, ddof=1)[0, 0][inside]
-    stated = np.broadcast_to(clean.sigma, clean.data.shape)[0, 0][inside]
+    drawn = np.array([np.abs(one.data)[0, 0] for one in told])[:, inside]
+    # GRAPPA's kernels depend on the noise of the lines, too: what each scan states of itself counts
+    stated = np.array([np.broadcast_to(one.sigma, one.data.shape)[0, 0] for one in told])[:, inside]
     # 3,600 voxels, of which an eighth are independent, in 24 scans: a standard error of 0.7 %
-    assert np.sqrt(np.mean(found) / np.mean(stated**2)) == pytest.approx(1.0, abs=0.03)
-    # nor does it cost signal
-    assert np.mean(np.abs(drawn)[:, 0, 0, inside]) == pytest.approx(np.mean(np.abs(clean.data)[0, 0, inside]), rel=0.01)
+    assert np.sqrt(np.mean(np.var(drawn, axis=0, ddof=1)) / np.mean(stated**2)) == pytest.approx(1.0, abs=bound)
+    # nor does it cost signal; a sum of squares of noise has some of its own
+    gain = np.mean(drawn) / np.mean(np.abs(clean.data)[0, 0, inside])
+    assert gain == pytest.approx(1.0, abs=0.02 if "squares" in way else 0.01)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mrsim.recon.coil_maps import _interpolated
+from mrsim.recon.common_phase import interpolated
 from mrsim.recon.kspace import to_image, to_kspace
 
 from .scans import axis, loop_fields
@@ -37,7 +37,7 @@ def test_interpolated_coil_maps_do_not_depend_on_the_phase_that_the_coils_have_i
     turned = maps * np.exp(2j * np.pi * draw.random(maps.shape[1:]))
 
     def projector(values):
-        fine = _interpolated(values, [31, 40])
+        fine = interpolated(values, [31, 40])
         return np.einsum("ayx,byx->abyx", fine, fine.conj())
 
     np.testing.assert_allclose(projector(turned), projector(maps), atol=1e-12)
