@@ -31,6 +31,7 @@ UNITS: dict[str, dict[str, float]] = {
     "diffusivity": {"m^2/s": 1.0, "mm^2/s": 1e-6, "um^2/ms": 1e-9, "µm^2/ms": 1e-9},
     "permeability": {"m/s": 1.0, "um/s": 1e-6, "µm/s": 1e-6},
     "velocity": {"m/s": 1.0, "cm/s": 1e-2, "mm/s": 1e-3},
+    "squared diffusivity": {"m^4/s^2": 1.0, "mm^4/s^2": 1e-12, "um^4/ms^2": 1e-18, "µm^4/ms^2": 1e-18},
     "b-value": {"s/m^2": 1.0, "s/mm^2": 1e6},
     "pressure": {"Pa": 1.0, "kPa": 1e3},
     "concentration": {"mol/m^3": 1.0, "mM": 1.0, "mmol/l": 1.0},

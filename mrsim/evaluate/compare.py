@@ -18,6 +18,10 @@ from ..core.maps import STATUS, Maps
 VALID = (0, 9)
 """Status codes whose value counts. A value at a bound is a limit and not a measurement: it is left out and flagged."""
 
+EXCESS, CERTAIN = 0.1, 5.0
+"""A region whose mean reduced chi-squared exceeds the expected one, 1 or without noise 0, by this share of the noise's
+variance and by this many standard deviations of the mean holds signals that the model does not describe."""
+
 
 def evaluate(
     maps: Maps,
@@ -95,7 +99,7 @@ def _row(
         fit_se=float(np.sqrt(np.mean(claimed**2))),
         n=n,
         rejected=rejected,
-        flags=_flags(maps.status[known], note),
+        flags=(*_misfit(maps, fitted, independent), *_flags(maps.status[known], note)),
     )
 
 
@@ -106,3 +110,16 @@ def _flags(status: NDArray[np.int8], note: str | None) -> tuple[str, ...]:
         for code, count in zip(codes, counts, strict=True)
     )
     return (*found, note) if note else found
+
+
+def _misfit(maps: Maps, fitted: NDArray[np.bool_], independent: float) -> tuple[str, ...]:
+    """Return a flag where the residuals of a region are more than noise: its bias is then one of the model, too."""
+    freedom, expected = maps.history.get("degrees_of_freedom", 0), float(maps.history.get("noisy", True))
+    chi2 = maps.chi2[fitted] if maps.chi2 is not None else np.array([])
+    chi2 = chi2[np.isfinite(chi2)]
+    if freedom < 1 or not chi2.size:
+        return ()
+    mean = float(chi2.mean())
+    if mean - expected <= max(EXCESS, CERTAIN * expected * np.sqrt(2 / (freedom * independent))):
+        return ()
+    return (f"misfit: residual variance {mean:.2g} of the noise's, {expected:g} expected",)

@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.maps import VALUED
-from .method import Solution
+from .method import Series, Solution
 from .model import Description
 
 Array = NDArray[np.float64]
+VISIBLE = 2.0
+"""A voxel whose root mean square over the images is below this many standard deviations of the noise holds
+no signal: the magnitude of pure noise has 1.41."""
 MISFIT = 2.0
 """Median reduced chi-squared above which a model does not describe the images."""
 NEARLY = np.radians(1.0)
@@ -49,8 +52,10 @@ def doubts(model: Description, sheet: Mapping[str, Any], chi2: float | None) -> 
     return (*broken, "; ".join([said, *hint]))
 
 
-def flagged(model: Description, solution: Solution, margin: Array, noise: Array) -> tuple[Solution, dict[str, Any]]:
+def flagged(model: Description, solution: Solution, margin: Array, series: Series) -> tuple[Solution, dict[str, Any]]:
     """Return the solution with the status of ambiguous voxels, and for the history their number and a warning.
+
+    Background does not count: without noise all of it is fitted, what ringing left there too.
 
     Parameters
     ----------
@@ -58,15 +63,16 @@ def flagged(model: Description, solution: Solution, margin: Array, noise: Array)
     solution : Solution
     margin : (voxel,) array
         What the second best choice of signs costs more.
-    noise : (voxel,) array
-        Standard deviation of one quadrature channel, NaN where unknown.
+    series : Series
+        What was fitted.
     """
-    unclear = solution.ambiguous
+    unclear, noise = solution.ambiguous, np.nan_to_num(series.spread)
     if model.data == "polarity-restored":
-        unclear = margin <= (DISTINCT * np.nan_to_num(noise)) ** 2
+        unclear = margin <= (DISTINCT * noise) ** 2
     if unclear is None:
         return solution, {}
-    fitted = np.isin(solution.status, VALUED)
+    visible = np.sum(np.abs(series.data) ** 2, axis=0) >= len(series.data) * (VISIBLE * noise) ** 2
+    fitted = np.isin(solution.status, VALUED) & visible
     torn = fitted & unclear
     status = np.where(torn & (solution.status == 0), AMBIGUOUS, solution.status).astype(np.int8)
     if not torn.any():
@@ -74,7 +80,7 @@ def flagged(model: Description, solution: Solution, margin: Array, noise: Array)
     what, more = "solution", ": the one of lower b1 is given, b1 from another scan decides"
     if model.data == "polarity-restored":
         what, more = "choice of signs", ": their values may be far off"
-    said = f"{torn.sum()} of {fitted.sum()} voxels fit another {what} as well{more}"
+    said = f"{torn.sum()} of {fitted.sum()} voxels with signal fit another {what} as well{more}"
     return replace(solution, status=status), {"ambiguous": int(torn.sum()), "warnings": (said,)}
 
 

@@ -23,7 +23,7 @@ from ..core.images import Images
 from ..core.maps import STATUS, VALUED, Maps
 from ..core.spectra import Spectra
 from ..core.wave import Waves
-from .doubts import doubts, flagged, untrusted
+from .doubts import VISIBLE, doubts, flagged, untrusted
 from .given import given_values, plausible
 from .inversion import Inversion
 from .invert import invert
@@ -40,9 +40,6 @@ from .slab import within_slab
 from .solve import Array, solve
 from .table import check_table
 
-NO_SIGNAL = 2.0
-"""A voxel whose root mean square over the images is below this many standard deviations of the noise holds
-no signal: the magnitude of pure noise has 1.41."""
 OUTSIDE, NOT_GIVEN = 6, 8
 """Status codes of voxels outside the mask, and of those for which a given map has no value."""
 
@@ -96,7 +93,7 @@ def fit(
     known = noise_of(noise, inside, len(data))
     weight, spread = known.weight, known.level
     _check_likelihood(model, likelihood, known)
-    floor = NO_SIGNAL * np.nan_to_num(spread) if images.noisy else np.zeros_like(spread)  # noise-free: none
+    floor = VISIBLE * np.nan_to_num(spread) if images.noisy else np.zeros_like(spread)  # noise-free: none
     local = {name: value[inside] if np.ndim(value) else value for name, value in settings.items()}
     scan = Scan(contrast=contrast, options=local, sheet=images.encoding, grid=images.grid, inside=inside)
     values, signs = signed(model.data, contrast, columns(data, inside))
@@ -108,19 +105,19 @@ def fit(
 
     solution, margin = fitted(values)
     solution = judged(model, scan, whole, solution) if likelihood == "rician" else solution
-    residual = _residual_sigma(solution, values, len(model.parameters))
-    solution, said = flagged(model, solution, margin, spread)
+    freedom = values.shape[0] * (2 if np.iscomplexobj(values) else 1) - len(model.parameters)
+    residual = _residual_sigma(solution, freedom)
+    solution, said = flagged(model, solution, margin, whole)
     status = _everywhere(solution.status, wanted, inside)
     history = {
         "model": model.name,
         "options": {name: "map" if np.ndim(value) else value for name, value in settings.items()},
-        "images": data.shape[0],
-        "likelihood": likelihood,
-        "noise_floor": noise_floor,
+        "images": data.shape[0], "noisy": images.noisy, "degrees_of_freedom": freedom,
+        "likelihood": likelihood, "noise_floor": noise_floor,
         "sigma": "residuals" if np.isnan(spread).all() else "images" if sigma is None else "given",
         **_summary(status, solution, residual / spread, weight),
         **said,
-    }
+    }  # fmt: skip
     errors = solution.unit_errors * np.where(np.isnan(spread), residual, spread)
     if known.each is not None:
         errors = uneven_errors(model, scan, whole, solution, known.each, lambda changed: fitted(changed)[0])
@@ -202,9 +199,8 @@ def _turned(series: NDArray[Any], sign: Array) -> NDArray[Any]:
     return series if (sign > 0).all() else series * sign[:, None]
 
 
-def _residual_sigma(solution: Solution, values: NDArray[Any], parameters: int) -> Array:
+def _residual_sigma(solution: Solution, freedom: int) -> Array:
     """Return the (voxel,) noise that the residuals show, NaN without a degree of freedom."""
-    freedom = values.shape[0] * (2 if np.iscomplexobj(values) else 1) - parameters
     return np.sqrt(solution.cost / freedom) if freedom > 0 else np.full(solution.cost.shape, np.nan)
 
 

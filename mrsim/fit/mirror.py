@@ -98,7 +98,8 @@ def beyond(
     best = lower.cost - np.maximum(gain, 0.0)
     doubt = np.where(variance > 0, CLEAR * variance, SHARE * (best + TINY * energy))
     scale = np.maximum(variance, best / max(freedom, 1)) + TINY * energy
-    evidence, apart = _pooled(scan, sample, np.where(usable, gain / np.where(scale > 0, scale, 1.0), 0.0), apart)
+    evidence, typical = _pooled(scan, sample, np.where(usable, gain / np.where(scale > 0, scale, 1.0), 0.0), apart)
+    apart = np.where(looked, apart, typical)  # both sides often end in one minimum, where the signal is no train's
     chosen = usable & ((gain > doubt) | ((evidence > LIKELY) & (gain > -doubt)))
     found = Minima(**{entry.name: getattr(lower, entry.name).copy() for entry in fields(lower)})
     found.put(chosen & looked, upper.part(chosen[looked]))

@@ -1,4 +1,7 @@
-"""The standard error of a region's mean against many noisy images whose neighbours a window has correlated."""
+"""A region against the truth: the standard error where neighbours are correlated, residuals that are no noise."""
+
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,3 +31,19 @@ def test_standard_error_of_correlated_voxels_is_the_scatter_of_the_mean():
     found = [evaluate(maps(one, independent_voxels=share), none, {"all": inside}).rows[0].se for one in smooth[:40]]
     # 400 means know their scatter to 3.5 %, 40 images theirs to 1.3 %, and 4 % of a window's noise leaves the region
     assert np.mean(found) == pytest.approx(smooth[:, inside].mean(axis=1).std(), rel=0.13)
+
+
+@pytest.mark.parametrize("noisy", [True, False])
+def test_a_region_whose_residuals_are_more_than_noise_is_flagged(noisy):
+    """Five degrees of freedom: chi-squared of a noisy voxel scatters by 0.63, the mean of 100 by 0.06."""
+    chi2 = np.random.default_rng(2).chisquare(5, SHAPE) / 5 * noisy
+    left, right = np.zeros(SHAPE, bool), np.zeros(SHAPE, bool)
+    left[:, 10:20, 5:15], right[:, 10:20, 40:50] = True, True
+    chi2[right] += 0.45
+    fitted = replace(maps(np.ones(SHAPE), noisy=noisy, degrees_of_freedom=5), chi2=chi2)
+    rows = evaluate(fitted, maps(np.ones(SHAPE)), {"described": left, "mixed": right}).rows
+    assert rows[0].flags == ()
+    said = re.match(r"misfit: residual variance ([\d.]+) of the noise's, ([01]) expected", rows[1].flags[0])
+    assert float(said[1]) == pytest.approx(noisy + 0.45, abs=4 * 0.063)
+    assert said[2] == f"{noisy:d}"
+    assert evaluate(replace(fitted, chi2=None), maps(np.ones(SHAPE)), {"mixed": right}).rows[0].flags == ()

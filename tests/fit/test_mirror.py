@@ -82,3 +82,18 @@ def test_several_slices_and_a_mask_change_nothing_of_the_rule():
     assert np.nanmean(found[0]) == pytest.approx(1.15, abs=0.02)
     assert np.nanmean(found[1]) == pytest.approx(0.8, abs=0.02)
     assert np.isnan(found[:, :3]).all()
+
+
+def test_background_without_noise_does_not_count():
+    """A thousandth of the signal lies far below the noise that the protocol would have: nobody would look at it."""
+    clean = scene(1.0, None)
+    dim = np.where(np.arange(N) < N // 2, 1e-3, 1.0)
+    noise = np.full((len(clean.data), 1, 1, 1), 0.01 * np.abs(clean.data).max())
+    rng = np.random.default_rng(2)
+    ringing = 1 + np.where(dim < 1, 0.1, 0.0) * rng.normal(size=clean.data.shape)  # no train of echoes
+    maps = fit(replace(clean, data=clean.data * dim * ringing, sigma=noise), "t2-epg", threads=1)
+    assert np.isfinite(maps.values["t2"][..., N // 2 :]).all()
+    assert maps.history["ambiguous"] == 0
+    assert "warnings" not in maps.history
+    unknown = replace(clean, data=clean.data * dim * ringing, sigma=np.full_like(noise, np.nan))
+    assert fit(unknown, "t2-epg", threads=1).history["ambiguous"] > 0

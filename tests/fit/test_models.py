@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mrsim.core.units import dimension_of
 from mrsim.fit.latex import equation, markdown
 from mrsim.fit.method import Scan, Series
 from mrsim.fit.model import Model
@@ -171,6 +172,8 @@ def test_model_is_described(model):
     assert model.title
     assert model.reference
     assert {p.unit for p in model.parameters} <= {"s", "", "Hz", "1/s", "rad", "m^2/s", "m^4/s^2"}
+    entries = (*model.parameters, *model.derived, *model.contrast, *model.options)
+    assert all(dimension_of(entry.unit) for entry in entries)
     assert all(p.lower < p.upper for p in model.parameters)
     assert set(model.constant) <= {column.name for column in model.contrast}
     text = equation(model)

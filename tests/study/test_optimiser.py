@@ -10,6 +10,7 @@ from mrsim.core.errors import InputError
 from mrsim.sequence.protocol import load_protocol, read_protocol_file
 from mrsim.sequence.scanner import Scanner
 from mrsim.study.optimiser.free import Choices, Range, read_free
+from mrsim.study.optimiser.targets import stated
 from mrsim.study.optimiser.write import protocol_text
 
 
@@ -136,3 +137,10 @@ def test_protocol_text_keeps_comments_and_replaces_values_of_several_lines(tmp_p
         'description = "y"\nfamily = "spin-echo"\n[sequence]\nte = "20 ms"\nmatrix = [32, 16]\n# kept\ntr = 1\n'
         'averages = 2\n[run]\ngrade = 3\nfit = "t2-mono"\n'
     )
+
+
+def test_true_values_have_the_units_of_the_model():
+    found = stated("kurtosis-loglin", ("v=0.8 um^4/ms^2", "d=1.2 um^2/ms", "t1=900 ms"))
+    assert found == pytest.approx({"v": 8e-19, "d": 1.2e-9, "t1": 0.9}, rel=1e-12)
+    with pytest.raises(InputError, match=r"expected a squared diffusivity"):
+        stated("kurtosis-loglin", ("v=1 um^2/ms",))

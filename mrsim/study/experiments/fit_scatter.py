@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...core.errors import InputError
 from ...core.grid import Grid
 from ...core.images import Images
-from ...core.units import UNITS, Fraction, parse_quantity
+from ...core.units import Fraction, dimension_of, parse_quantity
 from ...fit.crlb import crlb
 from ...fit.fit import fit
 from ...fit.model import Column, Description, Parameter
@@ -107,7 +107,8 @@ def _quantity(texts: Mapping[str, str], entry: Any) -> tuple[float, ...]:
     if entry.name not in texts:
         kind = "values" if isinstance(entry, Parameter) else "contrast" if isinstance(entry, Column) else "options"
         raise InputError(f"needs the {entry.description}", key=f"{kind}.{entry.name}")
-    dimension = next(name for name, units in UNITS.items() if next(iter(units)) == entry.unit)
+    dimension = dimension_of(entry.unit)
+    assert dimension is not None  # every model's units are known, tests/fit/test_models.py
     try:
         return parse_quantity(texts[entry.name], dimension)
     except ValueError as problem:

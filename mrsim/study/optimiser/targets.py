@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...core.errors import InputError
-from ...core.units import UNITS, parse_quantity
+from ...core.units import dimension_of, parse_quantity
 from ...fit.design import columns_of, signal_design
 from ...fit.method import Likelihood
 from ...fit.models import find_model
@@ -147,7 +147,8 @@ def stated(model: str, texts: tuple[str, ...]) -> dict[str, float]:
         name, sign, value = (part.strip() for part in text.partition("="))
         if name not in units or not sign:
             raise InputError(f"'{text}' is no NAME=VALUE of {', '.join(units)}", key="--truth")
-        dimension = next(d for d, table in UNITS.items() if next(iter(table)) == units[name])
+        dimension = dimension_of(units[name])
+        assert dimension is not None  # every model's units are known, tests/fit/test_models.py
         try:
             (found[name],) = parse_quantity(value, dimension)
         except ValueError as problem:
