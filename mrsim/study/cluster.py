@@ -200,7 +200,8 @@ class _Round:
                 before = self.failed.pop(number)
                 self._banish(before.worker, f"failed over {self.tasks[number]}, which another did: {before.problem}")
             return found
-        if number in self.failed or len(self.good) == 1:
+        others = self.good.keys() - {found.worker}
+        if number in self.failed or not others:
             raise found.problem
         self.failed[number] = found
         return None
@@ -251,12 +252,14 @@ def _distributed() -> Any:
 def _slurm(jobs: int) -> Any:
     """Return a cluster of SLURM jobs of one thread each, set by Dask's own configuration."""
     try:
+        from dask import config
         from dask_jobqueue import slurm
     except ImportError:
         raise InputError("needs dask-jobqueue: pip install 'mrsim[cluster]'", key="--cluster") from None
     settings = [f"export {name}={value}" for name, value in ONE_THREAD.items()]
+    options = {**config.get("jobqueue.slurm.scheduler-options", {}), "dashboard_address": None}
     try:
-        cluster: Any = slurm.SLURMCluster(job_script_prologue=settings, scheduler_options={"dashboard_address": None})
+        cluster: Any = slurm.SLURMCluster(job_script_prologue=settings, scheduler_options=options)
     except (ValueError, TypeError) as problem:
         raise InputError(
             f"{problem}; give cores, memory and walltime in ~/.config/dask/jobqueue.yaml", key="--cluster"

@@ -173,23 +173,27 @@ def test_cluster_lets_a_worker_wait_less_than_a_twentieth_of_a_chunk(tmp_path):
 
 @pytest.mark.slow
 def test_cluster_of_slurm_jobs_runs_what_it_submits(tmp_path, monkeypatch):
-    """With a stand-in for sbatch that starts each job here: the job scripts are the real ones."""
+    """With a stand-in for sbatch that starts each job here: the job scripts are the real ones.
+
+    Each is copied, as sbatch does: the original is deleted as soon as it has been submitted.
+    """
     import dask
 
     (tmp_path / "sbatch").write_text(
-        f'#!/bin/sh\ncp "$1" {tmp_path}/script.sh\nsetsid sh "$1" >/dev/null 2>&1 &\n'
+        f'#!/bin/sh\ncp "$1" {tmp_path}/job$$.sh\nsetsid sh {tmp_path}/job$$.sh >/dev/null 2>&1 &\n'
         f'echo $! >> {tmp_path}/jobs\necho "Submitted batch job $!"\n'
     )
     (tmp_path / "scancel").write_text('#!/bin/sh\nkill -- -"$1" 2>/dev/null\nexit 0\n')
     for name in ("sbatch", "scancel"):
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    settings = {"jobqueue.slurm.cores": 1, "jobqueue.slurm.memory": "1GiB", "jobqueue.slurm.walltime": "00:05:00"}
-    with dask.config.set({**settings, "jobqueue.slurm.processes": 1}):
-        found = dict(Cluster("slurm:2").run(slow_square, range(6)))
+    settings = {"cores": 1, "processes": 1, "memory": "1GiB", "walltime": "00:05:00", "interface": "lo",
+                "scheduler-options": {"host": "127.0.0.1"}}  # fmt: skip
+    with dask.config.set({f"jobqueue.slurm.{key}": value for key, value in settings.items()}):
+        found = dict(Cluster("slurm:2", patience=60).run(slow_square, range(6)))
     assert found == {n: n**2 for n in range(6)}
     assert len((tmp_path / "jobs").read_text().split()) == 2
-    script = (tmp_path / "script.sh").read_text()
+    script = next(tmp_path.glob("job*.sh")).read_text()
     assert "export NUMBA_NUM_THREADS=1" in script
     assert "--nthreads 1" in script
 
