@@ -24,6 +24,8 @@ from .timeline import READOUT, RF, Timeline
 
 TURNS = ("refocusing", "storage", "recall")
 """Uses of a pulse that change q; an excitation starts it anew."""
+SOME = 1024
+"""Readouts whose distances from the centre of k-space are found together."""
 _ROOT = np.sqrt(3.0 / 5.0)
 _NODES = np.array([(1 - _ROOT) / 2, 0.5, (1 + _ROOT) / 2])
 _WEIGHTS = np.array([5.0, 8.0, 5.0]) / 18.0
@@ -92,13 +94,16 @@ def held(course: Course) -> NDArray[np.bool_]:
     return np.asarray(stored[np.searchsorted(turned, middle)])
 
 
-def b_matrices(timeline: Timeline) -> NDArray[np.float64]:
+def b_matrices(timeline: Timeline, at: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
     """Return the (readout, 3, 3) b-matrix of each readout, grid axes, s/m^2.
 
     It is taken at the sample with the smallest nominal k of the readout: the echo of a line. Readouts before the first
     excitation have zeros.
+
+    at : (readout,) times of the echoes, ns, where they are known.
     """
-    at, found = echo_times(timeline), np.zeros((len(timeline.readouts.dwell), 3, 3))
+    at = echo_times(timeline) if at is None else at
+    found = np.zeros((len(timeline.readouts.dwell), 3, 3))
     whole = whole_course(timeline, at)
     if whole is None:
         return found
@@ -157,7 +162,10 @@ def echo_times(timeline: Timeline) -> NDArray[np.int64]:
     table = timeline.readouts
     starts = timeline.start[timeline.kind == READOUT]
     # Of two samples at equal distances the first, whatever round-off says.
-    nearest = np.array([np.argmin(np.round(np.linalg.norm(k, axis=-1), 6)) for k in table.k])
+    some = range(SOME, len(table.k), SOME)
+    nearest = np.concatenate(
+        [np.argmin(np.round(np.linalg.norm(k, axis=-1), 6), axis=1) for k in np.split(table.k, some)]
+    )
     return np.asarray(starts + np.round((nearest + 0.5) * table.dwell * NS).astype(np.int64))
 
 

@@ -272,9 +272,10 @@ class ClassRun:
     def _mean(self, index: int) -> NDArray[np.complex128]:
         """Return the (layer, readout) magnetisation of one class over M0 that the plane does not dephase."""
         response = self.own(index)
-        column = {int(order): place for place, order in enumerate(response.orders)}
-        chosen = np.array([column.get(int(order), -1) for order in self.echo])
-        return np.asarray(response.coefficients[response.row, :, chosen].T * (chosen >= 0))
+        sorting = np.argsort(response.orders)
+        chosen = sorting[np.minimum(np.searchsorted(response.orders, self.echo, sorter=sorting), len(sorting) - 1)]
+        held = response.orders[chosen] == self.echo
+        return np.asarray(response.coefficients[response.row, :, chosen].T * held)
 
     def _from_pencils(self, windows: Windows, bundle: list[int]) -> NDArray[np.complex128]:
         """Return the (readout, coil, sample) signal of a bundle, m^3, from its classes' pencils."""

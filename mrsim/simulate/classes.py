@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..phantom.exchange import ExchangePool
 from ..phantom.spins import Spins
-from ..sequence.timeline import Timeline
+from ..sequence.timeline import READOUT, RF, Timeline
 from . import t2_prime
 from .diffusion import Diffusing, diffuses
 
@@ -148,22 +148,26 @@ def dephasing_times(timeline: Timeline, lasting: bool = True) -> NDArray[np.floa
     unless `lasting` is False: then only what the last excitation made counts.
     """
     times, clock, last = np.zeros((len(timeline.readouts.dwell), 2)), 0.0, 0.0
-    total, before, voxel = np.cumsum(timeline.moment, axis=0), np.zeros(3), timeline.encoding.grid.spacing
-    edges = timeline.start.tolist()
-    for s in range(len(timeline.kind)):
-        if timeline.kind[s] == 1:
-            pulse = timeline.pulses[int(timeline.event[s])]
-            centre = edges[s] * 1e-9 + pulse.centre
-            if pulse.use == "refocusing":
-                clock = -(clock + centre - last)
+    exciting = np.array([pulse.use != "refocusing" for pulse in timeline.pulses], dtype=np.bool_)
+    pulses = np.flatnonzero(timeline.kind == RF)
+    chosen = pulses[exciting[timeline.event[pulses]]]
+    middle = np.cumsum(timeline.moment, axis=0)[chosen] - timeline.moment[chosen] / 2
+    wound = np.diff(middle, axis=0, prepend=0.0)[:, :3] * timeline.encoding.grid.spacing
+    balanced = np.zeros(len(timeline.kind), dtype=np.bool_)
+    balanced[chosen] = np.all(np.abs(wound) < BALANCED, axis=1) & lasting
+    centre = [pulse.centre for pulse in timeline.pulses]
+    kinds, edges, events = timeline.kind.tolist(), timeline.start.tolist(), timeline.event.tolist()
+    for s in np.flatnonzero((timeline.kind == RF) | (timeline.kind == READOUT)).tolist():
+        if kinds[s] == RF:
+            now = edges[s] * 1e-9 + centre[events[s]]
+            if exciting[events[s]]:
+                clock = clock + now - last if balanced[s] and last > 0 else 0.0
             else:
-                here = total[s] - timeline.moment[s] / 2
-                balanced = np.all(np.abs(here - before)[:3] * voxel < BALANCED)
-                clock, before = (clock + centre - last if balanced and lasting and last > 0 else 0.0), here
-            last = centre
-        elif timeline.kind[s] == 2:
+                clock = -(clock + now - last)
+            last = now
+        else:
             begin = clock + edges[s] * 1e-9 - last
-            times[timeline.event[s]] = begin, begin + float(timeline.duration[s]) * 1e-9
+            times[events[s]] = begin, begin + float(timeline.duration[s]) * 1e-9
     return times
 
 

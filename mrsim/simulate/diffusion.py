@@ -93,7 +93,7 @@ def weighting(timeline: Timeline) -> Weighting:
     many = (turned > 2) | ((turned == 2) & early) | ((recalled > 0) & ((recalled != 2) | (turned > 0)))
     repetition = timeline.encoding.contrast.get("tr")
     return Weighting(
-        matrices=b_matrices(timeline),
+        matrices=b_matrices(timeline, at),
         many=many,
         free=(turned == 0) & (recalled == 0),
         wound=_wound(timeline),

@@ -16,7 +16,7 @@ from .pathways_pools import saturation
 from .pathways_sights import Looker, Sight
 from .pathways_states import States
 from .pathways_steps import Repetitions, Step, alike, halves
-from .pulse_maps import Relaxation, ideal_maps, real_maps
+from .pulse_maps import PulseSteps, Relaxation, ideal_maps, real_maps
 from .sub_slices import SubSlices
 
 SHARES = 16
@@ -76,7 +76,7 @@ def _free_pool(timeline: Timeline, z: NDArray[np.float64], spin: Relaxation, ide
     if any(np.any(pulse.gradient[:, :2]) for pulse in timeline.pulses):
         problem = "an in-plane gradient plays during an RF pulse; take the ideal profile or Bloch"
         raise InputError(problem, key="profile")
-    maps = np.asarray(real_maps(timeline, z, spin, np.float64), dtype=np.float64)
+    maps = np.asarray(real_maps(PulseSteps(timeline, np.float64), z, spin), dtype=np.float64)
     for p, pulse in enumerate(timeline.pulses):
         before, after = (_turns(q[2] * z + spin.offset * t) for t, q in halves(pulse, timeline.gamma_bar))
         maps[p, :, :3] = np.einsum("ijz,jkz,klz->ilz", after, maps[p, :, :3], before)

@@ -214,8 +214,7 @@ def pencil_signal(
     time = (np.arange(signal.shape[2]) + 0.5) * float(table.dwell[0])
     course_of_time = kind.pd * np.exp(-(kind.r2 + 2j * np.pi * kind.offset) * time)
     rows = [p.response.row[windows.rows] for p in parts]
-    facts = np.stack([windows.course, parts[0].pencils.step[windows.rows], *rows])
-    _, once, alike = np.unique(facts, axis=1, return_index=True, return_inverse=True)  # equal in every repetition
+    once, alike = _alike(windows.course, parts[0].pencils.step[windows.rows], *rows)  # equal in every repetition
     for index, model in enumerate(windows.first):
         mine = once[windows.course[once] == index]
         k = windows.plane_moment[model, 0] + table.moment[model, :, 0]
@@ -225,7 +224,15 @@ def pencil_signal(
             for stage in stages:
                 heard = waves.sampled(_pencil_weight(windows.rows[some], parts, shapes, stage.turn))
                 signal[some] += heard * stage.course if len(stages) > 1 else heard
-    return signal if len(once) == len(signal) else signal[once[alike.ravel()]]
+    return signal if len(once) == len(signal) else signal[once[alike]]
+
+
+def _alike(*facts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first of the readouts of which all (readout,) facts are equal, and which of them each one is like."""
+    alike = np.zeros(len(facts[0]), dtype=np.int64)
+    for fact in facts:
+        _, once, alike = np.unique(alike * (int(fact.max()) + 1) + fact, return_index=True, return_inverse=True)
+    return once, alike
 
 
 def _pencil_weight(

@@ -201,7 +201,8 @@ def _stretches(
     multiples: NDArray[np.int64],
 ) -> tuple[Stretch, ...]:
     """Join repetitions that no other is compared with."""
-    same = [False, *(_alike(r, operations, phases) for r in range(1, len(operations))), False]
+    played = [(ops.tobytes(), (phase + 0.0).tobytes()) for ops, phase in zip(operations, phases, strict=True)]
+    same = [False, *(one == other for one, other in itertools.pairwise(played)), False]
     groups: list[list[int]] = []
     count = 0
     for r, ops in enumerate(operations):
@@ -227,49 +228,48 @@ def _stretches(
     return tuple(found)
 
 
-def _alike(repetition: int, *tables: list[NDArray[np.int64]] | list[NDArray[np.float64]]) -> bool:
-    """Return True if a repetition plays exactly what the one before it played."""
-    return all(np.array_equal(of[repetition], of[repetition - 1]) for of in tables)
-
-
 class _Reader:
     """Reads segments one repetition after another, carrying time and moment since the last pulse along."""
 
     def __init__(self, timeline: Timeline, slab_reach: float, silent: NDArray[np.bool_]) -> None:
-        self.timeline, self.silent, self.slab_reach = timeline, silent, slab_reach
+        self.slab_reach = slab_reach
         self.interrupted = False
         self.intervals, self.samples = _Rows(slab_reach, {}, []), _Rows(slab_reach, {}, [])
         self.operations: list[list[tuple[int, int, int]]] = []
         self.phases: list[list[float]] = []
         self.readouts: list[list[int]] = []
-        self.totals: list[NDArray[np.float64]] = []
+        self.totals: list[tuple[float, float]] = []
         self.plane_moment = np.zeros((len(timeline.readouts.dwell), 2))
         self.elapsed = 0
-        self.moment = np.zeros(3)
+        self.moment = (0.0, 0.0, 0.0)
+        self.halves = [(pulse.plane_moment(timeline.gamma_bar) / 2).tolist() for pulse in timeline.pulses]
+        tables = timeline.kind, timeline.event, timeline.duration, timeline.moment, timeline.phase, silent
+        self.segments = list(zip(*(table.tolist() for table in tables), strict=True))
 
     def read(self, first: int, last: int) -> None:
         """Read the segments of one repetition."""
         self.operations.append([])
         self.phases.append([])
         self.readouts.append([])
-        for s in range(first, last):
-            if self.timeline.kind[s] == RF:
-                self._pulse(s)
+        for kind, event, duration, moment, phase, silent in self.segments[first:last]:
+            if kind == RF:
+                self._pulse(event, phase)
                 continue
-            self.interrupted |= bool(self.silent[s])
-            if self.timeline.kind[s] == READOUT:
-                self._sample(int(self.timeline.event[s]))
-            self.elapsed += int(self.timeline.duration[s])
-            self.moment = self.moment + self.timeline.moment[s]
+            self.interrupted |= silent
+            if kind == READOUT:
+                self._sample(event)
+            self.elapsed += duration
+            x, y, z = self.moment
+            self.moment = x + moment[0], y + moment[1], z + moment[2]
 
-    def _pulse(self, segment: int) -> None:
-        half = self.timeline.pulses[int(self.timeline.event[segment])].plane_moment(self.timeline.gamma_bar) / 2
+    def _pulse(self, pulse: int, phase: float) -> None:
+        x, y = self.halves[pulse]
         spoiled = self.interrupted and abs(self.moment[2]) * self.slab_reach > SPOILED
         interval = self.intervals.row(self.elapsed, self.moment[2], spoiled)
-        self.operations[-1] += [(INTERVAL, interval, len(self.totals)), (PULSE, int(self.timeline.event[segment]), 0)]
-        self.phases[-1] += [0.0, float(self.timeline.phase[segment])]
-        self.totals.append(self.moment[:2] + half)
-        self.elapsed, self.moment, self.interrupted = 0, np.append(half, 0.0), False
+        self.operations[-1] += [(INTERVAL, interval, len(self.totals)), (PULSE, pulse, 0)]
+        self.phases[-1] += [0.0, phase]
+        self.totals.append((self.moment[0] + x, self.moment[1] + y))
+        self.elapsed, self.moment, self.interrupted = 0, (x, y, 0.0), False
 
     def _sample(self, row: int) -> None:
         self.plane_moment[row] = self.moment[:2]

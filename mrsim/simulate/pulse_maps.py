@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.phasors import RealType
 from ..sequence.timeline import Pulse, Timeline
-from .steps import TimeTable, pulse_table, rotation_series
+from .steps import PulseTable, TimeTable, cut_steps, rotation_series, tabulated
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,8 +25,31 @@ class Relaxation:
     """In the plane, m: for pulses that select there."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PulseSteps:
+    """The pulses of a timeline as the kernel wants them, made once for all spins that need the same steps."""
+
+    timeline: Timeline
+    dtype: RealType
+    parts: int = 1
+    """That every step is divided into."""
+    known: dict[bytes, tuple[PulseTable, TimeTable]] = field(default_factory=dict)
+
+    def within(self, z: NDArray[np.float64], spin: Relaxation) -> tuple[PulseTable, TimeTable]:
+        """Return the steps of all pulses for a spin at places up to |z|, m."""
+        pulses, gamma_bar = self.timeline.pulses, self.timeline.gamma_bar
+        reach = np.array([abs(spin.place[0]), abs(spin.place[1]), np.abs(z).max()])
+        cuts = [cut_steps(pulse, gamma_bar, reach, abs(spin.offset), abs(spin.b1)) for pulse in pulses]
+        mark = b"".join(part.tobytes() for cut in cuts for part in cut)
+        if mark not in self.known:
+            times = TimeTable()
+            table = tabulated(pulses, gamma_bar, cuts, times, self.dtype, self.parts)
+            self.known[mark] = replace(table, runs=table.runs.astype(self.dtype)), times
+        return self.known[mark]
+
+
 def real_maps(
-    timeline: Timeline, z: NDArray[np.float64], spin: Relaxation, dtype: RealType, played: Sequence[int] | None = None
+    steps: PulseSteps, z: NDArray[np.float64], spin: Relaxation, played: Sequence[int] | None = None
 ) -> NDArray[np.floating]:
     """Return (pulse, 3, 4, z): the affine map at every sub-slice of every distinct pulse, or of those played.
 
@@ -35,9 +58,8 @@ def real_maps(
     """
     from ._kernels import bloch as kernels
 
-    times = TimeTable()
-    reach = np.array([abs(spin.place[0]), abs(spin.place[1]), np.abs(z).max()])
-    table = pulse_table(timeline.pulses, timeline.gamma_bar, reach, abs(spin.offset), abs(spin.b1), times, dtype)
+    timeline, dtype = steps.timeline, steps.dtype
+    table, times = steps.within(z, spin)
     e1, e2 = times.decay(np.array([spin.r1]), dtype), times.decay(np.array([spin.r2]), dtype)
     position = np.zeros((3, len(z)), dtype)
     position[0], position[1], position[2] = *spin.place, z
@@ -50,7 +72,7 @@ def real_maps(
             dtype(spin.b1),
             e1,
             e2,
-            runs.astype(dtype),
+            runs,
             table.b1,
             table.gradient,
             rotation_series(dtype),
@@ -74,7 +96,7 @@ def ideal_maps(
     maps = np.zeros((len(pulses), 3, 4, len(z)))
     for p, pulse in enumerate(pulses):
         if (pulse.frequency or pulse.use == "preparation") and not pulse.gradient[:, 2].any():
-            maps[p] = real_maps(replace(timeline, pulses=(pulse,)), z, spin, np.float64)[0]
+            maps[p] = real_maps(PulseSteps(replace(timeline, pulses=(pulse,)), np.float64), z, spin)[0]
             continue
         edges = np.concatenate([[0.0], np.cumsum(pulse.dt)])
         share = np.clip((pulse.centre - edges[:-1]) / pulse.dt, 0, 1) * pulse.dt

@@ -10,7 +10,7 @@ is the discretisation error that is reported. Because crushers wind the phase th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from ..core.phasors import RealType
 from ..sequence.timeline import Timeline
 from .program import INTERVAL, PULSE, Program
-from .pulse_maps import Relaxation
-from .steps import divided
+from .pulse_maps import PulseSteps, Relaxation
 from .walker import Slab, walk_all
 
 STEADY = 1e-3
@@ -58,6 +57,14 @@ class Scan:
     seen: int | None = None
     """Highest in-plane order whose winding the cells of the object can still show; None: every order counts, to agree
     with spins at the cells' places."""
+    pulses: dict[int, PulseSteps] = field(init=False, default_factory=dict)
+    """The pulses as all classes walk through them, by the steps that a step is divided into."""
+
+    def divided(self, parts: int) -> PulseSteps:
+        """Return the pulses with every step divided into `parts`."""
+        if parts not in self.pulses:
+            self.pulses[parts] = PulseSteps(self.timeline, self.dtype, parts)
+        return self.pulses[parts]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,8 +193,8 @@ _Walked = tuple[NDArray[np.complex128], NDArray[np.int64]]
 
 
 def _walked(scan: Scan, spin: Relaxation, found: Resolution) -> _Walked:
-    timeline = divided(scan.timeline, found.rf_split)
-    return walk_all(timeline, scan.plan, scan.slab, spin, found.per_layer, found.phases, found.steady, scan.dtype)
+    steps = scan.divided(found.rf_split)
+    return walk_all(steps, scan.plan, scan.slab, spin, found.per_layer, found.phases, found.steady)
 
 
 def _difference(scan: Scan, first: _Walked, second: _Walked) -> float:
@@ -263,16 +270,17 @@ def _rf_steps(scan: Scan, spin: Relaxation, found: Resolution, rf_step: float | 
 
 def _first_guess(scan: Scan) -> int:
     """Return sub-slices per layer such that what one excitation, or one repetition, winds up does not alias."""
-    excites = [pulse.use == "excitation" for pulse in scan.timeline.pulses]
-    most = 0.0
-    for ops in scan.plan.operations:
-        wound = 0.0
-        for kind, index, _ in ops.tolist():
-            if kind == INTERVAL:
-                wound += abs(float(scan.plan.intervals[index, 1]))
-                most = max(most, wound)
-            elif kind == PULSE and excites[index]:
-                wound = 0.0
+    excites = np.array([pulse.use == "excitation" for pulse in scan.timeline.pulses], dtype=np.bool_)
+    operations = scan.plan.operations
+    ops = np.concatenate(operations)
+    between, index = ops[:, 0] == INTERVAL, ops[:, 1]
+    wound = np.zeros(len(ops))
+    wound[between] = np.abs(scan.plan.intervals[index[between], 1])
+    begins = np.zeros(len(ops), dtype=np.bool_)
+    begins[ops[:, 0] == PULSE] = excites[index[ops[:, 0] == PULSE]]
+    lengths = np.array([len(each) for each in operations])
+    begins[(np.cumsum(lengths) - lengths)[lengths > 0]] = True
+    most = float(np.bincount(np.cumsum(begins), wound).max(initial=0.0))
     return math.ceil(max(96.0, 1.25 * scan.slab.thickness * most) / scan.slab.layers)
 
 

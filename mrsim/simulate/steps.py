@@ -125,6 +125,11 @@ def divided(timeline: Timeline, parts: int) -> Timeline:
     return replace(timeline, pulses=tuple(pulses))
 
 
+Cut = tuple[NDArray[np.int64], NDArray[np.bool_]]
+"""(step,) of a pulse: into how many parts each step is cut, and whether no half angle of a part exceeds
+SHORT_HALF_ANGLE."""
+
+
 def pulse_table(
     pulses: Sequence[Pulse],
     gamma_bar: float,
@@ -151,13 +156,30 @@ def pulse_table(
     dtype : type
         Of the tables.
     """
+    cuts = [cut_steps(pulse, gamma_bar, reach, max_offset, max_b1) for pulse in pulses]
+    return tabulated(pulses, gamma_bar, cuts, times, dtype)
+
+
+def cut_steps(pulse: Pulse, gamma_bar: float, reach: NDArray[np.float64], max_offset: float, max_b1: float) -> Cut:
+    """Return how the steps of a pulse are cut for the series to hold for spins within these bounds (`pulse_table`)."""
+    field_hz = gamma_bar * (np.abs(pulse.gradient) @ reach + max_b1 * np.abs(pulse.b1)) + max_offset
+    angle = np.pi * field_hz * pulse.dt
+    cut = np.maximum(1, np.ceil(angle / MAX_HALF_ANGLE)).astype(np.int64)
+    return cut, angle / cut <= SHORT_HALF_ANGLE
+
+
+def tabulated(
+    pulses: Sequence[Pulse], gamma_bar: float, cuts: Sequence[Cut], times: TimeTable, dtype: RealType, parts: int = 1
+) -> PulseTable:
+    """Turn pulses, cut as said, into step tables.
+
+    parts : that every step, cut or not, is divided into on top: twice as many halve every step.
+    """
     runs: list[tuple[float, ...]] = []
     b1, gradient, starts, count = [], [], [0], 0
-    for pulse in pulses:
-        field_hz = gamma_bar * (np.abs(pulse.gradient) @ reach + max_b1 * np.abs(pulse.b1)) + max_offset
-        angle = np.pi * field_hz * pulse.dt
-        split = np.maximum(1, np.ceil(angle / MAX_HALF_ANGLE)).astype(int)
-        short = np.repeat(angle / split, split) <= SHORT_HALF_ANGLE
+    for pulse, (cut, is_short) in zip(pulses, cuts, strict=True):
+        split = parts * cut
+        short = np.repeat(is_short, split)
         dt = np.repeat(pulse.dt / split, split)
         factor = -np.pi * gamma_bar * dt
         steps = np.repeat(pulse.b1, split) * factor

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.phasors import RealType
-from ..sequence.timeline import Timeline
 from .program import Program, Stretch
-from .pulse_maps import Relaxation, ideal_maps, real_maps
+from .pulse_maps import PulseSteps, Relaxation, ideal_maps, real_maps
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,19 +43,19 @@ class _Walker:
 
     def __init__(
         self,
-        timeline: Timeline,
+        steps: PulseSteps,
         plan: Program,
         slab: Slab,
         spin: Relaxation,
         per_layer: int,
         phases: int,
-        dtype: RealType,
     ) -> None:
+        timeline, dtype = steps.timeline, steps.dtype
         z = slab.positions(per_layer)
         if slab.ideal:
             self.maps = np.asarray(ideal_maps(timeline.pulses, timeline, z, spin), dtype=dtype)
         else:
-            self.maps = np.asarray(real_maps(timeline, z, spin, dtype, plan.played), dtype=dtype)
+            self.maps = np.asarray(real_maps(steps, z, spin, plan.played), dtype=dtype)
         self.interval = _decay_phasors(plan.intervals, z, spin, dtype)
         self.interval[plan.spoiled] = 0
         self.interval_e1 = np.exp(-plan.intervals[:, 0] * spin.r1).astype(dtype)
@@ -79,7 +78,7 @@ class _Walker:
         from ._kernels.walk import walk
 
         play: Any = walk
-        turn = stretch.turn.astype(self.dtype)
+        turn = stretch.turn.astype(self.dtype, copy=False)
         out: NDArray[Any] = np.zeros((len(stretch.readouts), len(self.layers) - 1, 2, self.shape[0]), self.dtype)
         tables = (self.maps, self.interval, self.interval_e1, self.sample, stretch.operations, turn)
         play(state, *tables, self.in_plane, self.layers, self.dtype(1), out)
@@ -101,14 +100,13 @@ class _Walker:
 
 
 def walk_all(
-    timeline: Timeline,
+    steps: PulseSteps,
     plan: Program,
     slab: Slab,
     spin: Relaxation,
     per_layer: int,
     phases: int,
     steady: float,
-    dtype: RealType,
 ) -> tuple[NDArray[np.complex128], NDArray[np.int64]]:
     """Walk through all repetitions.
 
@@ -119,8 +117,8 @@ def walk_all(
     row : (readout,) array
         The row of each readout of the timeline.
     """
-    walker = _Walker(timeline, plan, slab, spin, per_layer, phases, dtype)
-    row = np.zeros(len(timeline.readouts.dwell), dtype=np.int64)
+    walker = _Walker(steps, plan, slab, spin, per_layer, phases)
+    row = np.zeros(len(steps.timeline.readouts.dwell), dtype=np.int64)
     if slab.start == "steady":
         return _periodic(walker, plan, row), row
     return _transient(walker, plan, row, steady), row
