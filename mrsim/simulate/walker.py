@@ -135,7 +135,9 @@ def _transient(walker: _Walker, plan: Program, row: NDArray[np.int64], steady: f
             continue
         before = state.copy() if stretch.again else None
         found.append(walker.walk(state, stretch))
-        settled = before is not None and bool(np.abs(state - before).max() <= steady)
+        if before is not None:
+            before -= state
+        settled = before is not None and bool(max(before.max(), -before.min()) <= steady)
         last_rows = count + np.arange(len(stretch.readouts))
         row[stretch.readouts] = last_rows
         count += len(stretch.readouts)
