@@ -18,7 +18,7 @@ from ..core.images import Images
 from .coil_maps import estimate_maps
 from .combine import mix, whitening
 from .kspace import Raster, calibration_lines, check_finite, nominal, sort_lines
-from .partial_fourier import complete, covered, noise_share
+from .partial_fourier import complete, completed_noise, covered
 
 Array = NDArray[np.complex128]
 
@@ -128,8 +128,7 @@ class Ready:
         if facts.pop("fills_ends", False):
             notes.pop("fills_ends")
         else:
-            data, shares, filled = self.completed(data)
-            noise = noise * shares if filled else noise
+            data, noise, filled = self.completed(data, noise)
             notes |= {"partial_fourier_method": self.partial} if filled else {}
         noise = noise * self.raw.encoding.sheet.get("read_noise", 1.0)
         return Images(
@@ -142,23 +141,36 @@ class Ready:
             history={**self.raw.history, "warnings": warnings} if warnings else self.raw.history,
         )
 
-    def completed(self, data: Array) -> tuple[Array, NDArray[np.float64], bool]:
-        """Return (contrast, ..., z, y, x) images whose left-out ends of k-space are filled, contrast by contrast.
+    def completed(self, data: Array, noise: NDArray[np.float64]) -> tuple[Array, NDArray[np.float64], bool]:
+        """Fill the ends of k-space that were left out, contrast by contrast.
 
-        Beside them what that makes of their noise, (contrast, 1, 1, 1), and whether an end was left out at all.
+        Parameters
+        ----------
+        data : (contrast, ..., z, y, x) array
+            Images whose k-space is zero there.
+        noise : (contrast or 1, z, y, x) array
+            Of their voxels, or one number for all of an axis.
+
+        Returns
+        -------
+        data, noise, filled
+            Images, their noise, and whether an end was left out at all.
         """
-        shares = np.ones((len(data), 1, 1, 1))
-        result = data
+        result, noises = data, []
         for contrast in range(len(data)):
             ends = zip((-3, -2), self.stretches(contrast), strict=True)
             missing = [(a, s) for a, s in ends if s.stop - s.start < data.shape[a]]
             if len(missing) == 2 and self.partial == "homodyne":
                 raise InputError("homodyne fills one axis, two were left out; use pocs", key="partial_fourier")
+            one = data[contrast]
+            counts = np.isfinite(noise[contrast % len(noise)]) & np.any(one.reshape(-1, *one.shape[-3:]) != 0, axis=0)
+            noises.append(noise[contrast % len(noise)])
             for axis, stretch in missing:
                 result = data.copy() if result is data else result
                 result[contrast] = complete(result[contrast], axis, stretch, self.partial)
-                shares[contrast] *= noise_share(data.shape[axis], stretch, self.partial)
-        return result, shares, result is not data
+                noises[-1] = completed_noise(noises[-1], axis, stretch, self.partial, counts)
+        filled = result is not data
+        return result, np.array(noises) if filled else noise, filled
 
 
 def extended(mask: NDArray[np.bool_], z: slice, y: slice) -> NDArray[np.bool_]:

@@ -45,11 +45,11 @@ def reconstruct_combined(ready: Ready, method: Combine, progress: Progress | Non
     for done, block in enumerate(ready.blocks()):
         images = to_image(ready.raster.data[:, :, block], AXES)
         if method.kind == "sos":  # magnitudes have no ends of k-space any more: they are filled coil by coil
-            images, shares, filled = ready.completed(images)
+            images, share, filled = ready.completed(images, np.ones((1, 1, 1, 1)))
             data[:, block] = [sum_of_squares(image) for image in images]
             facts = {"statistics": "noncentral chi", "channels": coils, "fills_ends": True}
             facts |= {"partial_fourier_method": ready.partial} if filled else {}
-            noise = np.broadcast_to(shares, data.shape) if filled else noise
+            noise = np.broadcast_to(share, data.shape) if filled else noise
         else:
             own = next(maps) if maps else adaptive_maps(images[_strongest(images)])
             data[:, block] = [matched(image, own) for image in images]

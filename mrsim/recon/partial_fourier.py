@@ -10,7 +10,8 @@ lines whose mirror image in k = 0 was acquired, too::
                 doi:10.1016/0022-2364(91)90253-P); what was acquired stays
 
 Noise of what carries the signal, the part in phase, is sqrt(3 - 2 f) times that of all lines for homodyne and POCS: a
-line without its partner bears its own noise and that of its partner's place.
+line without its partner bears its own noise and that of its partner's place. Where the noise differs from voxel to
+voxel (arrays, unfolding) neighbours along the axis share theirs, see `completed_noise`.
 """
 
 from __future__ import annotations
@@ -63,6 +64,34 @@ def noise_share(n: int, stretch: slice, kind: str) -> float:
     """Return the noise of what carries the signal over that with all n lines."""
     weight = weights(n, stretch)
     return math.sqrt(float(np.mean(weight > 0 if kind == "zero-fill" else weight**2)))
+
+
+def completed_noise(
+    noise: NDArray[np.float64], axis: int, stretch: slice, kind: str, counts: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the noise of what carries the signal, which its neighbours along the axis share.
+
+    Homodyne and POCS are a convolution of the image, so that the variance is convolved with the square of its kernel:
+    what a coil hears badly spreads its noise. Zero filling comes before coils are combined and spreads none.
+
+    Parameters
+    ----------
+    noise : (z, y, x) array
+        With all lines; one voxel along the axis where it is the same in all.
+    axis, stretch, kind
+        As for `complete`.
+    counts : (z, y, x) bool array
+        Voxels whose image is not zero by decree; the others neither give nor take.
+    """
+    n = counts.shape[axis]
+    share = noise * noise_share(n, stretch, kind)
+    if kind == "zero-fill" or noise.shape[axis] == 1:
+        return share
+    kernel = np.abs(np.fft.ifft(np.fft.ifftshift(weights(n, stretch)))) ** 2
+    mixing = kernel[np.arange(n)[:, None] - np.arange(n)]
+    variance = np.where(counts, noise, 0) ** 2
+    mixed = np.moveaxis(np.tensordot(mixing, variance, axes=(1, axis)), 0, axis)
+    return np.where(counts, np.sqrt(mixed), share)
 
 
 def complete(images: Array, axis: int, stretch: slice, kind: str = "pocs") -> Array:

@@ -125,10 +125,10 @@ def measured(sequence, phantom, engine, coils, middle, known=True):
         samples = raw.imaging.data.size / len(clean.data) * seeds
         return np.abs(clean.data[:, where].mean(axis=1)) / ringing / sigma, 1 / np.sqrt(4 * samples)
     pure = sum(phantom.fractions(clean.grid).values()) > PURE
-    # coil maps from noisy calibration lines have a phase of their own: magnitudes, which are far above the noise
-    if known:
-        count, sigma = 2 * seeds, np.sqrt(np.mean(np.abs(noisy - clean.data)[:, :, pure] ** 2, axis=0) / 2)
-    else:
+    if known:  # the part in phase with the signal, which a magnitude far above the noise shows
+        turn = np.exp(-1j * np.angle(clean.data[:, pure]))
+        count, sigma = seeds, np.sqrt(np.mean(((noisy - clean.data)[:, :, pure] * turn).real ** 2, axis=0))
+    else:  # maps from noisy calibration lines have a phase of their own
         count, sigma = seeds - 1, np.std(np.abs(noisy)[:, :, pure], axis=0, ddof=1)
     few = 1 - 3 / (4 * count)  # the mean of 1 / s of s from n squares is 1 + 3 / 4 n
     snr = np.mean(np.abs(clean.data)[:, pure] / sigma, axis=1) * few

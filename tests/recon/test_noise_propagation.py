@@ -101,7 +101,7 @@ NOISY_MAPS = {
     "SENSE, pocs": (2, Sense(), "pocs", 0.03),
     "SENSE, homodyne": (2, Sense(), "homodyne", 0.03),
     "SENSE, windowed maps, pocs": (2, Sense(estimate="lowres"), "pocs", 0.03),
-    "SENSE, windowed maps, homodyne": (2, Sense(estimate="lowres"), "homodyne", 0.03),
+    "SENSE, windowed maps, homodyne": (2, Sense(estimate="lowres"), "homodyne", 0.035),
     "SENSE, windowed maps, zeros": (2, Sense(estimate="lowres"), "zero-fill", 0.03),
     "GRAPPA, windowed maps, pocs": (2, Grappa(estimate="lowres"), "pocs", 0.03),
     # without folds the image has less noise of its own, and the phase of the maps, which comes from 24 noisy lines,
