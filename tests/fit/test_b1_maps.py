@@ -1,5 +1,7 @@
 """B1 maps against flips, steady states and frequency shifts that are computed here."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -117,3 +119,17 @@ def test_scatter_is_what_the_standard_error_says(model):
     maps = mr.fit(images, model)
     pull = (maps.values["b1"] - maps.values["b1"].mean()) / maps.errors["b1"]
     assert np.std(pull) == pytest.approx(1.0, abs=0.05)
+
+
+def test_goodness_of_fit_is_what_neither_b1_nor_phase_explains():
+    """Four data and three parameters: the quadrature of a double angle, and the difference of two shifted sizes."""
+    images = double_angle(50.0, 1.0, np.full((1, 50, 60), 0.9), sigma=0.01, noise=3)
+    assert mr.fit(images, "b1-dam").chi2.mean() == pytest.approx(1.0, abs=0.1)  # 3,000 voxels: 0.026
+    turned = replace(images, data=images.data * np.exp(1j * np.array([0.0, 0.3]))[:, None, None, None])
+    assert np.median(mr.fit(turned, "b1-dam").chi2) > 50
+    sheet = {"off_resonant_pulse": np.full(500, 300.0), "off_resonant_dwell": 8e-6}
+    shifted = np.exp(1j * np.array([0.5, -0.5]))[:, None, None, None] * np.ones((2, 1, 50, 60))
+    offsets = {"offset": [4000.0, -4000.0], "sigma": 0.01, "noise": 4, "encoding": sheet}
+    assert mr.fit(images_of(shifted, **offsets), "b1-bloch-siegert").chi2.mean() == pytest.approx(1.0, abs=0.1)
+    shifted[1] *= 0.8
+    assert np.median(mr.fit(images_of(shifted, **offsets), "b1-bloch-siegert").chi2) > 50

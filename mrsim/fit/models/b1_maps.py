@@ -119,7 +119,8 @@ def double_angle(scan: Scan, series: Series) -> Solution:
     # signals of one phase and either sign have squares of twice that phase; the first of both is positive
     phase = 0.5 * np.angle(weight[0] * one**2 + weight[1] * two**2)
     phase = np.where(np.real(one * np.exp(-1j * phase)) < 0, phase + np.pi, phase)
-    signals = np.real(one * np.exp(-1j * phase)), np.real(two * np.exp(-1j * phase))
+    one, two = one * np.exp(-1j * phase), two * np.exp(-1j * phase)
+    signals = np.real(one), np.real(two)
 
     def factor(angle: Array) -> Array:
         return np.asarray(np.sin(angle) * (1 - e1) / (1 - e1 * np.cos(angle)))
@@ -128,6 +129,7 @@ def double_angle(scan: Scan, series: Series) -> Solution:
     solution.values[2, v] = np.angle(np.exp(1j * phase))
     energy = weight[0] * signals[0] ** 2 + weight[1] * signals[1] ** 2
     solution.unit_errors[2, v] = 1 / np.sqrt(np.maximum(energy, 1e-300))
+    solution.cost[v] = weight[0] * np.imag(one) ** 2 + weight[1] * np.imag(two) ** 2
     return replace(solution, warnings=(*_short(tr, t1), *_sliced(scan)))
 
 
@@ -204,16 +206,18 @@ def bloch_siegert(scan: Scan, series: Series) -> Solution:
     slope = (shift_of(scan, b1 + 1e-4) - shift_of(scan, np.maximum(b1 - 1e-4, 0))) / 1e-4
     weight = series.weight[order]
     spread = np.sqrt(1 / (weight[0] * np.abs(plus) ** 2) + 1 / (weight[1] * np.abs(minus) ** 2))
+    sizes = np.abs(np.stack([plus, minus]))
+    size = weight @ sizes / weight.sum()
     solution.values[:, v] = (
-        0.5 * (np.abs(plus) + np.abs(minus)),
+        size,
         b1,
         np.angle(plus + minus * np.exp(1j * turn)) - turn / 2,
     )
-    solution.unit_errors[0, v] = 0.5 * np.sqrt(1 / weight[0] + 1 / weight[1])
+    solution.unit_errors[0, v] = 1 / np.sqrt(weight.sum())
     solution.unit_errors[1, v] = spread / np.maximum(slope, 1e-12)
     solution.unit_errors[2, v] = spread / 2
     solution.status[v[turn <= 0]] = AT_BOUND
-    solution.rounds[v] = 1
+    solution.cost[v], solution.rounds[v] = weight @ (sizes - size) ** 2, 1
     return solution
 
 

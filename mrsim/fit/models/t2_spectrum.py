@@ -3,9 +3,11 @@
 Every voxel is a sum of echo trains with T2 on a logarithmic grid and the voxel's own B1; amplitudes are not negative,
 and a penalty on their squares keeps noise from splitting the spectrum into needles. How much penalty follows from the
 data: `regularisation` 0 lets the misfit rise by 2 % over the least one, 1 takes generalised cross-validation, 2 the
-corner of the L-curve, 3 none. Such a fit has no error bars of its own and is biased by its penalty. The short part is
-water of T2 below `cutoff` (40 ms: myelin water). B1 is that of the least misfit, or is
-given.
+corner of the L-curve, 3 none. The short part is water of T2 below `cutoff` (40 ms: myelin water). B1 is that of the
+least misfit, or is given.
+
+Standard errors are of first order, with the penalty, B1 and the nodes in use as they were found: amplitudes
+x = (G + mu)^-1 A^T y answer noise linearly. They hold nothing of the penalty's bias, nor of B1's own scatter.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ PLAYED = 31
 TRIED = np.linspace(0.55, 1.05, 11)
 """B1 at which the misfit is looked at."""
 RISE = 1.02
+CHUNK = 1024
+"""Voxels whose errors are worked out at a time."""
 PENALTIES = np.geomspace(1e-6, 1e1, 24)
 """Over the mean square of the atoms."""
 FRACTION = Parameter(
@@ -94,15 +98,40 @@ def solve(scan: Scan, series: Series) -> Solution:
     )  # fmt: skip
     own = {name: value if np.ndim(value) == 0 else value[voxels] for name, value in scan.options.items()}
     inner = Scan(contrast=scan.contrast, options=own, sheet=scan.sheet)
-    amplitude, _, cost = spectra(inner, part, *_levels(inner, part))
+    atoms, which = _levels(inner, part)
+    amplitude, penalty, cost = spectra(inner, part, atoms, which)
     nodes = np.geomspace(LOW, HIGH, NODES)
-    total = amplitude.sum(axis=1)
+    short, total = nodes < scan.options["cutoff"], amplitude.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        solution.values[0, voxels] = total
-        solution.values[1, voxels] = np.exp(amplitude @ np.log(nodes) / total)
-        solution.values[2, voxels] = amplitude[:, nodes < scan.options["cutoff"]].sum(axis=1) / total
+        t2, share = np.exp(amplitude @ np.log(nodes) / total), amplitude[:, short].sum(axis=1) / total
+        solution.values[:, voxels] = total, t2, share
+        slopes = np.stack([
+            np.ones_like(amplitude), t2[:, None] * (np.log(nodes) - np.log(t2)[:, None]) / total[:, None],
+            (short - share[:, None]) / total[:, None],
+        ], axis=1)  # fmt: skip
+    atoms = atoms * np.sqrt(series.weight)[:, None]
+    solution.unit_errors[:, voxels] = _errors(atoms, which, amplitude, penalty, slopes)
     solution.cost[voxels], solution.rounds[voxels] = cost, 1
     return solution
+
+
+def _errors(
+    atoms: Array, which: NDArray[np.int64], amplitude: Array, penalty: Array, slopes: Array
+) -> Array:  # fmt: skip
+    """Return the (parameter, voxel) errors for unit noise of what has `slopes` (voxel, parameter, node)."""
+    found = np.full((slopes.shape[1], len(which)), np.nan)
+    for first in range(0, len(which), CHUNK):
+        v = slice(first, first + CHUNK)
+        used = (amplitude[v] > 0).astype(np.float64)
+        a = atoms[which[v]] * used[:, None, :]
+        matrix = a.swapaxes(1, 2) @ a
+        place = np.arange(NODES)
+        matrix[:, place, place] += penalty[v, None] * used + (1.0 - used)
+        slope = np.where(used[:, None, :] > 0, slopes[v], 0.0)
+        answer = a @ np.linalg.solve(matrix, slope.swapaxes(1, 2))
+        found[:, v] = np.sqrt(np.sum(answer**2, axis=1)).T
+    found[:, ~np.isfinite(slopes).all(axis=(1, 2))] = np.nan
+    return found
 
 
 def _levels(scan: Scan, series: Series) -> tuple[Array, NDArray[np.int64]]:
