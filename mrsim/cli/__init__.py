@@ -41,13 +41,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "track": ("track", "Follow fibres through a tensor fit and write the streamlines."),
     "study": ("study", "Carry out a study with many replicates and judge what it claims."),
     "contest": ("contest", "Rank fitters, yours and ours, on images whose truth is known."),
+    "lab": (".app.command", "Open the interactive page: move field, TR, TE and see image, SNR, bias, time."),
     "verify": ("verify", "Verify what is computed against closed forms, published numbers and other programs."),
     "bench": ("bench", "Time the engines on this machine, beside a plain loop and other programs."),
     "schema": ("schema", "Say where the JSON Schema of protocol, phantom or study files lies, for editors."),
     "completion": ("completion", "Print the script with which bash, zsh or fish completes commands and names."),
     "info": ("info", "Say what a file of mrsim holds."),
 }
-"""Every command: the module that holds it as `command`, and its line in the help."""
+"""Every command: the module that holds it as `command` (of this package, or beside it), and its line in the help."""
 
 USER_ERROR, DEFECT, INTERRUPTED, BROKEN_PIPE = 2, 1, 130, 1
 """Exit codes."""

@@ -14,6 +14,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "plan": ("plan disc-t2-mese --grades 3,4", 'plan disc-t2-mese --ask "T2 in the annulus within 5 %"'),
     "compare": ("compare disc-t2-mese --field 1.5,3,7",),
     "snr": ("snr disc-t2-mese --grade 3", "snr sag-t2w-tse --field 1.5,3,7"),
+    "lab": ("lab", "lab --export lab.html"),
     "crlb": ("crlb disc-t2-mese --grade 2",),
     "design": ("design sag-ivim --tissue nucleus_pulposus --model ivim",),
     "sensitivity": (

@@ -1,0 +1,82 @@
+"""One run on behalf of the page, in its own process: the road of `mrsim run`, and what the page shows of it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+import time
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import UserError
+from .settings import checked
+
+MOST_MEMORY = 8 << 30
+"""Bytes of address space beyond what the libraries take that a run may have."""
+EVERY = 0.1
+"""Seconds between two messages of progress."""
+
+
+def carry_out(out: Any, table: Mapping[str, Any], budget: bool) -> None:
+    """Run a setting and send ("progress", step, done, total), then ("done", result) or ("failed", why)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server ends its jobs itself
+    _bound_memory()
+    last = [0.0]
+
+    def tell(step: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - last[0] >= EVERY or done == total:
+            last[0] = now
+            out.send(("progress", step, done, total))
+
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            out.send(("done", results_of(table, budget, Path(folder), tell)))
+    except UserError as problem:
+        out.send(("failed", str(problem)))
+    except MemoryError:
+        out.send(("failed", "the run needs more memory than a job may have; take larger pixels"))
+    except Exception as problem:
+        out.send(("failed", f"defect in mrsim: {type(problem).__name__}: {problem}"))
+    finally:
+        out.close()
+
+
+def _bound_memory() -> None:
+    if sys.platform.startswith("linux"):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        wanted = MOST_MEMORY if hard == resource.RLIM_INFINITY else min(MOST_MEMORY, hard)
+        if soft == resource.RLIM_INFINITY or soft > wanted:
+            resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
+
+
+def results_of(table: Mapping[str, Any], budget: bool, folder: Path, tell: Any) -> dict[str, Any]:
+    """Return pictures (PNG, base64), their captions, tables as text, warnings and seconds of a run."""
+    from ..report.budget import bias_table, spread_table
+    from ..report.captions import CAPTIONS
+    from ..report.html import pictures
+    from ..report.table import evaluation_table
+    from ..study.run import run
+
+    start = time.monotonic()
+    result = run(checked(table).request(folder, budget=budget), tell)
+    drawn = pictures(result)
+    wanted = [name for name in drawn if name.startswith(("map_", "budget_")) or name in ("images", "decay")]
+    tables = [] if result.evaluation is None else [evaluation_table(result.evaluation)]
+    if result.budget is not None:
+        tables += [bias_table(result.budget), spread_table(result.budget)]
+    return {
+        "pictures": {name: b64encode(drawn[name]).decode("ascii") for name in wanted},
+        "captions": {name: CAPTIONS.get(name.split("_")[0], name) for name in wanted},
+        "tables": [_plain(each) for each in tables],
+        "warnings": list(result.warnings), "seconds": time.monotonic() - start,
+    }  # fmt: skip
+
+
+def _plain(table: Any) -> dict[str, Any]:
+    return {"title": table.title, "columns": list(table.columns), "rows": [list(row) for row in table.rows]}
