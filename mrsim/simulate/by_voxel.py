@@ -1,9 +1,9 @@
 """A single voxel, selected along three axes: the signal by pathways, each a product of one function per axis.
 
-What is longitudinal between stretches (`voxel_program`) is held on cells, fine around the voxel and coarse beyond it.
-A repetition maps it affinely, and every window sees a weighted sum of it; repetitions that play the same from the same
-state are seen once. The line of T2' is not sampled (`line`). Errors are measured on the signal itself: cells joined in
-pairs, RF steps halved, pathways left out, the response between offsets.
+What is longitudinal between repetitions is a sum of such products as well (`voxel_course`); the object is held on
+cells, fine around the voxel and coarse beyond it. Repetitions that play the same from the same state are seen once. The
+line of T2' is not sampled (`line`). Errors are measured on the signal itself: cells joined in pairs, RF steps halved,
+pathways left out, the response between offsets.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,9 +26,11 @@ from .road import obstacle
 from .slice_reuse import MAX_SPLIT, STEADY
 from .steps import divided
 from .task import Task
+from .voxel_course import Course, Stretch
 from .voxel_doubts import doubts
 from .voxel_object import ACROSS, FINER, Held, beyond_part, near_part
 from .voxel_pathways import Boxes, Pathways, elements_of, fastest_phases
+from .voxel_program import Stretch as Operations
 from .voxel_program import VoxelProgram, voxel_program
 
 Array = NDArray[np.float64]
@@ -39,6 +41,8 @@ HELPS = 0.7
 """Share of the error that is left at most where smaller cells help."""
 SMALL = 1e-3
 """Size of a pathway that is left out, over the wanted accuracy."""
+LEFT_BEHIND = 0.1
+"""The same of what a repetition leaves to the next ones."""
 
 
 Kind = tuple[str, str, float, float]
@@ -57,7 +61,7 @@ class _Voxel:
         self.size = np.asarray(self.grid.spacing)
         self.parts = [near_part(task, self.finer), beyond_part(task, self.coarser)]
         self.classes = self.sorted()
-        self.least = SMALL * task.engine.accuracy
+        self.least, self.small = SMALL * task.engine.accuracy, LEFT_BEHIND * task.engine.accuracy
 
     def sorted(self) -> dict[Kind, list[tuple[int, TissueClass]]]:
         """Return the classes of both parts, each with the parts in which it occurs."""
@@ -105,63 +109,31 @@ class _Voxel:
                 inside += kind.pd * float(spins.volume[kind.members] @ within)
         return inside or total or 1.0
 
+    def main(self) -> TissueClass | None:
+        """Return the class of which most lies around the voxel."""
+        near = [kind for kinds in self.classes.values() for index, kind in kinds if index == 0]
+        volume = self.parts[0].spins.volume
+        return max(near, key=lambda k: k.pd * float(volume[k.members].sum()), default=None)
+
     def respond(self, kind: TissueClass, held: Held, offset: float) -> tuple[Complex, float]:
         """Return the (readout, coil) magnetisation, m^3, of a class at an offset, and the size of what was left out."""
         spin = Relaxation(r1=kind.r1, r2=kind.r2, offset=kind.offset + offset, b1=kind.b1)
-        maps = [self._stretch(index, held, spin) for index in range(len(self.program.stretches))]
+        fastest = np.max([fastest_phases(stretch, self.timeline) for stretch in self.program.stretches], axis=0)
+        boxes = Boxes.of(held.edges, self.size, fastest)
+        parts = [self._stretch(stretch, boxes, spin) for stretch in self.program.stretches]
+        course = Course(boxes=boxes, volume=held.volume, stretches=parts, least=self.least, small=self.small)
         result = np.zeros((len(self.timeline.readouts.dwell), len(held.volume)), dtype=np.complex128)
-        known: dict[tuple[int, ...], tuple[Array, Array, Complex, Complex]] = {}
-        state = np.ones(held.volume.shape[1:])
-        seen: Complex = np.zeros((0, 1), dtype=np.complex128)
-        settled, before = False, None
-        steady = STEADY * self.task.engine.accuracy
-        for played, rows in zip(self.program.repetitions, self.program.readouts, strict=True):
-            if played not in known:
-                known[played] = _composed([maps[index] for index in played], held)
-            if not (settled and played == before):
-                share, new, weight, own = known[played]
-                seen = np.tensordot(weight, state, axes=3) + own
-                after = share * state + new
-                settled = played == before and bool(np.abs(after - state).max() <= steady)
-                state = after
-            before = played
+        signals = course.signals(self.program.repetitions, STEADY * self.task.engine.accuracy)
+        for rows, seen in zip(self.program.readouts, signals, strict=True):
             result[rows] = seen
         result *= 1.0 if kind.left is None else kind.left[:, None]
-        return kind.pd * result, kind.pd * sum(part.left_out for part in maps)
+        return kind.pd * result, kind.pd * course.left_out
 
-    def _stretch(self, index: int, held: Held, spin: Relaxation) -> _Stretch:
-        stretch = self.program.stretches[index]
-        boxes = Boxes.of(held.edges, self.size, fastest_phases(stretch, self.timeline))
+    def _stretch(self, stretch: Operations, boxes: Boxes, spin: Relaxation) -> Stretch:
         elements = elements_of(self.timeline, self.program, stretch, boxes, spin)
         pathways = Pathways(boxes=boxes, spin=spin, least=self.least)
-        seen = [pathways.on_cells(terms) for terms in pathways.play(stretch, elements)]
-        kept, new = pathways.on_cells(pathways.along)
-        return _Stretch(kept=kept.real, new=new.real, seen=seen, left_out=pathways.left_out)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Stretch:
-    """What a stretch makes of the longitudinal magnetisation on the (z, y, x) cells."""
-
-    kept: Array
-    new: Array
-    seen: list[tuple[Complex, Complex]]
-    """Per window: what multiplies the magnetisation before the stretch, and what M0."""
-    left_out: float
-
-
-def _composed(parts: list[_Stretch], held: Held) -> tuple[Array, Array, Complex, Complex]:
-    """Return a repetition: share and addition on the cells, and per (window, coil) weights of the cells and a sum."""
-    share, new = np.ones(held.volume.shape[1:]), np.zeros(held.volume.shape[1:])
-    weights: list[Complex] = []
-    own: list[Complex] = []
-    for part in parts:
-        for before, equilibrium in part.seen:
-            weights.append(held.volume * (before * share))
-            own.append(np.tensordot(held.volume, before * new + equilibrium, axes=3))
-        share, new = part.kept * share, part.kept * new + part.new
-    shape = (len(weights), *held.volume.shape)
-    return share, new, np.array(weights).reshape(shape), np.array(own).reshape(shape[:2])
+        seen = pathways.play(stretch, elements)
+        return Stretch(along=pathways.along, seen=seen, left_out=pathways.left_out)
 
 
 def by_voxel(task: Task) -> tuple[Complex, dict[str, Any]] | str:
@@ -178,6 +150,7 @@ def by_voxel(task: Task) -> tuple[Complex, dict[str, Any]] | str:
     if reason:
         return reason
     voxel, split, rf_error = _rf_steps(voxel)
+    small_error = _left_behind(voxel)
     voxel, error = _cells(voxel)
     lines, left_out = _lines(voxel)
     facts: dict[str, Any] = {
@@ -186,18 +159,12 @@ def by_voxel(task: Task) -> tuple[Complex, dict[str, Any]] | str:
         "discretisation_error": error,
         "rf_step_error": rf_error,
         "rf_substeps": split,
-        "pruning_bound": left_out,
+        "pruning_bound": left_out + small_error,
         "t2_prime_error": sum(line.error for line in lines),
         "offset_nodes": max(len(line.place) for line in lines),
         "spins": sum(len(part.spins.volume) for part in voxel.parts),
         "classes": len(voxel.classes),
-        "warnings": doubts(
-            timeline,
-            1 / min(kind.r1 for kinds in voxel.classes.values() for _, kind in kinds),
-            error,
-            engine.accuracy,
-            ACROSS * FINER,
-        ),
+        "warnings": doubts(timeline, error, engine.accuracy, ACROSS * FINER),
     }
     return _received(voxel, lines), facts
 
@@ -205,10 +172,9 @@ def by_voxel(task: Task) -> tuple[Complex, dict[str, Any]] | str:
 def _rf_steps(voxel: _Voxel) -> tuple[_Voxel, int, float]:
     """Return the scan with RF steps short enough, their division, and the error that they leave over M0."""
     task, base, whole = voxel.task, voxel.task.timeline, voxel.whole()
-    near = [kind for kinds in voxel.classes.values() for index, kind in kinds if index == 0]
-    if not near:
+    kind = voxel.main()
+    if kind is None:
         return voxel, 1, 0.0
-    kind = max(near, key=lambda k: k.pd * float(voxel.parts[0].spins.volume[k.members].sum()))
     held = voxel.held(0, kind)
     split, longest = 1, max(float(pulse.dt.max()) for pulse in base.pulses)
     if task.engine.rf_step is not None:
@@ -224,6 +190,17 @@ def _rf_steps(voxel: _Voxel) -> tuple[_Voxel, int, float]:
         split, found = 2 * split, finer
     voxel.timeline = divided(base, split)
     return voxel, split, error
+
+
+def _left_behind(voxel: _Voxel) -> float:
+    """Return what changes over M0 if repetitions leave less to the next ones: pathways of four times the size alone."""
+    kind = voxel.main()
+    if kind is None:
+        return 0.0
+    held, rough = voxel.held(0, kind), copy(voxel)
+    rough.small = 4 * voxel.small
+    change = rough.respond(kind, held, 0.0)[0] - voxel.respond(kind, held, 0.0)[0]
+    return float(np.abs(change).max(initial=0.0)) / voxel.whole()
 
 
 def _cells(voxel: _Voxel) -> tuple[_Voxel, float]:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from ..sequence.timeline import Pulse, Timeline
 
-UNRECOVERED = 0.01
-"""Share of M0 that an excitation leaves unrecovered from which it is told."""
 SWEPT = 100.0
 """Change of a pulse's frequency, Hz, from which it sweeps."""
 
 
-def doubts(timeline: Timeline, longest_t1: float, error: float, wanted: float, across: int) -> tuple[str, ...]:
+def doubts(timeline: Timeline, error: float, wanted: float, across: int) -> tuple[str, ...]:
     """Return what is not to be trusted of this scan.
 
     Parameters
     ----------
     timeline : Timeline
-    longest_t1 : float
-        s, of what is in the voxel.
     error, wanted : float
         What the cells leave, and what they should, over the voxel's M0.
     across : int
@@ -31,23 +25,8 @@ def doubts(timeline: Timeline, longest_t1: float, error: float, wanted: float, a
         f"cells in and around the voxel leave up to {error:.1e} of its M0, not {wanted:g}: sharp edges of tissues "
         f"scatter what crushers wind up; subsamples sets the cells across the voxel (now {across})"
     )
-    found = (cells if error > wanted else "", _recovery(timeline, longest_t1), *_pulses(timeline.pulses))
+    found = (cells if error > wanted else "", *_pulses(timeline.pulses))
     return tuple(said for said in found if said)
-
-
-def _recovery(timeline: Timeline, longest_t1: float) -> str:
-    starts = timeline.start[timeline.tr_start] * 1e-9
-    if len(starts) < 2:
-        return ""
-    tr = float(np.min(np.diff(starts)))
-    left = math.exp(-tr / longest_t1)
-    if left < UNRECOVERED:
-        return ""
-    return (
-        f"{100 * left:.0f} % of T1 recovery is missing after a TR of {tr:.3g} s (T1 {longest_t1:.3g} s): what the "
-        "crushers wound of it is averaged over cells, off by 0.2 of the signal in a sphere at a TR of two T1; "
-        f"amplitudes hold from a TR of {5 * longest_t1:.3g} s on"
-    )
 
 
 def _pulses(pulses: tuple[Pulse, ...]) -> tuple[str, ...]:

@@ -124,6 +124,20 @@ class Boxes:
         count = np.diff(self.first[axis], append=len(values))
         return np.asarray(np.add.reduceat(values, self.first[axis]) / count)
 
+    def large(self, terms: list[Term], least: float) -> tuple[list[Term], float]:
+        """Return the terms whose size over the voxel's M0 is at least that, and the sum of the others' sizes."""
+        found, lost = [], 0.0
+        for term in terms:
+            size = abs(term.value)
+            for axis, values in enumerate(term.factors):
+                share = self.share[axis]
+                size *= float(share.sum() if values is None else np.abs(values) @ share)
+            if size >= least:
+                found.append(term)
+            else:
+                lost += size
+        return found, lost
+
 
 def fastest_phases(stretch: Stretch, timeline: Timeline) -> Array:
     """Return the (3,) fastest phases that a stretch winds up along the axes between its pulses and windows, 1/m."""
@@ -175,8 +189,6 @@ class Pathways:
     left_out: float = 0.0
     """Sum of the sizes of what was left out."""
     phasors: dict[tuple[int, float], Complex] = field(default_factory=dict)
-    binned: dict[int, tuple[Complex | None, Complex, float]] = field(default_factory=dict)
-    """By axis and identity of (point,) values: these, their means over the cells, and their size."""
 
     def play(self, stretch: Stretch, elements: dict[int, Elements]) -> list[list[Term]]:
         """Follow a stretch; return what is transverse at the start of every window. `along` is what it leaves."""
@@ -229,41 +241,6 @@ class Pathways:
 
     def kept(self, terms: list[Term]) -> list[Term]:
         """Return the pathways that are large enough, and add up the others."""
-        found = []
-        for term in terms:
-            size = abs(term.value)
-            for axis, values in enumerate(term.factors):
-                share = self.boxes.share[axis]
-                size *= float(share.sum() if values is None else np.abs(values) @ share)
-            if size >= self.least:
-                found.append(term)
-            else:
-                self.left_out += size
+        found, lost = self.boxes.large(terms, self.least)
+        self.left_out += lost
         return found
-
-    def on_cells(self, terms: list[Term]) -> tuple[Complex, Complex]:
-        """Return the (z, y, x) means over the cells of what multiplies the magnetisation before, and M0."""
-        shape = tuple(len(first) for first in self.boxes.first[::-1])
-        result = []
-        for before in (True, False):
-            mine = [term for term in terms if term.before is before]
-            binned = [[self._binned(axis, term.factors[axis]) for axis in range(3)] for term in mine]
-            sizes = [abs(t.value) * b[0][1] * b[1][1] * b[2][1] for t, b in zip(mine, binned, strict=True)]
-            keep = [i for i, size in enumerate(sizes) if size >= self.least]
-            self.left_out += sum(size for size in sizes if size < self.least)
-            if not keep:
-                result.append(np.zeros(shape, dtype=np.complex128))
-                continue
-            x, y, z = (np.array([binned[i][axis][0] for i in keep]) for axis in range(3))
-            plane = (np.array([mine[i].value for i in keep])[:, None] * z)[:, :, None] * y[:, None, :]
-            result.append((plane.reshape(len(keep), -1).T @ x).reshape(shape))
-        return result[0], result[1]
-
-    def _binned(self, axis: int, values: Complex | None) -> tuple[Complex, float]:
-        """Return the (cell,) means along an axis and their size over the voxel's length."""
-        key = 3 * id(values) + axis
-        if key not in self.binned:
-            means = self.boxes.means(axis, values)
-            share = np.add.reduceat(self.boxes.share[axis], self.boxes.first[axis])
-            self.binned[key] = values, means, float(np.abs(means) @ share)
-        return self.binned[key][1:]

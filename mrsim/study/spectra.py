@@ -15,8 +15,10 @@ import numpy as np
 from ..core.acquisition import Acquisition
 from ..core.basis import Basis
 from ..core.coils import Coils
+from ..core.grid import Grid
 from ..core.images import Images
 from ..core.maps import Maps
+from ..core.metabolites import Relaxation
 from ..core.nuclei import WATER_MOLECULES
 from ..core.spectra import Spectra, edited_difference
 from ..fit.models import find_model
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 VOXEL = "voxel"
 """Name of the region of a single voxel."""
+ACROSS = 32
+"""Places along each edge of the nominal voxel at which its tissues are looked up."""
 SCALE = 0.05
 """Relative error of the scale in mM from which a run says so."""
 
@@ -68,7 +72,47 @@ def bases_of(prepared: Prepared, timeline: Timeline, progress: Progress | None =
     report = None if progress is None else lambda done, total: progress("basis", done, total)
     metabolites, engine = load_metabolites(prepared.basis), spin_engine_of(prepared.request)
     count = len(next(iter(timeline.encoding.contrast.values())))
-    return tuple(basis_of(metabolites, timeline, engine, contrast=k, progress=report) for k in range(count))
+    water = expected_water(prepared, timeline)
+    made = (basis_of(metabolites, timeline, engine, contrast=k, progress=report) for k in range(count))
+    return tuple(replace(basis, conditions={**basis.conditions, **water}) for basis in made)
+
+
+def expected_water(prepared: Prepared, timeline: Timeline) -> dict[str, float]:
+    """Return what the tissue tables say of a voxel's water, for the fit's scale in mM.
+
+    T1 and T2 are those of the tissue that gives most of the water's signal. Its content stands for all tissues of the
+    nominal voxel: each tissue's share of the volume times its content and what relaxation leaves of it, over what the
+    first tissue's relaxation leaves.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    timeline : Timeline
+        Of its sequence.
+    """
+    header = timeline.encoding
+    sheet = {key: float(value[0]) for key, value in header.contrast.items()}
+    if not {"te", "tr"} <= set(sheet):
+        return {}
+    x, y, z = (size / ACROSS for size in header.grid.spacing)
+    middle = header.grid.to_world(np.array([x, y, z]) / 2)
+    fine = Grid(
+        shape=(ACROSS,) * 3, spacing=(x, y, z), centre=(float(middle[0]), float(middle[1]), float(middle[2])),
+        axes=header.grid.axes,
+    )  # fmt: skip
+    spins = prepared.phantom.sample(fine)
+    volumes = np.bincount(spins.tissue, spins.volume, len(spins.tissues)) / float(np.prod(header.grid.spacing))
+    parts = [
+        (share * pool.pd, Relaxation(t1=pool.t1, t2=pool.t2))
+        for share, pools in zip(volumes, spins.pools, strict=True)
+        for pool in pools
+        if pool.shift == 0.0 and share > 0
+    ]
+    if not parts:
+        return {}
+    signals = [content * water.left(sheet) for content, water in parts]
+    main = parts[int(np.argmax(signals))][1]
+    return {"water_content": sum(signals) / main.left(sheet), "water_t1": main.t1, "water_t2": main.t2}
 
 
 def with_chemistry(

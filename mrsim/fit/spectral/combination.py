@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from .water import loss, volume_per_unit
 
 CHUNK = 4
 """Spectra that are fitted at once: what a processor's cache holds."""
+
+NOTHING = 1e-4
+"""Noise over the largest sample that stands for none."""
 
 
 def fit_spectra(
@@ -53,8 +57,11 @@ def fit_spectra(
     if not 0 <= contrast < len(spectra.data):
         raise InputError(f"is {contrast}; there are {len(spectra.data)} spectra", key="contrast")
     noise = float(np.broadcast_to(spectra.sigma, (len(spectra.data), 1, 1))[contrast, 0, 0])
-    if not noise > 0:
-        raise InputError(f"is {noise}; a fit needs the noise: noise-free spectra keep the calibrated one", key="sigma")
+    if not noise >= 0:
+        raise InputError(f"is {noise}; it must be the standard deviation of the noise, 0 for none", key="sigma")
+    exact = noise == 0
+    if exact:
+        spectra, noise = replace(spectra, noisy=False), _stand_in(spectra.data[contrast])
     signals = spectra.data[contrast] / noise
     finite = np.isfinite(signals).all(axis=-1)
     selected = float(basis.conditions.get("water", 1.0))
@@ -74,4 +81,15 @@ def fit_spectra(
 
     over_chunks(work, 0, len(signals), threads, CHUNK)
     whole = {key: np.concatenate([found[k][key] for k in sorted(found)]) for key in found[0]}
+    if exact:
+        for key in ("covariance", "theta_errors"):
+            whole[key] = np.where(np.isfinite(whole[key]), 0.0, np.inf)
     return result(spectra, basis, settings, whole, job, finite, "mM" if water is not None else "m^3/mM")
+
+
+def _stand_in(signals: np.ndarray) -> float:
+    """Return what stands for the noise where there is none: weights of the data against faint expectations."""
+    size = np.abs(signals[np.isfinite(signals)]).max(initial=0.0)
+    if size == 0:
+        raise InputError("is 0 and so are the spectra: nothing to fit", key="sigma")
+    return NOTHING * float(size)

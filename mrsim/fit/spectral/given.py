@@ -25,6 +25,8 @@ LIPIDS = {
 }  # fmt: skip
 """Lipid of a basis -> the chemical shifts of marrow fat's lines that it stands for, ppm."""
 METHYLENE = "Lip13"
+WATER = ("water_content", "water_t1", "water_t2")
+"""Options that a basis may hold among its conditions, from tissue tables."""
 
 
 def quantify(spectra: Spectra, basis: Basis, given: Mapping[str, float], *, threads: int | None = None) -> SpectralFit:
@@ -83,7 +85,7 @@ def combination_of(basis: Basis, given: Mapping[str, float]) -> Combination:
     given : mapping
         Options in SI units; defaults for those that are left out.
     """
-    option = _filled(given)
+    option = _filled(given, basis)
     expected: dict[str, Expected] = {}
     if METHYLENE in basis.names:
         ratios = fat_ratios() if option["fat_ratios"] > 0 else {}
@@ -110,7 +112,7 @@ def water_scale_of(spectra: Spectra, basis: Basis, given: Mapping[str, float]) -
     """
     if spectra.water is None:
         return None
-    option = _filled(given)
+    option = _filled(given, basis)
     t1, t2 = option["metabolite_t1"], option["metabolite_t2"]
     if t1 == 0 or t2 == 0:
         known: Relaxation = relaxation_at(spectra.frequency / abs(nucleus(spectra.nucleus).gamma_bar))
@@ -135,5 +137,7 @@ def fat_ratios() -> dict[str, float]:
     return {name: size / sums[METHYLENE] for name, size in sums.items() if name != METHYLENE}
 
 
-def _filled(given: Mapping[str, float]) -> dict[str, float]:
-    return {option.name: float(given.get(option.name, option.default)) for option in OPTIONS}
+def _filled(given: Mapping[str, float], basis: Basis) -> dict[str, float]:
+    """Return every option: as given, else as the basis knows its voxel's water, else by default."""
+    known = {name: float(basis.conditions[name]) for name in WATER if name in basis.conditions}
+    return {option.name: float(given.get(option.name, known.get(option.name, option.default))) for option in OPTIONS}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from ...core.spectra import Spectra
 from .baseline import smoother
 from .problem import COMMON, Array, Complex, Problem, stacked
 from .settings import Combination
-from .solve import CLOSE, CLOSE_IN_NOISE, Fitted, Prior, solve
+from .solve import CLOSE, CLOSE_IN_NOISE, Fitted, Prior, evaluate, solve
 from .start import starts
 from .uncertainty import Uncertainty, uncertainty
 
@@ -21,6 +21,10 @@ FIRST_ROUNDS = 5
 """With delay, Gaussian width and extra shifts held."""
 FIRST_CLOSE = 1.0
 """What a step of these must promise: the fit goes on without them."""
+FAINT = 1e-3
+"""What is left of the expectations of widths, delay and extra shifts in noise-free spectra that the basis explains."""
+EXPLAINED = 1e-2
+"""Share of the sum of squares that is left where faint expectations in place of whole ones explain the data."""
 LIMITS = {"phase": 4 * np.pi, "delay": 2e-3, "gauss": 4e4, "damping": 600.0}
 """Largest phase, rad; delay, s; Gaussian rate, 1/s^2; damping, 1/s."""
 
@@ -63,13 +67,32 @@ class Job:
         close = CLOSE_IN_NOISE if self.noisy else CLOSE
         found = solve(self.problem, data, begin, weak, *first, most=FIRST_ROUNDS, close=FIRST_CLOSE)
         found = solve(self.problem, data, found.theta, weak, lower, upper, close=close)
-        prior = replace(weak, weight=weak.weight * self.noisy)
+        prior = self._expecting(weak, scale, found) if self.settings.expected else weak
         if self.settings.expected:
-            prior = self._expecting(prior, scale, found)
-        if self.settings.expected or not self.noisy:
             found = solve(self.problem, data, found.theta, prior, lower, upper, close=close)
+        if not self.noisy:
+            found, prior = self._exact(data, found, prior, lower, upper)
         sure = uncertainty(self.problem, data, found.theta, found.amplitudes, prior)
         return self._drawn(data, found, sure, scale, lower, upper)
+
+    def _exact(self, data: Array, found: Fitted, prior: Prior, lower: Array, upper: Array) -> tuple[Fitted, Prior]:
+        """Return what noise-free spectra say almost by themselves, if the basis explains them, and the prior of all.
+
+        Expectations of widths would hold a matching basis off its data; without any, what is absent has no width.
+        Where the basis does not match they stand, since what is left would drive widths to their bounds.
+        """
+        faint = replace(prior, weight=FAINT * prior.weight)
+        free = solve(self.problem, data, found.theta, faint, lower, upper, close=CLOSE)
+        ahead, behind = (evaluate(self.problem, data, each.theta, faint).cost for each in (free, found))
+        matches = (ahead <= EXPLAINED * behind) | (ahead <= EXPLAINED**2)
+        chosen = {
+            each.name: np.where(
+                matches if getattr(free, each.name).ndim == 1 else matches[:, None],
+                getattr(free, each.name), getattr(found, each.name),
+            )
+            for each in fields(Fitted)
+        }  # fmt: skip
+        return Fitted(**chosen), faint if matches.all() else prior
 
     def _bounds(self) -> tuple[Array, Array]:
         """Return the bounds of the nonlinear parameters."""

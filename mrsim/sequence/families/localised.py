@@ -36,6 +36,9 @@ from ..water_suppression import chess_flips, wet_flips
 from .protocol import at_least, flip_angle, positive
 from .single_voxel import SingleVoxel
 
+BAND_DURATION, BAND_TURNS = 7e-3, 12.0
+"""Length, s, and time-bandwidth product of the pulses that saturate slabs: their edges are thickness / 6 wide."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Localised(SingleVoxel):
@@ -157,18 +160,19 @@ def voxel_parts(protocol: Localised, scanner: Scanner) -> VoxelParts:
 
 
 def outer_volume(parts: VoxelParts) -> list[Block]:
-    """Return the saturation of the slabs around the voxel."""
+    """Return the saturation of the slabs around the voxel, placed for what resonates at the protocol's shift."""
     protocol, scanner = parts.protocol, parts.scanner
     if not protocol.outer_band:
         return []
-    pulse = rf.sinc(scanner, math.pi / 2, 4e-3, 6.0, use="saturation")
+    pulse = rf.sinc(scanner, math.pi / 2, BAND_DURATION, BAND_TURNS, use="saturation")
     amplitude = slice_amplitude(scanner, pulse, protocol.outer_band, parts.limits)
     part = excite(scanner, parts.limits, pulse, amplitude)
+    moved = protocol.shift * parts.larmor / part.per_metre
     blocks: list[Block] = []
     for axis in range(3):
         distance = (protocol.voxel[axis] + protocol.outer_band) / 2 + protocol.outer_gap
         for side in (-1, 1):
-            placed = part.at(side * distance)
+            placed = part.at(side * distance + moved)
             blocks.append(along(axis, part.duration, part.gradient, placed, "saturate outer volume"))
             blocks += parts.spoiler((axis + 1) % 3, protocol.spoiler_cycles * (1 + axis / 4))
     return blocks

@@ -21,6 +21,7 @@ from ...phantom.metabolite import Lines, Metabolite, load_metabolites
 from ...sequence.timeline import Timeline
 from .metabolites import metabolite_signal, own_width, visible
 from .options import Progress, SpinSystem
+from .profiles import main_offset, reach, unsaturated
 from .shot import Play, Shot, Wait, shot
 
 
@@ -57,7 +58,8 @@ def basis(
         raise InputError(f"{', '.join(blind)} has no spins of {observed.name}; leave it out", key="metabolites")
     fids = []
     for done, each in enumerate(chosen):
-        fids.append(_kept(each, played, observed, engine) if cached else _made(each, played, observed, engine))
+        fid = _kept(each, played, observed, engine) if cached else _made(each, played, observed, engine)
+        fids.append(fid * _unsaturated(played, main_offset(each, observed, played.b0), engine))
         if progress is not None:
             progress(done + 1, len(chosen))
     header = timeline.encoding
@@ -87,7 +89,15 @@ def _water(played: Shot, observed: Nucleus, engine: SpinSystem) -> float:
     if observed.name != "1H":
         return 1.0
     line = Metabolite(name="water", kind="water", lines=(Lines(shifts=(WATER_PPM * 1e-6,), protons=(1.0,)),))
-    return float(np.abs(_made(line, replace(played, samples=1), observed, engine)[0]))
+    left = float(np.abs(_made(line, replace(played, samples=1), observed, engine)[0]))
+    return left * _unsaturated(played, 0.0, engine)
+
+
+def _unsaturated(played: Shot, offset: float, engine: SpinSystem) -> float:
+    """Return the share of a line at an offset, Hz, that saturated slabs leave; ideal pulses come without slabs."""
+    if engine.pulses == "ideal" or not played.bands:
+        return 1.0
+    return unsaturated(played, offset, reach(played, [offset]))
 
 
 def _observed(timeline: Timeline) -> Nucleus:

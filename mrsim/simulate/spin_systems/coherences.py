@@ -31,6 +31,8 @@ class Passage:
     target: int
     plain: bool
     """Whether the target has collected nothing: F_z recovers there."""
+    collected: tuple[float, float, float]
+    """Of the target, cycles across the voxel."""
 
 
 def ways(shot: Shot, highest: int) -> dict[int, tuple[Passage, ...]]:
@@ -94,7 +96,10 @@ def _ways(moments: NDArray[np.float64], orders: NDArray[np.int64]) -> list[tuple
     for i in range(count - 1, -1, -1):
         kept = [(int(s), int(p), int(t)) for s, p, t in zip(*steps[i], strict=True) if alive[t]]
         plain = np.all(np.abs(reached[i + 1]) < SAME, axis=1)
-        found.append(tuple(Passage(source=s, order=p, target=t, plain=bool(plain[t])) for s, p, t in kept))
+        have = [(float(x), float(y), float(z)) for x, y, z in reached[i + 1]]
+        found.append(
+            tuple(Passage(source=s, order=p, target=t, plain=bool(plain[t]), collected=have[t]) for s, p, t in kept)
+        )
         alive = np.zeros(len(reached[i]), bool)
         alive[[s for s, _, _ in kept]] = True
     return found[::-1]

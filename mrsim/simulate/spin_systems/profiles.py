@@ -1,7 +1,8 @@
 """Where in a voxel a line comes from: the product of what its selective pulses do along their axes.
 
 An excitation, a storage or a recall leaves |M_xy| of a spin at rest, a refocusing pulse between crushers the share of
-its transverse magnetisation that it conjugates. A line that is not at the pulses' carrier finds them displaced.
+its transverse magnetisation that it conjugates. A line that is not at the pulses' carrier finds them displaced, and
+so are the saturated slabs around the voxel, whose edges take their share of it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from .subspaces import Subspace
 Array = NDArray[np.float64]
 POINTS = 96
 """Places along each axis."""
+BAND_T1 = 1.3
+"""With which what slabs saturate recovers until the excitation, s: of metabolites in brain, and of a disc's water."""
 MARGIN = 0.5
 """Beyond the voxel on both sides, voxels; displacements come on top."""
 STILL = 1e-9
@@ -52,6 +55,22 @@ def selected(shot: Shot, offset: float, places: tuple[Array, Array, Array]) -> t
     places : three (place,) arrays
         Along the grid's axes from the voxel's middle, m.
     """
+    return _shares(shot, offset, places, saturated=True)
+
+
+def unsaturated(shot: Shot, offset: float, half: tuple[float, float, float]) -> float:
+    """Return the share of what the pulses select that the saturated slabs around the voxel leave; half : m per axis."""
+    if not shot.bands:
+        return 1.0
+    x, y, z = ((np.arange(POINTS) + 0.5) * (2 * h / POINTS) - h for h in half)
+    whole, left = (_shares(shot, offset, (x, y, z), saturated=which) for which in (False, True))
+    return float(np.prod([part.sum() / every.sum() for part, every in zip(left, whole, strict=True)]))
+
+
+def _shares(
+    shot: Shot, offset: float, places: tuple[Array, Array, Array], saturated: bool
+) -> tuple[Array, Array, Array]:
+    """Return what `selected` does, with or without the saturated slabs."""
     spin = Subspace(spins=(0.5,), offsets=(offset,), couplings=())
     found = []
     for axis, along in enumerate(places):
@@ -63,8 +82,22 @@ def selected(shot: Shot, offset: float, places: tuple[Array, Array, Array]) -> t
             u = propagators(spin, event, shot.gamma_bar, position)
             flipped = np.abs(u[:, 0, 1]) ** 2
             share = share * (flipped if event.pulse.use == "refocusing" else 2 * np.sqrt(flipped * (1 - flipped)))
-        found.append(share if playing else (np.abs(along) <= shot.voxel[axis] / 2).astype(np.float64))
+        share = share if playing else (np.abs(along) <= shot.voxel[axis] / 2).astype(np.float64)
+        found.append(share * _left_by_bands(shot, spin, axis, position) if saturated else share)
     return found[0], found[1], found[2]
+
+
+def _left_by_bands(shot: Shot, spin: Subspace, axis: int, position: Array) -> Array:
+    """Return the (place,) longitudinal magnetisation that the slabs across an axis leave at the excitation, over M0."""
+    left, before = np.ones(len(position)), 0.0
+    for band in shot.bands:
+        if not np.any(np.abs(band.play.pulse.gradient[:, axis]) > STILL):
+            continue
+        recovered = 0.0 if before == 0.0 else 1 - np.exp(-(before - band.ahead) / BAND_T1)
+        flipped = np.abs(propagators(spin, band.play, shot.gamma_bar, position)[:, 0, 1]) ** 2
+        left = (left + (1 - left) * recovered) * (1 - 2 * flipped)
+        before = band.ahead
+    return np.asarray(left + (1 - left) * (1 - np.exp(-before / BAND_T1)))
 
 
 def reach(shot: Shot, offsets: list[float]) -> tuple[float, float, float]:

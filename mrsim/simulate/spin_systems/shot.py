@@ -1,7 +1,7 @@
 """One shot of a timeline as coupled spins see it: from the first pulse that counts to the readout.
 
-Saturation pulses (water suppression, outer volumes) and what comes before the first other pulse leave no trace: the
-metabolites start from equilibrium.
+Water suppression and what comes before the first other pulse leave no trace on the spins: the metabolites start from
+equilibrium. Saturated slabs are kept apart (`Band`); `profiles` knows where they reach into the voxel.
 """
 
 from __future__ import annotations
@@ -37,6 +37,15 @@ class Play:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Band:
+    """The saturation of a slab."""
+
+    play: Play
+    ahead: float
+    """Time from its end to the first pulse that counts, s."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Shot:
     """Events up to the first sample, and the samples."""
 
@@ -54,6 +63,8 @@ class Shot:
     """T."""
     voxel: tuple[float, float, float]
     """Size of the selected box, m."""
+    bands: tuple[Band, ...] = ()
+    """Saturated slabs."""
 
 
 def shot(timeline: Timeline, contrast: int = 0) -> Shot:
@@ -85,6 +96,7 @@ def shot(timeline: Timeline, contrast: int = 0) -> Shot:
         gamma_bar=timeline.gamma_bar,
         b0=timeline.b0,
         voxel=(spacing[0], spacing[1], spacing[2]),
+        bands=tuple(_bands(timeline, start, segment)),
     )
 
 
@@ -114,6 +126,21 @@ def _events(timeline: Timeline, start: int, end: int) -> list[Wait | Play]:
     return events
 
 
+def _bands(timeline: Timeline, start: int, end: int) -> list[Band]:
+    """Return the saturation of slabs ahead of the first pulse that counts."""
+    found: list[tuple[Play, int]] = []
+    for i in range(start, end):
+        if timeline.kind[i] != RF:
+            continue
+        pulse = timeline.pulses[timeline.event[i]]
+        if pulse.use != "saturation":
+            return [Band(play=play, ahead=float(timeline.start[i] - stop) * NS) for play, stop in found]
+        if np.any(pulse.gradient):
+            play = Play(pulse=pulse, phase=float(timeline.phase[i]))
+            found.append((play, int(timeline.start[i] + timeline.duration[i])))
+    return []
+
+
 def _from_first_pulse(events: list[Wait | Play]) -> list[Wait | Play]:
     first = next((i for i, event in enumerate(events) if isinstance(event, Play)), None)
     if first is None:
@@ -133,4 +160,4 @@ def _merged(events: list[Wait | Play]) -> list[Wait | Play]:
     return merged
 
 
-__all__ = ["FREE", "Play", "Shot", "Wait", "shot"]
+__all__ = ["FREE", "Band", "Play", "Shot", "Wait", "shot"]

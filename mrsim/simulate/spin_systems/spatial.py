@@ -42,7 +42,9 @@ def spatial_state(damping: Damping, shot: Shot, engine: SpinSystem) -> Matrix:
     states: States = {0: (np.diag(damping.levels.fz).astype(np.complex128)[None, None, None], True)}
     equilibrium, made = 1.0, dict[tuple[int, float], Matrix]()
     passages = ways(shot, int(damping.levels.order.max())) if engine.crushers == "filter" else {}
-    for i, (event, axes) in enumerate(zip(shot.events, used, strict=True)):
+    early = _early(shot, last) if passages else {}
+    for i, (event, every) in enumerate(zip(shot.events, used, strict=True)):
+        axes = tuple(axis for axis in every if early.get(axis, i) >= i)
         _check_memory(states, axes, places, space)
         if isinstance(event, Wait):
             free = {k: waited(damping, rho, event.duration, rest * equilibrium) for k, (rho, rest) in states.items()}
@@ -52,7 +54,9 @@ def spatial_state(damping: Damping, shot: Shot, engine: SpinSystem) -> Matrix:
         else:
             play = _Playing(damping, event, axes, places, shot.gamma_bar, made)
             states = {k: (play(rho, rest * equilibrium), rest) for k, (rho, rest) in states.items()}
-        for axis in (axis for axis in range(3) if last[axis] == i and engine.project):
+        for axis in (axis for axis in range(3) if early.get(axis) == i):
+            states = _taken_back(states, passages[i], axis, places, shot.voxel[axis])
+        for axis in (axis for axis in range(3) if early.get(axis, last[axis]) == i and engine.project):
             states = {k: (_averaged(rho, axis, places), rest) for k, (rho, rest) in states.items()}
             equilibrium *= places[axis][1] * len(places[axis][0])
     total = np.asarray(sum(rho for rho, _ in states.values()), dtype=np.complex128)
@@ -103,6 +107,24 @@ def _passed(damping: Damping, states: States, passages: tuple[Passage, ...]) -> 
         part = np.where(order == way.order, states[way.source][0], 0)
         found[way.target] = (found[way.target][0] + part if way.target in found else part, way.plain)
     return found
+
+
+def _early(shot: Shot, last: list[int]) -> dict[int, int]:
+    """Return by axis the wait behind its last pulse, where more waits with gradients along it follow."""
+    found = {}
+    for axis in range(3):
+        pulses = [i for i, event in enumerate(shot.events) if isinstance(event, Play) and axis in _axes(event)]
+        behind = pulses[-1] + 1 if pulses else len(shot.events)
+        if behind < last[axis] and isinstance(shot.events[behind], Wait):
+            found[axis] = behind
+    return found
+
+
+def _taken_back(states: States, passages: tuple[Passage, ...], axis: int, places: list[Line], voxel: float) -> States:
+    """Return the density matrices with what they have collected along an axis taken back."""
+    collected = {way.target: way.collected[axis] for way in passages}
+    turns = {k: np.exp(-2j * np.pi * collected[k] * places[axis][0] / voxel)[:, None, None] for k in states}
+    return {k: (rho * _along(turns[k], axis), rest) for k, (rho, rest) in states.items()}
 
 
 def _dephased(damping: Damping, rho: Matrix, event: Wait, axes: tuple[int, ...], places: list[Line]) -> Matrix:
