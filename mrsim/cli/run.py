@@ -119,9 +119,11 @@ def write_result(result: RunResult, page: Path) -> None:
 
     if result.quantified is not None:
         from ..report.html import true_amounts
-        from ..report.spectral_fit import amount_table
+        from ..report.spectral_fit import amount_table, score_table
 
-        write_tables(amount_table(result.quantified.fit, true_amounts(result)))
+        found = result.quantified
+        judged = score_table(found.score, found.integrals, found.fit.unit)
+        write_tables(amount_table(found.fit, true_amounts(result)), *([] if judged is None else [judged]))
     elif result.evaluation is not None and result.evaluation.rows:
         write_tables(brief_evaluation_table(result.evaluation))
         for line in silent_regions(result):

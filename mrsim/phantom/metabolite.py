@@ -145,6 +145,41 @@ class BasisSet:
     metabolites: tuple[str, ...]
     description: str = ""
     notes: tuple[str, ...] = field(default=())
+    acids: tuple[str, ...] = ()
+    """``"Lac 1"``: what counts as acid in an open score, and its weight; no score if empty."""
+    structure: tuple[str, ...] = ()
+    """The same of what counts as structure."""
+    lipids: tuple[str, ...] = ()
+    """Whose signal contaminates the acids."""
+    regions: tuple[str, ...] = ()
+    """``"N-acetyl 1.9 2.15 ppm"``: regions that are integrated without a fit."""
+
+    def weights(self, part: str) -> dict[str, float]:
+        """Return metabolite -> weight of ``"acids"`` or ``"structure"``."""
+        found: dict[str, float] = {}
+        for text in getattr(self, part):
+            name, _, weight = text.partition(" ")
+            try:
+                found[name] = float(weight or 1)
+            except ValueError:
+                raise InputError(f"'{text}' is no weight; write for example 'Lac 1'", key=part) from None
+            if name not in self.metabolites:
+                raise InputError(f"'{name}' is not in the set{did_you_mean(name, self.metabolites)}", key=part)
+        return found
+
+    def limits(self) -> dict[str, tuple[float, float]]:
+        """Return region -> lowest and highest chemical shift, ppm."""
+        found: dict[str, tuple[float, float]] = {}
+        for text in self.regions:
+            words = text.split()
+            try:
+                low, high = float(words[-3]), float(words[-2])
+            except (ValueError, IndexError):
+                low = high = 0.0
+            if len(words) < 4 or words[-1] != "ppm" or not low < high:
+                raise InputError(f"'{text}' is no region; write for example 'N-acetyl 1.9 2.15 ppm'", key="regions")
+            found[" ".join(words[:-3])] = (low, high)
+        return found
 
 
 def load_metabolite(name: str) -> Metabolite:
@@ -153,14 +188,19 @@ def load_metabolite(name: str) -> Metabolite:
     return replace(structure(_parts(read_toml(path), path), Metabolite, path), name=path.stem)
 
 
+def load_basis_set(name: str) -> BasisSet | None:
+    """Return a basis set from a shipped name or the path of a file; None for names of metabolites."""
+    if name not in available(SETS) and not name.endswith(".toml"):
+        return None
+    path = resource(name, SETS, "basis set")
+    table = read_toml(path)
+    return structure(table, BasisSet, path) if "metabolites" in table else None
+
+
 def load_metabolites(name: str) -> tuple[Metabolite, ...]:
     """Return the metabolites of a basis set (``"disc"``, a path), or of names with commas (``"Lac,Ala"``)."""
-    if name in available(SETS) or name.endswith(".toml"):
-        path = resource(name, SETS, "basis set")
-        table = read_toml(path)
-        if "metabolites" in table:
-            names = structure(table, BasisSet, path).metabolites
-            return tuple(load_metabolite(each) for each in names)
+    if (chosen := load_basis_set(name)) is not None:
+        return tuple(load_metabolite(each) for each in chosen.metabolites)
     known = available(FOLDER)
     words = [word.strip() for word in name.split(",") if word.strip()]
     for word in words:

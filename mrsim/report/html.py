@@ -25,7 +25,7 @@ from .quantities import duration, label, number
 from .run import ReportedRun
 from .sequence_views import VIEWS, sequence_views
 from .spectra import spectra_figure
-from .spectral_fit import amount_table, spectral_fit_figure
+from .spectral_fit import amount_table, score_table, spectral_fit_figure
 from .style import png
 from .synthetic import can_synthesize, six_contrasts
 from .table import DISTINCT, Table, evaluation_table, margin_table, silent_regions, timing_table, tissue_table, verdict
@@ -155,7 +155,10 @@ def true_amounts(result: ReportedRun) -> dict[str, float]:
 
 def _verdicts(result: ReportedRun) -> str:
     if result.quantified is not None:
-        return html_table(amount_table(result.quantified.fit, true_amounts(result)))
+        found = result.quantified
+        judged = score_table(found.score, found.integrals, found.fit.unit)
+        amounts = html_table(amount_table(found.fit, true_amounts(result)))
+        return amounts if judged is None else amounts + html_table(judged)
     if result.evaluation is None or not result.evaluation.rows:
         return "<section><h2>Verdict</h2><p>No map was compared with a truth.</p></section>"
     items = []

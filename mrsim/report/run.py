@@ -15,6 +15,7 @@ from ..core.images import Images
 from ..core.maps import Maps
 from ..core.wave import Waves
 from ..fit.spectral import SpectralFit
+from ..fit.spectral.score import Score
 from ..phantom.phantom import Phantom
 from ..sequence.sequence import Sequence
 
@@ -61,6 +62,14 @@ class ReportedQuantification(Protocol):
     @property
     def basis(self) -> Basis:
         """By what."""
+
+    @property
+    def score(self) -> Score | None:
+        """Acids over structure."""
+
+    @property
+    def integrals(self) -> Mapping[str, tuple[float, float]]:
+        """Region -> signal over that of the water, and its standard error."""
 
 
 class ReportedRun(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..core.basis import KINDS
 from ..fit.spectral import SpectralFit
+from ..fit.spectral.score import Score
 from .quantities import number
 from .style import HAIR, INK, QUIET, RED, SERIES, styled
 from .table import Table
@@ -93,4 +96,32 @@ def amount_table(found: SpectralFit, truth: dict[str, float], voxel: int = 0) ->
     )
 
 
-__all__ = ["amount_table", "spectral_fit_figure"]
+def score_table(score: Score | None, integrals: Mapping[str, tuple[float, float]], unit: str) -> Table | None:
+    """Return the open score and the regions' integrals of one voxel; None where neither was asked for.
+
+    Parameters
+    ----------
+    score : Score or None
+    integrals : mapping
+        Region -> signal over that of the unsuppressed water, and its standard error.
+    unit : str
+        Of the amounts.
+    """
+    rows: list[tuple[str, str, str, str]] = []
+    if score is not None:
+        said = "" if score.defined[0] else "acids or structure do not stand three standard errors above zero"
+        lipids = "lipids exceed half of the acids: contaminated" if score.contaminated[0] else ""
+        value, error = (number(float(x[0]), 3) if score.defined[0] else "–" for x in (score.value, score.error))
+        rows.append(("log10(acids / structure)", value, error, "; ".join(part for part in (said, lipids) if part)))
+        rows += [(f"{name} / {unit}", number(float(x[0]), 3), "", "") for name, x in (
+            ("acids", score.acids), ("structure", score.structure))]  # fmt: skip
+    rows += [
+        (f"{name}, integral over water", number(value, 3), number(error, 2), "")
+        for name, (value, error) in integrals.items()
+    ]
+    columns = ("quantity", "value", "standard error", "notes")
+    table = Table(title="Score and regions", columns=columns, rows=tuple(rows), numeric=(1, 2), prose=(3,))
+    return table if rows else None
+
+
+__all__ = ["amount_table", "score_table", "spectral_fit_figure"]

@@ -114,6 +114,14 @@ def acquisition(
     )
 
 
+def imperfect_reception(timeline: Timeline) -> dict[str, NDArray[np.complex128]]:
+    """Return per group of readouts the (readout, sample) factors of an imperfect scanner; none of a perfect one."""
+    table = timeline.readouts
+    groups = _groups(table, np.array(table.purpose))
+    parts = {name: windows_of(table, rows).received for name, rows in groups.items()}
+    return {name: received for name, received in parts.items() if received is not None}
+
+
 def _start(timeline: Timeline) -> NDArray[np.float64]:
     """Return the (readout,) times at which the windows open, s since the start of the scan."""
     start = np.zeros(len(timeline.readouts.dwell))

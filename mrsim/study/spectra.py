@@ -7,7 +7,7 @@ its field and its relaxation are the phantom's alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,11 +24,14 @@ from ..core.spectra import Spectra, edited_difference
 from ..fit.models import find_model
 from ..fit.quantification import Quantification
 from ..fit.spectral.given import quantify, water_scale_of
-from ..fit.spectral.water import volume_per_unit
-from ..phantom.metabolite import load_metabolites
+from ..fit.spectral.score import Score, ScoreWeights, region_integrals, score
+from ..fit.spectral.water import volume_per_unit, water_amplitude
+from ..phantom.metabolite import load_basis_set, load_metabolites
 from ..phantom.phantom import RoiMasks
+from ..recon.time_signals import phased
 from ..sequence.discretize import discretize
 from ..sequence.timeline import Timeline
+from ..simulate.receiver import imperfect_reception
 from ..simulate.spin_systems import basis as basis_of
 from ..simulate.spin_systems.in_phantom import content_of, with_metabolites
 from ..simulate.spin_systems.shot import shot
@@ -55,6 +58,10 @@ class Quantified:
     fit: SpectralFit
     basis: Basis
     """Of what was compared."""
+    score: Score | None = None
+    """Acids over structure, where the basis set says what counts."""
+    integrals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Region -> signal of the phased spectrum over that of the unsuppressed water, and its standard error."""
 
 
 def bases_of(prepared: Prepared, timeline: Timeline, progress: Progress | None = None) -> tuple[Basis, ...]:
@@ -126,8 +133,9 @@ def with_chemistry(
         played = replace(played, events=())
     points = bases[0].fids.shape[1]
     content = content_of(prepared.phantom, played, raw.encoding.grid, metabolites, coils, points)
+    received = imperfect_reception(timeline)
     for contrast, each in enumerate(bases):
-        raw = with_metabolites(raw, prepared.phantom, each, content, contrast=contrast)
+        raw = with_metabolites(raw, prepared.phantom, each, content, contrast=contrast, received=received)
     return raw
 
 
@@ -167,15 +175,36 @@ def quantify_run(prepared: Prepared, spectra: Images | Spectra, progress: Progre
     bases = bases_of(prepared, discretize(prepared.sequence), progress)
     basis = bases[0].minus(bases[1]) if is_edited_pair(spectra) else bases[0]
     found = quantified(spectra, basis, request.model, request.given, request.threads)
+    judged = {"score": score_of(found, prepared.basis), "integrals": integrals_of(spectra, found, prepared.basis)}
     factor = scale_factor(spectra, basis, request.model, request.given)
     if factor is None or abs(factor - 1) <= SCALE:
-        return Quantified(fit=found, basis=basis)
+        return Quantified(fit=found, basis=basis, **judged)
     note = (
         f"the water reference makes all amounts {factor:.2f} times what they are: the water's content, T1 and T2 that "
         "the fit is given are not the voxel's, or saturation reaches its water (water_content, water_t1, water_t2)"
     )
     history = found.maps.history | {"warnings": (*found.maps.history.get("warnings", ()), note)}
-    return Quantified(fit=replace(found, maps=replace(found.maps, history=history)), basis=basis)
+    return Quantified(fit=replace(found, maps=replace(found.maps, history=history)), basis=basis, **judged)
+
+
+def score_of(found: SpectralFit, basis: str) -> Score | None:
+    """Return the open score of a fit by the weights in the file of its basis set; None where it has none."""
+    chosen = load_basis_set(basis)
+    if chosen is None or not chosen.acids or not chosen.structure:
+        return None
+    acids, structure = chosen.weights("acids"), chosen.weights("structure")
+    return score(found, ScoreWeights(acids=acids, structure=structure, lipids=chosen.lipids))
+
+
+def integrals_of(spectra: Spectra, found: SpectralFit, basis: str) -> dict[str, tuple[float, float]]:
+    """Return what the regions of a basis set hold of the first voxel, phased as the fit found, over its water."""
+    chosen, one = load_basis_set(basis), compared(spectra)
+    if chosen is None or not chosen.regions or one.water is None:
+        return {}
+    turned = phased(one, float(found.maps.values["phase"].ravel()[0]))
+    water = float(water_amplitude(one, 0)[0])
+    sums = region_integrals(turned, chosen.limits())
+    return {name: (float(value[0]) / water, error / water) for name, (value, error) in sums.items()}
 
 
 def scale_factor(spectra: Spectra, basis: Basis, model: str, given: Mapping[str, str]) -> float | None:

@@ -1,5 +1,7 @@
 """Linear-combination fits: exact without noise, honest with it, and aware of a basis that does not match."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,37 @@ def test_noise_free_amounts_are_exact() -> None:
     assert found.maps.values["width metabolite"].item() == pytest.approx(4.0, rel=1e-5)
     assert found.maps.values["width macromolecule"].item() == pytest.approx(14.0, rel=1e-5)
     assert not found.notes
+
+
+def test_spectra_that_state_no_noise_are_exact_too() -> None:
+    measured = spectra(AMOUNTS, noisy=False, **CHANGES)
+    found = fit_spectra(replace(measured, sigma=np.zeros((1, 1, 1))), basis())
+    np.testing.assert_allclose(found.amplitudes[0], list(AMOUNTS.values()), rtol=1e-6)
+    assert not found.errors.any()
+    with pytest.raises(InputError, match="nothing to fit"):
+        fit_spectra(replace(measured, data=0 * measured.data, sigma=np.zeros((1, 1, 1))), basis())
+
+
+@pytest.mark.parametrize("sigma", [0.0, 1.0])
+def test_what_is_absent_from_noise_free_spectra_keeps_a_width(sigma: float) -> None:
+    present = {name: AMOUNTS[name] for name in ("Lac", "Ala", "Cho", "Cr")}
+    measured = replace(spectra(present, noisy=False, **CHANGES), sigma=np.full((1, 1, 1), sigma))
+    found = fit_spectra(measured, basis(("Lac", "Ala", "Cho", "Cr", "PG", "Col")))
+    np.testing.assert_allclose(found.amplitudes[0], [*present.values(), 0, 0], rtol=1e-6, atol=1e-5)
+    assert 0 < found.maps.values["width macromolecule"].item() < 60
+    assert found.maps.status.item() == 0
+
+
+def test_noise_free_spectra_that_the_basis_misses_stay_near_what_noisy_ones_say() -> None:
+    """A line that no member has draws the macromolecule's width, but not to its bound."""
+    amounts = {**AMOUNTS, "Glc": 0.0}
+    measured = spectra(amounts, noisy=False, smooth=3.0, **CHANGES)
+    names = tuple(name for name in LINES if name not in ("Glc", "Thr"))
+    quiet = fit_spectra(measured, basis(names), Combination(baseline=0.0))
+    noisy = fit_spectra(spectra(amounts, smooth=3.0, seed=3, **CHANGES), basis(names), Combination(baseline=0.0))
+    off = (quiet.amplitudes[0] - noisy.amplitudes[0]) / noisy.errors[0]
+    assert np.abs(off).max() < 5
+    assert quiet.maps.values["width macromolecule"].item() < 100
 
 
 def test_a_smooth_baseline_is_told_apart_from_the_amounts() -> None:
@@ -57,7 +90,9 @@ def test_jacobian_is_that_of_finite_differences() -> None:
         whole = ((problem.transformed(lines) * phase) * amounts[..., None]).sum(axis=1)[0]
         return np.concatenate([whole.real, whole.imag])
 
-    derivative = problem.derivatives(*problem.lines(theta), amounts)[0]
+    signals, phase = problem.lines(theta)
+    whole = amounts[:, None] @ (problem.transformed(signals) * phase)
+    derivative = problem.derivatives(signals, phase, amounts, whole)[0]
     for k, step in enumerate((1e-5, 1e-8, 1e-3, 1e-4, 1e-4, 1e-4, 1e-4)):
         move = np.zeros_like(theta)
         move[0, k] = step

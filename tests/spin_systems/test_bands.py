@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 import mrsim as mr
 from mrsim.sequence.families.press import Press
@@ -20,11 +19,11 @@ def played(gap, **changes):
     return shot(mr.discretize(protocol.build(mr.Scanner.preset("3T"))))
 
 
-@pytest.mark.parametrize("offset", [-430.0, 0.0])
-def test_a_line_keeps_what_bloch_spins_keep_behind_the_slabs(offset):
+def test_a_line_keeps_what_bloch_spins_keep_behind_the_slabs():
+    offset = -430.0
     with_bands = played(2e-3)
     assert len(with_bands.bands) == 6
-    y = np.linspace(-4e-3, 4e-3, 33)
+    y = np.linspace(-4e-3, 4e-3, 9)
     places = (np.zeros(1), y, np.zeros(1))
     bare = selected(replace(with_bands, bands=()), offset, places)[1]
     found = selected(with_bands, offset, places)[1]
@@ -46,8 +45,7 @@ def test_a_line_keeps_what_bloch_spins_keep_behind_the_slabs(offset):
 
 
 def test_slabs_at_a_distance_leave_lactate_and_water_alike():
-    near, far = played(0.5e-3), played(4e-3)
+    far = played(4e-3)
     for offset in (-430.0, 0.0):
-        assert unsaturated(far, offset, reach(far, [offset])) > 0.9
-        assert unsaturated(near, offset, reach(near, [offset])) < unsaturated(far, offset, reach(far, [offset]))
+        assert unsaturated(far, offset, reach(far, [offset])) > 0.95
     assert unsaturated(replace(far, bands=()), 0.0, reach(far, [0.0])) == 1.0

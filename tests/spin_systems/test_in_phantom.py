@@ -88,6 +88,16 @@ def test_amount_frequency_and_relaxation_are_those_of_the_tissue() -> None:
     np.testing.assert_allclose(signal, expected * decay * np.exp(-2j * np.pi * 7.0 * time), rtol=1e-6)
 
 
+def test_what_an_imperfect_receiver_does_to_water_it_does_to_metabolites() -> None:
+    phantom, raw = load_phantom("lumbar-disc", field=3.0, grade=3), empty()
+    inside = content(phantom, raw)
+    drift = np.exp(-2j * np.pi * np.array([[0.0], [3.0]]) * np.arange(POINTS) * DWELL)
+    plain = with_metabolites(raw, phantom, one_basis(), inside).imaging.data
+    made = with_metabolites(raw, phantom, one_basis(), inside, received={"imaging": drift}).imaging.data
+    np.testing.assert_allclose(made[:, 0], plain[:, 0] * drift, atol=1e-12 * np.abs(plain).max())
+    assert np.abs(made[1] - plain[1]).max() > 0.1 * np.abs(plain).max()
+
+
 def test_a_mixing_time_costs_t1() -> None:
     relax = relaxation_at(3.0)
     without, with_it = (relax.left({"te": TE, "tr": TR, "tm": tm}) for tm in (0.0, 0.1))

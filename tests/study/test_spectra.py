@@ -14,9 +14,14 @@ from mrsim.core.nuclei import WATER_MOLECULES
 from mrsim.core.spectra import edited_difference
 from mrsim.exchange.nifti_mrs import write_nifti_mrs
 from mrsim.fit.spectral.given import combination_of, fat_ratios, quantify
+from mrsim.phantom.metabolite import load_basis_set
+from mrsim.report.spectral_fit import score_table
 from mrsim.study.experiment import Outcome
 from mrsim.study.experiments.disc_spectra import DiscSpectra, measure, replicate
-from mrsim.study.spectra import compared, quantified, scale_factor
+from mrsim.study.request import RunRequest
+from mrsim.study.run import prepare
+from mrsim.study.spectra import compared, expected_water, integrals_of, quantified, scale_factor, score_of
+from mrsim.study.spectral_bounds import voxel_rows
 from tests.spectral_fit.examples import basis, spectra
 
 AMOUNTS = {"Lac": 9.0, "Ala": 2.5, "Prop": 1.0, "PG": 6.0, "Cho": 4.0}
@@ -144,3 +149,76 @@ def test_a_run_says_by_how_much_the_water_reference_misses_the_scale():
     halved = replace(measured, water=0.5 * measured.water)
     assert scale_factor(halved, made, *asked) == pytest.approx(2 * true / 1e-3, rel=1e-4)
     assert scale_factor(replace(measured, water=None), made, *asked) is None
+
+
+@pytest.fixture(scope="module")
+def sphere():
+    """A scan of one voxel in a sphere, with ideal pulses in its basis."""
+    request = RunRequest(
+        protocol="svs-press-np", phantom="mrs-sphere", overrides={"samples": "512"}, without=("slice-profile",)
+    )  # fmt: skip
+    return prepare(request)
+
+
+def test_the_water_of_the_scale_is_the_phantoms(sphere):
+    water = expected_water(sphere, mr.discretize(sphere.sequence))
+    assert water == pytest.approx({"water_content": 1.0, "water_t1": 1.2, "water_t2": 0.3})
+
+
+def test_water_of_several_tissues_counts_with_what_relaxation_leaves():
+    ready = prepare(RunRequest(protocol="svs-press-np", overrides={"voxel": "30 5 15 mm", "samples": "512"}))
+    timeline = mr.discretize(ready.sequence)
+    found = expected_water(ready, timeline)
+    fine = replace(timeline.encoding.grid, shape=(1, 1, 1))
+    fractions = {name: part.item() for name, part in ready.phantom.truth(fine).fractions.items() if part.item() > 0}
+    assert len(fractions) > 1
+    pools = {tissue.name: tissue.pools(3.0) for tissue in ready.phantom.tissues}
+    sheet = {key: value[0] for key, value in timeline.encoding.contrast.items()}
+
+    def left(t1, t2):
+        return np.exp(-sheet["te"] / t2) * (1 - np.exp(-sheet["tr"] / t1))
+
+    total = sum(share * pool.pd * left(pool.t1, pool.t2)
+                for name, share in fractions.items() for pool in pools[name] if pool.shift == 0)  # fmt: skip
+    assert found["water_content"] * left(found["water_t1"], found["water_t2"]) == pytest.approx(total, rel=5e-3)
+
+
+def test_bounds_of_a_voxel_fall_with_the_root_of_its_averages(sphere):
+    rows = {row.metabolite: row for row in voxel_rows(sphere)}
+    assert rows["Lac"].value == pytest.approx(10.0, rel=1e-3)
+    assert rows["NAcGAG"].value == pytest.approx(12.5, rel=1e-3)
+    row = rows["Lac"]
+    averages = int(sphere.sequence.encoding.sheet["averages"])
+    assert row.averages == pytest.approx(averages * (row.bound / (0.2 * row.value)) ** 2)
+    assert row.minutes == pytest.approx(row.averages * sphere.sequence.duration / averages / 60)
+    assert max(abs(part) for part in row.displacement) < 0.5
+    request = sphere.request
+    more = prepare(replace(request, overrides={**request.overrides, "averages": str(4 * averages)}))
+    lower = {row.metabolite: row for row in voxel_rows(more)}["Cho"]
+    assert 0.45 < lower.bound / rows["Cho"].bound < 0.62  # expectations hold the wider one back
+
+
+def test_the_score_is_weighted_by_the_file_of_the_basis_set(tmp_path):
+    shipped = load_basis_set("disc-score")
+    assert shipped.weights("acids") == {"Lac": 1.0, "Ala": 1.0, "Prop": 1.0}
+    assert load_basis_set("Lac,Ala") is None
+    own = tmp_path / "own.toml"
+    text = 'metabolites = ["Lac", "Ala", "Cho"]\nacids = ["Lac 2", "Ala"]\nstructure = ["Cho 0.5"]\n'
+    own.write_text(text + 'regions = ["methyl of choline 3.1 3.3 ppm"]\n')
+    made = basis(("Lac", "Ala", "Cho"))
+    found = quantify(voxel(), basis(tuple(AMOUNTS)), {"baseline": 0.0})
+    judged = score_of(found, str(own))
+    assert judged.value[0] == pytest.approx(np.log10((2 * 9.0 + 2.5) / (0.5 * 4.0)), rel=1e-4)
+    assert score_of(found, "Lac,Ala") is None
+    part = replace(voxel(), data=voxel().data)
+    areas = integrals_of(part, quantify(part, made, {"baseline": 0.0}), str(own))
+    table = score_table(judged, areas, "mM")
+    assert [row[0] for row in table.rows][-1] == "methyl of choline, integral over water"
+    assert score_table(None, {}, "mM") is None
+    for wrong, key in (('acids = ["Lac one"]', "no weight"), ('acids = ["Gly 1"]', "not in the set")):
+        own.write_text('metabolites = ["Lac"]\nstructure = ["Lac 1"]\n' + wrong)
+        with pytest.raises(InputError, match=key):
+            score_of(found, str(own))
+    own.write_text('metabolites = ["Lac"]\nregions = ["methyl 3.3 3.1 ppm"]\n')
+    with pytest.raises(InputError, match="no region"):
+        integrals_of(part, found, str(own))

@@ -59,13 +59,20 @@ class Problem:
         """(frequency,) Hz, of the window."""
         return np.asarray(np.fft.fftfreq(self.basis.shape[1], self.dwell)[self.window])
 
+    @cached_property
+    def inside(self) -> slice | NDArray[np.intp]:
+        """Places of the window in the transform; a slice, which takes no copy, unless water lies within."""
+        where = np.flatnonzero(self.window)
+        whole = len(where) > 0 and where[-1] - where[0] == len(where) - 1
+        return slice(int(where[0]), int(where[-1]) + 1) if whole else where
+
     def spectra(self, signals: Complex) -> Array:
         """Return the (..., 2 frequency) spectra of (..., point) signals in the window, real part first."""
         return stacked(self.transformed(signals))
 
     def transformed(self, signals: Complex) -> Complex:
         """Return the (..., frequency) complex spectra of (..., point) signals in the window."""
-        return np.asarray(scipy.fft.ifft(signals, axis=-1, norm="ortho")[..., self.window])
+        return np.asarray(scipy.fft.ifft(signals, axis=-1, norm="ortho")[..., self.inside])
 
     def lines(self, theta: Array) -> tuple[Complex, Complex]:
         """Return the (voxel, member, point) shaped signals, and the (voxel, 1, frequency) phase of their spectra.
@@ -89,7 +96,7 @@ class Problem:
             np.multiply(self.basis[member], shape[:, group], out=lines[:, member])
         return lines, phase[:, None]
 
-    def derivatives(self, signals: Complex, phase: Complex, amplitudes: Array) -> Array:
+    def derivatives(self, signals: Complex, phase: Complex, amplitudes: Array, whole: Complex) -> Array:
         """Return the (voxel, parameter, 2 frequency) derivatives of the fit with respect to `theta`.
 
         Parameters
@@ -97,6 +104,8 @@ class Problem:
         signals, phase : array
             Of `lines`.
         amplitudes : (voxel, member) array
+        whole : (voxel, 1, frequency) array
+            The fit itself: the sum of the members' spectra.
         """
         own = self.groups == np.arange(self.group_count)[:, None]
         sums = (amplitudes[:, None] * own).astype(np.complex128) @ signals
@@ -104,7 +113,6 @@ class Problem:
         slopes = self.transformed(sums * time) * phase
         total = sums.sum(axis=1, keepdims=True)
         curved = self.transformed(total * time**2) * phase
-        whole = self.transformed(total) * phase
         every = slopes.sum(axis=1, keepdims=True)
         turns = 2j * np.pi
         parts = [1j * whole, -turns * self.frequency * whole, -curved, -turns * every, -slopes, -turns * slopes[:, 1:]]

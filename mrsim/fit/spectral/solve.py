@@ -140,7 +140,8 @@ def _step(normal: Array, gradient: Array, damping: Array, stuck: NDArray[np.bool
 def evaluate(problem: Problem, data: Array, theta: Array, prior: Prior) -> _State:
     """Return amplitudes, cost, gradient and normal matrix of the reduced problem at `theta`."""
     signals, phase = problem.lines(theta)
-    members = problem.rows(stacked(problem.transformed(signals) * phase))
+    played = problem.transformed(signals) * phase
+    members = problem.rows(stacked(played))
     series = problem.rows(data[:, None])
     normal = members @ members + prior.information
     known = np.einsum("vkm,vk->vm", prior.rows, prior.values)
@@ -149,7 +150,7 @@ def evaluate(problem: Problem, data: Array, theta: Array, prior: Prior) -> _Stat
     off = prior.values - np.einsum("vkm,vm->vk", prior.rows, amplitudes)
     away = prior.weight * (theta - prior.centre)
     cost = (left @ left)[:, 0, 0] + np.sum(off**2, -1) + np.sum(away**2, -1)
-    slopes = problem.rows(problem.derivatives(signals, phase, amplitudes))
+    slopes = problem.rows(problem.derivatives(signals, phase, amplitudes, amplitudes[:, None] @ played))
     cross = slopes @ members
     follow = np.linalg.solve(normal + _tiny(normal), np.swapaxes(cross, -1, -2))
     gradient = (slopes @ left)[..., 0] - prior.weight * away  # the amplitudes' share vanishes

@@ -41,8 +41,9 @@ def uncertainty(problem: Problem, data: Array, theta: Array, amplitudes: Array, 
         As solved.
     """
     signals, phase = problem.lines(theta)
-    members = stacked(problem.transformed(signals) * phase)
-    slopes = problem.derivatives(signals, phase, amplitudes)
+    played = problem.transformed(signals) * phase
+    members = stacked(played)
+    slopes = problem.derivatives(signals, phase, amplitudes, amplitudes[:, None] @ played)
     model = problem.rows(np.concatenate([members, slopes], axis=1))
     information = model @ model
     count, freedom = members.shape[1], data.shape[1] - model.values.shape[1] - np.sum(problem.baseline**2)

@@ -8,7 +8,7 @@ to its coupling is in the basis, as an average over the voxel.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -65,7 +65,13 @@ class Content:
 
 
 def with_metabolites(
-    raw: Acquisition, phantom: Phantom, basis: Basis, content: Content, *, contrast: int = 0
+    raw: Acquisition,
+    phantom: Phantom,
+    basis: Basis,
+    content: Content,
+    *,
+    contrast: int = 0,
+    received: Mapping[str, Complex] | None = None,
 ) -> Acquisition:
     """Return the raw data with the metabolites of the phantom's tissues.
 
@@ -80,25 +86,29 @@ def with_metabolites(
         Of the same voxel.
     contrast : int
         The spectrum of the series to which the signals are added.
+    received : mapping, optional
+        Group of readouts -> (readout, sample) what an imperfect scanner makes of the samples: drift, eddy currents.
     """
+    played = received or {}
     sheet = {key: float(value[contrast]) for key, value in raw.encoding.contrast.items()}
     relax = relaxation_at(phantom.field)
     signal = np.zeros((raw.imaging.data.shape[1], basis.fids.shape[1]), dtype=np.complex128)
     for name, line in content.lines.items():
         signal += line * (basis.fid(name) * np.exp(-basis.time / relax.t2)) * (relax.left(sheet) / PURE)
-    groups = {name: _added(group, signal, contrast) for name, group in raw.groups.items()}
+    groups = {name: _added(group, signal, contrast, played.get(name)) for name, group in raw.groups.items()}
     history = raw.history | {"metabolites": {"concentrations": content.amounts, "t1": relax.t1, "t2": relax.t2}}
     return replace(raw, groups=groups, history=history)
 
 
-def _added(group: Readouts, signal: Complex, contrast: int) -> Readouts:
+def _added(group: Readouts, signal: Complex, contrast: int, received: Complex | None) -> Readouts:
     """Return a group of readouts with a (coil, point) signal added to those of one contrast."""
     samples = group.data.shape[-1]
     if samples > signal.shape[-1]:
         raise InputError(f"the basis has {signal.shape[-1]} points, the readouts {samples}", key="samples")
     label = np.asarray(group.labels.get("contrast", np.zeros(len(group.data), np.int64)))
-    chosen = (label == contrast).astype(np.float64)
-    return replace(group, data=group.data + chosen[:, None, None] * signal[:, :samples])
+    chosen = (label == contrast).astype(np.float64)[:, None, None]
+    heard = signal[:, :samples] if received is None else signal[:, :samples] * received[:, None, :samples]
+    return replace(group, data=group.data + chosen * heard)
 
 
 def content_of(

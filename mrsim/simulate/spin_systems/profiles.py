@@ -55,7 +55,8 @@ def selected(shot: Shot, offset: float, places: tuple[Array, Array, Array]) -> t
     places : three (place,) arrays
         Along the grid's axes from the voxel's middle, m.
     """
-    return _shares(shot, offset, places, saturated=True)
+    x, y, z = (share * left for share, left in _shares(shot, offset, places))
+    return x, y, z
 
 
 def unsaturated(shot: Shot, offset: float, half: tuple[float, float, float]) -> float:
@@ -63,14 +64,11 @@ def unsaturated(shot: Shot, offset: float, half: tuple[float, float, float]) -> 
     if not shot.bands:
         return 1.0
     x, y, z = ((np.arange(POINTS) + 0.5) * (2 * h / POINTS) - h for h in half)
-    whole, left = (_shares(shot, offset, (x, y, z), saturated=which) for which in (False, True))
-    return float(np.prod([part.sum() / every.sum() for part, every in zip(left, whole, strict=True)]))
+    return float(np.prod([share @ left / share.sum() for share, left in _shares(shot, offset, (x, y, z))]))
 
 
-def _shares(
-    shot: Shot, offset: float, places: tuple[Array, Array, Array], saturated: bool
-) -> tuple[Array, Array, Array]:
-    """Return what `selected` does, with or without the saturated slabs."""
+def _shares(shot: Shot, offset: float, places: tuple[Array, Array, Array]) -> list[tuple[Array, Array]]:
+    """Return along each axis what the pulses select of each place, and what the saturated slabs have left of it."""
     spin = Subspace(spins=(0.5,), offsets=(offset,), couplings=())
     found = []
     for axis, along in enumerate(places):
@@ -83,8 +81,8 @@ def _shares(
             flipped = np.abs(u[:, 0, 1]) ** 2
             share = share * (flipped if event.pulse.use == "refocusing" else 2 * np.sqrt(flipped * (1 - flipped)))
         share = share if playing else (np.abs(along) <= shot.voxel[axis] / 2).astype(np.float64)
-        found.append(share * _left_by_bands(shot, spin, axis, position) if saturated else share)
-    return found[0], found[1], found[2]
+        found.append((share, _left_by_bands(shot, spin, axis, position)))
+    return found
 
 
 def _left_by_bands(shot: Shot, spin: Subspace, axis: int, position: Array) -> Array:
