@@ -195,10 +195,9 @@ def _sum(terms: list[Term], axis: int) -> Term:
         value = sum((term.value for term in terms), start=0j)
     else:
         value = 1.0 + 0j
-        total = 0j
-        for term in terms:
-            own = term.factors[axis]
-            total = total + term.value * (1.0 if own is None else own)
+        parts = [(term.value, term.factors[axis]) for term in terms]
+        constant = sum((value for value, own in parts if own is None), start=0j)
+        total = constant + sum((value * own for value, own in parts if own is not None), start=np.zeros(1, complex))
         factors[axis] = np.asarray(total)
     x, y, z = factors
     kept: Factors = (x, y, z)

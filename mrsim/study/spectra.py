@@ -175,16 +175,21 @@ def quantify_run(prepared: Prepared, spectra: Images | Spectra, progress: Progre
     bases = bases_of(prepared, discretize(prepared.sequence), progress)
     basis = bases[0].minus(bases[1]) if is_edited_pair(spectra) else bases[0]
     found = quantified(spectra, basis, request.model, request.given, request.threads)
-    judged = {"score": score_of(found, prepared.basis), "integrals": integrals_of(spectra, found, prepared.basis)}
+    whole = Quantified(
+        fit=found,
+        basis=basis,
+        score=score_of(found, prepared.basis),
+        integrals=integrals_of(spectra, found, prepared.basis),
+    )
     factor = scale_factor(spectra, basis, request.model, request.given)
     if factor is None or abs(factor - 1) <= SCALE:
-        return Quantified(fit=found, basis=basis, **judged)
+        return whole
     note = (
         f"the water reference makes all amounts {factor:.2f} times what they are: the water's content, T1 and T2 that "
         "the fit is given are not the voxel's, or saturation reaches its water (water_content, water_t1, water_t2)"
     )
     history = found.maps.history | {"warnings": (*found.maps.history.get("warnings", ()), note)}
-    return Quantified(fit=replace(found, maps=replace(found.maps, history=history)), basis=basis, **judged)
+    return replace(whole, fit=replace(found, maps=replace(found.maps, history=history)))
 
 
 def score_of(found: SpectralFit, basis: str) -> Score | None:

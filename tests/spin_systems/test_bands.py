@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 import mrsim as mr
 from mrsim.sequence.families.press import Press
@@ -19,6 +20,7 @@ def played(gap, **changes):
     return shot(mr.discretize(protocol.build(mr.Scanner.preset("3T"))))
 
 
+@pytest.mark.slow
 def test_a_line_keeps_what_bloch_spins_keep_behind_the_slabs():
     offset = -430.0
     with_bands = played(2e-3)

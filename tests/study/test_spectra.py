@@ -183,6 +183,7 @@ def test_water_of_several_tissues_counts_with_what_relaxation_leaves():
     assert found["water_content"] * left(found["water_t1"], found["water_t2"]) == pytest.approx(total, rel=5e-3)
 
 
+@pytest.mark.slow
 def test_bounds_of_a_voxel_fall_with_the_root_of_its_averages(sphere):
     rows = {row.metabolite: row for row in voxel_rows(sphere)}
     assert rows["Lac"].value == pytest.approx(10.0, rel=1e-3)

@@ -63,7 +63,7 @@ def unsaturated(shot: Shot, offset: float, half: tuple[float, float, float]) -> 
     """Return the share of what the pulses select that the saturated slabs around the voxel leave; half : m per axis."""
     if not shot.bands:
         return 1.0
-    x, y, z = ((np.arange(POINTS) + 0.5) * (2 * h / POINTS) - h for h in half)
+    x, y, z = (np.asarray((np.arange(POINTS) + 0.5) * (2 * h / POINTS) - h, dtype=np.float64) for h in half)
     return float(np.prod([share @ left / share.sum() for share, left in _shares(shot, offset, (x, y, z))]))
 
 
