@@ -36,9 +36,6 @@ from ..water_suppression import chess_flips, wet_flips
 from .protocol import at_least, flip_angle, positive
 from .single_voxel import SingleVoxel
 
-BAND_DURATION, BAND_TURNS = 7e-3, 12.0
-"""Length, s, and time-bandwidth product of the pulses that saturate slabs: their edges are thickness / 6 wide."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Localised(SingleVoxel):
@@ -164,16 +161,15 @@ def outer_volume(parts: VoxelParts) -> list[Block]:
     protocol, scanner = parts.protocol, parts.scanner
     if not protocol.outer_band:
         return []
-    pulse = rf.sinc(scanner, math.pi / 2, BAND_DURATION, BAND_TURNS, use="saturation")
-    amplitude = slice_amplitude(scanner, pulse, protocol.outer_band, parts.limits)
-    part = excite(scanner, parts.limits, pulse, amplitude)
+    pulse = rf.sinc(scanner, math.pi / 2, 7e-3, 12.0, use="saturation")  # steep edges, wide band
+    part = excite(scanner, parts.limits, pulse, slice_amplitude(scanner, pulse, protocol.outer_band, parts.limits))
     moved = protocol.shift * parts.larmor / part.per_metre
     blocks: list[Block] = []
     for axis in range(3):
         distance = (protocol.voxel[axis] + protocol.outer_band) / 2 + protocol.outer_gap
         for side in (-1, 1):
-            placed = part.at(side * distance + moved)
-            blocks.append(along(axis, part.duration, part.gradient, placed, "saturate outer volume"))
+            pulse = part.at(side * distance + moved)
+            blocks.append(along(axis, part.duration, part.gradient, pulse, "saturate outer volume"))
             blocks += parts.spoiler((axis + 1) % 3, protocol.spoiler_cycles * (1 + axis / 4))
     return blocks
 
