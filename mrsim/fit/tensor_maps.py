@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.maps import VALUED
 from ..core.tensors import CIRCLE, FOURTH, SECOND, mean_of_tensor, monomials, sphere
 from .log_linear import Found
 from .method import CONVERGED, SINGULAR, Method, Solution
@@ -51,6 +53,8 @@ AK = _derived("ak", "", r"K_\parallel", "axial kurtosis")
 RK = _derived("rk", "", r"K_\perp", "radial kurtosis")
 MKT = _derived("mkt", "", r"\bar W", "mean of the kurtosis tensor")
 KURTOSES = (MK, AK, RK, MKT)
+OFTEN = 0.05
+"""Share of the fitted voxels from which tensors that are not positive are told."""
 SIZE = {"m^2/s": 1 / UNIT, "m^4/s^2": 1 / UNIT**2, "": 1.0}
 
 
@@ -107,3 +111,22 @@ def _kurtoses(tensor: Array, fourth: Array, vectors: Array) -> Array:
     kurtosis_scalars(*rows, vectors, *tables, np.ascontiguousarray(weights), turns, found)
     found[3] = mean_of_tensor(rows[0], rows[1])
     return found
+
+
+def told(solution: Solution) -> Solution:
+    """Return the solution with a warning where many tensors have a negative eigenvalue: their anisotropy is noise."""
+    xx, yy, zz, xy, xz, yz = solution.values[1:7] * UNIT
+    fitted = np.isin(solution.status, VALUED)
+    with np.errstate(invalid="ignore"):
+        minor = xx * yy - xy**2
+        whole = zz * minor - xx * yz**2 - yy * xz**2 + 2 * xy * xz * yz
+        bad = fitted & ~((xx > 0) & (minor > 0) & (whole > 0))  # Sylvester's criterion
+    if not bad.any() or bad.sum() <= OFTEN * fitted.sum():
+        return solution
+    md = np.median((xx + yy + zz)[bad]) / 3
+    said = (
+        f"{bad.sum()} of {fitted.sum()} tensors have a negative eigenvalue (their median MD is {md:.3g} um^2/ms): "
+        "where signal hardly falls, as that of fat, or falls into the noise, fractional anisotropy, up to 1 and more, "
+        "and directions are noise; saturate the fat, or take 'dti-positive' and images of higher SNR"
+    )
+    return replace(solution, warnings=(*solution.warnings, said))

@@ -516,3 +516,18 @@ def test_voxels_without_signal_or_numbers_are_passed_over_in_silence(name):
     first = "md" if "md" in maps.values else "adc" if "adc" in maps.values else "d"
     assert maps.values[first].ravel()[[0, 3]] == pytest.approx(np.full(2, 1e-9), rel=1e-6)
     assert maps.status.ravel().tolist()[1:3] == [1, 4]
+
+
+def test_tensors_of_signal_that_hardly_falls_are_told_to_be_noise():
+    """A third of the voxels are fat: D 0.01 um^2/ms, FA of noise near 1."""
+    water, fat = (noisy(signal_of(DTI, d * np.eye(3)), 60, n) for d, n in ((1.5e-9, 400), (1e-11, 200)))
+    maps = fit(images(DTI, np.concatenate([water, fat], axis=1), 1 / 60), "dti-wls")
+    matrices = np.linalg.eigvalsh(_matrices(maps))
+    negative = int((matrices[:, 0] < 0).sum())
+    assert negative > 150
+    assert np.median(maps.values["fa"].ravel()[400:]) > 0.7
+    said = [text for text in maps.history["warnings"] if "negative eigenvalue" in text]
+    assert said[0].startswith(f"{negative} of 600 tensors")
+    for name, data in (("dti-positive", fat[:, :10]), ("dti-wls", water)):
+        clean = fit(images(DTI, data, 1 / 60), name)
+        assert not any("negative eigenvalue" in text for text in clean.history.get("warnings", ()))

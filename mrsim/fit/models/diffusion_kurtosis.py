@@ -22,7 +22,7 @@ from ..log_linear import Found, fit_exponentials, over_exponentials
 from ..method import Likelihood, Method, Scan, Series, Solution, start
 from ..model import M0
 from ..tensor_design import DIRECTIONS, UNIT, B, design, determined, weighting
-from ..tensor_maps import KURTOSES, KURTOSIS, SCALARS, TENSOR, write
+from ..tensor_maps import KURTOSES, KURTOSIS, SCALARS, TENSOR, told, write
 
 Array = NDArray[np.float64]
 DOUBTED = 1000
@@ -58,7 +58,7 @@ def _solver(name: str) -> Callable[[Scan, Series], Solution]:
             write(METHODS[name], solution, found, part)
 
         over_exponentials(columns, series, "rician" if series.likelihood == "rician" else estimator, each)
-        return _doubted(columns, series, solution, b)
+        return _doubted(columns, series, told(solution), b)
 
     return solve
 

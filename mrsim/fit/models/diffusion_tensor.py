@@ -19,7 +19,7 @@ from ..method import Likelihood, Method, Scan, Series, Solution, start
 from ..model import M0
 from ..positive_tensor import made_positive
 from ..tensor_design import DIRECTIONS, UNIT, B, design
-from ..tensor_maps import SCALARS, TENSOR, write
+from ..tensor_maps import SCALARS, TENSOR, told, write
 
 Array = NDArray[np.float64]
 TITLES = {
@@ -50,7 +50,7 @@ def _solver(name: str) -> Callable[[Scan, Series], Solution]:
             write(METHODS[name], solution, found, part)
 
         over_exponentials(columns, series, "rician" if series.likelihood == "rician" else estimator, each)
-        return solution
+        return solution if name == "positive" else told(solution)
 
     return solve
 
