@@ -87,15 +87,26 @@ class _Played:
 def check(sequence: Sequence) -> tuple[Violation, ...]:
     """Return every violation of the scanner's limits, in block order."""
     found: list[Violation] = []
-    scanner = sequence.scanner
+    sound: set[tuple[object, ...]] = set()
     for index, (block, played) in enumerate(_gradient_demands(sequence)):
-        found += _rasters(index, block, scanner)
-        found += _gradient_limits(index, block, scanner, played)
-        found += _rf(index, block, scanner)
-        found += _adc(index, block, scanner)
-        found += _overlap(index, block, scanner)
+        events = (*block.gradients, block.rf, block.adc, block.trigger)
+        key = (*(id(event) for event in events), block.duration, id(played))
+        if key in sound:  # the same events once more
+            continue
+        broken = _alone(index, block, sequence.scanner, played)
+        if not broken:
+            sound.add(key)
+        found += broken
     found += _continuity(sequence)
     return tuple(sorted(found, key=lambda violation: violation.block))
+
+
+def _alone(index: int, block: Block, scanner: Scanner, played: _Played) -> list[Violation]:
+    """Return the violations of one block that its neighbours have no part in."""
+    return [
+        *_rasters(index, block, scanner), *_gradient_limits(index, block, scanner, played),
+        *_rf(index, block, scanner), *_adc(index, block, scanner), *_overlap(index, block, scanner),
+    ]  # fmt: skip
 
 
 def margins(sequence: Sequence) -> tuple[Margin, ...]:

@@ -108,13 +108,13 @@ class ExchangeSystem:
         matrix[..., solid, solid] -= self.saturation(w1, f)
         return matrix
 
-    def turned(self, angle: float) -> Array:
-        """Return the (size + 1, size + 1) matrix that multiplies the transverse magnetisation by exp(-i angle)."""
-        n = self.liquids
-        matrix = np.eye(self.size + 1)
+    def turned(self, angle: ArrayLike) -> Array:
+        """Return the (..., size + 1, size + 1) matrices that multiply the transverse magnetisation by exp(-i angle)."""
+        n, turn = self.liquids, np.asarray(angle, np.float64)[..., None]
+        matrix = np.broadcast_to(np.eye(self.size + 1), (*turn.shape[:-1], *2 * (self.size + 1,))).copy()
         x, y = np.arange(n), n + np.arange(n)
-        matrix[x, x] = matrix[y, y] = math.cos(angle)
-        matrix[x, y], matrix[y, x] = math.sin(angle), -math.sin(angle)
+        matrix[..., x, x] = matrix[..., y, y] = np.cos(turn)
+        matrix[..., x, y], matrix[..., y, x] = np.sin(turn), -np.sin(turn)
         return matrix
 
 
@@ -173,9 +173,20 @@ def pulse_matrix(
     w1 = 2 * np.pi * gamma_bar * scale * kinds[0].reshape(column) * relative
     generator = system.generator(w1, df - pulse.frequency, pulse.frequency - df)
     steps = matrix_exponential(generator * kinds[1].reshape(*column, 1, 1))
-    result = np.broadcast_to(np.eye(system.size + 1), steps.shape[1:])
     edges = np.flatnonzero((np.diff(kind) != 0) | (np.diff(angle) != 0)) + 1
-    for first, last in zip([0, *edges], [*edges, len(level)], strict=True):
-        turn = system.turned(float(angle[first]))
-        result = turn @ np.linalg.matrix_power(steps[kind[first]], int(last - first)) @ turn.T @ result
+    first, last = np.concatenate([[0], edges]), np.concatenate([edges, [len(level)]])
+    stretches = list(zip(kind[first].tolist(), (last - first).tolist(), strict=True))
+    powers = {stretch: np.linalg.matrix_power(steps[stretch[0]], stretch[1]) for stretch in set(stretches)}
+    parts = np.stack([powers[stretch] for stretch in stretches])
+    turn = system.turned(angle[first]).reshape(-1, *[1] * df.ndim, system.size + 1, system.size + 1)
+    result = _product(turn @ parts @ np.swapaxes(turn, -1, -2))
     return np.asarray(system.turned(2 * np.pi * pulse.frequency * float(pulse.dt.sum())) @ result)
+
+
+def _product(parts: Array) -> Array:
+    """Return the product of (part, ..., n, n) matrices, the last one leftmost: neighbours are joined two by two."""
+    while len(parts) > 1:
+        even = len(parts) // 2 * 2
+        joined = parts[1:even:2] @ parts[0:even:2]
+        parts = joined if even == len(parts) else np.concatenate([joined, parts[even:]])
+    return parts[0]

@@ -74,6 +74,10 @@ class _Walk:
     """By pulse without gradient: its map."""
     steps: dict[int, list[tuple[Any, ...]]]
     """By pulse with gradients: the kernel's tables, one per run of equal steps."""
+    frequent: tuple[int, ...]
+    """Pulses with gradients that play so often that their maps at every spin cost less than their steps."""
+    modes: tuple[NDArray[Any], NDArray[Any]] | None
+    """Rates and modes of the transverse magnetisation between pulses; None where they are all but parallel."""
     forms: SampleForms
     free: dict[int, tuple[NDArray[np.float64], ...]]
     """By duration, ns: transverse (2, liquid, liquid) and longitudinal (pool, pool) maps, and the recovery (pool,)."""
@@ -83,6 +87,8 @@ class _Walk:
         system = ExchangeSystem.of(kind.r1, kind.r2, kind.exchange, timeline.gamma_bar * timeline.b0)
         plain = [not np.any(pulse.gradient) for pulse in timeline.pulses]
         still = timeline.kind != RF
+        plays = np.bincount(timeline.event[~still], minlength=len(plain))
+        rates, modes = np.linalg.eig(system.transverse - 2j * np.pi * np.diag(system.shift))
         return cls(
             timeline=timeline,
             system=system,
@@ -98,6 +104,8 @@ class _Walk:
                 for i, pulse in enumerate(timeline.pulses)
                 if not plain[i]
             },
+            frequent=tuple(i for i, count in enumerate(plays) if not plain[i] and count > system.size + 1),
+            modes=(rates, modes) if np.linalg.cond(modes) <= WORST_MODES else None,
             forms=SampleForms.of(timeline.readouts.moment, reach, np.float64),
             free={int(t): _parts(*free_maps(system, t * 1e-9)) for t in np.unique(timeline.duration[still])},
         )
@@ -171,12 +179,13 @@ def _carry(walk: _Walk, position: NDArray[np.float64], weight: NDArray[np.float6
     between: Any = exchange_free
     timeline, n = walk.timeline, walk.system.liquids
     state = np.repeat(walk.system.rest()[:, None], position.shape[1], axis=1)
+    maps = {event: _spin_maps(walk, event, position) for event in walk.frequent}
     series = turn_series(np.float64)[:2]
     signal = np.zeros(timeline.readouts.k.shape[:2], dtype=np.complex128)
     for s in range(len(timeline.kind)):
         event = int(timeline.event[s])
         if timeline.kind[s] == RF:
-            state = _play(walk, state, event, float(timeline.phase[s]), position)
+            state = _play(walk, state, event, float(timeline.phase[s]), position, maps.get(event))
             continue
         if timeline.kind[s] == READOUT:
             signal[event] += _sample(walk, state[:n] + 1j * state[n : 2 * n], event, position, weight)
@@ -187,21 +196,46 @@ def _carry(walk: _Walk, position: NDArray[np.float64], weight: NDArray[np.float6
 
 
 def _play(
-    walk: _Walk, state: NDArray[np.float64], event: int, phase: float, position: NDArray[np.float64]
+    walk: _Walk,
+    state: NDArray[np.float64],
+    event: int,
+    phase: float,
+    position: NDArray[np.float64],
+    spin_map: NDArray[np.float64] | None,
 ) -> NDArray[np.float64]:
-    """Return the state after a pulse with phase offset."""
+    """Return the state after a pulse with phase offset, by its map at every spin where that is known."""
     turn = walk.system.turned(phase)
     if event in walk.matrices:
         whole = turn @ walk.matrices[event] @ turn.T
         return np.asarray(whole[:-1, :-1] @ state + whole[:-1, -1:])
+    state = turn.T[:-1, :-1] @ state
+    if spin_map is None:
+        _step(walk, state, event, position)
+    else:
+        state = np.einsum("ijn,jn->in", spin_map[:, :-1], state) + spin_map[:, -1]
+    return np.asarray(turn[:-1, :-1] @ state)
+
+
+def _step(walk: _Walk, state: NDArray[np.float64], event: int, position: NDArray[np.float64]) -> None:
+    """Carry the state through a pulse with gradients, in place, step by step."""
     from ._kernels.exchange import exchange_steps
 
     step: Any = exchange_steps
     n = walk.system.liquids
-    state = turn.T[:-1, :-1] @ state
     for tables in walk.steps[event]:
         step(state[:n], state[n : 2 * n], state[2 * n :], position, *tables)
-    return np.asarray(turn[:-1, :-1] @ state)
+
+
+def _spin_maps(walk: _Walk, event: int, position: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the (size, size + 1, spin) affine map of a pulse with gradients, the recovery last."""
+    size, count = walk.system.size, position.shape[1]
+    units = np.zeros((size, size + 1, count))
+    units[np.arange(size), np.arange(size)] = 1
+    state = units.reshape(size, -1)
+    _step(walk, state, event, np.tile(position, size + 1))
+    found = state.reshape(size, size + 1, count)
+    found[:, :-1] -= found[:, -1:]
+    return found
 
 
 def _sample(
@@ -210,9 +244,8 @@ def _sample(
     """Return the (sample,) signal of one window that opens with mxy (liquid, n)."""
     table, system = walk.timeline.readouts, walk.system
     samples, dwell = int(table.samples[row]), float(table.dwell[row])
-    rates, modes = np.linalg.eig(system.transverse - 2j * np.pi * np.diag(system.shift))
     signal = np.zeros(table.k.shape[1], dtype=np.complex128)
-    if np.linalg.cond(modes) > WORST_MODES:
+    if walk.modes is None:
         first, each = free_maps(system, dwell / 2)[0], free_maps(system, dwell)[0]
         pools = first @ mxy
         for s in range(samples):
@@ -225,6 +258,7 @@ def _sample(
     read: Any = column_readout
     time = (np.arange(table.k.shape[1]) + 0.5) * dwell
     forms = (walk.forms.moment[row], walk.forms.stride[row], walk.forms.bends[row])
+    rates, modes = walk.modes
     amplitude = modes.sum(axis=0)[:, None] * np.linalg.solve(modes, mxy) * weight
     for rate, part in zip(rates, amplitude, strict=True):
         start = part * math.exp(rate.real * dwell / 2)

@@ -65,9 +65,12 @@ def real_maps(
     position[0], position[1], position[2] = *spin.place, z
     maps = np.zeros((len(timeline.pulses), 3, 4, len(z)), dtype)
     for p in range(len(timeline.pulses)) if played is None else played:
+        pulse = timeline.pulses[p]
+        everywhere = not (np.any(pulse.gradient) or np.any(pulse.change))  # then one place stands for all
+        found = np.zeros((3, 4, 1), dtype) if everywhere else maps[p]
         runs = table.runs[table.pulse_run[p] : table.pulse_run[p + 1]]
         kernels.propagators(
-            position,
+            np.ascontiguousarray(position[:, :1]) if everywhere else position,
             dtype(spin.offset),
             dtype(spin.b1),
             e1,
@@ -76,9 +79,12 @@ def real_maps(
             table.b1,
             table.gradient,
             rotation_series(dtype),
-            maps[p],
+            found,
         )
-        wound = timeline.pulses[p].plane_moment(timeline.gamma_bar)
+        if everywhere:
+            maps[p] = found
+            continue
+        wound = pulse.plane_moment(timeline.gamma_bar)
         if wound.any():
             back = _turn(float(np.pi * wound @ spin.place))
             maps[p] = _compose(back, _compose(maps[p], back))

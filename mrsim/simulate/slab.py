@@ -6,6 +6,9 @@ Selective pulses excite little outside their slice, but how little depends on th
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,20 +73,54 @@ def slab_thickness(timeline: Timeline, object_ends: tuple[float, float], engine:
 
 def _excited_thickness(timeline: Timeline, selected: float, faint: float) -> float:
     """Return the thickness outside which no excitation leaves more than `faint` of M0."""
-    away = selected * np.linspace(0, WIDEST / 2, 481)
     reach = selected
-    for pulse in timeline.pulses:
+    for pulse in _strongest(timeline.pulses):
+        middle = nominal_position(pulse, timeline.gamma_bar) or 0.0
+        change = None if pulse.change is None else pulse.change.tobytes()
+        content = (pulse.dt.tobytes(), pulse.b1.tobytes(), pulse.gradient.tobytes(), change)
+        reach = max(reach, _reach(_Waveform(content, pulse), timeline.gamma_bar, middle, selected, faint))
+    return reach
+
+
+def _strongest(pulses: tuple[Pulse, ...]) -> list[Pulse]:
+    """Return the excitations that differ in more than phase and strength.
+
+    Up to 90 degrees a slice's flanks grow with the flip, so that the strongest pulse of a shape reaches farthest.
+    """
+    found: dict[tuple[object, ...], Pulse] = {}
+    for pulse in pulses:
         if pulse.use != "excitation":
             continue
-        middle = nominal_position(pulse, timeline.gamma_bar) or 0.0
-        for z in (middle + away, middle - away):
-            m = pulse_response(pulse, timeline.gamma_bar, position=np.stack([0 * z, 0 * z, z], axis=-1))
-            transverse = np.hypot(m[:, 0], m[:, 1])
-            if transverse[-1] > FLAT * transverse.max():
-                return float("inf")
-            strong = np.flatnonzero(transverse > faint)
-            if len(strong):
-                reach = max(reach, 2 * float(np.abs(z[: min(strong[-1] + 1, len(z) - 1) + 1]).max()))
+        peak = pulse.b1[np.argmax(np.abs(pulse.b1))]
+        shape = np.round(pulse.b1 / peak, 9) if peak else pulse.b1
+        strong = pulse.flip if pulse.flip > np.pi / 2 * (1 + 1e-9) else 0.0
+        slope = (None if pulse.change is None else pulse.change.tobytes(), pulse.gradient.tobytes(), pulse.frequency)
+        key = (shape.tobytes(), pulse.dt.tobytes(), slope, strong)
+        if key not in found or pulse.flip > found[key].flip:
+            found[key] = pulse
+    return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Waveform:
+    """A pulse that is told from others by its content."""
+
+    content: tuple[object, ...]
+    pulse: Pulse = field(compare=False)
+
+
+@lru_cache(maxsize=256)
+def _reach(wave: _Waveform, gamma_bar: float, middle: float, selected: float, faint: float) -> float:
+    """Return the thickness outside which one excitation leaves no more than `faint` of M0."""
+    away, reach = selected * np.linspace(0, WIDEST / 2, 481), selected
+    for z in (middle + away, middle - away):
+        m = pulse_response(wave.pulse, gamma_bar, position=np.stack([0 * z, 0 * z, z], axis=-1))
+        transverse = np.hypot(m[:, 0], m[:, 1])
+        if transverse[-1] > FLAT * transverse.max():
+            return float("inf")
+        strong = np.flatnonzero(transverse > faint)
+        if len(strong):
+            reach = max(reach, 2 * float(np.abs(z[: min(strong[-1] + 1, len(z) - 1) + 1]).max()))
     return reach
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ..core.toml import resource
 from ..phantom.phantom import Phantom
@@ -136,17 +137,23 @@ def representative(request: RunRequest) -> Representative:
     scan_time, left = judged.sequence.duration, 1.0
     if lines:
         assert isinstance(family, Cartesian)
-        more = prepare(replace(request, overrides={**request.overrides, **fewer_lines(family, 2 * LINES)}))
         left = family.matrix[1] / LINES
-        scan_time += (left - 1) * (more.sequence.duration - scan_time)
+        more = _built(judged, path, {**request.overrides, **fewer_lines(family, 2 * LINES)}).sequence.duration
+        scan_time += (left - 1) * (more - scan_time)
         missing = (family.matrix[1] - LINES) // 2
         known = missing if tr is None else math.ceil(SETTLED / float(tr[0]))
         lines["dummies"] = str(family.dummies + min(missing, known))
     if not fewer and not lines:
         return Representative(part=judged, repeats=1, scan_time=scan_time, judged=judged.sequence)
-    part = prepare(replace(request, overrides={**request.overrides, **lines, **fewer}))
+    part = _built(judged, path, {**request.overrides, **lines, **fewer})
     averages = getattr(family, "averages", 1) if "averages" in fewer else 1
     return Representative(part=part, repeats=averages * left, scan_time=scan_time, judged=judged.sequence)
+
+
+def _built(judged: Prepared, path: Path, entries: dict[str, str]) -> Prepared:
+    """Return a prepared protocol with other entries of its sequence; phantom, scanner and fit stay."""
+    sequence = read_protocol_file(path, entries)[1].build(judged.sequence.scanner)
+    return replace(judged, request=replace(judged.request, overrides=entries), sequence=sequence)
 
 
 def _fewer(family: Protocol, tr: float | None) -> dict[str, str]:

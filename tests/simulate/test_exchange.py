@@ -13,7 +13,7 @@ from mrsim.core.toml import resource
 from mrsim.phantom.exchange import ExchangePool
 from mrsim.phantom.tissue import load_tissue
 from mrsim.sequence.timeline import Pulse
-from mrsim.simulate import Bloch, simulate
+from mrsim.simulate import Bloch, exchange_walk, simulate
 from mrsim.simulate.absorption import absorption
 from mrsim.simulate.classes import TissueClass
 from mrsim.simulate.exchange import ExchangeSystem, matrix_exponential, pulse_matrix
@@ -303,3 +303,11 @@ provenance = "chosen by definition"
     path.write_text(text + table.replace("30 1/s", "0 1/s"), encoding="utf-8")
     with pytest.raises(InputError, match=r"amide\.rate"):
         load_tissue(str(path), field=3.0)
+
+
+def test_pulse_that_plays_often_acts_by_its_map_as_by_its_steps(monkeypatch):
+    script = spoiled_train(sloped(0.3), repetitions=14)  # more often than the state has components
+    place = np.array([[0.0, 0.0, 1e-3], [2e-3, 0.0, -2e-3]])
+    mapped = seen(script, WATER, place, 12.0, 0.9)
+    monkeypatch.setattr(exchange_walk, "_spin_maps", lambda *_: None)
+    np.testing.assert_allclose(mapped, seen(script, WATER, place, 12.0, 0.9), rtol=1e-9, atol=1e-12)
