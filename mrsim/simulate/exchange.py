@@ -189,4 +189,4 @@ def _product(parts: Array) -> Array:
         even = len(parts) // 2 * 2
         joined = parts[1:even:2] @ parts[0:even:2]
         parts = joined if even == len(parts) else np.concatenate([joined, parts[even:]])
-    return parts[0]
+    return np.asarray(parts[0])
