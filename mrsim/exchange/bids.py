@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +190,7 @@ def _write_maps(place: Path, maps: Maps, images: Images, head: str, sources: lis
 
 def _save(stem: Path, values: NDArray[Any], owner: Images | Maps, side: Mapping[str, Any]) -> Path:
     path = stem.with_name(f"{stem.name}.nii.gz")
-    write_volume(path, values, replace(owner.grid, gap=0.0))
+    write_volume(path, values, owner.grid)
     stem.with_name(f"{stem.name}.json").write_text(json.dumps(dict(side), indent=2) + "\n", encoding="utf-8")
     return path
 

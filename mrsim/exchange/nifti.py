@@ -90,11 +90,12 @@ def grid_of(affine: NDArray[np.float64], counts: tuple[int, ...], path: Path) ->
 
 
 def write_volume(path: Path, values: NDArray[Any], grid: Grid) -> None:
-    """Write (z, y, x) values, or a series (n, z, y, x), on a grid as a NIfTI file; integers stay integers."""
+    """Write (z, y, x) values, or a series (n, z, y, x), on a grid as a NIfTI file; integers stay integers.
+
+    The file says how far apart the slices are, as scanners' files do; that part of it may be a gap it cannot say.
+    """
     import nibabel
 
-    if grid.gap:
-        raise InputError("a NIfTI volume has no gaps between its slices; write them one by one", file=path)
     affine = grid.affine()
     affine[:3] *= 1e3
     small = values.astype(np.int32) if np.issubdtype(values.dtype, np.integer) else values.astype(np.float64)
