@@ -14,9 +14,14 @@ from .progress import progress_bar
 from .simulate import check_file_writable
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ..core.acquisition import Acquisition
+    from ..core.grid import Grid
     from ..core.images import Images
-    from ..recon import Method, Steps
+    from ..core.spectra import Spectra
+    from ..recon import Method, Spectroscopy, Steps
 
 METHODS = {
     "auto": ("", {}),
@@ -32,8 +37,11 @@ METHODS = {
     "subspace": ("Subspace", {}),
     "adjoint": ("NonUniform", {"kind": "adjoint"}),
     "iterative": ("NonUniform", {"kind": "iterative"}),
+    "spectrum": ("Spectroscopy", {}),
 }
 """By name: the class in `mrsim.recon` and what the name fixes of it."""
+QUANTITIES = {"lorentz": "frequency", "gauss": "frequency"}
+"""Dimensions of the options that have one."""
 
 
 @click.command("recon")
@@ -48,13 +56,21 @@ METHODS = {
 @click.option("--window", metavar="NAME[:WIDTH]", help="Window in k-space: hamming, hann, tukey, fermi or gauss.")
 @click.option("--size", metavar="N[xN...]", help="Voxels after zero filling, x by y (by z), e.g. 256x256.")
 @click.option("--unwarp", metavar="FILE|pair", help="Undo echo-planar distortion by a field map (Hz), or by the pair.")
+@click.option(
+    "--off-resonance", metavar="FILE", help="Undo the blur of radial and spiral readouts by a field map (Hz)."
+)
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.h5", required=True, help="The file to write.")
 @json_option
 def command(
     file: Path, method: str, options: dict[str, str], ghost: str, partial: str, window: str | None, size: str | None,
-    unwarp: str | None, out: Path, as_json: bool,
+    unwarp: str | None, off_resonance: str | None, out: Path, as_json: bool,
 ) -> None:  # fmt: skip
-    """Reconstruct the raw data in FILE: the output of 'mrsim simulate', a run's result.h5, or an MRD file."""
+    """Reconstruct the raw data in FILE: the output of 'mrsim simulate', a run's result.h5, or an MRD file.
+
+    Maps of the field are NIfTI files, or files of mrsim with a map or a fit of it (mrsim fit --model field-map).
+    """
+    from ..core.errors import InputError
+    from ..core.spectra import Spectra
     from ..core.storage import save
     from ..recon import Steps, reconstruct
 
@@ -62,11 +78,17 @@ def command(
     chosen = method_of(method, options)
     steps = Steps(ghost=ghost, partial=partial, window=_window(window), size=_size(size))
     raw = raw_of(file)
+    chosen = chosen if off_resonance is None else _with_field(chosen, raw, off_resonance)
     with progress_bar(wanted=not as_json) as report:
         told = (lambda done, total: report("reconstruct", done, total)) if report else None
-        images = reconstruct(raw, chosen, told, steps=steps)
-        if unwarp is not None:
-            images = _unwarped(images, unwarp)
+        made: Images | Spectra = reconstruct(raw, chosen, told, steps=steps)
+        if isinstance(made, Spectra):
+            if unwarp is not None:
+                raise InputError("is for echo-planar images; these are spectra", key="--unwarp")
+            save(out, spectra=made)
+            _tell_spectra(file, out, made, as_json)
+            return
+        images = made if unwarp is None else _unwarped(made, unwarp)
     save(out, images=images)
     _tell(file, out, images, steps, as_json)
 
@@ -96,7 +118,7 @@ def raw_of(file: Path) -> Acquisition:
     return found[0]
 
 
-def method_of(name: str, options: dict[str, str]) -> Method | None:
+def method_of(name: str, options: dict[str, str]) -> Method | Spectroscopy | None:
     """Return the method of a name with its options, which are texts."""
     from .. import recon
     from ..core.errors import InputError, did_you_mean
@@ -115,7 +137,7 @@ def method_of(name: str, options: dict[str, str]) -> Method | None:
             raise InputError(f"is no option of {name}{did_you_mean(key, [*kinds])}; known: {', '.join(kinds)}", key=key)
         values[key] = _value(key, text, kinds[key])
     try:
-        method: Method = made(**values)
+        method: Method | Spectroscopy = made(**values)
     except TypeError:
         missing = [key for key in ("bands", "shift") if key in kinds and key not in values]
         raise InputError(f"{name} needs {' and '.join(missing)}; add --set {missing[0]}=VALUE", key="method") from None
@@ -128,16 +150,21 @@ def _plain(kind: str) -> bool:
 
 def _value(key: str, text: str, kind: str) -> Any:
     from ..core.errors import InputError
+    from ..core.units import parse_quantity
 
     first = kind.split(" |")[0]
     if first == "str":
         return text
     try:
+        if key in QUANTITIES:
+            (quantity,) = parse_quantity(text, QUANTITIES[key])
+            return quantity
         if first == "bool":
             return {"true": True, "false": False}[text.lower()]
         return int(text) if first == "int" else float(text)
     except (KeyError, ValueError):
         wanted = {"int": "a whole number", "float": "a number", "bool": "true or false"}[first]
+        wanted = f"one {QUANTITIES[key]} with its unit" if key in QUANTITIES else wanted
         raise InputError(f"is '{text}'; expected {wanted}", key=key) from None
 
 
@@ -177,13 +204,51 @@ def _unwarped(images: Images, wanted: str) -> Images:
             problem = "all images have the same polarity of the blips; measure with blips = 'both'"
             raise InputError(problem, key="--unwarp")
         return unwarped(images, field_of_pair(images, int(np.argmax(polarity > 0)), int(np.argmax(polarity < 0))))
+    return unwarped(images, _field_on(images.grid, wanted, "--unwarp"))
+
+
+def _with_field(method: Method | Spectroscopy | None, raw: Acquisition, file: str) -> Method:
+    """Return a method for samples off the raster that corrects their off-resonance."""
+    from dataclasses import replace
+
+    from ..core.errors import InputError
+    from ..recon import NonUniform
+
+    if method is None:
+        method = NonUniform(kind="adjoint" if raw.imaging.data.shape[1] == 1 else "iterative")
+    if not isinstance(method, NonUniform):
+        raise InputError(
+            "is for --method adjoint or iterative; echo-planar images have --unwarp", key="--off-resonance"
+        )
+    return replace(method, field=_field_on(raw.encoding.grid, file, "--off-resonance"))
+
+
+def _field_on(grid: Grid, file: str, key: str) -> NDArray[np.float64]:
+    """Return the (z, y, x) off-resonance in a file at the voxels of a grid, Hz."""
+    import numpy as np
+
     from ..study.fields import read_field
 
-    field = read_field(wanted, "--unwarp")
-    nz, ny, nx = images.grid.shape
-    z, y, x = np.meshgrid(*(images.grid.coordinates(axis) for axis in (2, 1, 0)), indexing="ij")
-    world = images.grid.to_world(np.stack([x, y, z], axis=-1).reshape(nz, ny, nx, 3))
-    return unwarped(images, np.asarray(field.at(world, "--unwarp"), dtype=np.float64))
+    field = read_field(file, key)
+    nz, ny, nx = grid.shape
+    z, y, x = np.meshgrid(*(grid.coordinates(axis) for axis in (2, 1, 0)), indexing="ij")
+    world = grid.to_world(np.stack([x, y, z], axis=-1).reshape(nz, ny, nx, 3))
+    return np.asarray(field.at(world, key), dtype=np.float64)
+
+
+def _tell_spectra(file: Path, out: Path, spectra: Spectra, as_json: bool) -> None:
+    told = ("averages", "rejected", "eddy_currents", "apodisation")
+    facts = {name: spectra.encoding[name] for name in told if name in spectra.encoding}
+    count, points = len(spectra.data), spectra.data.shape[-1]
+    warnings = list(spectra.history.get("warnings", ()))
+    if as_json:
+        write_json({"file": str(file), "out": str(out), "spectra": count, "points": points, **facts,
+                    "warnings": warnings})  # fmt: skip
+        return
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(f"{count} spectra of {points} points: {out}")
+    click.echo(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items()))
 
 
 def _tell(file: Path, out: Path, images: Images, steps: Steps, as_json: bool) -> None:

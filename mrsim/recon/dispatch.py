@@ -72,6 +72,8 @@ def reconstruct(
     if raw.encoding.kind == "spectrum" or isinstance(method, Spectroscopy):
         if raw.encoding.kind != "spectrum" or not isinstance(method, Spectroscopy | None):
             raise InputError(f"{type(method).__name__} does not fit data of kind '{raw.encoding.kind}'", key="method")
+        if steps not in (None, Steps()):
+            raise InputError("are for images; spectra have lorentz, gauss and points of Spectroscopy", key="steps")
         return reconstruct_spectra(with_measured_noise(raw), method)
     asked = steps or Steps()
     lines = straightened(separated(with_measured_noise(raw)), asked.ghost)

@@ -63,6 +63,18 @@ def nominal(raw: Acquisition) -> dict[str, Any]:
     return {**raw.encoding.sheet, "frequency": raw.encoding.frequency, "kind": raw.encoding.kind}
 
 
+def unknown_noise(variance: float) -> tuple[str, ...]:
+    """Return the warning that is due where the coils' noise is not known, else nothing."""
+    said = "the noise of the coils is unknown: they are weighted equally, sigma is zero"
+    return () if variance > 0 else (said,)
+
+
+def stated(raw: Acquisition, warnings: tuple[str, ...]) -> dict[str, Any]:
+    """Return the history of images, with warnings added to what the scan's own says."""
+    everything = (*raw.history.get("warnings", ()), *warnings)
+    return {**raw.history, "warnings": everything} if everything else dict(raw.history)
+
+
 def sort_lines(raw: Acquisition, name: str = "imaging") -> Raster:
     """Return the k-space of a group of readouts on the encoded matrix.
 

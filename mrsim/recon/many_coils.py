@@ -17,7 +17,15 @@ from ..core.errors import InputError
 from ..core.images import Images
 from .coil_maps import estimate_maps
 from .combine import mix, whitening
-from .kspace import Raster, calibration_lines, check_finite, nominal, sort_lines
+from .kspace import (
+    Raster,
+    calibration_lines,
+    check_finite,
+    nominal,
+    sort_lines,
+    stated,
+    unknown_noise,
+)
 from .partial_fourier import complete, completed_noise, covered
 
 Array = NDArray[np.complex128]
@@ -123,7 +131,7 @@ class Ready:
         **facts
             What else to note; `warnings` go to the history.
         """
-        warnings = (*self.raw.history.get("warnings", ()), *self.warnings, *facts.pop("warnings", ()))
+        warnings = (*self.warnings, *facts.pop("warnings", ()))
         notes = {"reconstruction": method, "averages": self.raster.averages, "kind": self.raw.encoding.kind, **facts}
         if facts.pop("fills_ends", False):
             notes.pop("fills_ends")
@@ -138,7 +146,7 @@ class Ready:
             sigma=np.asarray(noise * (self.sigma / self.scale)),
             noisy=self.raw.noisy,
             encoding={**nominal(self.raw), **notes},
-            history={**self.raw.history, "warnings": warnings} if warnings else self.raw.history,
+            history=stated(self.raw, warnings),
         )
 
     def completed(self, data: Array, noise: NDArray[np.float64]) -> tuple[Array, NDArray[np.float64], bool]:
@@ -202,6 +210,6 @@ def make_ready(raw: Acquisition, partial: str = "pocs") -> Ready:
     whitener, density = whitening(raw.noise_density)
     raster = sort_lines(raw)
     white = Raster(data=mix(whitener, raster.data, axis=1), count=raster.count)
-    warnings = () if density > 0 else ("the noise of the coils is unknown: they are weighted equally, sigma is zero",)
+    warnings = unknown_noise(density)
     sigma = float(np.sqrt(density / raw.encoding.dwell / white.averages))
     return Ready(raw=raw, raster=white, whitener=whitener, sigma=sigma, warnings=warnings, partial=partial)

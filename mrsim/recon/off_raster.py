@@ -26,7 +26,7 @@ from ..core.images import Images
 from .coil_maps import estimate_maps
 from .combine import matched, matched_noise, mix, whitening
 from .g_factor import replica_noise
-from .kspace import nominal, to_kspace
+from .kspace import nominal, stated, to_kspace, unknown_noise
 from .methods import NonUniform
 from .nonuniform import Transform, covered_radius, density
 from .off_resonance import segments
@@ -67,7 +67,7 @@ def reconstruct_off_raster(raw: Acquisition, method: NonUniform, progress: Progr
         for c in range(contrasts):
             one = _samples(raw, whitener, c, z)
             shape = grid.shape if volume else (1, *grid.shape[1:])
-            maps = _maps(one, method, shape, block) if maps is None else maps
+            maps = _maps(one, method, whitener, shape, block) if maps is None else maps
             field = np.zeros(shape) if method.field is None else method.field[block]
             data[c, block], noise[c, block] = _image(one, maps, field, method, sample)
             if progress:
@@ -78,7 +78,7 @@ def reconstruct_off_raster(raw: Acquisition, method: NonUniform, progress: Progr
     uniform = sigma[..., :1, :1] if np.allclose(sigma, sigma[..., :1, :1], rtol=1e-12) else sigma
     return Images(
         data=data, grid=grid, contrast=raw.encoding.contrast, sigma=uniform, noisy=raw.noisy,
-        encoding=nominal(raw) | facts, history=raw.history,
+        encoding=nominal(raw) | facts, history=stated(raw, unknown_noise(variance)),
     )  # fmt: skip
 
 
@@ -117,11 +117,11 @@ def _samples(raw: Acquisition, whitener: Array, contrast: int, z: int) -> Sample
     )
 
 
-def _maps(one: Samples, method: NonUniform, shape: tuple[int, ...], block: slice) -> Array:
+def _maps(one: Samples, method: NonUniform, whitener: Array, shape: tuple[int, ...], block: slice) -> Array:
     """Return the whitened (coil, z, y, x) maps of a block; one coil hears everything alike."""
     coils = len(one.data)
     if method.maps is not None:
-        return method.maps[:, block]
+        return mix(whitener, method.maps[:, block])
     if coils == 1:
         return np.ones((1, *shape), dtype=np.complex128)
     own = Transform(one.turns, shape[3 - one.turns.shape[1] :], coils)

@@ -16,7 +16,7 @@ from ..core.acquisition import Acquisition, Readouts
 from ..core.errors import InputError
 from ..core.spectra import Spectra
 from .fids import Drift, coil_weights, kept, register, without_eddy_currents
-from .time_signals import without_water
+from .time_signals import apodised, without_water, zero_filled
 
 Complex = NDArray[np.complex128]
 WATER_GROUP = "water_reference"
@@ -34,6 +34,12 @@ class Spectroscopy:
     """Robust standard deviations beyond which an average is left out; 0 keeps all."""
     remove_water: bool = False
     """Subtract the residual water by HSVD."""
+    lorentz: float = 0.0
+    """Full width at half maximum of a Lorentzian that apodises the signal, Hz."""
+    gauss: float = 0.0
+    """The same of a Gaussian, Hz."""
+    points: int | None = None
+    """Length to which zeros fill the signal; None: as acquired."""
 
 
 def reconstruct_spectra(raw: Acquisition, method: Spectroscopy | None = None) -> Spectra:
@@ -74,7 +80,16 @@ def reconstruct_spectra(raw: Acquisition, method: Spectroscopy | None = None) ->
         encoding={**raw.encoding.sheet, **notes, "eddy_currents": settings.eddy_currents and water is not None},
         history=raw.history,
     )
-    return without_water(spectra) if settings.remove_water else spectra
+    return _finished(spectra, settings)
+
+
+def _finished(spectra: Spectra, settings: Spectroscopy) -> Spectra:
+    """Take the water out, apodise and fill with zeros, as far as that is asked for."""
+    if settings.remove_water:
+        spectra = without_water(spectra)
+    if settings.lorentz or settings.gauss:
+        spectra = apodised(spectra, settings.lorentz, settings.gauss)
+    return spectra if settings.points is None else zero_filled(spectra, settings.points)
 
 
 def _group(raw: Acquisition, name: str) -> Readouts | None:

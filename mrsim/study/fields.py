@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..core.coils import Coils
 from ..core.errors import InputError
-from ..core.field_map import FieldMap
+from ..core.field_map import FieldMap, field_map_of
+from ..core.maps import Maps
 from ..core.storage import load
 from ..exchange.nifti import read_volume
 from ..phantom.offset_map import ACROSS, Surroundings, SusceptibilityTable, field_grid, magnetised, places
@@ -52,15 +53,22 @@ def coils_of(phantom: Phantom, scanner: Scanner, request: RunRequest) -> Coils |
     return None if name == "uniform" else receive_coils(name, field_grid(phantom, STEP, ACROSS))
 
 
-def read_field(name: str, key: str) -> FieldMap:
-    """Return a map from a NIfTI file or from a file of mrsim with one `FieldMap` in it."""
+def read_field(name: str, key: str, parameter: str = "off_resonance") -> FieldMap:
+    """Return a map from a NIfTI file or from a file of mrsim with one `FieldMap`, or one fit of a parameter, in it."""
     path = Path(name)
     if name.lower().endswith((".nii", ".nii.gz")):
         values, grid = read_volume(path)
         return FieldMap(values=values, grid=grid)
-    found = [value for value in load(path).values() if isinstance(value, FieldMap)]
-    if len(found) != 1 or np.iscomplexobj(found[0].values):
-        raise InputError(f"{path} holds {len(found)} field maps; it needs one, of real values", key=key)
+    held = load(path).values()
+    found = [value for value in held if isinstance(value, FieldMap) and not np.iscomplexobj(value.values)]
+    fits = [v for v in held if isinstance(v, Maps) and v.model != "truth" and parameter in v.values]
+    if not found and len(fits) == 1:
+        return field_map_of(fits[0], parameter)
+    if len(found) != 1:
+        problem = (
+            f"{path} holds {len(found)} field maps of real values and {len(fits)} fits of {parameter}; it needs one"
+        )
+        raise InputError(problem, key=key)
     return found[0]
 
 
@@ -86,7 +94,7 @@ def _transmitted(phantom: Phantom, scanner: Scanner, name: str, extrapolate: boo
         if not known_torso(scanner.b0):
             phantom = replace(phantom, history=phantom.history | {"dielectric": "extrapolated"})
     else:
-        b1 = read_field(name, "transmit")
+        b1 = read_field(name, "transmit", "b1")
     if isinstance(phantom.b1, FieldMap):
         raise InputError(f"phantom '{phantom.name}' has its own map of B1+", key="transmit")
     return replace(phantom, b1=replace(b1, values=np.asarray(b1.values * phantom.b1, dtype=np.float64)))

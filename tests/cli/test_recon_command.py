@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 
 from mrsim.cli import perform
+from mrsim.core.field_map import FieldMap
+from mrsim.core.grid import Grid
 from mrsim.core.storage import load, save
+from tests.recon import test_off_raster as off_raster
+from tests.recon import test_spectra as spectra
 from tests.recon.scans import acquisition, covariance, disc, noisy, nrmse, scan
 
 N = 48
@@ -243,3 +247,46 @@ def test_values_that_are_not_finite_are_named(folder, capsys):
     code, _, err = called(capsys, folder / "other.mrd", "--out", folder / "bad.h5")
     assert code == 2
     assert "imaging readout 5, coil 0, sample 0" in err
+
+
+def test_map_of_the_field_sharpens_a_spiral(tmp_path, capsys):
+    def field(x, y):
+        return 100 * x / 0.1 + 120 * np.exp(-(x**2 + y**2) / 0.04**2)
+
+    raw = off_raster.acquired(off_raster.spiral(4, 1000), field=field, duration=16e-3)
+    save(tmp_path / "spiral.h5", raw=raw)
+    grid = Grid(shape=(2, 101, 101), spacing=(2e-3, 2e-3, 5e-3))
+    place = np.meshgrid(grid.coordinates(0), grid.coordinates(1))
+    save(tmp_path / "field.h5", field=FieldMap(values=np.array([field(*place)] * 2), grid=grid))
+    error = {}
+    for name, words in (("plain", ()), ("sharp", ("--off-resonance", tmp_path / "field.h5"))):
+        code, _, err = called(
+            capsys, tmp_path / "spiral.h5", *words, "--method", "iterative", "--out", tmp_path / "o.h5"
+        )
+        assert code == 0, err
+        found = np.abs(load(tmp_path / "o.h5")["images"].data[0, 0])
+        error[name] = nrmse(found, off_raster.TRUTH, off_raster.TRUTH > 0.1)
+    assert error["plain"] > 0.1
+    assert error["sharp"] < 0.03
+    words = ("--off-resonance", tmp_path / "field.h5", "--method", "sense")
+    assert "adjoint or iterative" in called(capsys, tmp_path / "spiral.h5", *words, "--out", tmp_path / "o.h5")[2]
+
+
+def test_spectra_are_reconstructed_with_what_is_asked_for(tmp_path, capsys):
+    signals = np.stack([spectra.METABOLITES * np.exp(0.1j * turn) for turn in range(4)])[:, None]
+    save(tmp_path / "svs.h5", raw=spectra.acquisition(signals))
+    out = tmp_path / "o.h5"
+    words = ("--method", "spectrum", "--set", "gauss=4 Hz", "--set", "points=2048", "--set", "align=false")
+    code, said, err = called(capsys, tmp_path / "svs.h5", *words, "--out", out)
+    assert code == 0, err
+    assert "1 spectra of 2048 points" in said
+    assert load(out)["spectra"].encoding["apodisation"] == (0.0, 4.0)
+    for wrong, because in (
+        (("--set", "gauss=4"), "with its unit"),
+        (("--window", "hann"), "are for images"),
+        (("--unwarp", "pair"), "these are spectra"),
+    ):
+        code, _, err = called(capsys, tmp_path / "svs.h5", "--method", "spectrum", *wrong, "--out", tmp_path / "bad.h5")
+        assert code == 2
+        assert because in err
+    assert not (tmp_path / "bad.h5").exists()

@@ -126,3 +126,21 @@ def test_magnitude_refuses_what_no_magnitude_is(arguments, key):
 def test_magnitude_kernels_equal_their_python_text():
     for kernel, arguments in ((bessel, (3, 2.5)), (log_density, (2.0, 1.5, 2)), (expectation, (3.0, 4))):
         np.testing.assert_allclose(kernel(*arguments), kernel.py_func(*arguments), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("b", "published"), [(0.8, (1.437, 1.484, 1.496)), (2.0, (1.011, 1.281, 1.436))], ids=["b 800", "b 2000"]
+)
+def test_noise_floor_biases_two_point_diffusion_by_the_published_numbers(b, published):
+    """A diffusivity of 1.5 um^2/ms at an SNR of 10, 20 and 40 without diffusion weighting, from mean magnitudes."""
+    draw = np.random.default_rng(3)
+    for snr, wanted in zip((10.0, 20.0, 40.0), published, strict=True):
+        signal = snr * np.exp([0.0, -1.5 * b])
+        found = np.log(np.divide(*magnitude.mean(signal, 1.0))) / b
+        assert found == pytest.approx(wanted, abs=6e-4)
+        noise = draw.standard_normal((2, 2, 40_000))
+        means = np.abs(signal[:, None] + noise[0] + 1j * noise[1]).mean(axis=1)
+        error = np.hypot(*(1 / means)) / np.sqrt(40_000) / b
+        assert np.log(means[0] / means[1]) / b == pytest.approx(wanted, abs=4 * error)
+        without = [magnitude.signal_of_mean(value, 1.0) for value in magnitude.mean(signal, 1.0)]
+        assert np.log(without[0] / without[1]) / b == pytest.approx(1.5, rel=1e-6)

@@ -1,5 +1,7 @@
 """Radial and spiral images against direct sums and objects whose samples are summed point by point."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import j1
@@ -11,7 +13,7 @@ from mrsim.recon import NonUniform, Sense, reconstruct
 from mrsim.recon.nonuniform import Transform, adjoint, density, forward
 from mrsim.recon.off_resonance import segments
 
-from .scans import nrmse
+from .scans import covariance, nrmse
 
 N, FOV = 40, 0.2
 LINE = (np.arange(N) - N // 2) * FOV / N
@@ -165,6 +167,22 @@ def test_noise_is_that_of_draws():
         draws.append(reconstruct(one, NonUniform(maps=maps, iterations=5, replicas=2)).data - clean.data)
     scatter = np.sqrt(np.mean(np.abs(draws) ** 2, axis=0) / 2)
     assert np.mean(scatter / clean.sigma) == pytest.approx(1, abs=0.03)
+
+
+def test_given_maps_are_those_of_the_coils_whatever_their_noise():
+    """Channels of unequal, correlated noise: the data are whitened, and so must the maps be."""
+    raw = acquired(spokes(48, 80), coils=3)
+    maps = np.array([coil(2 * np.pi * c / 3)(*np.meshgrid(LINE, LINE)) for c in range(3)])[:, None]
+    correlated = replace(raw, noise_density=covariance(3) * raw.noise_density[0, 0])
+    image = reconstruct(correlated, NonUniform(maps=maps, replicas=2)).data[0, 0]
+    assert nrmse(image, TRUTH, TRUTH > 0.1) < 0.02
+
+
+def test_unknown_noise_is_a_stated_warning():
+    raw = acquired(spokes(48, 80), coils=2)
+    unknown = reconstruct(replace(raw, noise_density=0 * raw.noise_density), NonUniform(kind="adjoint"))
+    assert "noise of the coils is unknown" in unknown.history["warnings"][0]
+    assert not np.any(unknown.sigma)
 
 
 def test_methods_and_samples_must_fit():
