@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import signal
+import json
+import os
 import sys
 import tempfile
 import time
@@ -20,29 +21,36 @@ EVERY = 0.1
 """Seconds between two messages of progress."""
 
 
-def carry_out(out: Any, table: Mapping[str, Any], budget: bool) -> None:
-    """Run a setting and send ("progress", step, done, total), then ("done", result) or ("failed", why)."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server ends its jobs itself
+def main() -> None:
+    """Read a job from standard input; write ["progress", step, done, total], then ["done", result] or ["failed", why].
+
+    What a library prints goes to standard error, so that the messages stay whole.
+    """
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
     _bound_memory()
+    job = json.load(sys.stdin)
     last = [0.0]
+
+    def send(*message: Any) -> None:
+        out.write(json.dumps(message) + "\n")
+        out.flush()
 
     def tell(step: str, done: int, total: int) -> None:
         now = time.monotonic()
         if now - last[0] >= EVERY or done == total:
             last[0] = now
-            out.send(("progress", step, done, total))
+            send("progress", step, done, total)
 
     try:
         with tempfile.TemporaryDirectory() as folder:
-            out.send(("done", results_of(table, budget, Path(folder), tell)))
+            send("done", results_of(job["setting"], job["budget"], Path(folder), tell))
     except UserError as problem:
-        out.send(("failed", str(problem)))
+        send("failed", str(problem))
     except MemoryError:
-        out.send(("failed", "the run needs more memory than a job may have; take larger pixels"))
+        send("failed", "the run needs more memory than a job may have; take larger pixels")
     except Exception as problem:
-        out.send(("failed", f"defect in mrsim: {type(problem).__name__}: {problem}"))
-    finally:
-        out.close()
+        send("failed", f"defect in mrsim: {type(problem).__name__}: {problem}")
 
 
 def _bound_memory() -> None:
@@ -80,3 +88,7 @@ def results_of(table: Mapping[str, Any], budget: bool, folder: Path, tell: Any) 
 
 def _plain(table: Any) -> dict[str, Any]:
     return {"title": table.title, "columns": list(table.columns), "rows": [list(row) for row in table.rows]}
+
+
+if __name__ == "__main__":
+    main()

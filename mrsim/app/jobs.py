@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import json
+import os
+import queue
 import secrets
+import subprocess
+import sys
 import threading
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..core.errors import UserError
-from .job import carry_out
 from .settings import Setting, checked
 
 WAITING = 3
 """Jobs in line at most, the running one among them."""
 LONGEST = 600.0
 """Seconds after which a run is ended."""
+COMMAND = [sys.executable, "-m", "mrsim.app.job"]
+"""Takes a job as JSON and writes a line of JSON for each message."""
 KEPT = 4
 """Finished jobs whose result can still be asked for."""
 
@@ -39,8 +45,7 @@ class Job:
     total: int = 0
     error: str | None = None
     result: dict[str, Any] | None = None
-    process: Any = None
-    ended: threading.Event = field(default_factory=threading.Event)
+    process: subprocess.Popen[bytes] | None = None
 
     @property
     def over(self) -> bool:
@@ -55,8 +60,9 @@ class Jobs:
         self.longest = longest
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
-        self._turn = threading.Lock()
+        self._line: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._closed = False
+        threading.Thread(target=self._work, daemon=True).start()
 
     def start(self, table: Mapping[str, Any], *, budget: bool = False) -> str:
         """Return the name of a new job; a wrong setting is an `InputError`, a full line `BusyError`."""
@@ -69,7 +75,7 @@ class Jobs:
             finished = [key for key, other in self._jobs.items() if other.over]
             for key in finished[: max(0, len(finished) - KEPT)]:
                 del self._jobs[key]
-        threading.Thread(target=self._carry_out, args=(job,), daemon=True).start()
+        self._line.put(job)
         return name
 
     def state(self, name: str) -> dict[str, Any] | None:
@@ -97,41 +103,40 @@ class Jobs:
         for name in list(self._jobs):
             self.cancel(name)
 
-    def _carry_out(self, job: Job) -> None:
-        try:
-            with self._turn:
-                self._in_process(job)
-        finally:
-            job.ended.set()
+    def _work(self) -> None:
+        while True:
+            job = self._line.get()
+            try:
+                self._carry_out(job)
+            except OSError as problem:
+                self._fail(job, f"the run cannot be started: {problem}")
 
-    def _in_process(self, job: Job) -> None:
-        context = _context()
-        into, out = context.Pipe(duplex=False)
+    def _carry_out(self, job: Job) -> None:
         with self._lock:
             if job.over:  # cancelled in line
                 return
-            arguments = (out, {"sequence": job.setting.sequence.name, **job.setting.values}, job.budget)
-            job.process = context.Process(target=carry_out, args=arguments, daemon=True)
-            job.process.start()
+            package = str(Path(__file__).resolve().parents[2])
+            paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+            job.process = subprocess.Popen(
+                COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                start_new_session=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            )  # fmt: skip
             job.state = "running"
-        out.close()
-        self._follow(job, into)
-        _end(job.process)
-        job.process.join(5)
-        into.close()
+        late = threading.Timer(self.longest, self._late, (job,))
+        late.daemon = True
+        late.start()
+        assert job.process.stdin is not None
+        assert job.process.stdout is not None
+        with job.process, suppress(BrokenPipeError):
+            table = {"sequence": job.setting.sequence.name, **job.setting.values}
+            job.process.stdin.write(json.dumps({"setting": table, "budget": job.budget}).encode())
+            job.process.stdin.close()
+            for line in job.process.stdout:
+                self._hear(job, json.loads(line))
+            self._fail(job, "the run ended without a word; it may have needed too much memory")
+        late.cancel()
 
-    def _follow(self, job: Job, into: Any) -> None:
-        limit = time.monotonic() + self.longest
-        while not job.over:
-            if time.monotonic() > limit:
-                self._fail(job, f"ended after {self.longest:g} s; ask for less: larger pixels, fewer averages")
-            try:
-                if into.poll(0.2):
-                    self._hear(job, into.recv())
-            except (EOFError, OSError):
-                self._fail(job, "the run ended without a word; it may have needed too much memory")
-
-    def _hear(self, job: Job, message: tuple[Any, ...]) -> None:
+    def _hear(self, job: Job, message: Sequence[Any]) -> None:
         kind, *rest = message
         with self._lock:
             if job.over:
@@ -143,17 +148,16 @@ class Jobs:
             else:
                 job.error, job.state = rest[0], "failed"
 
+    def _late(self, job: Job) -> None:
+        self._fail(job, f"ended after {self.longest:g} s; ask for less: larger pixels, fewer averages")
+        _end(job.process)
+
     def _fail(self, job: Job, why: str) -> None:
         with self._lock:
             if not job.over:
                 job.error, job.state = why, "failed"
 
 
-def _context() -> Any:
-    """Return how processes are started: anew, because the server's threads must not be copied."""
-    return multiprocessing.get_context("spawn")
-
-
-def _end(process: Any) -> None:
-    if process is not None and process.is_alive():
+def _end(process: subprocess.Popen[bytes] | None) -> None:
+    if process is not None and process.poll() is None:
         process.kill()

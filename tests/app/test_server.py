@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import sys
 import threading
 import time
 
@@ -122,44 +123,37 @@ def test_job_can_be_followed_and_cancelled_by_who_knows_the_token(server):
     assert ask(server, "PUT", path, X_Mrsim_Token=server.token)[0] == 501
 
 
-def endless(out, table, budget):
-    out.send(("progress", "simulate", 1, 10))
-    time.sleep(60)
-
-
-def sudden(out, table, budget):
-    out.send(("progress", "build", 0, 1))
-    raise SystemExit(3)
+ENDLESS = "import time; print('[\"progress\", \"simulate\", 1, 10]', flush=True); time.sleep(60)"
+SUDDEN = "raise SystemExit(3)"
 
 
 def test_jobs_stand_in_a_short_line_and_are_ended_when_asked(monkeypatch):
-    monkeypatch.setattr(mrsim.app.jobs, "carry_out", endless)
-    monkeypatch.setattr(mrsim.app.jobs, "_context", lambda: __import__("multiprocessing").get_context("fork"))
+    monkeypatch.setattr(mrsim.app.jobs, "COMMAND", [sys.executable, "-c", ENDLESS])
     jobs = Jobs()
     names = [jobs.start({"sequence": "mese"}) for _ in range(3)]
     with pytest.raises(BusyError):
         jobs.start({"sequence": "mese"})
-    until(lambda: jobs.state(names[0])["state"] == "running" and jobs.state(names[0])["total"] == 10)
+    until(lambda: jobs.state(names[0])["total"] == 10)
+    assert jobs.state(names[0])["state"] == "running"
     assert jobs.state(names[1])["state"] == "queued"
     assert jobs.cancel(names[0])
     until(lambda: jobs.state(names[1])["state"] == "running")
     process = jobs._jobs[names[1]].process
     jobs.close()
-    until(lambda: not process.is_alive())
+    until(lambda: process.poll() is not None)
     assert [jobs.state(name)["state"] for name in names] == ["cancelled"] * 3
     with pytest.raises(BusyError):
         jobs.start({"sequence": "mese"})
 
 
-def test_job_that_lasts_too_long_or_dies_says_so(monkeypatch):
-    monkeypatch.setattr(mrsim.app.jobs, "_context", lambda: __import__("multiprocessing").get_context("fork"))
-    for work, longest, said in ((endless, 0.3, "ended after"), (sudden, 60.0, "without a word")):
-        monkeypatch.setattr(mrsim.app.jobs, "carry_out", work)
-        jobs = Jobs(longest=longest)
-        name = jobs.start({"sequence": "mese"})
-        until(lambda jobs=jobs, name=name: jobs.state(name)["state"] == "failed")
-        assert said in jobs.state(name)["error"]
-        jobs.close()
+@pytest.mark.parametrize(("work", "longest", "said"), [(ENDLESS, 0.3, "ended after"), (SUDDEN, 60.0, "without a word")])
+def test_job_that_lasts_too_long_or_dies_says_so(monkeypatch, work, longest, said):
+    monkeypatch.setattr(mrsim.app.jobs, "COMMAND", [sys.executable, "-c", work])
+    jobs = Jobs(longest=longest)
+    name = jobs.start({"sequence": "mese"})
+    until(lambda: jobs.state(name)["state"] == "failed")
+    assert said in jobs.state(name)["error"]
+    jobs.close()
 
 
 def until(condition, seconds=20):

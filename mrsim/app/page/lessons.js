@@ -35,7 +35,7 @@ const Lessons = (() => {
     },
     {
       id: "fat", title: "The fat that moves", image: 0,
-      settings: [set("se", { bandwidth: 100, field: 3 }), set("se", { bandwidth: 600, field: 3 })],
+      settings: [set("se", { bandwidth: 100, te: 72 }), set("se", { bandwidth: 600, te: 72 })],
       steps: [
         "Fat precesses 3.4 ppm slower than water, so the readout puts it in the wrong place: look at the edges of the marrow.",
         "Raise the bandwidth of A: fat moves back towards its place, and the noise grows with the square root of the bandwidth.",

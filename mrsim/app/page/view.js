@@ -35,12 +35,14 @@ const View = (() => {
   /* More points than images where the sequence has a curve between them; null for an echo train. */
   const denser = (data, s, key, name, scale) => {
     const count = 15;
-    if (s.sequence === "mese" || s.sequence === "megre" || s.sequence === "se" || s.sequence === "epi") return null;
+    if (s.sequence === "mese" || s.sequence === "megre") return null; // echoes of one train
     const [, high] = State.limits(s.sequence, name);
-    const top = name === "ti" ? high * 4 : high * (s.sequence === "spgr" ? 1.6 : 1);
+    const last = Math.max(...(data.sequences[s.sequence].multiples[name] || [1]));
+    const top = Math.min(high * last, name === "te" ? 240 : Infinity);
     const points = [];
     for (let k = 1; k <= count; k += 1) {
       const value = top * k / count;
+      if (name === "te" && value < 10) continue; // the tables of spin echoes begin there
       const multiples = data.sequences[s.sequence].multiples[name];
       const middle = { ...s, [name]: value / (multiples ? multiples[0] : 1) };
       const only = { ...data, sequences: { ...data.sequences, [s.sequence]: { ...data.sequences[s.sequence], images: 1 } } };
@@ -103,7 +105,7 @@ const View = (() => {
     });
     if (beyond.length) {
       const all = beyond.length === found.keys.length ? "all tissues" : beyond.map(Text.tissue).join(", ");
-      words.push(["stamp", `EXTRAPOLATION: ${Text.digits(s.field)} T is outside the known fields of ${all}`]);
+      words.push(["stamp", `EXTRAPOLATION: ${Text.digits(s.field, 4)} T is outside the known fields of ${all}`]);
     }
     const unknown = found.keys.filter((key) => !found.tissues[key].total.every(Number.isFinite));
     if (unknown.length) words.push(["stamp", `no values at this setting, shown without signal: ${unknown.map(Text.tissue).join(", ")}`]);
