@@ -26,7 +26,7 @@ def selected(
         raise InputError(f"selects images beyond the last of the series, {count - 1}", key="select") from None
     if chosen.size == 0:
         raise InputError("selects no image", key="select")
-    contrast = {name: np.asarray(column)[chosen] for name, column in images.contrast.items()}
+    contrast = {name: _column(name, column, count)[chosen] for name, column in images.contrast.items()}
     data = images.data if select is None else images.data[chosen]
     if isinstance(sigma, str):
         if sigma != "residuals":
@@ -43,6 +43,17 @@ def selected(
     if sigma is not None and not (np.isfinite(each) & (each > 0)).all():
         raise InputError("must be finite and greater than zero everywhere", key="sigma")
     return data, contrast, np.broadcast_to(each, data.shape)
+
+
+def _column(name: str, column: ArrayLike, count: int) -> Array:
+    """Return a column of the contrast table, which has a value for every image."""
+    values = np.asarray(column)
+    if values.shape != (count,):
+        raise InputError(
+            f"the contrast table has {values.size} values of shape {values.shape} for {count} images; it takes one for "
+            "each, in their order", key=name,
+        )  # fmt: skip
+    return values
 
 
 def columns(series: NDArray[Any], inside: NDArray[np.bool_]) -> NDArray[Any]:

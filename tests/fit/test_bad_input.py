@@ -114,3 +114,14 @@ def test_fits_at_a_bound_are_counted_and_have_no_error():
     assert maps.history["status"] == {"at a bound": 3, "converged": 1}
     assert np.isnan(maps.errors["t2"].ravel()[:3]).all()
     assert np.isfinite(maps.errors["t2"].ravel()[3])
+
+
+TE = np.linspace(0.01, 0.08, 8)
+
+
+@pytest.mark.parametrize("values", [TE[:-1], np.append(TE, 0.2), TE[:, None]])
+def test_a_column_that_does_not_match_the_images_is_refused(values):
+    images = Images(data=np.ones((len(TE), 1, 2, 2), complex), grid=Grid(shape=(1, 2, 2), spacing=(1e-3,) * 3),
+                    contrast={"te": values}, sigma=np.full((len(TE), 1, 1, 1), 0.01))  # fmt: skip
+    with pytest.raises(InputError, match=f"te: .* for {len(TE)} images"):
+        fit(images, "t2-mono")
