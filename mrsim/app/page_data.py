@@ -76,5 +76,3 @@ def _state() -> str:
     for path in files:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:24]
-
-

@@ -134,5 +134,3 @@ def interpolation_error(nodes: NDArray[np.float64]) -> float:
                         guess = math.sqrt(a * b)
                         worst = max(worst, abs(guess / true - 1) if true else 0.0)
     return worst
-
-

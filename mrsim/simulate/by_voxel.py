@@ -41,7 +41,7 @@ HELPS = 0.7
 """Share of the error that is left at most where smaller cells help."""
 SMALL = 1e-3
 """Size of a pathway that is left out, over the wanted accuracy."""
-LEFT_BEHIND = 0.1
+LEFT_BEHIND = 0.3
 """The same of what a repetition leaves to the next ones."""
 
 

@@ -17,9 +17,11 @@ from .voxel_pathways import Boxes, Factors, Term
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
-Names = tuple[int, int, int]
+Names = tuple[int, ...]
 """Identities of a term's factors."""
 BEFORE = Term(before=True, value=1.0 + 0j, factors=(None, None, None))
+TOGETHER = 64
+"""Functions along x with which the object is summed at once."""
 M0 = Term(before=False, value=1.0 + 0j, factors=(None, None, None))
 
 
@@ -84,10 +86,7 @@ class Course:
             elif change <= steady:
                 found.append(found[-1])
                 continue
-            seen = now.own.copy()
-            for term in self.state:
-                seen += term.value * self._sight(played, term)
-            found.append(seen)
+            found.append(now.own + self._sight(played, now.seen))
             self.state = self._kept([*(self._times(k, t) for k in now.kept for t in self.state), *now.new])
             before, change = played, change * now.most
         return found
@@ -101,12 +100,12 @@ class Course:
                 windows.append(self._after(seen, along))
             along = self._merged(self._kept(self._after(part.along, along)))
         most = [abs(t.value) * float(np.prod([_peak(f) for f in t.factors])) for t in along if t.before]
-        own = [self._total([(t, M0) for t in seen if not t.before]) for seen in windows]
+        own = self._totals([[(t, M0) for t in seen if not t.before] for seen in windows])
         return _Repetition(
             kept=[term for term in along if term.before],
             new=[term for term in along if not term.before],
             seen=[[term for term in seen if term.before] for seen in windows],
-            own=np.array(own, dtype=np.complex128).reshape(len(windows), len(self.volume)),
+            own=own,
             most=sum(most),
         )
 
@@ -141,34 +140,43 @@ class Course:
             terms = [_sum(group, axis) for group in groups.values()]
         return terms
 
-    def _sight(self, played: tuple[int, ...], term: Term) -> Complex:
-        """Return (window, coil) what the windows of a repetition see of a term of value 1."""
-        x, y, z = (id(f) for f in term.factors)
-        key = (played, (x, y, z))
-        if key not in self.sights:
-            unit = Term(before=False, value=1.0 + 0j, factors=term.factors)
-            seen = self.known[played].seen
-            total = [self._total([(t, unit) for t in window]) for window in seen]
-            self.sights[key] = np.array(total, dtype=np.complex128).reshape(len(seen), len(self.volume))
-        return self.sights[key]
+    def _sight(self, played: tuple[int, ...], windows: list[list[Term]]) -> Complex:
+        """Return (window, coil) what the windows of a repetition see of the state."""
+        total = np.zeros((len(windows), len(self.volume)), dtype=np.complex128)
+        if not windows:
+            return total
+        keys = [(played, tuple(id(f) for f in term.factors)) for term in self.state]
+        fresh = {key: term for key, term in zip(keys, self.state, strict=True) if key not in self.sights}
+        units = [Term(before=False, value=1.0 + 0j, factors=term.factors) for term in fresh.values()]
+        sums = self._totals([[(t, unit) for t in window] for unit in units for window in windows])
+        for key, seen in zip(fresh, sums.reshape(len(units), *total.shape), strict=True):
+            self.sights[key] = seen
+        for key, term in zip(keys, self.state, strict=True):
+            total += term.value * self.sights[key]
+        return total
 
-    def _total(self, pairs: list[tuple[Term, Term]]) -> Complex:
-        """Return the (coil,) sums over the object of products of two terms."""
-        total = np.zeros(len(self.volume), dtype=np.complex128)
-        slabs: dict[int, list[tuple[complex, Complex, Complex, Complex]]] = {}
-        for term, other in pairs:
-            found = [self._mean(axis, term.factors[axis], other.factors[axis]) for axis in range(3)]
-            (x, wide), (y, high), (z, deep) = found
-            value = term.value * other.value
-            size = abs(value) * wide * high * deep
-            if size < self.least:
-                self.left_out += size
-                continue
-            slabs.setdefault(id(x), []).append((value, x, y, z))
-        for members in slabs.values():
-            plane = self.volume @ members[0][1]  # (coil, z, y)
-            for value, _, y, z in members:
-                total += value * ((plane @ y) @ z)
+    def _totals(self, sums: list[list[tuple[Term, Term]]]) -> Complex:
+        """Return the (sum, coil) sums over the object of products of two terms."""
+        total = np.zeros((len(sums), len(self.volume)), dtype=np.complex128)
+        slabs: dict[int, list[tuple[int, complex, Complex, Complex, Complex]]] = {}
+        for index, pairs in enumerate(sums):
+            for term, other in pairs:
+                found = [self._mean(axis, term.factors[axis], other.factors[axis]) for axis in range(3)]
+                (x, wide), (y, high), (z, deep) = found
+                value = term.value * other.value
+                size = abs(value) * wide * high * deep
+                if size >= self.least:
+                    slabs.setdefault(id(x), []).append((index, value, x, y, z))
+                else:
+                    self.left_out += size
+        every = list(slabs.values())
+        for begin in range(0, len(every), TOGETHER):
+            some = every[begin : begin + TOGETHER]
+            planes = self.volume @ np.stack([members[0][2] for members in some], axis=-1)  # (coil, z, y, slab)
+            for number, members in enumerate(some):
+                plane = np.ascontiguousarray(planes[..., number])
+                for index, value, _, y, z in members:
+                    total[index] += value * ((plane @ y) @ z)
         return total
 
     def _mean(self, axis: int, a: Complex | None, b: Complex | None) -> tuple[Complex, float]:

@@ -65,7 +65,7 @@ class Job:
         held = np.array([name in ("delay", "gauss") or name.startswith("shift ") for name in self.problem.names])
         first = np.where(held, 0.0, lower), np.where(held, 0.0, upper)
         close = CLOSE_IN_NOISE if self.noisy else CLOSE
-        found = solve(self.problem, data, begin, weak, *first, most=FIRST_ROUNDS, close=FIRST_CLOSE)
+        found = solve(self.problem.single(), data, begin, weak, *first, most=FIRST_ROUNDS, close=FIRST_CLOSE)
         found = solve(self.problem, data, found.theta, weak, lower, upper, close=close)
         prior = self._expecting(weak, scale, found) if self.settings.expected else weak
         if self.settings.expected:

@@ -10,7 +10,7 @@ first-order phase: exp(-i 2 pi f tau). Real and imaginary parts stand behind one
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -37,6 +37,10 @@ class Problem:
     """(point,) frequencies that are compared, in the order of the transform (zero first)."""
     baseline: Array
     """(2 frequency, function) orthogonal part of the baseline, see `baseline.smoother`; no column without one."""
+
+    def single(self) -> Problem:
+        """Return the problem in single precision: half the work, for the way to the minimum, not for its bottom."""
+        return replace(self, basis=self.basis.astype(np.complex64), baseline=self.baseline.astype(np.float32))
 
     @property
     def group_count(self) -> int:
@@ -87,11 +91,12 @@ class Problem:
         shift = theta[:, 3, None] + np.concatenate([np.zeros((len(theta), 1)), extra], axis=1)
         size = np.exp(-damping[..., None] * self.time - theta[:, 2, None, None] * self.time**2)
         turn = 2 * np.pi * shift[..., None] * self.time
-        shape = np.empty(turn.shape, dtype=np.complex128)  # a complex exponential takes four times as long
+        kind = self.basis.dtype
+        shape = np.empty(turn.shape, dtype=kind)  # a complex exponential takes four times as long
         np.multiply(size, np.cos(turn), out=shape.real)
         np.multiply(-size, np.sin(turn), out=shape.imag)
-        phase = np.exp(1j * (theta[:, 0, None] - 2 * np.pi * self.frequency * theta[:, 1, None]))
-        lines = np.empty((len(theta), *self.basis.shape), dtype=np.complex128)
+        phase = np.exp(1j * (theta[:, 0, None] - 2 * np.pi * self.frequency * theta[:, 1, None])).astype(kind)
+        lines = np.empty((len(theta), *self.basis.shape), dtype=kind)
         for member, group in enumerate(self.groups):
             np.multiply(self.basis[member], shape[:, group], out=lines[:, member])
         return lines, phase[:, None]
@@ -108,14 +113,14 @@ class Problem:
             The fit itself: the sum of the members' spectra.
         """
         own = self.groups == np.arange(self.group_count)[:, None]
-        sums = (amplitudes[:, None] * own).astype(np.complex128) @ signals
-        time = self.time.astype(np.complex128)
+        sums = (amplitudes[:, None] * own).astype(signals.dtype) @ signals
+        time, frequency = self.time.astype(signals.dtype), self.frequency.astype(whole.real.dtype)
         slopes = self.transformed(sums * time) * phase
         total = sums.sum(axis=1, keepdims=True)
         curved = self.transformed(total * time**2) * phase
         every = slopes.sum(axis=1, keepdims=True)
         turns = 2j * np.pi
-        parts = [1j * whole, -turns * self.frequency * whole, -curved, -turns * every, -slopes, -turns * slopes[:, 1:]]
+        parts = [1j * whole, -turns * frequency * whole, -curved, -turns * every, -slopes, -turns * slopes[:, 1:]]
         return stacked(np.concatenate(parts, axis=1))
 
     def rows(self, spectra: Array) -> Rows:
@@ -155,7 +160,7 @@ class Rows:
 
     def left(self, amplitudes: Array, members: Rows) -> Rows:
         """Return what is left of one row once the (voxel, member) amplitudes of the members are taken off."""
-        factors = amplitudes[:, None]
+        factors = amplitudes[:, None].astype(members.values.dtype, copy=False)
         return Rows(self.values - factors @ members.values, self.explained - factors @ members.explained)
 
 

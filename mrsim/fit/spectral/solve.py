@@ -15,6 +15,8 @@ from .problem import Array, Problem, stacked
 
 CONVERGED, LIMIT = 0, 2  # core.maps.STATUS
 ROUNDS = 80
+RIDGE = 50.0
+"""Relative size, in roundings, of what keeps members apart that no datum tells apart."""
 CLOSE = 1e-5
 """A fit has ended where the next step promises to lower the sum of squares, in units of the noise, by less."""
 CLOSE_IN_NOISE = 1e-3
@@ -142,31 +144,34 @@ def evaluate(problem: Problem, data: Array, theta: Array, prior: Prior) -> _Stat
     signals, phase = problem.lines(theta)
     played = problem.transformed(signals) * phase
     members = problem.rows(stacked(played))
-    series = problem.rows(data[:, None])
+    series = problem.rows(data[:, None].astype(members.values.dtype, copy=False))
+    least = RIDGE * float(np.finfo(members.values.dtype).eps)
     normal = members @ members + prior.information
     known = np.einsum("vkm,vk->vm", prior.rows, prior.values)
-    amplitudes = _solved(normal, (members @ series)[..., 0] + known)
+    amplitudes = _solved(normal, (members @ series)[..., 0] + known, least)
     left = series.left(amplitudes, members)
     off = prior.values - np.einsum("vkm,vm->vk", prior.rows, amplitudes)
     away = prior.weight * (theta - prior.centre)
     cost = (left @ left)[:, 0, 0] + np.sum(off**2, -1) + np.sum(away**2, -1)
-    slopes = problem.rows(problem.derivatives(signals, phase, amplitudes, amplitudes[:, None] @ played))
+    slopes = problem.rows(
+        problem.derivatives(signals, phase, amplitudes, amplitudes[:, None].astype(played.dtype) @ played)
+    )
     cross = slopes @ members
-    follow = np.linalg.solve(normal + _tiny(normal), np.swapaxes(cross, -1, -2))
+    follow = np.linalg.solve(normal + _tiny(normal, least), np.swapaxes(cross, -1, -2))
     gradient = (slopes @ left)[..., 0] - prior.weight * away  # the amplitudes' share vanishes
     reduced = slopes @ slopes - cross @ follow + np.diag(prior.weight**2)
     return _State(theta=theta.copy(), amplitudes=amplitudes, cost=cost, gradient=gradient, normal=reduced)
 
 
-def _tiny(normal: Array) -> Array:
+def _tiny(normal: Array, least: float) -> Array:
     """Return a (voxel, n, n) diagonal that keeps members which no datum tells apart from dividing by zero."""
     size = np.einsum("vmm->vm", normal).max(axis=1)
-    return np.asarray(1e-14 * size[:, None, None] * np.eye(normal.shape[-1]) + 1e-300)
+    return np.asarray(least * size[:, None, None] * np.eye(normal.shape[-1]) + 1e-300)
 
 
-def _solved(normal: Array, right: Array) -> Array:
+def _solved(normal: Array, right: Array, least: float) -> Array:
     """Return the amplitudes, once refined: the normal matrix squares the condition of the basis."""
-    system = normal + _tiny(normal)
+    system = normal + _tiny(normal, least)
     first = np.linalg.solve(system, right[..., None])
     again = right[..., None] - normal @ first
     return np.asarray((first + np.linalg.solve(system, again))[..., 0])

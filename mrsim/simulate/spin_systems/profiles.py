@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...core.nuclei import WATER_PPM, Nucleus
 from ...phantom.metabolite import Metabolite
+from ..pulse_response import pulse_response
 from .pulses import propagators
 from .shot import Play, Shot
 from .subspaces import Subspace
@@ -81,19 +82,19 @@ def _shares(shot: Shot, offset: float, places: tuple[Array, Array, Array]) -> li
             flipped = np.abs(u[:, 0, 1]) ** 2
             share = share * (flipped if event.pulse.use == "refocusing" else 2 * np.sqrt(flipped * (1 - flipped)))
         share = share if playing else (np.abs(along) <= shot.voxel[axis] / 2).astype(np.float64)
-        found.append((share, _left_by_bands(shot, spin, axis, position)))
+        found.append((share, _left_by_bands(shot, offset, axis, position)))
     return found
 
 
-def _left_by_bands(shot: Shot, spin: Subspace, axis: int, position: Array) -> Array:
+def _left_by_bands(shot: Shot, offset: float, axis: int, position: Array) -> Array:
     """Return the (place,) longitudinal magnetisation that the slabs across an axis leave at the excitation, over M0."""
     left, before = np.ones(len(position)), 0.0
     for band in shot.bands:
         if not np.any(np.abs(band.play.pulse.gradient[:, axis]) > STILL):
             continue
         recovered = 0.0 if before == 0.0 else 1 - np.exp(-(before - band.ahead) / BAND_T1)
-        flipped = np.abs(propagators(spin, band.play, shot.gamma_bar, position)[:, 0, 1]) ** 2
-        left = (left + (1 - left) * recovered) * (1 - 2 * flipped)
+        response = pulse_response(band.play.pulse, shot.gamma_bar, position=position, offset=offset)
+        left = (left + (1 - left) * recovered) * response[:, 2]
         before = band.ahead
     return np.asarray(left + (1 - left) * (1 - np.exp(-before / BAND_T1)))
 
