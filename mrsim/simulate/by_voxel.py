@@ -41,7 +41,7 @@ HELPS = 0.7
 """Share of the error that is left at most where smaller cells help."""
 SMALL = 1e-3
 """Size of a pathway that is left out, over the wanted accuracy."""
-LEFT_BEHIND = 0.3
+LEFT_BEHIND = 1.0
 """The same of what a repetition leaves to the next ones."""
 
 
@@ -121,7 +121,8 @@ class _Voxel:
         fastest = np.max([fastest_phases(stretch, self.timeline) for stretch in self.program.stretches], axis=0)
         boxes = Boxes.of(held.edges, self.size, fastest)
         parts = [self._stretch(stretch, boxes, spin) for stretch in self.program.stretches]
-        course = Course(boxes=boxes, volume=held.volume, stretches=parts, least=self.least, small=self.small)
+        filled = held.filled()
+        course = Course(boxes=boxes, volume=held.volume, stretches=parts, least=self.least, small=self.small / filled)
         result = np.zeros((len(self.timeline.readouts.dwell), len(held.volume)), dtype=np.complex128)
         signals = course.signals(self.program.repetitions, STEADY * self.task.engine.accuracy)
         for rows, seen in zip(self.program.readouts, signals, strict=True):
