@@ -50,6 +50,7 @@ VALIDITY = (
     _number("strain_snr", "", "OSS", "octahedral shear strain over that of the noise"),
     _number("derivative_snr", "", "s", "derivative of the order that the inversion uses over that of the noise"),
     _number("boundary_distance", "m", "d", "distance to the nearest voxel without a wave"),
+    _number("neglected_gradient", "", "q", "share of the force that a locally constant modulus leaves out"),
 )
 """What judges them; see `validity`."""
 PROBES = Option(
@@ -124,6 +125,8 @@ class Inversion(Description):
     """Voxels per wavelength below which the estimate is off by more than 10 % or aliased."""
     least_penetration: float = 0.0
     """Penetration depth over wavelength below which a wavelength cannot be told."""
+    extent: Callable[[Field], Array] | None = None
+    """Returns the (z, y, x) length, m, over which a spectrum is taken, none of whose peaks tells a longer wave."""
     dispersion: Callable[[Complex, tuple[float, ...], Mapping[str, Any]], complex] | None = None
     """(wave vector k along z, y, x, rad/m; spacing, m; options) -> the factor by which the modulus of a plane wave is
     misread because of the voxels; None where it is 1."""

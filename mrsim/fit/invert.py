@@ -19,7 +19,7 @@ from ..core.maps import STATUS, Maps
 from ..core.wave import Waves
 from .given import given_values
 from .inversion import Array, Complex, Field, Inversion, moduli
-from .validity import REASONS, judged
+from .validity import ADJOINING, REASONS, judged
 
 SMALL = 1e-4
 """Size of a probe over the noise: small enough for the first order, large enough for round-off."""
@@ -65,8 +65,10 @@ def invert(
     _check(method, field)
     modulus = method.solve(field)
     noise = _noise(waves, field) if np.isfinite(waves.sigma).all() else []
-    values = np.concatenate([moduli(modulus), judged(method, field, modulus, noise if waves.noisy else [])])
-    errors = _errors(method, field, modulus, noise, progress)
+    shifts = _shifts(method, field, modulus, noise, progress)
+    heard = (noise, shifts) if waves.noisy else ([], [])
+    values = np.concatenate([moduli(modulus), judged(method, field, modulus, *heard)])
+    errors = _errors(modulus, shifts)
     status = _status(inside, finite, field, modulus)
     return _maps(waves, method, values, errors, status, settings)
 
@@ -97,20 +99,28 @@ def _noise(waves: Waves, field: Field) -> list[Complex]:
     return [sigma * rng.standard_normal((*sigma.shape, 2)).view(np.complex128)[..., 0] for _ in range(count)]
 
 
-def _errors(
+def _shifts(
     method: Inversion, field: Field, modulus: Complex, noise: list[Complex], progress: Callable[[int, int], None] | None
-) -> Array:
-    """Return (5, z, y, x) standard errors of the moduli; NaN where the noise is unknown."""
-    found = moduli(modulus)
-    if not noise:
-        return np.full(found.shape, np.nan)
-    power = np.zeros(found.shape)
+) -> list[Complex]:
+    """Return what each field of noise adds to the modulus at first order, (z, y, x), Pa."""
+    found = []
     for done, probe in enumerate(noise):
-        shifted = moduli(method.solve(field.with_displacement(field.u + SMALL * probe)))
-        power += ((shifted - found) / SMALL) ** 2
+        shifted = method.solve(field.with_displacement(field.u + SMALL * probe))
+        found.append((shifted - modulus) / SMALL)
         if progress is not None:
             progress(done + 1, len(noise))
-    return np.sqrt(power / len(noise))
+    return found
+
+
+def _errors(modulus: Complex, shifts: list[Complex]) -> Array:
+    """Return (5, z, y, x) standard errors of the moduli; NaN where the noise is unknown."""
+    found = moduli(modulus)
+    if not shifts:
+        return np.full(found.shape, np.nan)
+    power = np.zeros(found.shape)
+    for shift in shifts:
+        power += ((moduli(modulus + SMALL * shift) - found) / SMALL) ** 2
+    return np.sqrt(power / len(shifts))
 
 
 def _status(inside: Any, finite: Any, field: Field, modulus: Complex) -> NDArray[np.int8]:
@@ -160,6 +170,7 @@ def _warnings(method: Inversion, flags: Array, settings: dict[str, Any]) -> tupl
             f"'{method.name}' tells rho c^2 (shear_stiffness) alone: |G*|, G' and G'' rest on an assumed loss angle "
             f"({angle})"
         )
-    if flags.size and np.mean(flags > 0) > 0.5:
-        said.append(f"{np.mean(flags > 0):.0%} of the voxels are flagged not invertible; see 'validity'")
+    lost = float(np.mean((flags.astype(int) & ~ADJOINING) > 0)) if flags.size else 0.0
+    if lost > 0.5:
+        said.append(f"{lost:.0%} of the voxels are flagged not invertible; see 'validity'")
     return tuple(said)

@@ -7,10 +7,13 @@ The flag of a voxel is the sum of the codes of `REASONS` that hold. What a thres
 * the derivative that the inversion needs (none, first or second) below 3 times that of the noise: a direct inversion
   then reads more than 10 % low, 1 / (1 + 1 / s^2); a wavelength much longer than the region does that;
 * penetration depth below two voxels, or too small a share of the wavelength for a wavelength to be told;
-* nearer to a boundary of the mask than the estimate reaches.
+* nearer to a boundary of the mask than the estimate reaches;
+* a modulus that changes along the wave: local inversions leave grad G* . grad u out of div(G* grad u), which misreads a
+  modulus by up to |grad G* . grad u| / |G* laplacian u|. Flagged above 10 % where it is 3 times what noise makes of it.
+* a wavelength longer than the region whose spectrum is to tell it: the peak is that of the region's shape.
 
-Noise-free waves of unknown noise pass the tests of noise. The flag judges what can be seen in the data: a boundary
-within the mask that nobody told of, or waves that the model leaves out, it cannot see.
+The other limits stand for 10 % as well. Noise-free waves of unknown noise pass the tests of noise. The flag judges what
+can be seen in the data: waves that the model leaves out it cannot see, nor a boundary that noise hides.
 """
 
 from __future__ import annotations
@@ -33,14 +36,22 @@ REASONS: dict[int, str] = {
     8: "wave damped too much",
     16: "near a boundary",
     32: "no physical modulus: negative real or imaginary part",
+    64: "modulus changes along the wave",
+    128: "wavelength longer than the region",
 }
+ADJOINING = 16 | 64
+"""Codes that say the wave is fine, but the estimate is of a mixture with what adjoins."""
 STRAIN_SNR, DERIVATIVE_SNR, LEAST_DEPTH, NEGATIVE = 3.0, 3.0, 2.0, 0.1
 """Least signal-to-noise ratios; least penetration depth, voxels; loss modulus
 below zero, over |G*|, that noise in an elastic medium still makes."""
+MOST_NEGLECTED, CHANGE_SNR = 0.1, 3.0
+"""Share of the neglected term that may mislead, and the signal-to-noise ratio above which it is believed."""
 
 
-def judged(method: Inversion, field: Field, modulus: Complex, noise: list[Complex]) -> Array:
-    """Return (6, z, y, x) the values of `inversion.VALIDITY`.
+def judged(
+    method: Inversion, field: Field, modulus: Complex, noise: list[Complex], shifts: list[Complex] | None = None
+) -> Array:
+    """Return (7, z, y, x) the values of `inversion.VALIDITY`.
 
     Parameters
     ----------
@@ -50,6 +61,8 @@ def judged(method: Inversion, field: Field, modulus: Complex, noise: list[Comple
         G*, Pa; NaN where there is none.
     noise : list of (frequency, component, z, y, x) arrays
         Fields of the waves' noise; empty where it is unknown or there is none.
+    shifts : list of (z, y, x) arrays
+        What each of them adds to the modulus, Pa.
     """
     highest = float(field.omega.max()) / (2 * np.pi)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -60,6 +73,7 @@ def judged(method: Inversion, field: Field, modulus: Complex, noise: list[Comple
     strain = _ratio(_strain(field), [_strain(field.with_displacement(n)) for n in noise], field.mask)
     slope = _ratio(_slope(method, field), [_slope(method, field.with_displacement(n)) for n in noise], field.mask)
     distance = boundary_distance(field)
+    neglected, believed = _neglected(method, field, modulus, shifts or [])
     small = min(sides, default=np.nan)
     known = np.isfinite(modulus)
     wave = 2 * np.pi / np.where(known, np.abs(k.real), 1)
@@ -70,9 +84,11 @@ def judged(method: Inversion, field: Field, modulus: Complex, noise: list[Comple
         8: (depth < LEAST_DEPTH * small) | (depth < method.least_penetration * wave),
         16: distance <= method.support(field) * max(sides, default=0.0) * (1 + 1e-9),
         32: (modulus.real < 0) | (modulus.imag < -NEGATIVE * np.abs(modulus)),
+        64: (neglected > MOST_NEGLECTED) & believed,
+        128: wave > (np.inf if method.extent is None else method.extent(field)),
     }
     flag = np.sum([code * np.where(known, fails, False) for code, fails in bad.items()], axis=0).astype(float)
-    values = np.stack([flag, per_wave, depth, strain, slope, distance])
+    values = np.stack([flag, per_wave, depth, strain, slope, distance, neglected])
     return np.where(known, values, np.nan)
 
 
@@ -121,6 +137,30 @@ def _slope(method: Inversion, field: Field) -> Array:
     return window_sum(power, whole(field.mask, field.axes), field)
 
 
+def _neglected(method: Inversion, field: Field, modulus: Complex, shifts: list[Complex]) -> tuple[Array, Mask]:
+    """Return (z, y, x) |grad G* . grad u| / |G* laplacian u| without noise's own share, and where noise can't be all.
+
+    Sums over frequencies, components and the inversion's window; zero where the inversion is of regions, not local.
+    """
+    if method.order == 0 or not field.axes:
+        return np.zeros(field.mask.shape), np.zeros(field.mask.shape, bool)
+    smooth = field.with_displacement(gaussian(field.u, field.mask, float(field.options.get("smoothing", 0.0))))
+    slopes = central_differences(smooth.u, field.spacing, field.axes)
+    valid = whole(field.mask & np.isfinite(modulus), field.axes)
+
+    def power(change: Complex) -> Array:
+        steep = central_differences(np.where(np.isfinite(change), change, 0), field.spacing, field.axes)
+        left_out = np.einsum("azyx,afczyx->fczyx", steep, slopes)
+        return window_sum(np.sum(np.abs(left_out) ** 2, axis=(0, 1)), valid, field)
+
+    force = np.abs(modulus) ** 2 * np.sum(np.abs(second_differences(smooth).sum(axis=0)) ** 2, axis=(0, 1))
+    whole_force, found = window_sum(np.where(valid, force, 0), valid, field), power(modulus)
+    level = np.mean([power(shift) for shift in shifts], axis=0) if shifts else np.zeros(found.shape)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.sqrt(np.maximum(found - level, 0) / np.where(whole_force > 0, whole_force, np.inf))
+    return share, found - level > CHANGE_SNR**2 * level
+
+
 def _ratio(power: Array, noise: list[Array], mask: Mask) -> Array:
     """Return the square root of (power - noise power) / noise power; infinite without noise, 0 where noise is all."""
     if not noise:
@@ -152,9 +192,11 @@ def region_notes(maps: Maps, rois: Mapping[str, NDArray[np.bool_]]) -> dict[str,
     for name, mask in rois.items():
         flags = maps.values["validity"][mask]
         known = flags[np.isfinite(flags)].astype(np.int64)
-        share = float(np.mean(known > 0)) if known.size else 1.0
-        if share > 0.5:
+        share = float(np.mean((known & ~ADJOINING) > 0)) if known.size else 1.0
+        mixed = float(np.mean(known > 0)) if known.size else 1.0
+        if mixed > 0.5:
             why = [(float(np.mean((known & code) > 0)) if known.size else 0.0, text) for code, text in REASONS.items()]
             said = ", ".join(f"{text} ({part:.0%})" for part, text in sorted(why, reverse=True) if part > 0.1)
-            notes[name] = f"not invertible in {share:.0%} of its voxels" + (f": {said}" if said else "")
+            verdict = f"not invertible in {share:.0%}" if share > 0.5 else f"mixed with what adjoins it in {mixed:.0%}"
+            notes[name] = f"{verdict} of its voxels" + (f": {said}" if said else "")
     return notes

@@ -8,8 +8,9 @@ effective gradient at the frequency of the vibration. For N matched cycles of am
 doi:10.1126/science.7569924) |xi| is 2 pi gamma_bar G N / (2 f) for a sinusoid and 4 gamma_bar G N / f for a square
 wave; a gradient of another frequency f_g encodes a fraction (Rump 2007, doi:10.1002/mrm.21152).
 
-A sinusoid is played as straight lines between knots on the raster h. That multiplies its matched encoding by
-sinc^2(f h), for which the knots are raised: `amplitude` is that of the ideal sinusoid.
+A sinusoid is played as straight lines between knots on the raster h, and its cycles end on the raster: both change its
+encoding, matched or fractional, by some 1e-5 to 1e-3, for which the knots are raised: `amplitude`, `frequency` and
+`cycles` are those of the ideal sinusoid that encodes as much.
 """
 
 from __future__ import annotations
@@ -28,9 +29,13 @@ from .timeline import Timeline
 SHAPES = ("sinusoid", "trapezoid", "flow-compensated")
 _SERIES = 0.1
 """Below this half phase of a piece, rad, its sine integral is taken from the series."""
+LEAST_SHARE = 0.01
+"""Share of the matched encoding below which (near the zeros of a fractional one) knots are raised as if matched."""
 
 
-def motion_gradient(limits: Limits, shape: str, frequency: float, cycles: int, amplitude: float) -> Gradient:
+def motion_gradient(
+    limits: Limits, shape: str, frequency: float, cycles: int, amplitude: float, vibration: float = 0.0
+) -> Gradient:
     """Return a motion-encoding gradient; its area is zero.
 
     Parameters
@@ -44,6 +49,8 @@ def motion_gradient(limits: Limits, shape: str, frequency: float, cycles: int, a
     cycles : int
     amplitude : float
         T/m.
+    vibration : float
+        Frequency at which a sinusoid encodes as the ideal one does, Hz; 0: that of the gradient.
     """
     if amplitude > limits.gradient * SLACK:
         raise InfeasibleError(
@@ -51,27 +58,48 @@ def motion_gradient(limits: Limits, shape: str, frequency: float, cycles: int, a
             "one axis in this orientation; lower its amplitude"
         )
     if shape == "sinusoid":
-        return _sinusoid(limits, frequency, cycles, amplitude)
+        return _sinusoid(limits, frequency, cycles, amplitude, vibration or frequency)
     if shape == "trapezoid":
         return _trapezoids(limits, frequency, cycles, amplitude)
     return _flow_compensated(limits, frequency, cycles, amplitude)
 
 
-def _sinusoid(limits: Limits, frequency: float, cycles: int, amplitude: float) -> Gradient:
+def _sinusoid(limits: Limits, frequency: float, cycles: int, amplitude: float, vibration: float) -> Gradient:
     steps = max(4, round(cycles * NS / frequency / limits.raster))
-    phase = 2 * np.pi * cycles * np.arange(steps + 1) / steps
-    raised = amplitude / np.sinc(cycles / steps) ** 2
-    height = raised * np.sin(phase)
-    height[-1] = 0.0
-    slew = float(np.max(np.abs(np.diff(height)))) / (limits.raster / NS)
+    times = np.arange(steps + 1, dtype=np.int64) * limits.raster
+    shape = np.sin(2 * np.pi * cycles * np.arange(steps + 1) / steps)
+    shape[-1] = 0.0
+    raised = amplitude * _raise(times, shape, frequency, cycles, vibration)
+    slew = float(np.max(np.abs(np.diff(raised * shape)))) / (limits.raster / NS)
     _within_slew(limits, slew, frequency, amplitude)
     if raised > limits.gradient * SLACK:
-        most = limits.gradient * float(np.sinc(cycles / steps)) ** 2
+        most = limits.gradient * amplitude / raised
         raise InfeasibleError(
             f"a sinusoid of {amplitude * 1e3:.6g} mT/m at {frequency:g} Hz peaks above "
             f"{limits.gradient * 1e3:.4g} mT/m between knots; lower its amplitude to {most * 1e3:.6g} mT/m"
         )
-    return Gradient(times=np.arange(steps + 1, dtype=np.int64) * limits.raster, amplitudes=height)
+    return Gradient(times=times, amplitudes=raised * shape)
+
+
+def _raise(
+    times: NDArray[np.int64], shape: NDArray[np.float64], frequency: float, cycles: int, vibration: float
+) -> float:
+    """Return the ideal sinusoid's encoding over that of the straight lines between its knots."""
+    ideal = sinusoid_integral(frequency, cycles, vibration)
+    if ideal < LEAST_SHARE * cycles / (2 * frequency):
+        vibration = frequency
+        ideal = sinusoid_integral(frequency, cycles, vibration)
+    course = Course(times=times, gradient=np.stack([shape, 0 * shape, 0 * shape], axis=-1), turns=())
+    return ideal / float(abs(efficiency(course, 1 / (2 * np.pi), vibration)[-1, 0]))
+
+
+def sinusoid_integral(frequency: float, cycles: int, vibration: float) -> float:
+    """Return |integral of sin(2 pi f t) exp(i 2 pi f_v t)| over the cycles, s: N / (2 f) where matched.
+
+    It is 2 w |sin(pi N w_v / w)| / |w^2 - w_v^2| (Rump 2007, doi:10.1002/mrm.21152), written without its 0 / 0.
+    """
+    periods = cycles * vibration / frequency
+    return float(cycles / (2 * frequency) * abs(np.sinc(periods - cycles) - np.sinc(periods + cycles)))
 
 
 def _within_slew(limits: Limits, slew: float, frequency: float, amplitude: float) -> None:

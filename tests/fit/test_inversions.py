@@ -184,10 +184,48 @@ def test_validity_names_its_reasons():
     assert REASONS[2] in flags(noisy(fine, 1e-4, rng))[0]
     assert REASONS[8] in flags(plane_wave(6.5e3 * np.exp(1.19j), shape=(1, 20, 40)), "mre-lfe", probes=0,
                                loss_angle=1.19)[0]  # fmt: skip
+    assert REASONS[128] in flags(plane_wave(length_for(60, 100.0), shape=(1, 20, 40)), "mre-principal-frequency",
+                                 probes=0)[0]  # fmt: skip
+    assert flags(plane_wave(length_for(16, 100.0), shape=(1, 20, 40)), "mre-principal-frequency", probes=0)[0] == set()
     maps = flags(fine, probes=0)[1]
     assert maps.values["validity"][0, 1, 20] == 16
     notes = region_notes(maps, {"edge": maps.values["boundary_distance"] < 2.5e-3, "inside": maps.status < 0})
     assert "near a boundary" in notes["edge"]
+
+
+def two_media(left, right, frequency, shape=(1, 20, 80)):
+    """Return the wave that meets an interface in the middle head on, in closed form, and x, m."""
+    grid = places(shape, 3 * (1e-3,))[0]
+    x = grid.coordinates(0)
+    one, two = (wavenumber(g, frequency) for g in (left, right))
+    first, second = np.sqrt(left), np.sqrt(right)  # impedances over sqrt(rho)
+    before = np.exp(-1j * one * x) + (first - second) / (first + second) * np.exp(1j * one * x)
+    after = 2 * first / (first + second) * np.exp(-1j * two * x)
+    u = 1e-5 * np.where(x < 0, before, after) * np.ones((1, 1, *shape[:2], 1))
+    return Waves(grid=grid, frequencies=np.array([frequency]), displacement=u, components=("z",)), x
+
+
+@pytest.mark.parametrize("angle", [0.3, 1.0])
+@pytest.mark.parametrize("soft_first", [True, False])
+def test_an_interface_is_flagged_where_it_misleads_and_what_is_left_is_right(angle, soft_first):
+    soft, stiff = length_for(12, 100.0) * np.exp(1j * angle), length_for(36, 100.0) * np.exp(1j * angle)
+    waves, x = two_media(*((soft, stiff) if soft_first else (stiff, soft)), 100.0)
+    true = np.abs(np.where((x < 0) == soft_first, soft, stiff))
+    maps = fit(waves, "mre-direct", smoothing=1.5, probes=0)
+    flag = maps.values["validity"][0, 10].astype(int)
+    error = np.abs(maps.values["shear_modulus_magnitude"][0, 10] / true - 1)
+    seen = np.abs(x) < 30e-3  # what is not near the rim
+    assert np.all(flag[np.abs(x) < 2.6e-3] & 64)
+    assert not np.any(flag[seen & (np.abs(x) > 12e-3)] & 64)
+    assert error[seen].max() > 0.5  # the interface does mislead
+    assert error[seen & (flag & 64 == 0)].max() < 0.12  # 10 %, and second differences' 1 to 2 %
+
+
+def test_noise_is_not_taken_for_a_changing_modulus():
+    waves = plane_wave(length_for(16, 100.0), shape=(1, 40, 40), components=("z",), polarisation=(1.0,))
+    for snr in (100, 20, 5):
+        maps = fit(noisy(waves, 1e-5 / snr, np.random.default_rng(5)), "mre-direct", smoothing=1.0)
+        assert np.mean(maps.values["validity"][0, 8:-8, 8:-8].astype(int) & 64 > 0) < 0.02
 
 
 def test_bad_input_is_refused():

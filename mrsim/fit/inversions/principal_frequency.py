@@ -57,6 +57,15 @@ def principal_frequency(field: Field) -> Complex:
     return np.asarray(with_loss_angle(found, field.options["loss_angle"]))
 
 
+def region_extent(field: Field) -> Array:
+    """Return (z, y, x) the longest side of the box around each voxel's region, m; 0 outside."""
+    labels, found = labels_of(field), np.zeros(field.mask.shape)
+    for label in np.unique(labels[labels > 0]):
+        places = np.nonzero(labels == label)
+        found[places] = max((np.ptp(places[a]) + 1) * field.spacing[a] for a in field.axes)
+    return found
+
+
 def _peak(u: Complex, field: Field) -> tuple[float, float]:
     """Return |k|, rad/m, at the peak of the spectrum of (component, z, y, x) waves, and the peak's power."""
     axes = field.axes
@@ -128,4 +137,5 @@ PRINCIPAL_FREQUENCY = Inversion(
     support=lambda field: 0.0,
     least_voxels=3.0,
     least_penetration=0.5,
+    extent=region_extent,
 )

@@ -89,7 +89,7 @@ class MotionEncoded:
     def gradient(self, limits: Limits) -> Gradient:
         """Return the motion-encoding gradient."""
         frequency = self.gradient_frequency or self.vibration
-        return motion_gradient(limits, self.shape, frequency, self.cycles, self.amplitude)
+        return motion_gradient(limits, self.shape, frequency, self.cycles, self.amplitude, self.vibration)
 
     def delay(self, offset: int, limits: Limits) -> int:
         """Return the wait, ns, that shifts the repetitions by a number of offsets; on the raster."""

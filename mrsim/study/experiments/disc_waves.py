@@ -1,8 +1,9 @@
 """Elastography of a disc: waves by finite elements, noise, an inversion, and what is left of nucleus and annulus.
 
-A disc of 50 by 35 mm with a nucleus of 32 by 20 mm moves across its plane (SH), driven at its rim; each grade is a disc
-of its own. The mesh is finer than the voxels and belongs to another discretisation than any inversion. Regions lose a
-voxel at every boundary. Repeatability: discs with the published spread within a grade, measured twice.
+A disc, by default of 50 by 35 mm with a nucleus of 32 by 20 mm, moves across its plane (SH), driven at its rim or at a
+side of it; each grade is a disc of its own. The mesh is finer than the voxels and belongs to another discretisation
+than any inversion. Regions lose a voxel at every boundary. Repeatability: discs with the published spread within a
+grade, measured twice.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +21,12 @@ from ...core.rheology import Tabulated
 from ...core.units import Angle, Fraction, Frequency, Length
 from ...core.wave import Waves
 from ...fit.fit import fit
+from ...fit.validity import ADJOINING
 from ...simulate.elastic.body import Body
 from ...simulate.elastic.drive import Drive
 from ...simulate.elastic.solve import move
 from ..experiment import Arrays, Experiment, Measure, Outcome, mean_over
 
-DISC, NUCLEUS = (25e-3, 17.5e-3), (16e-3, 10e-3)
-"""Half axes, m."""
 PARTS = ("nucleus", "annulus")
 DISCS = 230
 SPREADS = {"nucleus": (1.3e3, 2.1e3), "annulus": (9.3e3, 15.4e3)}
@@ -34,9 +34,30 @@ SPREADS = {"nucleus": (1.3e3, 2.1e3), "annulus": (9.3e3, 15.4e3)}
 Array = NDArray[np.float64]
 
 
+class Shape(NamedTuple):
+    """Of a disc and what drives it, m."""
+
+    disc: tuple[float, float]
+    """Half axes."""
+    nucleus: tuple[float, float]
+    shift: float
+    """Of the nucleus to the front."""
+    driven: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DiscWaves:
     """Which disc, and how it is seen."""
+
+    width: Length = 50e-3
+    """Of the disc, left to right."""
+    depth: Length = 35e-3
+    nucleus_width: Length = 32e-3
+    nucleus_depth: Length = 20e-3
+    nucleus_shift: Length = 0.0
+    """To the front."""
+    driven: Literal["rim", "rear", "left"] = "rim"
+    """What is shaken: all of the rim, or the part of it that lies behind or to the left of half of a half axis."""
 
     frequency: Frequency = 80.0
     voxel: Length = 2e-3
@@ -66,73 +87,98 @@ def _modulus(settings: DiscWaves, size: float) -> complex:
     return complex(size * 1e3 * factor * np.exp(1j * settings.angle))
 
 
+def _shape(settings: DiscWaves) -> Shape:
+    return Shape(
+        (settings.width / 2, settings.depth / 2), (settings.nucleus_width / 2, settings.nucleus_depth / 2),
+        settings.nucleus_shift, settings.driven,
+    )  # fmt: skip
+
+
+def _drive(shape: Shape) -> Drive:
+    """Return the part of the rim that is shaken, by 10 um."""
+    axis = {"left": 0, "rear": 1}.get(shape.driven)
+
+    def where(place: Array) -> NDArray[np.bool_]:
+        return np.ones(len(place), bool) if axis is None else place[:, axis] < -shape.disc[axis] / 2
+
+    return Drive(where=where, amplitude=(1e-5,), name=shape.driven)
+
+
 @cache
-def _waves(frequency: float, voxel: float, element: float, soft: complex, stiff: complex) -> tuple[Waves, Array]:
+def _waves(
+    shape: Shape, frequency: float, voxel: float, element: float, soft: complex, stiff: complex
+) -> tuple[Waves, Array]:
     """Return noise-free waves at the voxels' centres, and each (z, y, x) part: 1 nucleus, 2 annulus, 0 outside."""
     import skfem
 
-    sides = [np.linspace(-half, half, round(2 * half / element) + 1) for half in DISC]
+    sides = [np.linspace(-half, half, round(2 * half / element) + 1) for half in shape.disc]
     mesh = skfem.MeshQuad.init_tensor(*sides)
     middle = mesh.p[:, mesh.t].mean(axis=1)
-    mesh = mesh.restrict(np.flatnonzero(_within(middle, DISC)))
-    inner = _within(mesh.p[:, mesh.t].mean(axis=1), NUCLEUS)
+    mesh = mesh.restrict(np.flatnonzero(_within(middle, shape.disc)))
+    inner = _within(mesh.p[:, mesh.t].mean(axis=1), shape.nucleus, shape.shift)
     laws = tuple(Tabulated(frequencies=(frequency,), moduli=(modulus,)) for modulus in (soft, stiff))
     body = Body(mesh=mesh, laws=laws, shares=np.stack([inner, ~inner]).astype(float), density=np.full(inner.size, 1e3))
-    rim = Drive(where=lambda place: np.ones(len(place), bool), amplitude=(1e-5,), name="rim")
-    motion = move(body, frequency, (rim,), scalar=True)
-    rows, columns = (int(2 * half / voxel) + 3 for half in DISC[::-1])
-    shape = (1, rows, columns)
-    grid = Grid(shape=shape, spacing=(voxel, voxel, voxel))
+    motion = move(body, frequency, (_drive(shape),), scalar=True)
+    rows, columns = (int(2 * half / voxel) + 3 for half in shape.disc[::-1])
+    grid = Grid(shape=(1, rows, columns), spacing=(voxel, voxel, voxel))
     y, x = np.meshgrid(grid.coordinates(1), grid.coordinates(0), indexing="ij")
-    u = motion.at(np.stack([x.ravel(), y.ravel()], axis=1))[:, 0].reshape(shape)
+    u = motion.at(np.stack([x.ravel(), y.ravel()], axis=1))[:, 0].reshape(grid.shape)
     inside = np.isfinite(u)
-    part = np.where(inside, np.where(_within(np.stack([x, y]), NUCLEUS), 1, 2), 0)
+    part = np.where(inside, np.where(_within(np.stack([x, y]), shape.nucleus, shape.shift), 1, 2), 0)
     waves = Waves(grid=grid, frequencies=np.array([frequency]), displacement=np.where(inside, u, 0)[None, None],
                   components=("z",), mask=inside, noisy=False)  # fmt: skip
     return waves, part
 
 
-def _within(place: Array, half: tuple[float, float]) -> NDArray[np.bool_]:
-    return np.asarray((place[0] / half[0]) ** 2 + (place[1] / half[1]) ** 2 < 1)
+def _within(place: Array, half: tuple[float, float], shift: float = 0.0) -> NDArray[np.bool_]:
+    return np.asarray((place[0] / half[0]) ** 2 + ((place[1] - shift) / half[1]) ** 2 < 1)
 
 
 def replicate(settings: DiscWaves, streams: Sequence[np.random.Generator]) -> Arrays:
-    """Return (replicate, grade) mean |G*| of both parts, Pa, their flagged shares, and correlations on repetition."""
+    """Return (replicate, grade) mean |G*| of both parts, Pa, and flagged shares, and correlations on repetition.
+
+    Flagged are voxels that cannot be inverted; "trusted" is the mean over what mixes with nothing that adjoins either,
+    NaN where nothing is left, which counts as an error of 1.
+    """
     count = len(settings.nucleus)
-    found: Arrays = {name: np.zeros((len(streams), count)) for part in PARTS for name in (part, f"{part} flagged")}
+    kinds = ("", " flagged", " trusted")
+    found: Arrays = {part + kind: np.zeros((len(streams), count)) for part in PARTS for kind in kinds}
     found |= {f"{part} repeated": np.zeros(len(streams)) for part in PARTS}
     for row, rng in enumerate(streams):
         for grade, sizes in enumerate(zip(settings.nucleus, settings.annulus, strict=True)):
-            for part, (mean, flagged) in zip(PARTS, _seen(settings, sizes, rng), strict=True):
-                found[part][row, grade], found[f"{part} flagged"][row, grade] = mean, flagged
+            for part, numbers in zip(PARTS, _seen(settings, sizes, rng), strict=True):
+                for kind, number in zip(kinds, numbers, strict=True):
+                    found[part + kind][row, grade] = number
         for part in PARTS:
             found[f"{part} repeated"][row] = _repeated(settings, part, rng)
     return found
 
 
-def _seen(settings: DiscWaves, sizes: tuple[float, float], rng: np.random.Generator) -> list[tuple[float, float]]:
+def _seen(settings: DiscWaves, sizes: tuple[float, float], rng: np.random.Generator) -> list[tuple[float, ...]]:
     from scipy.ndimage import binary_erosion
 
     soft, stiff = (_modulus(settings, size) for size in sizes)
-    clean, part = _waves(settings.frequency, settings.voxel, settings.element, soft, stiff)
+    clean, part = _waves(_shape(settings), settings.frequency, settings.voxel, settings.element, soft, stiff)
     u, sigma = clean.displacement, np.nan
     if settings.snr > 0:
         sigma = float(np.sqrt(np.mean(np.abs(u[..., clean.inside]) ** 2)) / settings.snr)
         u = u + sigma * (rng.standard_normal(u.shape) + 1j * rng.standard_normal(u.shape))
     waves = Waves(grid=clean.grid, frequencies=clean.frequencies, displacement=u, components=("z",), mask=clean.mask,
                   sigma=np.array(sigma), noisy=settings.snr > 0)  # fmt: skip
-    own: dict[str, Any] = (
-        {"regions": np.where(part > 0, part, 1).astype(float)} if settings.method == "mre-model" else {}
-    )
+    regional = settings.method in ("mre-model", "mre-principal-frequency")
+    own: dict[str, Any] = {"regions": np.where(part > 0, part, 1).astype(float)} if regional else {}
     if settings.method == "mre-direct":
         own = {"smoothing": settings.smoothing, "window": settings.window}
     maps = fit(waves, settings.method, probes=4.0, **own)
     size, flags = maps.values["shear_modulus_magnitude"], maps.values["validity"]
-    seen = []
+    seen: list[tuple[float, ...]] = []
     for number in (1, 2):
         region = binary_erosion(part == number, np.ones((1, 3, 3))) & np.isfinite(size)
         why = flags[region].astype(int) & ~16  # the rim is left out by erosion
-        seen.append((float(size[region].mean()), float(np.mean(why > 0))))
+        lost, trusted = (why & ~ADJOINING) > 0, size[region][why == 0]
+        seen.append(
+            (float(size[region].mean()), float(np.mean(lost)), float(trusted.mean()) if trusted.size else np.nan)
+        )
     return seen
 
 
@@ -158,6 +204,8 @@ def measure(outcomes: Mapping[str, Outcome]) -> list[Measure]:
                 mean_over("estimate over truth", f"{region} first grade", ratio[:, 0]),
                 mean_over("estimate over truth", f"{region} last grade", ratio[:, -1]),
                 mean_over("largest error", region, np.abs(ratio - 1).max(axis=1)),
+                mean_over("largest error where not flagged", region,
+                          np.nan_to_num(np.abs(outcome.data[f"{part} trusted"] / true - 1), nan=1.0).max(axis=1)),
                 mean_over("rise with grade", region, data[:, -1] / data[:, 0] - 1),
                 mean_over("smallest step with grade", region, np.diff(data.mean(axis=0, keepdims=True)).min(axis=1)
                           / 1e3 if data.shape[1] > 1 else np.zeros(1)),
