@@ -57,6 +57,14 @@ def quantities(context: click.Context, parameter: click.Parameter, text: str) ->
     type=click.Choice(["springpot", "constant", "voigt"]),
     help="How moduli go on from the frequency at which they are known.",
 )
+@click.option(
+    "--modulus",
+    "moduli",
+    multiple=True,
+    metavar="TISSUE=LAW",
+    help='Another law of a tissue: "nucleus_pulposus=zener 5 kPa, 3 kPa, 4 Pa s" (voigt, springpot, zener, table).',
+)
+@click.option("--fibres", type=float, nargs=2, metavar="PHI ZETA", help="Anisotropy of the fibres in lamellae.")
 @click.option("--field", default=3.0, callback=tesla, show_default="3", metavar="TESLA", help="Field strength.")
 @click.option("--grade", type=click.IntRange(1, 5), help="Pfirrmann grade.")
 @click.option("--material", "materials", multiple=True, metavar="SET", help="Material sets of the tissues.")
@@ -70,8 +78,8 @@ def quantities(context: click.Context, parameter: click.Parameter, text: str) ->
 @json_option
 def command(
     phantom: str, frequencies: tuple[float, ...], drives: tuple[str, ...], absorb: tuple[str, ...], element: str,
-    tissues: tuple[str, ...], law: str, field: float, grade: int | None, materials: tuple[str, ...], out: Path,
-    as_json: bool,
+    tissues: tuple[str, ...], law: str, moduli: tuple[str, ...], fibres: tuple[float, float] | None, field: float,
+    grade: int | None, materials: tuple[str, ...], out: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Solve for the waves in PHANTOM, shaken at one or several frequencies; draw them beside the true modulus."""
     from ..core.storage import save
@@ -81,7 +89,7 @@ def command(
 
     asked = Shaking(
         phantom=phantom, frequencies=frequencies, drives=drives, absorbing=absorb, element=element, tissues=tissues,
-        law=law, field=field, grade=grade, materials=materials,
+        law=law, moduli=moduli, anisotropy=fibres, field=field, grade=grade, materials=materials,
     )  # fmt: skip
     with progress_bar(wanted=not as_json) as report:
         tell = (lambda done, total: report("waves", done, total)) if report else None

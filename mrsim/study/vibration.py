@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,15 @@ from ..core.units import parse_quantity
 from ..core.wave import Waves
 from ..phantom.motion import Vibration
 from ..phantom.phantom import Phantom
+from ..phantom.stiffness import density_of, law_of
 from ..sequence.sequence import Sequence
+from ..simulate.elastic.body import POINTS
 from ..simulate.elastic.in_phantom import moving_tissues, vibrating, waves_in
 from .import_phantom import open_phantom
+from .rheology_text import law_in_words
+
+ELEMENT = 2e-3
+"""Largest side of the elements of a run, m."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +42,10 @@ class Shaking:
     """Size of the elements."""
     tissues: tuple[str, ...] = ()
     law: str = "springpot"
+    moduli: tuple[str, ...] = ()
+    """``"TISSUE=LAW NUMBERS"`` in place of what the tissues' files say; see `rheology_text`."""
+    anisotropy: tuple[float, float] | None = None
+    """phi and zeta of the fibres in lamellae."""
     field: float = 3.0
     """T."""
     grade: int | None = None
@@ -45,15 +56,17 @@ def shaken(asked: Shaking, progress: Callable[[int, int], None] | None = None) -
     """Return the waves in a phantom that is shaken."""
     phantom = open_phantom(asked.phantom, asked.field, asked.grade, asked.materials)
     drives = dict(_drive(text) for text in asked.drives)
-    tissues = asked.tissues or moving_tissues(phantom)
+    laws = dict(law_in_words(text, "--modulus") for text in asked.moduli)
+    tissues = asked.tissues or tuple(dict.fromkeys((*moving_tissues(phantom), *laws)))
     names = [tissue.name for tissue in phantom.tissues]
-    for name in tissues:
+    for name in (*tissues, *laws):
         if name not in names:
-            raise InputError(f"{phantom.name} has no tissue '{name}'{did_you_mean(name, names)}", key="--tissue")
+            key = "--modulus" if name in laws else "--tissue"
+            raise InputError(f"{phantom.name} has no tissue '{name}'{did_you_mean(name, names)}", key=key)
     grid = _grid(phantom, tissues, _lengths(asked.element, "--element")[0])
     return waves_in(
         phantom, grid, asked.frequencies, drives, tissues=tissues, law=asked.law, absorbing=asked.absorbing,
-        progress=progress,
+        anisotropy=asked.anisotropy, laws=laws, progress=progress,
     )  # fmt: skip
 
 
@@ -65,18 +78,28 @@ def moved_by(phantom: Phantom, path: str) -> Phantom:
     return vibrating(phantom, waves)
 
 
-def driven(phantom: Phantom, drives: tuple[str, ...], sequence: Sequence, element: str = "2 mm") -> Phantom:
+def driven(phantom: Phantom, drives: tuple[str, ...], sequence: Sequence) -> Phantom:
     """Return the phantom as it moves when it is shaken at the vibration that a sequence encodes.
 
-    drives : ``"SIDE=MOTION"``. element : size of the solver's elements.
+    drives : ``"SIDE=MOTION"``. The solver's elements have 2 mm, or less where the shortest wave needs it.
     """
     frequency = sequence.encoding.sheet.get("vibration_frequency")
     if frequency is None:
         raise InputError("the protocol encodes no vibration; take one of elastography", key="--drive")
     tissues = moving_tissues(phantom)
-    grid = _grid(phantom, tissues, _lengths(element, "--element")[0])
+    grid = _grid(phantom, tissues, _element(phantom, tissues, float(frequency)))
     sides = dict(_drive(text) for text in drives)
     return vibrating(phantom, waves_in(phantom, grid, (float(frequency),), sides, tissues=tissues))
+
+
+def _element(phantom: Phantom, tissues: tuple[str, ...], frequency: float) -> float:
+    """Return the size of elements that see the shortest wave with `POINTS` nodes, at most `ELEMENT`, m."""
+    size = ELEMENT
+    for tissue in phantom.tissues:
+        if tissue.name in tissues:
+            modulus, density = law_of(tissue, phantom.field).at(frequency), density_of(tissue, phantom.field)
+            size = min(size, 2 / POINTS * math.sqrt(abs(modulus) / density) / frequency)
+    return math.floor(size * 1e5) / 1e5
 
 
 def wrap_notes(phantom: Phantom, sequence: Sequence) -> tuple[str, ...]:

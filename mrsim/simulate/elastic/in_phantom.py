@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import InputError, did_you_mean
 from ...core.grid import Grid
+from ...core.rheology import Rheology
 from ...core.wave import Waves
 from ...phantom.motion import Vibration, field_on_grid
 from ...phantom.phantom import Phantom
@@ -32,7 +33,7 @@ def moving_tissues(phantom: Phantom) -> tuple[str, ...]:
 
 def body_of(
     phantom: Phantom, grid: Grid, tissues: tuple[str, ...] = (), law: str = "springpot",
-    anisotropy: tuple[float, float] | None = None,
+    anisotropy: tuple[float, float] | None = None, laws: Mapping[str, Rheology] | None = None,
 ) -> Body:  # fmt: skip
     """Return the body that some tissues make: the voxels of a grid of which they fill half or more, one element each.
 
@@ -47,12 +48,15 @@ def body_of(
         How moduli go on from the frequency at which they are known; see `phantom.stiffness.LAWS`.
     anisotropy : (float, float), optional
         phi and zeta of the fibres in the phantom's lamellae; isotropic by default.
+    laws : mapping of str to Rheology, optional
+        Of tissues, in place of what their files say.
     """
     from skfem import MeshHex
 
-    wanted = tissues or moving_tissues(phantom)
+    given = laws or {}
+    wanted = tissues or tuple(dict.fromkeys((*moving_tissues(phantom), *given)))
     known = {tissue.name: tissue for tissue in phantom.tissues}
-    for name in wanted:
+    for name in (*wanted, *given):
         if name not in known:
             raise InputError(f"{phantom.name} has no tissue '{name}'{did_you_mean(name, tuple(known))}", key="tissues")
     fractions = phantom.fractions(grid)
@@ -67,8 +71,8 @@ def body_of(
     mesh, (z, y, x) = whole.restrict(elements=chosen), index[:, chosen]
     own = shares[:, z, y, x] / shares[:, z, y, x].sum(axis=0)
     density = np.array([density_of(known[name], phantom.field) for name in wanted]) @ own
-    laws = tuple(law_of(known[name], phantom.field, law) for name in wanted)
-    body = Body(mesh=mesh, laws=laws, shares=own, density=density)
+    own_laws = tuple(given.get(name) or law_of(known[name], phantom.field, law) for name in wanted)
+    body = Body(mesh=mesh, laws=own_laws, shares=own, density=density)
     return body if anisotropy is None else dataclasses.replace(body, fibres=_fibres(phantom, grid, body, anisotropy))
 
 
@@ -121,7 +125,8 @@ def side(mesh: Any, name: str) -> Where:
 def waves_in(
     phantom: Phantom, grid: Grid, frequencies: tuple[float, ...], drives: dict[str, tuple[complex, ...]], *,
     tissues: tuple[str, ...] = (), law: str = "springpot", absorbing: tuple[str, ...] = (),
-    anisotropy: tuple[float, float] | None = None, progress: Progress | None = None,
+    anisotropy: tuple[float, float] | None = None, laws: Mapping[str, Rheology] | None = None,
+    progress: Progress | None = None,
 ) -> Waves:  # fmt: skip
     """Return the waves in a phantom on a grid whose voxels are the elements of the solver.
 
@@ -133,14 +138,14 @@ def waves_in(
         Hz.
     drives : dict of str to (3,) complex
         Motion, m, along the grid's axes, of each driven side: ``"skin"`` or one of `SIDES`.
-    tissues, law, anisotropy
+    tissues, law, anisotropy, laws
         See `body_of`.
     absorbing : tuple of str
         Sides through which waves leave.
     progress : callable, optional
         Called with (done, in all).
     """
-    body = body_of(phantom, grid, tissues, law, anisotropy)
+    body = body_of(phantom, grid, tissues, law, anisotropy, laws)
     centre = body.mesh.p[:, body.mesh.t].mean(axis=1).T
     index, moduli = tuple(_voxels(body.mesh, grid)), []
     shaken = tuple(Drive(where=side(body.mesh, name), amplitude=u, name=f"drive {name}") for name, u in drives.items())
