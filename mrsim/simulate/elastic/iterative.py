@@ -67,11 +67,14 @@ def _displacements(system: System, a: Any) -> Callable[[Complex], Complex]:
     damped = (a + 1j * DAMPING * omega**2 * inertia).tocsr()
     numbers = np.flatnonzero(free)
     down = _interpolation(space)
+    corners = np.asarray(down.argmax(axis=0)).ravel()  # the node at which each function is 1
     cycles = []
     for component in range(width):
         mine = np.flatnonzero(numbers % width == component)
-        block = damped[mine][:, mine].tocsr()
-        cycles.append((mine, _two_levels(block, down[numbers[mine] // width])))
+        block, own = damped[mine][:, mine].tocsr(), numbers[mine] // width
+        # Of a corner that is held no function is left: between two held sides those of both would be the same.
+        moves = np.isin(corners, own)
+        cycles.append((mine, _two_levels(block, down[own][:, moves])))
 
     def apply(r: Complex) -> Complex:
         found = np.empty_like(r)
@@ -102,7 +105,8 @@ def _two_levels(block: Any, down: Any) -> Callable[[Complex], Complex]:
     from scipy.sparse.linalg import splu
 
     down = down[:, np.diff(down.tocsc().indptr) > 0].tocsr()
-    coarse = splu((down.T @ block @ down).tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+    small = (down.T @ block @ down).tocsc()
+    coarse = splu(small, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}) if small.shape[0] else None
     fine, up, restrict = block.astype(np.complex64), down.astype(np.float32), down.T.tocsr().astype(np.float32)
     diagonal = (1 / block.diagonal()).astype(np.complex64)
     top = _largest(fine, diagonal)
@@ -124,6 +128,8 @@ def _two_levels(block: Any, down: Any) -> Callable[[Complex], Complex]:
     def cycle(r: Complex) -> Complex:
         single = r.astype(np.complex64)
         x = smooth(None, single)
+        if coarse is None:  # every corner is held
+            return np.asarray(x, dtype=np.complex128)
         below = coarse.solve((restrict @ (single - fine @ x)).astype(np.complex128))
         return np.asarray(smooth(x + up @ below.astype(np.complex64), single), dtype=np.complex128)
 

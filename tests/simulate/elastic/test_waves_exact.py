@@ -9,6 +9,7 @@ from skfem import MeshHex, MeshQuad, MeshTri, MeshTri2
 
 from mrsim.core.errors import InputError
 from mrsim.core.rheology import Tabulated
+from mrsim.simulate.elastic import iterative
 from mrsim.simulate.elastic.body import Body, Fibres
 from mrsim.simulate.elastic.drive import Absorbing, Drive, Force
 from mrsim.simulate.elastic.solve import move
@@ -290,6 +291,34 @@ def test_iteration_and_factors_agree_in_space():
     direct, iterated = (move(body, FREQUENCY, drives, method=method) for method in ("direct", "iterative"))
     assert error(iterated.displacement, direct.displacement) < 1e-6
     assert iterated.power_in == pytest.approx(iterated.power_lost, rel=1e-6)
+
+
+@pytest.mark.parametrize("step", [False, True])
+def test_iteration_solves_for_bodies_one_element_thick_between_two_drives(step):
+    x = np.linspace(0, length(SOFT), 7)
+    mesh = MeshHex.init_tensor(x[:4], x[:4], x[:3] if step else x[:2])
+    middle = mesh.p[:, mesh.t].mean(axis=1)
+    mesh = mesh.restrict(np.flatnonzero((middle[0] > x[1]) | (middle[2] < x[1])))  # a step: partly two thick
+    top = mesh.p[:, mesh.facets].mean(axis=1)[2]
+    under = mesh.p[:, mesh.t].mean(axis=1)[2]
+    faces = mesh.boundary_facets()
+    up, down = ((sign * (top[faces] - under[mesh.f2t[0, faces]]) > 1e-4) for sign in (1, -1))
+    drives = (Drive(where=lambda c: up, amplitude=(0, 1e-6, 0)), Drive(where=lambda c: down, amplitude=(0, 1e-6, 0)))
+    body = Body.uniform(mesh, law(SOFT))
+    direct, iterated = (move(body, FREQUENCY, drives, method=method) for method in ("direct", "iterative"))
+    assert error(iterated.displacement, direct.displacement) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"), [(0.0, "loss tangent is 0: waves that hardly lose"), (0.3, "refine the mesh")]
+)
+def test_an_iteration_that_does_not_end_says_what_helps(loss, said, monkeypatch):
+    monkeypatch.setattr(iterative, "MOST", 0)
+    x = np.linspace(0, length(SOFT) / 2, 4)
+    body = Body.uniform(MeshHex.init_tensor(x, x, x), law(3000 * (1 + 1j * loss)))
+    drives = (Drive(where=lambda c: c[:, 2] < 1e-9, amplitude=(1e-6, 0, 0)),)
+    with pytest.raises(InputError, match=said):
+        move(body, FREQUENCY, drives, method="iterative")
 
 
 def test_forces_and_motions_change_places():
