@@ -87,14 +87,20 @@ def command(
     """
     from ..study.optimiser import Asked, optimise, save_optimum
     from ..study.optimiser.confirm import confirm as confirmed
+    from ..study.optimiser.forecasted import forecast_kind, wanted_of
     from ..study.optimiser.free import read_free
     from ..study.optimiser.targets import Wanted, chosen_model, default_weights, stated
     from ..study.request import RunRequest
 
     request = RunRequest(**asked, model=model, seed=seed)
-    name = chosen_model(request)
+    kind = forecast_kind(request)
+    name = kind or chosen_model(request)
+    if kind and (confirm or truth or known or snr or rician or grades):
+        raise click.UsageError(f"{request.protocol}: candidates are forecast with the phantom's own truth; "
+                               "--confirm, --truth, --known, --snr, --rician and --grades do not apply")  # fmt: skip
     aim = Wanted(
-        model=name, weights=wanted or default_weights(name, known), known=known, truth=stated(name, truth),
+        model=name, weights=wanted_of(request, kind, wanted) if kind else wanted or default_weights(name, known),
+        known=known, truth=stated(name, truth) if truth else {},
         tissues=tissues, grades=grades, snr=snr, likelihood="rician" if rician else "gaussian",
     )  # fmt: skip
     folder = out if out is not None else RESULTS / f"optimum-{Path(request.protocol).stem}"

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from ..plan.answer import Verdict
 from ..plan.distortion import Distortion
 from ..plan.forecast import Forecast, Page
-from ..plan.limits import Limits
 from ..plan.precision import Precision
 from ..plan.resolution import Resolution
 from .captions import embedded, plain
@@ -19,7 +18,7 @@ from .page import STYLE_SHEET
 from .quantities import duration, label, number, quantity
 from .snr import snr_budget_table, snr_table
 from .style import BLUE, INK, QUIET, RED, png, styled
-from .table import Table
+from .table import Table, limits_table
 from .verdict import verdict_lines
 
 ERRORS = {
@@ -104,15 +103,6 @@ def distortion_table(rows: Sequence[Distortion]) -> Table:
     )  # fmt: skip
     columns = ("axis", "voxels per ppm", "length per ppm", "")
     return Table(title="Displacement by off-resonance", columns=columns, rows=shown, numeric=(1, 2))
-
-
-def limits_table(limits: Limits) -> Table:
-    """Return the margins of hardware and patient."""
-    rows = tuple(
-        (m.limit_name, quantity(m.value, m.unit), quantity(m.limit, m.unit), f"{100 * m.use:.0f} %")
-        for m in limits.margins
-    )
-    return Table(title="Margins", columns=("limit", "largest", "allowed", "use"), rows=rows, numeric=(1, 2, 3))
 
 
 def plan_figure(found: Forecast) -> bytes:

@@ -116,19 +116,24 @@ def timing_table(sequence: Sequence) -> Table:
     return Table(title="Timing", columns=("quantity", "value"), rows=tuple(rows))
 
 
+def limits_table(found: Limits) -> Table:
+    """Return how much of each limit of scanner and standards is used."""
+    rows = tuple(
+        (m.limit_name, quantity(m.value, m.unit), quantity(m.limit, m.unit), f"{100 * m.use:.0f} %")
+        for m in found.margins
+    )
+    return Table(title="Margins", columns=("limit", "largest", "allowed", "use"), rows=rows, numeric=(1, 2, 3))
+
+
 def margin_table(sequence: Sequence, found: Limits) -> Table:
     """Return how much of each limit of scanner and standards the sequence uses, and where."""
+    brief = limits_table(found)
     rows = []
-    for margin in found.margins:
+    for cells, margin in zip(brief.rows, found.margins, strict=True):
         name = sequence.blocks[margin.block].name
-        rows.append(
-            (
-                margin.limit_name, quantity(margin.value, margin.unit), quantity(margin.limit, margin.unit),
-                f"{100 * margin.use:.0f} %", f"block {margin.block}" + (f" ({name})" if name else ""), margin.note,
-            )
-        )  # fmt: skip
-    columns = ("limit", "largest", "allowed", "use", "where", "notes")
-    return Table(title="Limits", columns=columns, rows=tuple(rows), numeric=(1, 2, 3), prose=(5,))
+        rows.append((*cells, f"block {margin.block}" + (f" ({name})" if name else ""), margin.note))
+    columns = (*brief.columns, "where", "notes")
+    return Table(title="Limits", columns=columns, rows=tuple(rows), numeric=brief.numeric, prose=(5,))
 
 
 def tissue_table(phantom: Phantom) -> Table:

@@ -30,7 +30,7 @@ def spectral_verdict(ready: Prepared, question: Question, progress: Progress | N
     """
     if ready.basis is None or ready.request.model is None:
         return undecided(question, "voxel", f"{ready.request.protocol} names no basis or no fit under [run]")
-    name = _named(ready.basis, question.parameter)
+    name = metabolite_named(ready.basis, question.parameter)
     row = next(row for row in voxel_rows(ready, progress) if row.metabolite == name)
     if question.relative and row.value <= 0:
         return undecided(question, "voxel", f"the voxel holds no {name}: no share of it is known")
@@ -45,7 +45,7 @@ def spectral_verdict(ready: Prepared, question: Question, progress: Progress | N
     )
 
 
-def _named(basis: str, word: str) -> str:
+def metabolite_named(basis: str, word: str) -> str:
     """Return the name of the metabolite that a word means: a name, or a word of its description."""
     members = load_metabolites(basis)
     for each in members:

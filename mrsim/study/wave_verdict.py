@@ -42,7 +42,7 @@ SMOOTHING = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Seen:
+class WaveView:
     """One examination's view of one tissue's stiffness."""
 
     stiffness: float
@@ -80,7 +80,7 @@ def stiffness_verdict(
     """
     scans = {} if scans is None else scans
     try:
-        seen = _seen(request, question, tissue, {}, scans)
+        seen = seen_waves(request, question, tissue, {}, scans)
     except InputError as problem:
         return undecided(question, tissue.name, str(problem))
     answer = _judged(question, seen, tissue.name)
@@ -93,7 +93,23 @@ def stiffness_verdict(
     return replace(answer, remedy=good, nearest=better, searched=True)
 
 
-def _seen(request: RunRequest, question: Question, tissue: Tissue, entries: dict[str, str], scans: Scans) -> _Seen:
+def seen_waves(
+    request: RunRequest, question: Question, tissue: Tissue, entries: dict[str, str], scans: Scans
+) -> WaveView:
+    """Return how one examination with changed entries sees a tissue's stiffness.
+
+    Parameters
+    ----------
+    request : RunRequest
+        Of a protocol of elastography.
+    question : Question
+        Its voxels, displacement and spread on repetition count.
+    tissue : Tissue
+    entries : dict
+        Protocol entries that are changed.
+    scans : dict
+        Scans that are built already; it is added to.
+    """
     request = replace(request, overrides={**request.overrides, **entries})
     key = tuple(entries.items())
     if key not in scans:
@@ -119,7 +135,7 @@ def _seen(request: RunRequest, question: Question, tissue: Tissue, entries: dict
     voxels = question.voxels or place.voxels
     stiffness = stiffness_of(modulus)
     apart = max(1.0, voxels / (4 * math.pi * SMOOTHING**2))  # patches whose noise is independent
-    return _Seen(
+    return WaveView(
         stiffness=stiffness, snr=found, voxels_per_wavelength=2 * math.pi / abs(k.real) / voxel, frequency=frequency,
         noise_sd=stiffness * seen_share(found) / (found * math.sqrt(2 * apart)),
         repeat_sd=REPEAT_SD if question.repeat_sd is None else question.repeat_sd, voxels=voxels, displacement=moved,
@@ -127,7 +143,7 @@ def _seen(request: RunRequest, question: Question, tissue: Tissue, entries: dict
     )  # fmt: skip
 
 
-def _chance(q: Question, seen: _Seen, examinations: int = 1, repeat: bool = True) -> tuple[float, float, float]:
+def _chance(q: Question, seen: WaveView, examinations: int = 1, repeat: bool = True) -> tuple[float, float, float]:
     """Return the power, the change that is seen and its standard deviation, Pa."""
     change = q.limit * seen.stiffness if q.relative else q.limit
     after = seen.stiffness + change  # second differences fall as the wave lengthens
@@ -136,7 +152,7 @@ def _chance(q: Question, seen: _Seen, examinations: int = 1, repeat: bool = True
     return power_of_estimate(max(shown, 0.0), error, math.inf, alpha=q.alpha), shown, error
 
 
-def _judged(q: Question, seen: _Seen, tissue: str) -> Verdict:
+def _judged(q: Question, seen: WaveView, tissue: str) -> Verdict:
     chance, shown, error = _chance(q, seen)
     met = chance >= q.power
     noisy = _chance(q, seen, repeat=False)[0] < q.power
@@ -159,7 +175,7 @@ def _judged(q: Question, seen: _Seen, tissue: str) -> Verdict:
 
 
 def _options(
-    request: RunRequest, q: Question, tissue: Tissue, seen: _Seen, scans: Scans
+    request: RunRequest, q: Question, tissue: Tissue, seen: WaveView, scans: Scans
 ) -> Iterator[Remedy]:  # fmt: skip
     """Yield more examinations, and other frequencies and cycles, each built and forecast by itself."""
     yield from _repeated(q, seen, "", {})
@@ -167,7 +183,7 @@ def _options(
         for cycles in CYCLES:
             entries = {"vibration": f"{frequency:g} Hz", "cycles": str(cycles)}
             try:
-                there = _seen(request, q, tissue, entries, scans)
+                there = seen_waves(request, q, tissue, entries, scans)
             except (InputError, InfeasibleError):
                 continue  # does not fit into the echo time, or breaks a limit
             said_cycles = f"{frequency:g} Hz and {cycles} cycle{'s' if cycles > 1 else ''}"
@@ -177,7 +193,7 @@ def _options(
             yield from _repeated(q, there, f"{said_cycles}, ", entries)
 
 
-def _repeated(q: Question, seen: _Seen, before: str, entries: dict[str, str]) -> Iterator[Remedy]:
+def _repeated(q: Question, seen: WaveView, before: str, entries: dict[str, str]) -> Iterator[Remedy]:
     for count in EXAMINATIONS:
         yield Remedy(
             change=f"{before}the mean of {count} examinations before and of {count} after", entries=entries,

@@ -2,16 +2,22 @@
 
 import json
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from mrsim.cli import perform
-from mrsim.core.errors import InputError
+from mrsim.core.errors import InfeasibleError, InputError
+from mrsim.plan.optimise_search import Found
 from mrsim.sequence.protocol import load_protocol, read_protocol_file
 from mrsim.sequence.scanner import Scanner
+from mrsim.study.optimiser import Asked, forecasted
 from mrsim.study.optimiser.free import Choices, Range, read_free
-from mrsim.study.optimiser.targets import stated
+from mrsim.study.optimiser.searching import Searching
+from mrsim.study.optimiser.targets import Wanted, stated
 from mrsim.study.optimiser.write import protocol_text
+from mrsim.study.request import RunRequest
 
 
 def optimised(capsys, folder, *arguments):
@@ -144,3 +150,37 @@ def test_true_values_have_the_units_of_the_model():
     assert found == pytest.approx({"v": 8e-19, "d": 1.2e-9, "t1": 0.9}, rel=1e-12)
     with pytest.raises(InputError, match=r"expected a squared diffusivity"):
         stated("kurtosis-loglin", ("v=1 um^2/ms",))
+
+
+def test_settings_forecast_one_by_one_find_the_least_and_pass_over_what_breaks_a_limit(monkeypatch):
+    def te(sequence):
+        return float(sequence.encoding.contrast["te"][0])
+
+    def spread(ready, asked):
+        return {"voxel": {"Lac": 1 + abs(te(ready.sequence) - 0.15)}}
+
+    monkeypatch.setattr(forecasted, "_spectrum", spread)
+    monkeypatch.setattr(forecasted, "broken_limits", lambda s: ("SAR head",) if te(s) > 0.2 else ())
+    request = RunRequest(protocol="svs-press-np", overrides={"averages": "1", "water_averages": "1", "dummies": "0"})
+    weights = forecasted.wanted_of(request, forecasted.SPECTRUM, {"lactate": 1.0})
+    assert weights == {"Lac": 1.0}
+    wanted = Wanted(model=forecasted.SPECTRUM, weights=weights)
+    asked = Asked(free=read_free(["te=40:300 ms"]), wanted=wanted, front=2)
+    best, own, front, notes = forecasted.by_forecast(request, asked, lambda *_: None)
+    assert float(best.entries["te"].split()[0]) == pytest.approx(150, abs=13)  # 6 values, halved twice
+    assert own.spread["voxel"]["Lac"] == pytest.approx(1.115)
+    assert "te 300 ms is not offered: SAR head" in notes
+    assert [point.cost for point in front] == sorted((point.cost for point in front), reverse=True)
+
+
+def test_choice_that_breaks_a_limit_is_named_and_not_taken(monkeypatch):
+    def refuse(*_):
+        raise InfeasibleError("SAR head is 5 W/kg of 3.2 W/kg")
+
+    monkeypatch.setattr(Searching, "_allowed", refuse)
+    asked = Asked(free=read_free(["flip=10,90"]), wanted=Wanted(model="spgr", weights={"m0": 1.0}))
+    state = Searching(request=RunRequest(protocol="disc-spgr"), asked=asked, targets=(), sigma=1.0, gap=(0.0, 0.0),
+                      known={}, notes=[])  # fmt: skip
+    found = Found(settings=np.zeros(0), value=1.0), SimpleNamespace(held={"flip": "90"})
+    assert state.within_limits(found, None, True) is None
+    assert state.notes == ["flip 90: SAR head is 5 W/kg of 3.2 W/kg"]

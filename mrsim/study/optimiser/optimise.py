@@ -18,6 +18,7 @@ from ...sequence.protocol import FOLDER, read_protocol_file
 from ..given import given_options
 from ..request import Progress, RunRequest
 from ..run import prepare
+from .forecasted import FORECAST, by_forecast
 from .free import Choices
 from .played import Settings
 from .searching import Asked, Point, Searching
@@ -35,6 +36,7 @@ class Optimum:
     """With the best entries as overrides."""
     asked: Asked
     targets: tuple[Target, ...]
+    """Tissues of a signal model; empty where every candidate was forecast by itself."""
     best: Point
     own: Point | None
     """The protocol as it stands; None where it cannot tell the parameters."""
@@ -59,6 +61,12 @@ def optimise(request: RunRequest, asked: Asked, progress: Progress | None = None
     """
     report = progress or (lambda step, done, total: None)
     _check(request, asked)
+    if asked.wanted.model in FORECAST:
+        best, own, front, said = by_forecast(request, asked, report)
+        return Optimum(
+            request=replace(request, overrides={**request.overrides, **best.entries}), asked=asked, targets=(),
+            best=best, own=own, stood=_stood(request, asked), front=front, notes=said,
+        )  # fmt: skip
     report("size of the signal", 0, 1)
     targets, sigma = targets_of(request, asked.wanted, prepare(request).sequence)
     report("size of the signal", 1, 1)
@@ -73,8 +81,7 @@ def optimise(request: RunRequest, asked: Asked, progress: Progress | None = None
         within = f" in {longest:g} s" if math.isfinite(longest) else ""
         raise InfeasibleError(f"no protocol of these free settings measures the wanted parameters{within}: {why}")
     report("settings", 1, 1 + asked.front)
-    at = state.allowed(*found)
-    best, own = state.point(found[1], at), state.own()
+    best, own = state.point(found[1], found[0].settings), state.own()
     state.notes += _untold(best)
     front = tuple(_front(state, best, own, report)) if asked.front else ()
     entries = {**request.overrides, **best.entries}
@@ -109,8 +116,7 @@ def _front(state: Searching, best: Point, own: Point | None, report: Progress) -
         if found is None or found[0].value >= reached * (1 - 1e-6):
             continue
         reached = found[0].value
-        point = state.point(found[1], state.allowed(*found))
-        yield point
+        yield state.point(found[1], found[0].settings)
 
 
 def _corners(known: tuple[Settings, Scan, Array, Array]) -> tuple[Array, Array]:

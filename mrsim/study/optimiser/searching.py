@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -162,21 +161,46 @@ class Searching:
     def over_choices(self, longest: float, per_time: bool) -> tuple[Found, Settings] | None:
         """Return the best over the combinations of choices."""
         lists = [c.values for c in self.choices]
+        best: tuple[Found, Settings] | None = None
         if math.prod(map(len, lists)) <= MOST:
-            return _least(self.best(tuple(chosen), longest, per_time) for chosen in itertools.product(*lists))
-        chosen, best = [values[0] for values in lists], None
+            for each in itertools.product(*lists):
+                found = self.within_limits(self.best(each, longest, per_time), best, per_time)
+                best = best if found is None else found
+            return best
+        chosen = [values[0] for values in lists]
         while True:
             before = best
             for k, values in enumerate(lists):
                 for value in values:
                     trial = [*chosen[:k], value, *chosen[k + 1 :]]
-                    found = self.best(tuple(trial), longest, per_time)
-                    if found is not None and (best is None or found[0].value < best[0].value * (1 - 1e-9)):
+                    found = self.within_limits(self.best(tuple(trial), longest, per_time), best, per_time)
+                    if found is not None:
                         best, chosen = found, trial
             if best is before:
                 return best
 
-    def allowed(self, found: Found, settings: Settings) -> Array:
+    def within_limits(
+        self, found: tuple[Found, Settings] | None, best: tuple[Found, Settings] | None, per_time: bool
+    ) -> tuple[Found, Settings] | None:
+        """Return what is better than the best so far and breaks no limit, held back where it must be; else None."""
+
+        def better(value: float) -> bool:
+            return best is None or value < best[0].value * (1 - 1e-9)
+
+        if found is None or not better(found[0].value):
+            return None
+        settings = found[1]
+        try:
+            at = self._allowed(*found)
+        except InfeasibleError as problem:
+            self.notes.append(f"{_said(self.choices, tuple(settings.held[c.name] for c in self.choices))}: {problem}")
+            return None
+        if at is found[0].settings:
+            return found
+        value, _ = total(self.sheeted(settings, at), self.here(settings, at), at, per_time)
+        return (Found(settings=at, value=value), settings) if better(value) else None
+
+    def _allowed(self, found: Found, settings: Settings) -> Array:
         """Return settings that scanner and standards allow: the best ones, or ones on the way back from them."""
         broken = broken_limits(settings.build(found.settings))
         if not broken:
@@ -233,10 +257,6 @@ class Searching:
                             held=self.request.overrides)  # fmt: skip
         point = self._said(self.targets, self.here(settings, np.empty(0)), {})
         return point if math.isfinite(point.cost) else None
-
-
-def _least(found: Iterator[tuple[Found, Settings] | None]) -> tuple[Found, Settings] | None:
-    return min((one for one in found if one is not None), key=lambda one: one[0].value, default=None)
 
 
 def _said(choices: tuple[Choices, ...], chosen: tuple[str, ...]) -> str:

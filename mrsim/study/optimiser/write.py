@@ -107,10 +107,10 @@ def save_optimum(found: Optimum, folder: Path, name: str) -> tuple[Path, ...]:
     folder.mkdir(parents=True, exist_ok=True)
     source = resource(found.request.protocol, FOLDER, "protocol")
     wanted = found.asked.wanted
-    tissues = ", ".join(t.name.replace("_", " ") for t in found.targets[:5])
+    tissues = ", ".join(name.replace("_", " ") for name in list(found.best.spread)[:5])
     description = f"{source.stem} with the settings best for {' and '.join(wanted.weights)} of {tissues}"
     request = found.request
-    run = {"fit": wanted.model, "scanner": request.scanner, "phantom": request.phantom}
+    run = {"fit": wanted.model if found.targets else None, "scanner": request.scanner, "phantom": request.phantom}
     run |= {"grade": str(request.grade) if isinstance(request.grade, int) else None}
     text = protocol_text(source, request.overrides, {k: v for k, v in run.items() if v}, description)
     target = folder / f"{name}.toml"
