@@ -100,7 +100,7 @@ def _range(tissue: Tissue, nodes: NDArray[np.float64]) -> list[float]:
 
 
 def _known(tissue: Tissue, nodes: NDArray[np.float64], texts: dict[str, int]) -> list[list[Any]]:
-    """Return rows of (what, from field, to field, spread over value, source, provenance); texts by their number."""
+    """Return rows of (what, from field, to field, spread / value, source, provenance, value); texts by number."""
     rows: list[list[Any]] = []
     for name in tissue.names():
         for field in nodes.tolist():
@@ -111,10 +111,11 @@ def _known(tissue: Tissue, nodes: NDArray[np.float64], texts: dict[str, int]) ->
             source, provenance = (texts.setdefault(text, len(texts)) for text in (entry.source, entry.provenance))
             share = round(entry.sd / entry.value, 4) if entry.value else 0.0
             last = rows[-1] if rows else None
-            if last and last[0] == ROWS[name] and last[3:] == [share, source, provenance]:
+            own = round(entry.value, 4) if entry.unit == "" else None  # times follow from the pools
+            if last and last[0] == ROWS[name] and last[3:] == [share, source, provenance, own]:
                 last[2] = field
             else:
-                rows.append([ROWS[name], field, field, share, source, provenance])
+                rows.append([ROWS[name], field, field, share, source, provenance, own])
     return rows
 
 

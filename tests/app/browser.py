@@ -89,8 +89,8 @@ class Browser:
         self.call("Page.navigate", url=address)
         self.until("document.body && document.body.dataset.ready")
 
-    def until(self, condition):
-        end = time.monotonic() + PATIENCE
+    def until(self, condition, seconds=PATIENCE):
+        end = time.monotonic() + seconds
         while not self.run(condition):
             if time.monotonic() > end:
                 raise TimeoutError(f"never true: {condition}; {self.problems()}")

@@ -103,18 +103,19 @@ def test_signal_noise_and_time_are_those_of_mrsim_snr(page, setting, within):
         assert signals == pytest.approx([row.signal for row in rows], abs=within * largest)
 
 
-def test_bias_bound_and_sar_are_those_of_mrsim_crlb_and_plan(page):
-    setting = {"sequence": "mese", "averages": 4, "voxel": 1.3}
+@pytest.mark.parametrize(("sequence", "parameter"), [("mese", "t2"), ("ir", "t1")])
+def test_bias_bound_and_sar_are_those_of_mrsim_crlb_and_plan(page, sequence, parameter):
+    setting = {"sequence": sequence, "averages": 4, "voxel": 1.6}
     found = computed(page, setting)
     request = checked(found["s"]).request()
-    bounds = {row.tissue: row for row in predicted_bounds(request, TISSUES).rows if row.parameter == "t2"}
+    bounds = {row.tissue: row for row in predicted_bounds(request, TISSUES).rows if row.parameter == parameter}
     plan = forecast(request, (), TISSUES)
     for tissue in TISSUES:
         mine = found["precision"][f"{tissue}/3"]
         assert mine["truth"] == pytest.approx(bounds[tissue].value, rel=1e-6)
         assert mine["bound"] == pytest.approx(bounds[tissue].bound, rel=0.01)
         assert mine["perRootMinute"] == pytest.approx(bounds[tissue].per_root_minute, rel=0.01)
-        assert mine["fitted"] == pytest.approx(plan.of(tissue, "t2").mean, rel=0.02)
+        assert mine["fitted"] == pytest.approx(plan.of(tissue, parameter).mean, rel=0.02)
     limits = {margin.limit_name: margin.value for margin in plan.page.limits.margins}
     assert found["facts"]["sar"] == pytest.approx(limits["SAR whole body, 6 min"], rel=0.03)
     read = next(row for row in plan.page.distortion if row.axis == "read")
@@ -214,11 +215,13 @@ def test_keyboard_alone_reaches_everything(page):
 def test_page_is_interactive_within_a_second_and_a_slider_within_50_ms(page):
     assert page.run("Number(document.body.dataset.ready)") < 1000
     moves = """(async () => { const times = []; const e = document.getElementById('slider-field');
-      for (let k = 0; k < 25; k += 1) { const start = performance.now(); e.value = 200 + 25 * k;
+      for (let k = 0; k < 15; k += 1) { const start = performance.now(); e.value = 200 + 40 * k;
         e.dispatchEvent(new Event('input')); const drawn = document.body.dataset.drawn;
         while (document.body.dataset.drawn === drawn) await new Promise((done) => setTimeout(done, 0));
         times.push(performance.now() - start); } return times; })()"""
-    assert np.median(page.run(moves)) < 50
+    for sequence in page.run("Object.keys(Lab.data.sequences)"):
+        page.run(f"State.choose('{sequence}'); Lab.draw()")
+        assert np.median(page.run(moves)) < 50, sequence
 
 
 def test_phone_layout_has_no_sideways_scroll(file):
@@ -244,8 +247,9 @@ def test_run_for_real_shows_image_map_and_errors_and_can_be_cancelled(browser):
         browser.until("document.getElementById('live-text').textContent")
         browser.run("document.getElementById('live-cancel').click()")
         browser.until("document.getElementById('live-text').textContent === 'cancelled'")
+        browser.run("document.getElementById('live-budget').checked = false")
         browser.run("document.getElementById('live-run').click()")
-        browser.until("document.getElementById('live-text').textContent === 'done'")
+        browser.until("document.getElementById('live-text').textContent === 'done'", seconds=58)
         alts = browser.run("[...document.querySelectorAll('#live-result img')].map((i) => i.naturalWidth)")
         assert len(alts) >= 3
         assert min(alts) > 100

@@ -91,6 +91,8 @@ const Controls = (() => {
       Object.assign(number, { min: low, max: high, step: "any" });
       if (document.activeElement !== number) number.value = s[slider.name];
     }
+    const without = data.sliders.filter((slider) => !(slider.name in s)).map((slider) => slider.label);
+    el("without").textContent = without.length ? `Not part of this sequence: ${without.join(", ")}.` : "";
     const images = data.sequences[s.sequence].images;
     el("image-control").hidden = images < 2;
     Object.assign(el("image-number"), { min: 1, max: images, value: now.image + 1 });

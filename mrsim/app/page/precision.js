@@ -79,13 +79,14 @@ const Precision = (() => {
     const truth = truths[sequence.parameter];
     const table = rows(model, s, found.images);
     const signed = model === "inversion-recovery";
-    const seen = signed ? found.signed : found.total.map((v) => Formula.noisy_magnitude(v, facts.sigma));
+    const seen = found.total.map((v) => Formula.noisy_magnitude(v, facts.sigma));
     if (!seen.every(Number.isFinite)) return null;
     const shape = table.map((row) => value(model, [1, truth], row));
     const like = found.total.map((v, i) => (shape[i] < 0 ? -v : v));
     const m0 = Math.abs(dot(shape, like)) / dot(shape, shape);
     const least = bound(model, [m0, truth], table, facts.sigma);
-    const [, fitted] = fit(model, table, signed ? like : seen);
+    const recovered = Math.sign(found.signed[found.signed.length - 1]) || 1; // the longest TI is positive
+    const [, fitted] = fit(model, table, signed ? found.signed.map((v) => recovered * v) : seen);
     return { truth, fitted, bound: least, perRootMinute: least * Math.sqrt(facts.time / 60), ...DETAILS[model] };
   };
 

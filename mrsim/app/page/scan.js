@@ -28,20 +28,32 @@ const Scan = (() => {
     return {
       nx, ny, bandwidth, window, lines, acceleration, volume, sigma, time, adc, gain,
       spacing: Tables.timing(sequence.timing, "spacing", s.bandwidth, s.voxel),
-      sar: absorbed(data, s), mode: null, shifts: shifts(data, s, bandwidth, ny, acceleration),
+      sar: absorbed(data, s, time / sequence.series), shifts: shifts(data, s, bandwidth, ny, acceleration),
       minimum: minimum(data, s),
     };
   };
 
+  const WINDOW = 360; // s
+  /* Mean over the last six minutes of a series whose images come one after the other, `each` s long; of all if shorter. */
+  const windowed = (values, each) => {
+    let [left, sum] = [Math.min(WINDOW, values.length * each), 0];
+    const length = left;
+    for (let k = values.length - 1; k >= 0 && left > 0; k -= 1) {
+      sum += values[k] * Math.min(each, left);
+      left -= each;
+    }
+    return sum / length;
+  };
+
   /* SAR of the whole body, W/kg: pulses scale with the square of their flip. */
-  const absorbed = (data, s) => {
+  const absorbed = (data, s, each) => {
     const sequence = data.sequences[s.sequence];
     const flips = Signal.images(data, s).map((image) => image.flip);
-    const largest = s.sequence === "spgr" ? Math.max(...flips) : s.flip * Signal.DEG;
+    const own = sequence.multiples.flip ? Math.sqrt(windowed(flips.map((flip) => flip ** 2), each)) : s.flip * Signal.DEG;
     let energy = 0;
     for (const [use, pulse] of Object.entries(sequence.pulses)) {
       const turned = sequence.entries.flip ? "refocusing" : "excitation";
-      const share = use === turned ? largest / pulse.flip : 1;
+      const share = use === turned ? own / pulse.flip : 1;
       const count = use === "refocusing" && sequence.entries.flip ? sequence.images : 1;
       energy += count * pulse.energy * share * share;
     }

@@ -25,7 +25,7 @@ const Sources = (() => {
 
   const html = (data, key, field) => {
     const [low, high] = data.tissues[key].range;
-    const rows = at(data, key, field).map(([name, , , share, source, provenance]) => `<tr><th scope="row">${name}</th><td>${value(data, key, field, name)}</td><td>± ${Text.digits(100 * share)} %</td><td>${Charts.escape(data.texts[source])}</td><td>${Charts.escape(data.texts[provenance])}</td></tr>`);
+    const rows = at(data, key, field).map(([name, , , share, source, provenance, own]) => `<tr><th scope="row">${name}</th><td>${own === null ? value(data, key, field, name) : Text.digits(own)}</td><td>± ${Text.digits(100 * share)} %</td><td>${Charts.escape(data.texts[source])}</td><td>${Charts.escape(data.texts[provenance])}</td></tr>`);
     return `<h3>${Text.tissue(key)} at ${Text.digits(field, 4)} T</h3><p class="quiet">Known from ${Text.digits(low)} to ${Text.digits(high)} T.</p><div class="scroll"><table class="numbers"><thead><tr><th>what</th><th>value</th><th>spread</th><th>source</th><th>how it is known</th></tr></thead><tbody>${rows.join("")}</tbody></table></div>`;
   };
 

@@ -21,35 +21,41 @@ const Tables = (() => {
     -u * (u - 1) * (u - 3) / 2, u * (u - 1) * (u - 2) / 6,
   ];
 
-  /* Entries of an echo train's table at a point {t1, t2, te, tr, flip}; null outside the table. */
+  /* First of the four nodes around x on an axis, and their weights; null outside the axis. */
+  const four = (axis, x) => {
+    const [low, high, at] = [axis.low, axis.high, x].map((v) => (axis.log ? Math.log(v) : v));
+    const spot = (at - low) / (high - low) * (axis.count - 1);
+    if (!(spot > -1e-6 && spot < axis.count - 1 + 1e-6)) return null;
+    const first = Math.min(Math.max(Math.floor(spot) - 1, 0), axis.count - 4);
+    return [first, cubic(spot - first)];
+  };
+
+  /* The table with its outermost axis gone: the weighted sum of four of its slabs. */
+  const contracted = (values, [first, weights], count) => {
+    const stride = values.length / count;
+    const out = new Float64Array(stride);
+    for (let k = 0; k < 4; k += 1) {
+      const from = (first + k) * stride;
+      for (let i = 0; i < stride; i += 1) out[i] += weights[k] * values[from + i];
+    }
+    return out;
+  };
+
+  /* Entries of an echo train's table at a point {t1, t2, te, tr, flip}; null outside the table.
+     What all tissues share, flip and TR, is kept from call to call. */
   const train = (table, at) => {
-    const values = unpack(table.values);
-    const shape = table.values.shape;
-    const echoes = shape[shape.length - 1];
     const axes = [...table.axes].reverse();
-    let offsets = [0];
-    let weights = [1];
-    for (let d = 0; d < axes.length; d += 1) {
-      const axis = axes[d];
-      const [low, high, x] = [axis.low, axis.high, at[axis.name]].map((v) => (axis.log ? Math.log(v) : v));
-      const spot = (x - low) / (high - low) * (axis.count - 1);
-      if (!(spot > -1e-6 && spot < axis.count - 1 + 1e-6)) return null;
-      const first = Math.min(Math.max(Math.floor(spot) - 1, 0), axis.count - 4);
-      const w = cubic(spot - first);
-      const stride = shape.slice(d + 1).reduce((a, b) => a * b, 1);
-      const nextOffsets = [];
-      const nextWeights = [];
-      offsets.forEach((o, i) => w.forEach((share, k) => {
-        nextOffsets.push(o + (first + k) * stride);
-        nextWeights.push(weights[i] * share);
-      }));
-      offsets = nextOffsets;
-      weights = nextWeights;
+    const spots = axes.map((axis) => four(axis, at[axis.name]));
+    if (spots.includes(null)) return null;
+    const shared = 2;
+    const key = axes.slice(0, shared).map((axis) => at[axis.name]).join("/");
+    if (table.key !== key) {
+      let values = unpack(table.values);
+      for (let d = 0; d < shared; d += 1) values = contracted(values, spots[d], axes[d].count);
+      Object.assign(table, { key, kept: values });
     }
-    const found = new Float64Array(echoes);
-    for (let i = 0; i < offsets.length; i += 1) {
-      for (let e = 0; e < echoes; e += 1) found[e] += weights[i] * values[offsets[i] + e];
-    }
+    let found = table.kept;
+    for (let d = shared; d < axes.length; d += 1) found = contracted(found, spots[d], axes[d].count);
     return found;
   };
 
