@@ -87,16 +87,20 @@ def mixed(fractions: Array, tensors: Array) -> tuple[Array, Array]:
     return mean, np.array(fourth)
 
 
-@lru_cache(maxsize=1)
-def sphere() -> tuple[Array, Array]:
-    """Return (n, 3) unit vectors over half the sphere and their weights, exact for even polynomials up to degree 23."""
-    node, weight = np.polynomial.legendre.leggauss(2 * POLAR)
+@lru_cache(maxsize=2)
+def sphere(polar: int = POLAR, circle: int = CIRCLE) -> tuple[Array, Array]:
+    """Return (n, 3) unit vectors over half the sphere and their weights.
+
+    polar, circle : nodes from pole to equator and around. Exact for even polynomials up to degree 2 polar - 1 or
+    circle - 1, whichever is less.
+    """
+    node, weight = np.polynomial.legendre.leggauss(2 * polar)
     upper = node > 0
-    z, turns = node[upper], 2 * np.pi * (np.arange(CIRCLE) + 0.5) / CIRCLE
+    z, turns = node[upper], 2 * np.pi * (np.arange(circle) + 0.5) / circle
     across = np.sqrt(1 - z**2)
     x, y = across[:, None] * np.cos(turns), across[:, None] * np.sin(turns)
     vectors = np.stack([x, y, np.broadcast_to(z[:, None], x.shape)], axis=-1).reshape(-1, 3)
-    return vectors, np.repeat(weight[upper] / CIRCLE, CIRCLE)
+    return vectors, np.repeat(weight[upper] / circle, circle)
 
 
 def along(direction: Array, tensor: Array, fourth: Array) -> Array:

@@ -53,6 +53,8 @@ AK = _derived("ak", "", r"K_\parallel", "axial kurtosis")
 RK = _derived("rk", "", r"K_\perp", "radial kurtosis")
 MKT = _derived("mkt", "", r"\bar W", "mean of the kurtosis tensor")
 KURTOSES = (MK, AK, RK, MKT)
+COARSE = (5, 12)
+"""Nodes from pole to equator and around for the errors of kurtosis: good to a thousandth of them."""
 OFTEN = 0.05
 """Share of the fitted voxels from which tensors that are not positive are told."""
 SIZE = {"m^2/s": 1 / UNIT, "m^4/s^2": 1 / UNIT**2, "": 1.0}
@@ -78,7 +80,8 @@ def write(method: Method, solution: Solution, found: Found, part: slice) -> None
     solution.values[:p, voxels], solution.unit_errors[:p, voxels] = values, errors
     solution.values[p:last, voxels], solution.unit_errors[p : p + len(spread), voxels] = scalars, spread
     if p > 7:
-        solution.values[last:, voxels] = _kurtoses(beta[1:7], beta[7:], vectors)
+        kurtoses, doubt = _kurtoses(beta[1:7], beta[7:], vectors, packed)
+        solution.values[last:, voxels], solution.unit_errors[last:, voxels] = kurtoses, doubt
     solution.cost[voxels], solution.rounds[voxels] = found.cost, found.rounds
 
 
@@ -97,20 +100,31 @@ def _scalars(tensor: Array, packed: Array) -> tuple[Array, Array, Array]:
     return scalars, error, vectors
 
 
-def _kurtoses(tensor: Array, fourth: Array, vectors: Array) -> Array:
-    """Return (4, voxel) mean, axial and radial kurtosis and the mean of the tensor; see `core.tensors.kurtosis`."""
+def _kurtoses(tensor: Array, fourth: Array, vectors: Array, packed: Array) -> tuple[Array, Array]:
+    """Return (4, voxel) mean, axial and radial kurtosis and the mean of the tensor, and their errors.
+
+    See `core.tensors.kurtosis`.
+    """
     from ._kernels import normal
 
-    kurtosis_scalars: Any = normal.kurtosis_scalars
-    directions, weights = sphere()
-    angle = np.pi * np.arange(CIRCLE // 2) / (CIRCLE // 2)
-    tables = [np.ascontiguousarray(monomials(directions, elements).T) for elements in (SECOND, FOURTH)]
-    found = np.empty((4, tensor.shape[1]))
+    kernels: Any = normal
+    found, error = np.empty((4, tensor.shape[1])), np.empty((4, tensor.shape[1]))
     rows = np.ascontiguousarray(tensor.T), np.ascontiguousarray(fourth.T)
-    turns = np.stack([np.cos(angle), np.sin(angle)])
-    kurtosis_scalars(*rows, vectors, *tables, np.ascontiguousarray(weights), turns, found)
+    directions, weights = sphere()
+    tables = [np.ascontiguousarray(monomials(directions, elements).T) for elements in (SECOND, FOURTH)]
+    kernels.kurtosis_scalars(*rows, vectors, *tables, np.ascontiguousarray(weights), _turns(CIRCLE // 2), found)
     found[3] = mean_of_tensor(rows[0], rows[1])
-    return found
+    directions, weights = sphere(*COARSE)
+    powers = [np.ascontiguousarray(monomials(directions, elements)) for elements in (SECOND, FOURTH)]
+    turns = _turns(COARSE[1] // 2)
+    spread = np.ascontiguousarray(packed.T)
+    kernels.kurtosis_errors(*rows, vectors, *powers, np.ascontiguousarray(weights), turns, spread, error)
+    return found, np.where(np.isfinite(found), error, np.nan)
+
+
+def _turns(count: int) -> Array:
+    angle = np.pi * np.arange(count) / count
+    return np.stack([np.cos(angle), np.sin(angle)])
 
 
 def told(solution: Solution) -> Solution:
