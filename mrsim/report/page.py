@@ -1,7 +1,7 @@
-"""The style sheet of the HTML report: black on white, readable on screen and on paper."""
+"""The style sheet of the HTML report: black on white on paper, light or dark on screen as the reader has set it."""
 
 STYLE_SHEET = """
-:root { color-scheme: light; --ink: #1d2733; --quiet: #5f6b78; --hair: #d5dbe1; }
+:root { --ink: #1d2733; --quiet: #5f6b78; --hair: #d5dbe1; }
 * { box-sizing: border-box; }
 body {
   margin: 0; background: #fff; color: var(--ink);
@@ -46,6 +46,15 @@ pre { background: #f4f6f8; padding: 10px 14px; border-radius: 6px; font-size: 12
 @media (max-width: 800px) { .verdicts li.none { border-color: #b6bec7; color: var(--quiet); }
 .prose { min-width: 17em; }
 .columns { grid-template-columns: 1fr; } }
+@media screen and (prefers-color-scheme: dark) {
+  :root { color-scheme: dark; --ink: #e3e8ee; --quiet: #9aa6b2; --hair: #39424c; }
+  body { background: #14181d; }
+  td { border-bottom-color: #262d35; }
+  .facts, pre { background: #1f252c; }
+  .warnings { background: #332a12; }
+  .warnings h2 { color: #f0c868; }
+  figure img, .viewer canvas { background: #fff; border-radius: 6px; }
+}
 @media print {
   .viewer { display: none; }
   body { font-size: 11px; } main { padding: 0; max-width: none; }
