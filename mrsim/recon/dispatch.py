@@ -111,6 +111,8 @@ def _off_raster(raw: Acquisition, method: Method | None, progress: Progress | No
 
 
 def _run(ready: Ready, method: Method | None, may_fold: bool, progress: Progress | None) -> Images:
+    if not isinstance(method, SliceGrappa):  # whose groups of slices carry several
+        ready.check_slices()
     if method is None:
         if ready.raster.data.shape[1] == 1:
             return reconstruct_cartesian(ready, folded=may_fold)

@@ -42,20 +42,21 @@ class Raster:
 
 
 def check_finite(raw: Acquisition) -> None:
-    """Refuse raw data that hold NaN or infinity in the image or the calibration."""
+    """Refuse raw data with NaN or infinity among the samples or their places, in any group."""
     for name, group in raw.groups.items():
-        if name not in ("imaging", "calibration"):
-            continue
-        with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(group.data.sum()):  # then so are all its terms
-                continue
-        bad = ~np.isfinite(group.data)
-        if bad.any():
-            readout, coil, sample = (int(i[0]) for i in np.nonzero(bad))
-            raise InputError(
-                f"the raw data hold {np.count_nonzero(bad)} samples that are not finite, the first is {name} readout "
-                f"{readout}, coil {coil}, sample {sample}; acquire the scan again or drop these readouts"
-            )
+        for what, values in (("", group.data), ("k of ", group.k)):
+            with np.errstate(over="ignore", invalid="ignore"):
+                if np.isfinite(values.sum()):  # then so are all its terms
+                    continue
+            bad = ~np.isfinite(values)
+            if bad.any():
+                first = [int(i[0]) for i in np.nonzero(bad)]
+                place = zip(("coil", "sample") if not what else ("sample", "axis"), first[1:], strict=True)
+                where = ", ".join(f"{along} {i}" for along, i in place)
+                raise InputError(
+                    f"the raw data hold {np.count_nonzero(bad)} samples that are not finite, the first is {what}{name} "
+                    f"readout {first[0]}, {where}; acquire the scan again or drop these readouts"
+                )
 
 
 def nominal(raw: Acquisition) -> dict[str, Any]:

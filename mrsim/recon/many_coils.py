@@ -70,17 +70,24 @@ class Ready:
 
     def same_mask(self, block: slice) -> NDArray[np.bool_]:
         """Return the (z, y) lines acquired of a block, which must be the same in all contrasts."""
-        there = self.raster.count[:, block] > 0
-        if (there != there[0]).any():
-            raise InputError("the contrasts acquire different lines; use Subspace, or acquire the same lines in all")
-        return np.asarray(there[0])
+        return _alike(list(self.raster.count[:, block] > 0), block)
 
     def pattern(self, block: slice) -> NDArray[np.bool_]:
         """Return the (z, y) lines of a block as if the ends that were left out had been scanned like the rest."""
-        masks = [extended(there, *self.stretches(c)) for c, there in enumerate(self.raster.count[:, block] > 0)]
-        if any((mask != masks[0]).any() for mask in masks):
-            raise InputError("the contrasts acquire different lines; use Subspace, or acquire the same lines in all")
-        return masks[0]
+        each = enumerate(self.raster.count[:, block] > 0)
+        return _alike([extended(there, *self.stretches(c)) for c, there in each], block)
+
+    def check_slices(self) -> None:
+        """Refuse a scan that lacks a slice or a contrast altogether."""
+        if self.volume:
+            return
+        lines = self.raster.count.sum(axis=2)
+        if not lines.all():
+            c, z = (int(i[0]) for i in np.nonzero(lines == 0))
+            raise InputError(
+                f"of {lines.size} slices and contrasts {np.count_nonzero(lines == 0)} hold no line, the first is "
+                f"contrast {c}, slice {z}; acquire them, or take them out of the encoding"
+            )
 
     def stretches(self, contrast: int) -> tuple[slice, slice]:
         """Return what was covered along z and y: all, but for an end that partial Fourier leaves out."""
@@ -179,6 +186,18 @@ class Ready:
                 noises[-1] = completed_noise(noises[-1], axis, stretch, self.partial, counts)
         filled = result is not data
         return result, np.array(noises) if filled else noise, filled
+
+
+def _alike(masks: list[NDArray[np.bool_]], block: slice) -> NDArray[np.bool_]:
+    """Return the one mask of all contrasts."""
+    other = next((c for c, mask in enumerate(masks) if (mask != masks[0]).any()), None)
+    if other is not None:
+        z, y = (int(i[0]) for i in np.nonzero(masks[other] != masks[0]))
+        raise InputError(
+            f"the contrasts acquire different lines, first contrasts 0 and {other} at z {z + block.start}, line {y}; "
+            "use Subspace, or acquire the same lines in all"
+        )
+    return masks[0]
 
 
 def extended(mask: NDArray[np.bool_], z: slice, y: slice) -> NDArray[np.bool_]:

@@ -35,6 +35,10 @@ Array = NDArray[np.complex128]
 Progress = Callable[[int, int], None]
 
 
+MOST_GAP = 2
+"""How many steps of the raster samples at the edge of k-space may lie apart before one coil's image is warned of."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Samples:
     """What was acquired of one image (of one slice, in two dimensions)."""
@@ -61,12 +65,14 @@ def reconstruct_off_raster(raw: Acquisition, method: NonUniform, progress: Progr
     _check(raw, method)
     data = np.zeros((contrasts, *grid.shape), dtype=np.complex128)
     noise = np.zeros((contrasts, *grid.shape))
+    warnings = unknown_noise(variance)
     for z in range(slices):
         block = slice(None) if volume else slice(z, z + 1)
         maps = None
         for c in range(contrasts):
             one = _samples(raw, whitener, c, z)
             shape = grid.shape if volume else (1, *grid.shape[1:])
+            warnings += _gaps(one, shape) if z == c == 0 else ()
             maps = _maps(one, method, whitener, shape, block) if maps is None else maps
             field = np.zeros(shape) if method.field is None else method.field[block]
             data[c, block], noise[c, block] = _image(one, maps, field, method, sample)
@@ -78,8 +84,20 @@ def reconstruct_off_raster(raw: Acquisition, method: NonUniform, progress: Progr
     uniform = sigma[..., :1, :1] if np.allclose(sigma, sigma[..., :1, :1], rtol=1e-12) else sigma
     return Images(
         data=data, grid=grid, contrast=raw.encoding.contrast, sigma=uniform, noisy=raw.noisy,
-        encoding=nominal(raw) | facts, history=stated(raw, unknown_noise(variance)),
+        encoding=nominal(raw) | facts, history=stated(raw, warnings),
     )  # fmt: skip
+
+
+def _gaps(one: Samples, shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Return a warning where a plane of k-space has wider gaps than its coils can fill."""
+    if one.turns.shape[1] != 2:  # of volumes too long a search
+        return ()
+    reach = float(np.linalg.norm(one.turns, axis=1).max())
+    covered = covered_radius(one.turns, shape[1:])
+    if reach <= covered * max(MOST_GAP, len(one.data)):
+        return ()
+    said = f"k-space has gaps beyond {covered / reach:.0%} of its radius, more than {len(one.data)} coils fill"
+    return (f"{said}: the image streaks; acquire more spokes or arms",)
 
 
 def _check(raw: Acquisition, method: NonUniform) -> None:

@@ -31,7 +31,7 @@ class Browser:
             "--remote-debugging-pipe", f"--user-data-dir={self.folder.name}", f"--window-size={width},{height}",
             "--disable-background-networking", "--disable-component-update", "--disable-sync", "about:blank",
         ]  # fmt: skip
-        wiring = f"exec 3<&{to_child} 4>&{from_child}; exec \"$@\""
+        wiring = f'exec 3<&{to_child} 4>&{from_child}; exec "$@"'
         self.process = subprocess.Popen(
             ["bash", "-c", wiring, "bash", *arguments], pass_fds=(to_child, from_child), stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -139,6 +139,17 @@ def _not_finite(raw):
     return _changed(raw, data=data)
 
 
+def _without_the_second_image(raw):
+    encoding = replace(raw.encoding, contrast={"te": np.array([0.01, 0.02])})
+    return replace(raw, encoding=encoding)
+
+
+def _calibration_not_finite(raw):
+    data = raw.groups["calibration"].data.copy()
+    data[2, 1, 0] = np.inf
+    return _changed(raw, "calibration", data=data)
+
+
 @pytest.mark.parametrize(
     ("broken", "method", "said"),
     [
@@ -147,6 +158,8 @@ def _not_finite(raw):
         (_a_coil_less, "auto", "7 x 7|covariance"),
         (_calibration_of_fewer_coils, "sense", "coils"),
         (_dead_coil, "auto", "is singular"),
+        (_without_the_second_image, "auto", "hold no line, the first is contrast 1, slice 0"),
+        (_calibration_not_finite, "auto", "calibration readout 2, coil 1, sample 0"),
         (_a_line_beyond, "auto", "label 'line' runs from"),
         (_not_finite, "auto", "not finite, the first is imaging readout 3, coil 2, sample 1"),
     ],

@@ -185,6 +185,21 @@ def test_unknown_noise_is_a_stated_warning():
     assert not np.any(unknown.sigma)
 
 
+@pytest.mark.parametrize(("count", "coils", "told"), [(80, 1, False), (12, 1, True), (40, 4, False), (8, 4, True)])
+def test_gaps_that_the_coils_cannot_fill_are_a_stated_warning(count, coils, told):
+    image = reconstruct(acquired(spokes(count), coils=coils), NonUniform(kind="adjoint"))
+    assert any("k-space has gaps beyond" in said for said in image.history.get("warnings", ())) == told
+
+
+@pytest.mark.parametrize("what", ["data", "k"])
+def test_values_that_are_not_finite_are_refused(what):
+    raw = acquired(spokes(12, 20))
+    bad = getattr(raw.imaging, what).copy()
+    bad[3, 0, 1] = np.nan
+    with pytest.raises(InputError, match=r"readout 3, (coil 0, sample 1|sample 0, axis 1)"):
+        reconstruct(replace(raw, groups={"imaging": replace(raw.imaging, **{what: bad})}))
+
+
 def test_methods_and_samples_must_fit():
     raw = acquired(spokes(8, 20))
     with pytest.raises(InputError, match="use NonUniform"):
