@@ -314,7 +314,7 @@ def test_iteration_solves_for_bodies_one_element_thick_between_two_drives(step):
 )
 def test_an_iteration_that_does_not_end_says_what_helps(loss, said, monkeypatch):
     monkeypatch.setattr(iterative, "MOST", 0)
-    x = np.linspace(0, length(SOFT) / 2, 4)
+    x = np.linspace(0, 0.48 * length(SOFT), 4)
     body = Body.uniform(MeshHex.init_tensor(x, x, x), law(3000 * (1 + 1j * loss)))
     drives = (Drive(where=lambda c: c[:, 2] < 1e-9, amplitude=(1e-6, 0, 0)),)
     with pytest.raises(InputError, match=said):
