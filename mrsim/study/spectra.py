@@ -119,7 +119,8 @@ def expected_water(prepared: Prepared, timeline: Timeline) -> dict[str, float]:
         return {}
     signals = [content * water.left(sheet) for content, water in parts]
     main = parts[int(np.argmax(signals))][1]
-    return {"water_content": sum(signals) / main.left(sheet), "water_t1": main.t1, "water_t2": main.t2}
+    content = float(sum(signals) / main.left(sheet))
+    return {"water_content": content, "water_t1": float(main.t1), "water_t2": float(main.t2)}
 
 
 def with_chemistry(
