@@ -201,7 +201,7 @@ def test_dipy_follows_the_same_curves():
         (theirs,) = LocalTracking(peaks, stop, start, affine, step_size=0.05, maxlen=400)
     radius = np.hypot(theirs[:, 0], theirs[:, 1])
     mine = 1e3 * np.hypot(ours.points[:, 0], ours.points[:, 1])
-    # dipy takes its directions from the sphere's vertices (some degrees apart) and Euler's steps of 0.05 mm; both stay on
+    # dipy takes its directions from the sphere's vertices and Euler's steps of 0.05 mm; both stay on
     # the circle, and our points, 0.25 mm apart, are never farther from its than half of that and the radius' error
     assert np.abs(mine - 12).max() < 1e-3
     assert np.abs(radius - 12).max() < 0.1
