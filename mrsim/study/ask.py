@@ -67,7 +67,7 @@ def _answers(request: RunRequest, question: Question, remedies: bool, progress: 
     if question.kind == "bound" and ready.sequence.encoding.kind == "spectrum":
         from .spectral_verdict import spectral_verdict
 
-        yield spectral_verdict(ready, question, progress)
+        yield spectral_verdict(ready, question, progress, remedies=remedies)
         return
     if question.kind == "change" and "encoding" in ready.sequence.encoding.contrast:
         yield from _stiffness(request, question, ready.phantom, remedies)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from ..core.errors import InputError, did_you_mean
+from ..core.errors import InfeasibleError, InputError, did_you_mean
 from ..phantom.metabolite import load_metabolites
 from ..plan.answer import Remedy, Verdict, said, threshold, undecided
 from ..plan.question import Question
@@ -17,7 +17,9 @@ GUESSES = 3
 """Of the averages that are enough."""
 
 
-def spectral_verdict(ready: Prepared, question: Question, progress: Progress | None = None) -> Verdict:
+def spectral_verdict(
+    ready: Prepared, question: Question, progress: Progress | None = None, *, remedies: bool = True
+) -> Verdict:  # fmt: skip
     """Return the answer to a question about the bound of a metabolite's amount.
 
     Parameters
@@ -27,6 +29,8 @@ def spectral_verdict(ready: Prepared, question: Question, progress: Progress | N
     question : Question
         Of kind ``"bound"``.
     progress : callable, optional
+    remedies : bool
+        Whether to look for the averages that are enough.
     """
     if ready.basis is None or ready.request.model is None:
         return undecided(question, "voxel", f"{ready.request.protocol} names no basis or no fit under [run]")
@@ -40,7 +44,7 @@ def spectral_verdict(ready: Prepared, question: Question, progress: Progress | N
     answer = replace(answer, reason=told)
     return (
         answer
-        if answer.answer == "yes"
+        if answer.answer == "yes" or not remedies
         else replace(answer, remedy=_averages(ready, question, name, value), searched=True)
     )
 
@@ -67,7 +71,10 @@ def _averages(ready: Prepared, question: Question, name: str, value: float) -> R
     for _ in range(GUESSES):
         needed = math.ceil(1.01 * needed * (value / question.limit) ** 2)
         entries = {"averages": str(int(needed))}
-        other = prepare(replace(ready.request, overrides={**ready.request.overrides, **entries}))
+        try:
+            other = prepare(replace(ready.request, overrides={**ready.request.overrides, **entries}))
+        except (InputError, InfeasibleError):
+            return None  # more than a protocol may have
         row = next(row for row in voxel_rows(other) if row.metabolite == name)
         value = row.bound / row.value if question.relative else row.bound
         if value <= question.limit:
