@@ -202,8 +202,8 @@ engine_options = together(
         help="Take in an effect: mt, magnetisation transfer with the bound protons of the tissues' facts.",
     ),
     click.option(
-        "--engine", type=click.Choice(["bloch", "pathways"]), default="bloch", show_default=True,
-        help="Spins (bloch) or configuration states (pathways).",
+        "--engine", type=click.Choice(["bloch", "pathways"]),
+        help="Spins (bloch) or configuration states (pathways) [default: the protocol's, else bloch].",
     ),
     click.option(
         "--longest", metavar="TIME", callback=single("time", "30 min"),
@@ -230,9 +230,9 @@ noise_model_options = together(
 sequence_options = together(protocol_argument, field_option, scanner_option, set_option)
 
 
-def engine_settings(engine: str, **given: float | str | None) -> dict[str, Any]:
-    """Return the engine and those of its options that were given."""
-    return {"name": engine} | {name: value for name, value in given.items() if value is not None}
+def engine_settings(engine: str | None, **given: float | str | None) -> dict[str, Any]:
+    """Return the name of the engine and its options, those that were given."""
+    return {name: value for name, value in {"name": engine, **given}.items() if value is not None}
 
 
 def causes(without: tuple[str, ...], noise_free: bool) -> tuple[str, ...]:

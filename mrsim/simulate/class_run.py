@@ -125,13 +125,6 @@ class ClassRun:
                 ]
             return self.sums[carriers(kind)]
 
-    @property
-    def fixed(self) -> int | None:
-        """The sub-slices per layer that the user asks for."""
-        if self.engine.sub_slices is None:
-            return None
-        return max(1, int(self.engine.sub_slices * self.job.share / self.scan.slab.layers + 1e-9))
-
     def resolution(self, index: int) -> Resolution:
         """Return the resolution of a class in the layers of this section."""
         found, layer = self.known[self.keys[index]]
@@ -155,7 +148,7 @@ class ClassRun:
         """
         mine = [i for i, k in enumerate(self.keys) if k == key]
         leader = max(mine, key=lambda i: (self.classes[i].pd, -abs(self.classes[i].row)))
-        fixed = self.fixed
+        fixed = self.job.sub_slices
         found, response = refine(self.scan, self.relaxation(leader), self.engine.accuracy, fixed, self.engine.rf_step)
         farthest = {
             max(mine, key=lambda i: abs(self.classes[i].offset - self.classes[leader].offset)),

@@ -120,9 +120,7 @@ class _Search:
         """Return the resolution of the class with most signal in the middle of the maps, at few in-plane phases."""
         engine, middle = job.engine, [(low + high) / 2 for low, high in self.ranges]
         spin = Relaxation(r1=self.main.r1, r2=self.main.r2, offset=self.main.offset + middle[0], b1=middle[1])
-        layers = self.scan.slab.layers
-        fixed = None if engine.sub_slices is None else max(1, int(engine.sub_slices * job.share / layers))
-        found, _ = refine(self.scan, spin, engine.accuracy, fixed, engine.rf_step)
+        found, _ = refine(self.scan, spin, engine.accuracy, job.sub_slices, engine.rf_step)
         return replace(found, phases=min(found.phases, PHASES))
 
     def walked(self, index: int, offset: float, b1: float) -> Complex:

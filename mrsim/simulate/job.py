@@ -47,6 +47,12 @@ class Job:
         """The number of receive coils."""
         return 1 if self.sensitivity is None else len(self.sensitivity)
 
+    @property
+    def sub_slices(self) -> int | None:
+        """The sub-slices per layer that the user asks for over the whole slab, rounded up; None: as many as needed."""
+        asked = self.engine.sub_slices
+        return None if asked is None else math.ceil(asked * self.share / self.cells.shape[0] - 1e-9)
+
     def heard(self, kind: TissueClass) -> NDArray[np.float64] | NDArray[np.complex128]:
         """Return the (coil, member) volume of a class times what each coil hears of it, m^3."""
         volume = kind.volumes(self.spins.volume)

@@ -24,7 +24,7 @@ class Bloch:
     subsamples: int | None = None
     """Spins per voxel along each in-plane axis; None takes 4, and 2 of objects with solids in them."""
     sub_slices: int | None = None
-    """Sub-slices over the slab; None refines them to `accuracy`."""
+    """Sub-slices over the slab, of each layer rounded up to a whole number; None refines them to `accuracy`."""
     slab: float | None = None
     """Simulated stretch of the slice direction, in slice thicknesses; None takes what the pulses excite to `accuracy`,
     or the whole object where they select no slice."""

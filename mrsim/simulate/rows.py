@@ -100,9 +100,7 @@ class _Search:
         self.spin = Relaxation(r1=kind.r1, r2=kind.r2, offset=kind.offset, b1=kind.b1)
         self.place, self.ends = place, (float(place.min()), float(place.max()))
         self.finest = float(np.abs(scan.plan.along) @ job.cells.spacing[:2])
-        engine, fixed = job.engine, job.engine.sub_slices
-        fixed = None if fixed is None else max(1, int(fixed * job.share / scan.slab.layers))
-        self.found, _ = refine(scan, self.spin, engine.accuracy, fixed, engine.rf_step)
+        self.found, _ = refine(scan, self.spin, job.engine.accuracy, job.sub_slices, job.engine.rf_step)
 
     def response(self, row: float) -> NDArray[np.complex128]:
         """Return the (readout, layer, phi) response at a place, m."""

@@ -14,10 +14,16 @@ from ..core.wave import Waves
 from ..simulate import Bloch, Pathways
 from ..simulate.spin_systems import SpinSystem
 from .request import RunRequest
+from .run_table import RunTable
 
 INSTANT = 1e-6
 """By what a pulse that takes no time is shortened."""
 ENGINE_NAMES: dict[str, type[Bloch | Pathways]] = {"bloch": Bloch, "pathways": Pathways}
+
+
+def chosen_engine(request: RunRequest, table: RunTable) -> Mapping[str, Any]:
+    """Return the engine and its options that a request asks for, by its protocol's name where it has none."""
+    return request.engine if table.engine is None else {"name": table.engine, **request.engine}
 
 
 def engine_of(request: RunRequest, **extra: Any) -> Bloch | Pathways:

@@ -21,6 +21,8 @@ class RunTable:
     """Metabolites that a spectrum holds where tissues state their concentrations: a basis set, or names with commas."""
     including: tuple[str, ...] = ()
     """Effects without which the protocol measures nothing, e.g. ``mt``; see `request.EFFECTS`."""
+    engine: str | None = None
+    """Name of the engine that is quickest for the protocol; None: bloch."""
     extrapolate: bool = False
     """Allow a field strength beyond those at which tissues are known."""
     receive: str | None = None
