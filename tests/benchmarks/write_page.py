@@ -38,6 +38,23 @@ single) and 8.3e+04 (FISP, phases 0 and pi, single) atoms/s.
 | torchsim 0.0.8, torch 2.13.0 | 3.92e+04 | atoms/s | CPMG, 32 echoes, 32 states, single precision |
 | torchsim 0.0.8, torch 2.13.0 | 9.56e+04 | atoms/s | CPMG, 32 echoes, 10 states (inexact), single precision |
 | torchsim 0.0.8, torch 2.13.0 | 9.98e+02 | atoms/s | FISP, 1,000 repetitions, 10 states (inexact), one call |
+
+## Whole scans
+
+`python tests/benchmarks/bench_road.py`: processor time of the Bloch engine, one thread, over what the work given to its
+kernels takes at the rates of those kernels in the same run (2 cores, load 4 to 7, 2026-11-29; the cells of the object
+are timed apart). Runs below a second miss a factor of 2: what is left there is a fixed cost of 0.2 to 0.6 s. In
+`disc-ir-se` every class walks some twenty repetitions before it is steady, and what surrounds the kernel takes twice as
+long as the kernel; the rest reads the sequence, weighs diffusion and estimates errors.
+
+| scan | s | predicted, s | ratio |
+| --- | --: | --: | --: |
+| disc-t2-mese | 1.8 | 0.9 | 1.9-2.0 |
+| disc-spgr | 1.8 | 0.9 | 1.8-2.1 |
+| sag-t2w-tse, one slice | 2.4 | 1.3 | 1.9 |
+| disc-ir-se | 0.9 | 0.24 | 3.4-3.9 |
+| disc-radial | 0.6 | 0.19 | 3.0 |
+| brain-spiral | 0.6 | 0.13 | 4.6 |
 """
 
 
