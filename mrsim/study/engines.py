@@ -21,9 +21,11 @@ INSTANT = 1e-6
 ENGINE_NAMES: dict[str, type[Bloch | Pathways]] = {"bloch": Bloch, "pathways": Pathways}
 
 
-def chosen_engine(request: RunRequest, table: RunTable) -> Mapping[str, Any]:
-    """Return the engine and its options that a request asks for, by its protocol's name where it has none."""
-    return request.engine if table.engine is None else {"name": table.engine, **request.engine}
+def with_own_engine(request: RunRequest, table: RunTable) -> RunRequest:
+    """Return a request with the effects of its protocol's [run] table, and its engine where it names none."""
+    including = tuple(dict.fromkeys((*request.including, *table.including)))
+    engine = request.engine if table.engine is None else {"name": table.engine, **request.engine}
+    return replace(request, including=including, engine=engine)
 
 
 def engine_of(request: RunRequest, **extra: Any) -> Bloch | Pathways:

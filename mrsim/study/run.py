@@ -33,7 +33,7 @@ from ..sequence.protocol import read_protocol_file
 from ..sequence.scanner import Scanner, choose_scanner
 from ..sequence.sequence import Sequence
 from ..simulate import Bloch, Pathways, add_noise, simulate
-from .engines import as_played, chosen_engine, engine_of
+from .engines import as_played, engine_of, with_own_engine
 from .fields import coils_of, extrapolation_notes, in_fields
 from .given import check_names, given_options
 from .import_phantom import open_phantom
@@ -84,8 +84,7 @@ class Prepared:
 def prepare(request: RunRequest) -> Prepared:
     """Read the files of a request, build the sequence and check it against the scanner."""
     path, description, defaults, build = _read(request)
-    including = tuple(dict.fromkeys((*request.including, *defaults.including)))
-    request = replace(request, including=including, engine=chosen_engine(request, defaults))
+    request = with_own_engine(request, defaults)
     check_effects(request)
     scanner = _machine(choose_scanner(request.field, request.scanner, defaults.scanner), defaults, request)
     grade = request.grade if request.grade is not None else defaults.grade
