@@ -99,15 +99,12 @@ def raw_of(file: Path) -> Acquisition:
 
     from ..core.acquisition import Acquisition
     from ..core.errors import StorageError
-    from ..core.storage import FORMAT, load
+    from ..core.storage import FORMAT, load, readable_as
 
     if not file.is_file():
         raise StorageError(f"{file}: no such file")
-    try:
-        with h5py.File(file, "r") as held:
-            ours = held.attrs.get("format") in (FORMAT, FORMAT.encode())
-    except OSError:
-        raise StorageError(f"{file}: is no HDF5 file; give raw data of mrsim or an MRD file") from None
+    with readable_as("HDF5 file with raw data of mrsim, nor an MRD file,", file), h5py.File(file, "r") as held:
+        ours = held.attrs.get("format") in (FORMAT, FORMAT.encode())
     if not ours:
         from ..exchange.mrd import read_mrd
 

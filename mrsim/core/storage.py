@@ -17,14 +17,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
-from .errors import StorageError, did_you_mean
+from .errors import InputError, StorageError, UserError, did_you_mean
 from .version import __version__
 
 SCHEMA = 1
 """Version of the file layout; a reader refuses a higher one."""
 FORMAT = "mrsim"
 """Root attribute `format` of every file."""
+SEAL, BLOCK = b"mrsim crc32 ", 512
+"""A file begins with HDF5's block for users, which holds the checksum of all bytes after it: damage is told before
+HDF5's library follows it, which may lead it round in circles, and no number that has changed passes for a result."""
 DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, MemoryError, OverflowError)
 """What h5py and numpy raise over a file whose structure is broken, depending on where."""
 
@@ -46,10 +50,12 @@ def save(path: Path | str, **objects: Any) -> None:
 
     with replacing(path) as temporary:
         try:
-            with h5py.File(temporary, "w", track_order=True) as file:
+            with h5py.File(temporary, "w", track_order=True, userblock_size=BLOCK) as file:
                 file.attrs.update({"format": FORMAT, "schema": SCHEMA, "mrsim_version": __version__})
                 for name, value in objects.items():
                     write_node(file, name, value, name)
+            with temporary.open("r+b") as sealed:
+                sealed.write(_seal(temporary))
         except (OSError, RuntimeError) as problem:  # h5py reports a full disk as either
             raise StorageError(f"{path}: cannot be written: {_reason(problem)}") from None
 
@@ -84,6 +90,29 @@ def load(path: Path | str, name: str | None = None) -> Any:
             return read_node(file[escape(name)])
     except DAMAGE as problem:
         raise StorageError(f"{path}: is truncated or damaged: {_reason(problem)}; make it again") from None
+
+
+@contextmanager
+def readable_as(what: str, path: Path | str) -> Iterator[None]:
+    """Turn whatever a library raises over a file that is damaged, or something else, into one error.
+
+    Readers of foreign formats raise errors of their own, of numpy, struct, json and HDF5 alike.
+
+    Parameters
+    ----------
+    what : str
+        What the file should be, e.g. ``"NIfTI file"``.
+    path : path or str
+        The file, for the message.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except FileNotFoundError:
+        raise InputError("no such file", file=path) from None
+    except Exception as problem:
+        raise InputError(f"is no {what} that can be read: {_reason(problem)}", file=path) from None
 
 
 @contextmanager
@@ -159,6 +188,27 @@ def _check_readable(path: Path | str) -> None:
         raise StorageError(f"{path}: is empty; make it again")
     if not h5py.is_hdf5(path):
         raise StorageError(f"{path}: is not an HDF5 file; mrsim reads the .h5 files that it writes")
+    if not sound(path):
+        raise StorageError(
+            f"{path}: is truncated or damaged, or another program changed it: its checksum does not fit; make it again"
+        )
+
+
+def sound(path: Path | str) -> bool:
+    """Say whether a file's content has the checksum that stands before it; a file without one is taken as it is."""
+    with Path(path).open("rb") as file:
+        first = file.read(len(SEAL) + 8)
+    return first.startswith(b"\x89HDF") or first == _seal(Path(path))
+
+
+def _seal(path: Path) -> bytes:
+    """Return what stands at the beginning of a file: the checksum of what comes after its first block."""
+    checksum = 0
+    with path.open("rb") as file:
+        file.seek(BLOCK)
+        while part := file.read(1 << 22):
+            checksum = crc32(part, checksum)
+    return SEAL + f"{checksum:08x}".encode()
 
 
 def _check_header(path: Path | str, attributes: Any) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError, StorageError
 from ..core.grid import Grid
+from ..core.storage import readable_as
 
 MILLIMETRES = {"mm": 1e-3, "meter": 1.0, "micron": 1e-6, "unknown": 1e-3}
 """SI factor of a NIfTI file's unit of length; files that name none are in millimetres, as nearly all programs mean."""
@@ -29,13 +30,9 @@ def read_volume(path: Path) -> tuple[NDArray[np.float64], Grid]:
     """Return the (z, y, x) values of a NIfTI file and the grid on which they lie."""
     import nibabel
 
-    try:
+    with readable_as("NIfTI file", path):
         image: Any = nibabel.load(path)
         values = np.asarray(image.get_fdata(dtype=np.float64))
-    except FileNotFoundError:
-        raise InputError("no such file", file=path) from None
-    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError, TypeError) as problem:
-        raise InputError(f"is no NIfTI file that can be read: {problem}", file=path) from None
     if values.ndim > 3 and math.prod(values.shape[3:]) == 1:
         values = values.reshape(values.shape[:3])
     if values.ndim != 3:

@@ -18,6 +18,7 @@ from ..core.errors import InputError, StorageError
 from ..core.grid import Grid
 from ..core.nuclei import WATER_PPM
 from ..core.spectra import Spectra
+from ..core.storage import readable_as
 from ..core.version import __version__
 from .nifti import grid_of
 
@@ -87,6 +88,11 @@ def read_nifti_mrs(path: Path) -> Spectra:
     path : Path
         A file without coil dimension: combine and average first, or reconstruct raw data.
     """
+    with readable_as("NIfTI-MRS file", path):
+        return _spectra(path)
+
+
+def _spectra(path: Path) -> Spectra:
     image = _opened(path)
     data, grid, header = _signals(image, path), _grid(image, path), image.hdr_ext
     count = len(data)
@@ -117,10 +123,8 @@ def _opened(path: Path) -> Any:
 
     if not path.is_file():
         raise InputError("no such file", file=path)
-    try:
+    with readable_as("NIfTI-MRS file", path):
         return NIFTI_MRS(path)
-    except Exception as problem:  # the library raises its own, nibabel's and json's errors
-        raise InputError(f"is no NIfTI-MRS file that can be read: {problem}", file=path) from None
 
 
 def _signals(image: Any, path: Path) -> NDArray[np.complex128]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..core.storage import replacing
+from ..core.storage import readable_as, replacing
 
 Array = NDArray[np.float64]
 CONTRAST = {"ρ": "pd", "T1": "t1", "T2": "t2", "T2s": "t2_star", "Δw": "offset"}
@@ -132,15 +132,11 @@ def _opened(path: Path) -> Iterator[Any]:
     """Open an HDF5 file; what is missing in it becomes an `InputError`."""
     import h5py
 
-    try:
-        with h5py.File(path, "r") as file:
+    with readable_as("HDF5 file with spins", path), h5py.File(path, "r") as file:
+        try:
             yield file
-    except FileNotFoundError:
-        raise InputError("no such file", file=path) from None
-    except OSError:
-        raise InputError("is no HDF5 file", file=path) from None
-    except KeyError as missing:
-        raise InputError(f"is not laid out as expected: {missing.args[0]}", file=path) from None
+        except KeyError as missing:
+            raise InputError(f"is not laid out as expected: {missing.args[0]}", file=path) from None
 
 
 def _text(value: Any) -> str:

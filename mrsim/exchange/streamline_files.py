@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import InputError, StorageError
+from ..core.errors import InputError
 from ..core.grid import Grid
-from ..core.storage import replacing
+from ..core.storage import readable_as, replacing
 from ..core.streamlines import Streamlines
 
 KINDS = (".trk", ".tck")
@@ -43,13 +43,9 @@ def read_streamlines(path: str | Path, grid: Grid) -> Streamlines:
 
     path = Path(path)
     _kind(path)
-    try:
+    with readable_as("streamline file", path):
         lines: Any = formats.load(str(path)).streamlines
-    except FileNotFoundError:
-        raise StorageError(f"{path}: there is no such file") from None
-    except Exception as problem:  # nibabel raises struct, value and header errors alike
-        raise StorageError(f"{path}: is no streamline file: {problem}") from None
-    points = [1e-3 * np.asarray(line, np.float64) for line in lines]
+        points = [1e-3 * np.asarray(line, np.float64) for line in lines]
     return Streamlines(
         points=np.concatenate([np.zeros((0, 3)), *points]), offsets=np.cumsum([0, *(len(p) for p in points)]),
         ends=np.zeros((len(points), 2), np.int8), grid=grid, history={"file": path.name},

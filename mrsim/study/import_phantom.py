@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.maps import Maps
-from ..core.storage import load
+from ..core.storage import load, readable_as
 from ..core.toml import read_toml, resource, structure
 from ..core.units import parse_quantity
 from ..exchange.nifti import read_volume
@@ -202,7 +202,7 @@ def _phantom_of_hdf5(path: Path, field: float) -> VoxelPhantom:
     if not path.is_file():
         raise InputError("no such file", file=path)
     if h5py.is_hdf5(path):
-        with h5py.File(path, "r") as file:
+        with readable_as("HDF5 file with a phantom", path), h5py.File(path, "r") as file:
             jemris = "sample/data" in file
         if jemris:
             return _checked(path, *read_jemris(path), field)

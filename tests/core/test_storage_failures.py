@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -13,7 +14,7 @@ import pytest
 
 from mrsim.core.errors import StorageError
 from mrsim.core.grid import Grid
-from mrsim.core.storage import load, replacing, save
+from mrsim.core.storage import BLOCK, load, replacing, save
 
 
 @pytest.fixture
@@ -21,6 +22,28 @@ def good(tmp_path):
     path = tmp_path / "good.h5"
     save(path, images=np.arange(10_000.0), note={"a": "b"})
     return path
+
+
+@contextmanager
+def unsealed(path):
+    """Give a file's content to be changed, without the block that holds its checksum."""
+    with h5py.File(path) as old, h5py.File(path.with_suffix(".new"), "w") as file:
+        file.attrs.update(old.attrs)
+        for name in old:
+            old.copy(name, file)
+        yield file
+    path.with_suffix(".new").replace(path)
+
+
+def test_storage_notices_every_bit_that_turns(good):
+    whole = good.read_bytes()
+    for at in np.linspace(8, len(whole) - 1, 80).astype(int):
+        good.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        if 20 <= at < BLOCK:
+            load(good)  # nothing stands there
+        else:
+            with pytest.raises(StorageError, match=r"good\.h5: is truncated or damaged"):
+                load(good)
 
 
 @pytest.mark.parametrize("part", [0.02, 0.3, 0.6, 0.99])
@@ -75,14 +98,14 @@ def test_storage_foreign_hdf5_is_refused(tmp_path):
 
 
 def test_storage_newer_layout_is_refused_with_both_versions(good):
-    with h5py.File(good, "a") as file:
+    with unsealed(good) as file:
         file.attrs.update({"schema": 99, "mrsim_version": "9.9"})
     with pytest.raises(StorageError, match=r"layout 99, written by mrsim 9\.9; this is mrsim .*update mrsim"):
         load(good)
 
 
 def test_storage_unknown_node_type_is_refused(good):
-    with h5py.File(good, "a") as file:
+    with unsealed(good) as file:
         file["note"].attrs["type"] = "Hologram"
     with pytest.raises(StorageError, match="Hologram"):
         load(good)

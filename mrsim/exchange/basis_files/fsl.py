@@ -53,14 +53,14 @@ def read_fsl(folder: Path) -> Basis:
             real, imaginary = (numbers([str(v) for v in part[key]], file, key) for key in ("basis_re", "basis_im"))
             facts.append((float(part["basis_dwell"]), float(part["basis_centre"]), part.get("basis_nucleus", "1H")))
             name = str(part.get("basis_name") or file.stem)
-        except (KeyError, TypeError, ValueError) as problem:
+            te = float((content.get("meta") or {}).get("TE") or 0.0) / 1e3
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
             raise InputError(f"has no usable entry {problem}", file=file) from None
         if len(real) != len(imaginary):
             raise InputError(f"has {len(real)} real and {len(imaginary)} imaginary values", file=file)
         if facts[-1] != facts[0]:
             raise InputError(f"dwell, centre and nucleus {facts[-1]} differ from {facts[0]} in {files[0]}", file=file)
         signals[name] = real + 1j * imaginary
-        te = float((content.get("meta") or {}).get("TE") or 0.0) / 1e3
     dwell, centre, species = facts[0]
     nucleus(species)
     return foreign_basis(

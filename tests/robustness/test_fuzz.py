@@ -1,0 +1,30 @@
+"""Damaged input of every kind is read rightly or refused in our own words; more of it: `python -m tests.robustness.fuzz`."""
+
+import pytest
+
+from tests.robustness.fuzz import damaged_files, fuzz, numbers_of, read_one
+from tests.robustness.targets import TARGETS
+
+INPUTS = 6000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TARGETS)
+def test_damaged_input_is_read_or_refused(name):
+    found = fuzz(name, seed=1, numbers=numbers_of(TARGETS[name], INPUTS))
+    assert not found, "\n".join(str(one) for one in found)
+
+
+@pytest.mark.parametrize("name", ["lcmodel", "bvec", "scanner"])
+def test_damage_is_damage_and_good_input_is_read(name):
+    target = TARGETS[name]
+    seeds = target.seeds()
+    assert all(read_one(target, files) is None for files in seeds)
+    assert sum(damaged_files(target, seeds, 1, number) not in seeds for number in range(50)) > 25
+
+
+def test_a_reader_that_breaks_is_found():
+    import dataclasses
+
+    broken = dataclasses.replace(TARGETS["bvec"], read=lambda folder: {}["missing"])
+    assert "KeyError" in str(read_one(broken, broken.seeds()[0]))
