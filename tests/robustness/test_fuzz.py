@@ -1,4 +1,4 @@
-"""Damaged input of every kind is read rightly or refused in our own words; more of it: `python -m tests.robustness.fuzz`."""
+"""Damaged input of every kind is read rightly or refused in our own words; more: `python -m tests.robustness.fuzz`."""
 
 import pytest
 
