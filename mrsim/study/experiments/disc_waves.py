@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.grid import Grid
-from ...core.rheology import Tabulated
+from ...core.rheology import Tabulated, wave_number
 from ...core.units import Angle, Fraction, Frequency, Length
 from ...core.wave import Waves
 from ...fit.fit import fit
@@ -56,8 +56,9 @@ class DiscWaves:
     nucleus_depth: Length = 20e-3
     nucleus_shift: Length = 0.0
     """To the front."""
-    driven: Literal["rim", "rear", "left"] = "rim"
-    """What is shaken: all of the rim, or the part of it that lies behind or to the left of half of a half axis."""
+    driven: Literal["rim", "rear", "left", "plane"] = "rim"
+    """What is shaken: all of the rim, or the part of it that lies behind or to the left of half of a half axis; or the
+    rim as a plane wave of the nucleus along x moves it (in a disc of one modulus that wave alone)."""
 
     frequency: Frequency = 80.0
     voxel: Length = 2e-3
@@ -94,14 +95,17 @@ def _shape(settings: DiscWaves) -> Shape:
     )  # fmt: skip
 
 
-def _drive(shape: Shape) -> Drive:
-    """Return the part of the rim that is shaken, by 10 um."""
+def _drive(shape: Shape, k: complex) -> Drive:
+    """Return the part of the rim that is shaken, by 10 um; k: wave number of the nucleus, rad/m."""
     axis = {"left": 0, "rear": 1}.get(shape.driven)
 
     def where(place: Array) -> NDArray[np.bool_]:
         return np.ones(len(place), bool) if axis is None else place[:, axis] < -shape.disc[axis] / 2
 
-    return Drive(where=where, amplitude=(1e-5,), name=shape.driven)
+    def plane(place: Array) -> NDArray[np.complex128]:
+        return np.asarray(1e-5 * np.exp(-1j * k * place[:, :1]))
+
+    return Drive(where=where, amplitude=plane if shape.driven == "plane" else (1e-5,), name=shape.driven)
 
 
 @cache
@@ -118,7 +122,7 @@ def _waves(
     inner = _within(mesh.p[:, mesh.t].mean(axis=1), shape.nucleus, shape.shift)
     laws = tuple(Tabulated(frequencies=(frequency,), moduli=(modulus,)) for modulus in (soft, stiff))
     body = Body(mesh=mesh, laws=laws, shares=np.stack([inner, ~inner]).astype(float), density=np.full(inner.size, 1e3))
-    motion = move(body, frequency, (_drive(shape),), scalar=True)
+    motion = move(body, frequency, (_drive(shape, wave_number(soft, 1e3, frequency)),), scalar=True)
     rows, columns = (int(2 * half / voxel) + 3 for half in shape.disc[::-1])
     grid = Grid(shape=(1, rows, columns), spacing=(voxel, voxel, voxel))
     y, x = np.meshgrid(grid.coordinates(1), grid.coordinates(0), indexing="ij")
