@@ -14,6 +14,7 @@ from .options import (
     causes,
     engine_options,
     engine_settings,
+    entries,
     field_options,
     given_option,
     json_option,
@@ -45,6 +46,11 @@ RESULTS = Path("results")
 @noise_model_options
 @seed_option
 @noise_free_option
+@click.option(
+    "--physiology", metavar="NAME=VALUE", multiple=True, callback=entries,
+    help='Let pulse and breathing change the signal, e.g. --physiology "field=2 Hz"; also fraction, cardiac, '
+    "respiratory, pulse, breathing, and drift in a minute.",
+)  # fmt: skip
 @engine_options
 @click.option("--waves", "vibration", metavar="FILE", help="Waves that move the phantom, from 'mrsim shake'.")
 @click.option(

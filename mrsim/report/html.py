@@ -129,6 +129,8 @@ def _header(result: ReportedRun) -> str:
     ]
     if request.overrides:
         facts.append(("changed", ", ".join(f"{key} = {value}" for key, value in request.overrides.items())))
+    if body := request.physiology:
+        facts.append(("pulse and breathing", ", ".join(f"{name} = {text}" for name, text in body.items())))
     if request.without:
         facts.append(("left out", ", ".join(request.without)))
     if request.including:

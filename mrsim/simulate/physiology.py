@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..core.acquisition import Acquisition, Readouts
 from ..core.errors import InputError
+from ..core.units import Fraction, Frequency
 
 WANDER = 0.003
 """How far pulse and breathing wander: variance of the phase, cycles^2, per cycle. Lines are 2 pi WANDER rate wide."""
@@ -27,19 +28,19 @@ WANDER = 0.003
 class Physiology:
     """Fluctuations of the signal, as standard deviations over the mean."""
 
-    fraction: float = 0.01
+    fraction: Fraction = 0.01
     """lambda: standard deviation of the fluctuation over the signal, without the drift."""
-    cardiac: float = 0.3
+    cardiac: Fraction = 0.3
     """Share of the variance that beats with the pulse."""
-    respiratory: float = 0.3
+    respiratory: Fraction = 0.3
     """Share of the variance that breathes; the rest is white from one excitation to the next."""
-    pulse: float = 1.1
+    pulse: Frequency = 1.1
     """Rate of the pulse, Hz."""
-    breathing: float = 0.25
+    breathing: Frequency = 0.25
     """Rate of breathing, Hz."""
-    drift: float = 0.0
+    drift: Fraction = 0.0
     """Linear change of the signal in a minute, over the signal."""
-    field: float = 0.0
+    field: Frequency = 0.0
     """Amplitude of the off-resonance that breathing causes, Hz."""
 
     def __post_init__(self) -> None:

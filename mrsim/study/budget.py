@@ -29,9 +29,10 @@ from ..plan.probe import centre_signal, probe_of
 from ..recon import reconstruct
 from ..sequence.discretize import discretize
 from ..sequence.imperfect import Imperfections
-from ..simulate import add_noise, simulate
+from ..simulate import simulate
 from ..simulate.object_cells import IN_SHAPES
 from .engines import engine_of
+from .measured import measured
 from .request import Progress, RunRequest, RunResult
 from .run import Prepared, fitted, prepare, simulated
 
@@ -69,8 +70,7 @@ class _Job:
 
     def noisy(self, raw: Acquisition) -> Images:
         """Return the images of a scan with the run's own noise."""
-        wanted = self.result.raw.noisy
-        return reconstruct(add_noise(raw, rng=self.result.request.seed) if wanted else raw)
+        return reconstruct(measured(raw, self.result.request))
 
     def filled(self, images: Images, content: Callable[[str, NDArray[np.bool_]], NDArray[np.complex128]]) -> Images:
         """Return images whose pure voxels hold what `content` says of their tissue, with the noise of `images`."""

@@ -87,6 +87,8 @@ class RunRequest:
     """Protocol entries, as text with units: {"te": "10 ms"}."""
     seed: int = 1
     """Seed of the noise."""
+    physiology: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """How pulse and breathing make the signal fluctuate, as text with units: {"field": "2 Hz"}; see `Physiology`."""
     without: tuple[str, ...] = ()
     """Causes of error to leave out; see `CAUSES`."""
     including: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.acquisition import Acquisition
+from ..core.basis import Basis
 from ..core.errors import InfeasibleError, InputError
 from ..core.evaluation import Evaluation
 from ..core.images import Images
@@ -32,15 +33,16 @@ from ..sequence.imperfect import Imperfections
 from ..sequence.protocol import read_protocol_file
 from ..sequence.scanner import Scanner, choose_scanner
 from ..sequence.sequence import Sequence
-from ..simulate import Bloch, Pathways, add_noise, simulate
+from ..simulate import Bloch, Pathways, simulate
 from .engines import as_played, engine_of, with_own_engine
 from .fields import coils_of, extrapolation_notes, in_fields
 from .given import check_names, given_options
 from .import_phantom import open_phantom
+from .measured import measured, read_physiology
 from .provenance import provenance
 from .request import Progress, RunRequest, RunResult, check_effects
 from .run_table import RunTable
-from .spectra import one_voxel, quantify_run, with_amounts, with_chemistry
+from .spectra import bases_of, one_voxel, quantify_run, with_amounts, with_chemistry
 from .vibration import driven, moved_by, wrap_notes
 from .waves import model_of_waves, source_of, truth_of
 
@@ -86,6 +88,7 @@ def prepare(request: RunRequest) -> Prepared:
     path, description, defaults, build = _read(request)
     request = with_own_engine(request, defaults)
     check_effects(request)
+    read_physiology(request.physiology)
     scanner = _machine(choose_scanner(request.field, request.scanner, defaults.scanner), defaults, request)
     grade = request.grade if request.grade is not None else defaults.grade
     allowed = request.extrapolate or defaults.extrapolate
@@ -165,20 +168,20 @@ def simulate_only(request: RunRequest, progress: Progress | None = None) -> tupl
     """Go down the road as far as the raw data."""
     prepared = prepare(request)
     raw = simulated(prepared, engine_of(prepared.request), progress)
-    if "noise" not in request.without:
-        raw = add_noise(raw, rng=request.seed)
-    return prepared.sequence, prepared.phantom, raw
+    return prepared.sequence, prepared.phantom, measured(raw, request)
 
 
-def simulated(prepared: Prepared, engine: Bloch | Pathways, progress: Progress | None) -> Acquisition:
-    """Return the noise-free raw data of a prepared run."""
+def simulated(
+    prepared: Prepared, engine: Bloch | Pathways, progress: Progress | None, bases: tuple[Basis, ...] = ()
+) -> Acquisition:
+    """Return the noise-free raw data of a prepared run; the bases of its spectra are made unless they are given."""
     report = (lambda done, total: progress("simulate", done, total)) if progress else None
     timeline = discretize(prepared.sequence)
     coils = coils_of(prepared.phantom, prepared.sequence.scanner, prepared.request)
     threads = prepared.request.threads
     raw = simulate(timeline, prepared.phantom, engine, threads=threads, progress=report, coils=coils)
     if prepared.basis is not None:
-        raw = with_chemistry(raw, prepared, timeline, coils, progress)
+        raw = with_chemistry(raw, prepared, timeline, coils, bases or bases_of(prepared, progress))
     guessed = prepared.phantom.extrapolated
     notes = (
         *prepared.sequence.notes, *extrapolation_notes(prepared.phantom), *transfer_notes(prepared.phantom),
@@ -206,16 +209,17 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     with clock.step("truth"):
         truth, rois = truth_of(prepared.phantom, prepared.sequence), prepared.phantom.rois(grid)
     with clock.step("simulate"):
-        raw = simulated(prepared, engine_of(request), progress)
+        bases = bases_of(prepared, progress)
+        raw = simulated(prepared, engine_of(request), progress, bases)
     with clock.step("reconstruct"):
-        measured = raw if "noise" in request.without else add_noise(raw, rng=request.seed)
-        images = reconstruct(measured, progress=clock.within("reconstruct"))
+        heard = measured(raw, request)
+        images = reconstruct(heard, progress=clock.within("reconstruct"))
     if "partial-volume" in request.without:
         with clock.step("unmix"):
             images = _unmixed(prepared, images, raw, truth)
     with clock.step("fit"):
         source = source_of(images, request.model, progress)
-        quantified = quantify_run(prepared, images, progress)
+        quantified = quantify_run(prepared, images, bases)
         maps = fitted(source, request, progress) if quantified is None else quantified.fit.maps
     if quantified is not None:
         truth, rois = with_amounts(truth, raw), one_voxel(truth)
@@ -225,7 +229,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         protocol_file=prepared.protocol_file,
         sequence=prepared.sequence,
         phantom=prepared.phantom,
-        raw=measured,
+        raw=heard,
         images=images,
         waves=source if isinstance(source, Waves) else None,
         quantified=quantified,

@@ -64,18 +64,17 @@ class Quantified:
     """Region -> signal of the phased spectrum over that of the unsuppressed water, and its standard error."""
 
 
-def bases_of(prepared: Prepared, timeline: Timeline, progress: Progress | None = None) -> tuple[Basis, ...]:
-    """Return the basis of every spectrum of a run's series.
+def bases_of(prepared: Prepared, progress: Progress | None = None) -> tuple[Basis, ...]:
+    """Return the basis of every spectrum of a run's series; none where its protocol names no basis.
 
     Parameters
     ----------
     prepared : Prepared
-        A run whose protocol names a basis.
-    timeline : Timeline
-        Of its sequence.
     progress : callable, optional
     """
-    assert prepared.basis is not None
+    if prepared.basis is None:
+        return ()
+    timeline = discretize(prepared.sequence)
     report = None if progress is None else lambda done, total: progress("basis", done, total)
     metabolites, engine = load_metabolites(prepared.basis), spin_engine_of(prepared.request)
     count = len(next(iter(timeline.encoding.contrast.values())))
@@ -124,11 +123,10 @@ def expected_water(prepared: Prepared, timeline: Timeline) -> dict[str, float]:
 
 
 def with_chemistry(
-    raw: Acquisition, prepared: Prepared, timeline: Timeline, coils: Coils | None, progress: Progress | None
+    raw: Acquisition, prepared: Prepared, timeline: Timeline, coils: Coils | None, bases: tuple[Basis, ...]
 ) -> Acquisition:
     """Return the noise-free raw data of a run with the metabolites of the phantom's tissues."""
     assert prepared.basis is not None
-    bases = bases_of(prepared, timeline, progress)
     played, metabolites = shot(timeline), load_metabolites(prepared.basis)
     if spin_engine_of(prepared.request).pulses == "ideal":
         played = replace(played, events=())
@@ -166,14 +164,13 @@ def is_edited_pair(spectra: Spectra) -> bool:
     return len(spectra.data) == 2 and "editing" in spectra.contrast
 
 
-def quantify_run(prepared: Prepared, spectra: Images | Spectra, progress: Progress | None = None) -> Quantified | None:
-    """Return the amounts that a run's spectra hold; None for images, or where no quantification is asked for."""
+def quantify_run(prepared: Prepared, spectra: Images | Spectra, bases: tuple[Basis, ...]) -> Quantified | None:
+    """Return the amounts that a run's spectra hold by its bases; None for images, or without a quantification."""
     request = prepared.request
     if not isinstance(spectra, Spectra) or request.model is None:
         return None
     if prepared.basis is None or not isinstance(find_model(request.model), Quantification):
         return None
-    bases = bases_of(prepared, discretize(prepared.sequence), progress)
     basis = bases[0].minus(bases[1]) if is_edited_pair(spectra) else bases[0]
     found = quantified(spectra, basis, request.model, request.given, request.threads)
     whole = Quantified(

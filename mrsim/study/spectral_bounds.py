@@ -67,7 +67,7 @@ def voxel_rows(ready: Prepared, progress: Progress | None = None) -> tuple[Voxel
     assert ready.basis is not None
     assert ready.request.model is not None
     timeline, metabolites = discretize(ready.sequence), load_metabolites(ready.basis)
-    bases, played = bases_of(ready, timeline, progress), shot(timeline)
+    bases, played = bases_of(ready, progress), shot(timeline)
     basis = bases[0].minus(bases[1]) if len(bases) == 2 else bases[0]
     header, points = ready.sequence.encoding, bases[0].fids.shape[1]
     content = content_of(ready.phantom, played, header.grid, metabolites, None, points)

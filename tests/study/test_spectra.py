@@ -18,10 +18,12 @@ from mrsim.phantom.metabolite import load_basis_set
 from mrsim.report.spectral_fit import score_table
 from mrsim.study.experiment import Outcome
 from mrsim.study.experiments.disc_spectra import DiscSpectra, measure, replicate
+from mrsim.study.measured import measured
 from mrsim.study.request import RunRequest
 from mrsim.study.run import prepare
 from mrsim.study.spectra import compared, expected_water, integrals_of, quantified, scale_factor, score_of
 from mrsim.study.spectral_bounds import voxel_rows
+from tests.recon.test_spectra import METABOLITES, TIME, acquisition
 from tests.spectral_fit.examples import basis, spectra
 
 AMOUNTS = {"Lac": 9.0, "Ala": 2.5, "Prop": 1.0, "PG": 6.0, "Cho": 4.0}
@@ -149,6 +151,29 @@ def test_a_run_says_by_how_much_the_water_reference_misses_the_scale():
     halved = replace(measured, water=0.5 * measured.water)
     assert scale_factor(halved, made, *asked) == pytest.approx(2 * true / 1e-3, rel=1e-4)
     assert scale_factor(replace(measured, water=None), made, *asked) is None
+
+
+def test_a_runs_body_breathes_alike_with_and_without_noise():
+    """Breathing turns each average by its own offset; the fraction is off, so that sizes stay."""
+    clean = acquisition(np.tile(METABOLITES, (24, 1, 1)))
+    group = replace(clean.imaging, start=1.7 * np.arange(24))
+    clean = replace(clean, groups={"imaging": group})
+    body = {"field": "3 Hz", "fraction": "0"}
+    asked = RunRequest(protocol="svs-press-np", physiology=body, without=("noise",), seed=4)
+    seen = measured(clean, asked).imaging.data[:, 0]
+    offsets = -np.polyfit(TIME, np.unwrap(np.angle(seen / METABOLITES)).T, 1)[0] / 2 / np.pi
+    assert np.abs(offsets).max() <= 3.0 + 1e-6
+    assert offsets.std() == pytest.approx(3.0 / np.sqrt(2), rel=0.3)
+    noisy = measured(clean, replace(asked, without=())).imaging.data[:, 0] - seen
+    sigma = np.sqrt(1e-6 / clean.encoding.dwell)
+    assert noisy.real.std() == pytest.approx(sigma, rel=0.03)
+    assert measured(clean, replace(asked, physiology={})) is clean
+
+
+@pytest.mark.parametrize(("key", "text"), [("wind", "2 Hz"), ("field", "2 ms"), ("cardiac", "0.9")])
+def test_physiology_of_no_body_is_refused_before_anything_is_simulated(key, text):
+    with pytest.raises(InputError, match=r"physiology|shares"):
+        prepare(RunRequest(protocol="svs-press-np", physiology={key: text, "respiratory": "0.3"}))
 
 
 @pytest.fixture(scope="module")
