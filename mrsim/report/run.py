@@ -44,6 +44,10 @@ class ReportedRequest(Protocol):
         """Seed of the noise."""
 
     @property
+    def physiology(self) -> Mapping[str, str]:
+        """How pulse and breathing make the signal fluctuate."""
+
+    @property
     def without(self) -> tuple[str, ...]:
         """Causes of error left out."""
 
