@@ -10,7 +10,7 @@ from ..core.acquisition import Acquisition
 from ..core.errors import InputError, did_you_mean
 from ..core.toml import structure
 from ..simulate import Physiology, add_noise, add_physiology
-from .request import RunRequest
+from .request import RunRequest, check_effects
 
 
 def read_physiology(entries: Mapping[str, str]) -> Physiology | None:
@@ -31,6 +31,12 @@ def read_physiology(entries: Mapping[str, str]) -> Physiology | None:
         return structure(entries, Physiology, Path())
     except InputError as error:
         raise InputError(error.problem, key=f"--physiology {error.key}") from None
+
+
+def check_asked(request: RunRequest) -> None:
+    """Raise an `InputError` unless the causes, effects and fluctuations of a request are such as there are."""
+    check_effects(request)
+    read_physiology(request.physiology)
 
 
 def measured(raw: Acquisition, request: RunRequest) -> Acquisition:

@@ -38,9 +38,9 @@ from .engines import as_played, engine_of, with_own_engine
 from .fields import coils_of, extrapolation_notes, in_fields
 from .given import check_names, given_options
 from .import_phantom import open_phantom
-from .measured import measured, read_physiology
+from .measured import check_asked, measured
 from .provenance import provenance
-from .request import Progress, RunRequest, RunResult, check_effects
+from .request import Progress, RunRequest, RunResult
 from .run_table import RunTable
 from .spectra import bases_of, one_voxel, quantify_run, with_amounts, with_chemistry
 from .vibration import driven, moved_by, wrap_notes
@@ -87,8 +87,7 @@ def prepare(request: RunRequest) -> Prepared:
     """Read the files of a request, build the sequence and check it against the scanner."""
     path, description, defaults, build = _read(request)
     request = with_own_engine(request, defaults)
-    check_effects(request)
-    read_physiology(request.physiology)
+    check_asked(request)
     scanner = _machine(choose_scanner(request.field, request.scanner, defaults.scanner), defaults, request)
     grade = request.grade if request.grade is not None else defaults.grade
     allowed = request.extrapolate or defaults.extrapolate
@@ -209,8 +208,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     with clock.step("truth"):
         truth, rois = truth_of(prepared.phantom, prepared.sequence), prepared.phantom.rois(grid)
     with clock.step("simulate"):
-        bases = bases_of(prepared, progress)
-        raw = simulated(prepared, engine_of(request), progress, bases)
+        raw = simulated(prepared, engine_of(request), progress, bases := bases_of(prepared, progress))
     with clock.step("reconstruct"):
         heard = measured(raw, request)
         images = reconstruct(heard, progress=clock.within("reconstruct"))
