@@ -123,7 +123,7 @@ def prepare(request: RunRequest) -> Prepared:
     )
     return Prepared(
         request=full, description=description, protocol_file=path, sequence=sequence, phantom=phantom,
-        basis=None if "metabolites" in request.without else defaults.basis,
+        basis=defaults.basis,
     )  # fmt: skip
 
 

@@ -56,6 +56,18 @@ def test_minimum_echo_time_is_tight(family, scanner):
         family(te=least - 40e-6, samples=64).build(scanner)
 
 
+def test_the_slab_that_a_recall_excites_is_crushed_through_its_thickness_and_across_it(scanner):
+    """Its own signal comes of the whole slab: a crusher across alone leaves what sharp edges far away scatter."""
+    protocol = Steam(samples=16, suppression="none")
+    blocks = [block for block in protocol.build(scanner).blocks if block.name == "crush"]
+    assert len(blocks) == 2
+    for block in blocks:
+        assert block.gy is None
+        for gradient, axis in ((block.gx, 0), (block.gz, 2)):
+            turns = np.trapezoid(gradient.amplitudes, gradient.times * 1e-9) * scanner.gamma_bar * protocol.voxel[axis]
+            assert turns == pytest.approx(protocol.crusher_cycles, rel=1e-6)
+
+
 def localising(timeline, gamma_bar):
     """Yield (row, axis, bandwidth per metre in Hz/m) of the pulses that select along one axis, suppression left out."""
     seen = set()

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import mrsim as mr
+from mrsim.core.nuclei import WATER_PPM
+from mrsim.phantom.metabolite import Lines, Metabolite
 from mrsim.sequence.families.press import Press
 from mrsim.sequence.families.semi_laser import SemiLaser
 from mrsim.sequence.families.steam import Steam
@@ -141,6 +143,20 @@ def test_what_is_not_settled_is_told(name: str, words: str) -> None:
     assert words in told
     assert ("sweeps in frequency" in told) == (name == "semi-laser")
     assert ("water suppression leaves" in told) == (name == "wet")
+
+
+@pytest.mark.slow
+def test_a_stimulated_echo_is_not_mixed_with_what_the_last_pulse_excites_around_the_voxel() -> None:
+    """The slab of the last pulse holds a hundred times the voxel's water; coupled spins hold the echo alone."""
+    protocol = Steam(**VOXEL | {"voxel": (16e-3, 5e-3, 15e-3), "outer_band": 25e-3, "outer_gap": 4e-3,
+                                 "crusher_cycles": 8.0, "spoiler_cycles": 20.0})  # fmt: skip
+    timeline = mr.discretize(protocol.build(SCANNER))
+    raw = mr.simulate(timeline, mr.load_phantom("mrs-sphere", field=3.0), mr.Bloch())
+    line = Metabolite(name="water", kind="water", lines=(Lines(shifts=(WATER_PPM * 1e-6,), protons=(1.0,)),))
+    echo = mr.basis((line,), timeline, mr.SpinSystem(pulses="shaped"), cached=False).fids[0, 0]
+    left = np.exp(-protocol.te / 0.3 - protocol.mixing_time / 1.2)
+    volume = float(np.prod(protocol.voxel))
+    assert abs(raw.imaging.data[0, 0, 0] / volume) == pytest.approx(abs(echo) * left, rel=0.02)
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """STEAM (Frahm 1987, doi:10.1016/0022-2364(87)90252-3): the stimulated echo of three 90 degree pulses, one axis each.
 
-Each pulse is rephased on its own axis within the half echo that counts; two equal crushers on the first axis, before
-the storing and behind the recalling pulse, and a spoiler in the mixing time leave the stimulated echo alone.
+Each pulse is rephased on its own axis within the half echo that counts; two equal crushers, before the storing and
+behind the recalling pulse, and a spoiler in the mixing time leave the stimulated echo alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..scanner import Scanner
 from ..selection import Selection
 from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, solve, wait
-from .localised import Localised, along, readout_room, selecting, spectroscopy, voxel_parts
+from .localised import Localised, VoxelParts, readout_room, selecting, spectroscopy, voxel_parts
 from .protocol import positive, pulse_name
 
 
@@ -43,9 +43,8 @@ class Steam(Localised):
         parts = voxel_parts(self, scanner)
         first, third, room = parts.excitation(0), parts.excitation(2), readout_room(parts)
         second = _reversed(parts.excitation(1))
-        crusher = trapezoid(parts.limits, self.crusher_cycles * parts.crossings[0]) if self.crusher_cycles else None
-        length = int(crusher.times[-1]) if crusher else 0
-        crush = [along(0, length, crusher, None, "crush")] if crusher else []
+        crush = _crushers(parts)
+        length = sum(block.duration for block in crush)
         needs = (
             {"half the excitation": first.after, "the crusher": length, "half the storing pulse": second.before},
             {"half the recalling pulse": third.after, "the crusher": length, "the start of the readout": room},
@@ -68,6 +67,18 @@ class Steam(Localised):
         facts: dict[str, float | str] = {"te": te / NS, "mixing_time": mixing / NS}
         sheet = {"excitation_profile": pulse_name(self)}
         return spectroscopy(parts, first.before, localise, contrast, facts, sheet)
+
+
+def _crushers(parts: VoxelParts) -> list[Block]:
+    """Return the crusher of half an echo time, along x and z at once; none for no cycles.
+
+    The recalling pulse excites its whole slab, far beyond the voxel, and this crusher alone takes that away: along z it
+    turns phases through the slab's soft edges, along x through the rest of the object.
+    """
+    if not parts.protocol.crusher_cycles:
+        return []
+    x, z = (trapezoid(parts.limits, parts.protocol.crusher_cycles * parts.crossings[axis]) for axis in (0, 2))
+    return [Block(duration=max(int(x.times[-1]), int(z.times[-1])), gx=x, gz=z, name="crush")]
 
 
 def _reversed(part: Selection) -> Selection:
