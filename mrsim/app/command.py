@@ -30,7 +30,7 @@ def command(out: Path | None, port: int, show: bool, as_json: bool) -> None:
 
         serve(port, show=show, as_json=as_json, progress=_tell(as_json))
         return
-    from ..core.storage import replacing
+    from ..core.replacing import replacing
 
     page = lab_page(progress=_tell(as_json))
     with replacing(out) as part:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UserError
+from ..core.orphan import end_with_parent
 from .settings import checked
 
 MOST_MEMORY = 8 << 30
@@ -29,6 +30,7 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     _bound_memory()
+    end_with_parent()
     job = json.load(sys.stdin)
     last = [0.0]
 

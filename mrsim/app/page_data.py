@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.cache import cache_folder
-from ..core.storage import replacing
+from ..core.replacing import replacing
 from ..core.toml import available
 from ..core.version import __version__
 from ..sequence.scanner import load_scanner

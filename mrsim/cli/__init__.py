@@ -12,6 +12,7 @@ import click
 
 from ..core.errors import UserError, did_you_mean
 from ..core.version import __version__
+from . import stopping
 from .examples import EXAMPLES
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -50,7 +51,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Every command: the module that holds it as `command` (of this package, or beside it), and its line in the help."""
 
-USER_ERROR, DEFECT, INTERRUPTED, BROKEN_PIPE = 2, 1, 130, 1
+USER_ERROR, DEFECT, BROKEN_PIPE = 2, 1, 1
 """Exit codes."""
 
 
@@ -95,6 +96,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and leave the process with its exit code."""
+    stopping.listen()
     sys.exit(perform(sys.argv[1:]))
 
 
@@ -102,7 +104,7 @@ def perform(arguments: Sequence[str]) -> int:
     """Run the command line; return the exit code.
 
     0 done; 1 a defect of mrsim, or nobody reads the output; 2 a request that cannot be carried out; 3 a claim that does
-    not hold; 130 interrupted.
+    not hold; 130 interrupted, 143 terminated.
     """
     try:
         code = _called(list(arguments))
@@ -114,6 +116,7 @@ def perform(arguments: Sequence[str]) -> int:
 
 
 def _called(arguments: list[str]) -> int:
+    stopping.leaves()
     try:
         outcome: Any = cli.main(arguments, prog_name="mrsim", standalone_mode=False)
     except click.ClickException as problem:
@@ -123,7 +126,7 @@ def _called(arguments: list[str]) -> int:
     except UserError as problem:
         return _complain(str(problem), USER_ERROR)
     except (KeyboardInterrupt, click.Abort):
-        return _complain("interrupted; nothing was written", INTERRUPTED)
+        return _complain(stopping.message(), stopping.code())
     except BrokenPipeError:
         raise
     except Exception as problem:

@@ -89,7 +89,8 @@ def _timeline(
 def _write(made: Basis, path: Path) -> Path:
     """Write a basis in the format that the path's ending asks for."""
     from ..core.errors import StorageError
-    from ..core.storage import replacing, save
+    from ..core.replacing import replacing
+    from ..core.storage import save
     from ..exchange.basis_files import write_fsl, write_jmrui, write_lcmodel
     from ..report.basis import basis_figure
     from ..report.style import png

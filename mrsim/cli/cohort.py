@@ -52,7 +52,7 @@ def _write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Write rows as they come; the file appears when all are there."""
     import csv
 
-    from ..core.storage import replacing
+    from ..core.replacing import replacing
 
     with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = None

@@ -62,7 +62,7 @@ def command(
 def _write_seq(source: str, target: Path, version: str, sequence: Sequence) -> dict[str, Any]:
     """Write a Pulseq file; a protocol that breaks a limit of its scanner is refused."""
     from ..core.errors import InfeasibleError
-    from ..core.storage import replacing
+    from ..core.replacing import replacing
     from ..exchange.pulseq import pulseq_text
 
     violations = () if source.lower().endswith(".seq") else sequence.check()

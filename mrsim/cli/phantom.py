@@ -102,7 +102,7 @@ def _place(path: Path) -> Path:
 
 
 def _draw(phantom: Phantom, path: Path, planes: tuple[str, ...], prop: str, place: tuple[float, ...] | None) -> None:
-    from ..core.storage import replacing
+    from ..core.replacing import replacing
     from ..report.phantom import phantom_figure
     from ..report.style import png
 

@@ -77,7 +77,7 @@ def command(
 
 def _write(out: Path, found: Any, verdicts: Any) -> None:
     """Write the page or the figure."""
-    from ..core.storage import replacing
+    from ..core.replacing import replacing
     from ..report.plan import plan_figure, plan_page
 
     if out.suffix not in (".html", ".png"):

@@ -45,7 +45,7 @@ def command(
 
     Each run scans one voxel with all inputs changed at once and fits it as if nothing had changed.
     """
-    from ..core.storage import replacing
+    from ..core.replacing import replacing
     from ..report.influence import influence_figure
     from ..study.executors import executor
     from ..study.influence import influence

@@ -82,6 +82,7 @@ def command(
     grade: int | None, materials: tuple[str, ...], out: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Solve for the waves in PHANTOM, shaken at one or several frequencies; draw them beside the true modulus."""
+    from ..core.replacing import replacing
     from ..core.storage import save
     from ..report.style import png
     from ..report.waves import wave_figure
@@ -96,7 +97,8 @@ def command(
         waves = shaken(asked, tell)
     save(out, waves=waves)
     picture = out.with_suffix(".png")
-    picture.write_bytes(png(wave_figure(waves, axis=2)))
+    with replacing(picture) as part:
+        part.write_bytes(png(wave_figure(waves, axis=2)))
     if as_json:
         write_json({"file": str(out), "figure": str(picture), "solver": waves.history["solver"]})
         return

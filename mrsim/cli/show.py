@@ -46,7 +46,7 @@ def command(
 def draw(sequence: Sequence, out: Path) -> list[Path]:
     """Write a page that zooms to `out` (.html), or the diagram to `out` (.png) and further views beside it."""
     from ..core.errors import StorageError
-    from ..core.storage import replacing
+    from ..core.replacing import replacing
     from ..report.diagram import sequence_diagram
     from ..report.sequence_views import sequence_views
     from ..report.style import png

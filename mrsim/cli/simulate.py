@@ -88,7 +88,7 @@ def _images(raw: Acquisition) -> Images:
 def check_file_writable(path: Path) -> None:
     """Raise a `StorageError` unless `path` can be written, before any work is done; leaves nothing behind."""
     from ..core.errors import StorageError
-    from ..core.storage import replacing
+    from ..core.replacing import replacing
 
     if not path.absolute().parent.is_dir():
         raise StorageError(f"{path}: the folder {path.parent} does not exist; make it first")

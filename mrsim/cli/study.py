@@ -11,13 +11,14 @@ import click
 from .options import json_option, shipped
 from .output import write_json, write_tables
 from .progress import progress_bar
+from .stopping import leaves
 
 if TYPE_CHECKING:
     from ..study.run_study import StudyResult
 
 RESULTS = Path("results")
-CLAIM_FAILED, INTERRUPTED = 3, 130
-"""Exit codes."""
+CLAIM_FAILED = 3
+"""Exit code."""
 
 
 @click.command("study")
@@ -47,13 +48,10 @@ def command(
     study = load_study(name, "fast" if fast else "full")
     folder = out if out is not None else RESULTS / f"study-{study.name}{'-fast' if fast else ''}"
     workforce = executor(workers or available_cores(), cluster)
-    try:
-        with progress_bar(wanted=not as_json) as report:
-            result = run_study(study, folder, executor=workforce, fresh=not resume, repair=repair, progress=report)
-            page = save_study(result, folder)
-    except KeyboardInterrupt:
-        click.echo(f"mrsim: interrupted; finished chunks are kept in {folder}, the same command goes on", err=True)
-        return INTERRUPTED
+    leaves(f"finished chunks are kept in {folder}, the same command goes on")
+    with progress_bar(wanted=not as_json) as report:
+        result = run_study(study, folder, executor=workforce, fresh=not resume, repair=repair, progress=report)
+        page = save_study(result, folder)
     for note in workforce.notes:
         click.echo(f"warning: {note}", err=True)
     if as_json:

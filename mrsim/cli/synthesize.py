@@ -34,7 +34,8 @@ def command(
     out: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Make images that were never scanned from maps of T1, T2 and PD: a result folder of `mrsim run`, or a file."""
-    from ..core.storage import replacing, save
+    from ..core.replacing import replacing
+    from ..core.storage import save
     from ..exchange.nifti import write_volume
     from ..fit.synthetic import CONTRASTS, synthesize
     from ..report.style import png

@@ -11,8 +11,6 @@ target, so that a reader or a killed process finds the old file or the new one a
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 from zlib import crc32
 
 from .errors import InputError, StorageError, UserError, did_you_mean
+from .replacing import reason, replacing
 from .version import __version__
 
 SCHEMA = 1
@@ -57,7 +56,7 @@ def save(path: Path | str, **objects: Any) -> None:
             with temporary.open("r+b") as sealed:
                 sealed.write(_seal(temporary))
         except (OSError, RuntimeError) as problem:  # h5py reports a full disk as either
-            raise StorageError(f"{path}: cannot be written: {_reason(problem)}") from None
+            raise StorageError(f"{path}: cannot be written: {reason(problem)}") from None
 
 
 def load(path: Path | str, name: str | None = None) -> Any:
@@ -89,7 +88,7 @@ def load(path: Path | str, name: str | None = None) -> Any:
                 raise StorageError(f"{path}: holds no '{name}'{did_you_mean(name, [unescape(k) for k in file])}")
             return read_node(file[escape(name)])
     except DAMAGE as problem:
-        raise StorageError(f"{path}: is truncated or damaged: {_reason(problem)}; make it again") from None
+        raise StorageError(f"{path}: is truncated or damaged: {reason(problem)}; make it again") from None
 
 
 @contextmanager
@@ -112,66 +111,7 @@ def readable_as(what: str, path: Path | str) -> Iterator[None]:
     except FileNotFoundError:
         raise InputError("no such file", file=path) from None
     except Exception as problem:
-        raise InputError(f"is no {what} that can be read: {_reason(problem)}", file=path) from None
-
-
-@contextmanager
-def replacing(path: Path | str) -> Iterator[Path]:
-    """Give a temporary path beside `path`; when the block ends well it replaces `path`, otherwise it goes.
-
-    Whatever a killed process left of an earlier attempt is removed first.
-    """
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise StorageError(f"{path}: is a folder; name a file")
-    temporary = target.with_name(f".{target.name}.{socket.gethostname()}.{os.getpid()}.{os.urandom(4).hex()}.part")
-    try:
-        _remove_leftovers(target)
-        temporary.touch(exist_ok=False)
-        yield temporary
-        _flush(temporary)
-        temporary.replace(target)
-        _flush(target.parent)
-    except OSError as problem:
-        raise StorageError(f"{path}: cannot be written: {_reason(problem)}") from None
-    finally:
-        _discard(temporary)
-
-
-def _remove_leftovers(target: Path) -> None:
-    """Remove temporary files of `target` whose process on this machine is gone."""
-    head = f".{target.name}.{socket.gethostname()}."
-    for entry in os.scandir(target.parent):
-        if entry.name.startswith(head) and entry.name.endswith(".part"):
-            process = entry.name.removeprefix(head).split(".")[0]
-            if process.isdigit() and not _alive(int(process)):
-                _discard(Path(entry.path))
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _discard(path: Path) -> None:
-    try:
-        path.unlink()
-    except OSError:
-        return  # already renamed, or the folder is gone: nothing of ours is left to remove
-
-
-def _flush(path: Path) -> None:
-    """Force a file's data, or a folder's entries, to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        raise InputError(f"is no {what} that can be read: {reason(problem)}", file=path) from None
 
 
 def _check_readable(path: Path | str) -> None:
@@ -183,7 +123,7 @@ def _check_readable(path: Path | str) -> None:
     except FileNotFoundError:
         raise StorageError(f"{path}: no such file") from None
     except OSError as problem:
-        raise StorageError(f"{path}: cannot be read: {_reason(problem)}") from None
+        raise StorageError(f"{path}: cannot be read: {reason(problem)}") from None
     if not first:
         raise StorageError(f"{path}: is empty; make it again")
     if not h5py.is_hdf5(path):
@@ -221,11 +161,3 @@ def _check_header(path: Path | str, attributes: Any) -> None:
             f"{path}: has file layout {schema}, written by mrsim {writer}; "
             f"this is mrsim {__version__}, which reads layouts up to {SCHEMA}: update mrsim"
         )
-
-
-def _reason(problem: BaseException) -> str:
-    """Return the operating system's words where it has some, otherwise the first line of the message."""
-    if isinstance(problem, OSError) and problem.strerror:
-        return problem.strerror
-    lines = str(problem).splitlines()
-    return lines[0] if lines else type(problem).__name__

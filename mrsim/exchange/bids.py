@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ..core.errors import InputError
 from ..core.images import Images
 from ..core.maps import Maps
+from ..core.replacing import replacing_folder
 from ..core.version import __version__
 from .gradient_tables import write_fsl
 from .nifti import write_volume
@@ -74,14 +75,15 @@ def write_bids(
         raise InputError(f"'{subject}' must be letters and digits", key="subject")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError("exists and is not an empty folder", file=folder)
-    derived = folder / "derivatives" / "mrsim"
-    _describe(folder, "raw", {})
-    made = _write_images(folder, derived, images, subject, dict(facts or {}))
-    if maps is not None:
-        _describe(derived, "derivative", {"GeneratedBy": [{"Name": "mrsim", "Version": __version__}]})
-        sources = [f"bids::{path.relative_to(folder)}" for path in made]
-        made += _write_maps(derived / f"sub-{subject}", maps, images, f"sub-{subject}", sources)
-    return made
+    with replacing_folder(folder) as work:
+        derived = work / "derivatives" / "mrsim"
+        _describe(work, "raw", {})
+        made = _write_images(work, derived, images, subject, dict(facts or {}))
+        if maps is not None:
+            _describe(derived, "derivative", {"GeneratedBy": [{"Name": "mrsim", "Version": __version__}]})
+            sources = [f"bids::{path.relative_to(work)}" for path in made]
+            made += _write_maps(derived / f"sub-{subject}", maps, images, f"sub-{subject}", sources)
+    return [folder / path.relative_to(work) for path in made]
 
 
 def _describe(folder: Path, kind: str, more: dict[str, Any]) -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import InputError, StorageError
+from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.replacing import replacing
 
 Array = NDArray[np.float64]
 PER_SQUARE_MILLIMETRE = 1e6
@@ -108,7 +109,5 @@ def _numbers(path: Path) -> Array:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as problem:
-        raise StorageError(f"{path}: {problem.strerror or problem}") from None
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")

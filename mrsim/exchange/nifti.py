@@ -6,6 +6,7 @@ must be perpendicular, and where it says so twice both must agree. Left-handed f
 
 from __future__ import annotations
 
+import gzip
 import math
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import InputError, StorageError
+from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.replacing import replacing
 from ..core.storage import readable_as
 
 MILLIMETRES = {"mm": 1e-3, "meter": 1.0, "micron": 1e-6, "unknown": 1e-3}
@@ -101,10 +103,9 @@ def write_volume(path: Path, values: NDArray[Any], grid: Grid) -> None:
     image.header.set_xyzt_units("mm", "sec" if small.ndim > 3 else None)
     image.set_sform(affine, 1)
     image.set_qform(affine, 1)
-    try:
-        nibabel.save(image, path)
-    except OSError as problem:
-        raise StorageError(f"{path}: {problem.strerror or problem}") from None
+    content = image.to_bytes()
+    with replacing(path) as part:
+        part.write_bytes(gzip.compress(content, mtime=0) if path.name.lower().endswith(".gz") else content)
 
 
 def _affine(image: Any, path: Path) -> NDArray[np.float64]:

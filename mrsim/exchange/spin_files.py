@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..core.storage import readable_as, replacing
+from ..core.replacing import replacing
+from ..core.storage import readable_as
 
 Array = NDArray[np.float64]
 CONTRAST = {"ρ": "pd", "T1": "t1", "T2": "t2", "T2s": "t2_star", "Δw": "offset"}

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..core.storage import readable_as, replacing
+from ..core.replacing import replacing
+from ..core.storage import readable_as
 from ..core.streamlines import Streamlines
 
 KINDS = (".trk", ".tck")

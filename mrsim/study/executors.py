@@ -105,9 +105,12 @@ class Processes:
 
 
 def _start() -> None:
-    """Leave interrupts to the parent: it stops the work in order."""
+    """Leave interrupts to the parent, which stops the work in order, and end with it."""
     import signal
 
+    from ..core.orphan import end_with_parent
+
+    end_with_parent()
     os.environ.update(ONE_THREAD)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

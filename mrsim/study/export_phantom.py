@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.nuclei import nucleus
-from ..core.storage import replacing
+from ..core.replacing import replacing
 from ..core.toml import available
 from ..exchange.nifti import write_volume
 from ..exchange.spin_files import SpinTable, write_jemris, write_koma

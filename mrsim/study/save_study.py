@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ..core.storage import replacing
+from ..core.replacing import replacing
 from ..report.study_page import study_page
 from ..report.table import Table
 from .claims import Verdict

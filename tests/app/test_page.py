@@ -70,7 +70,7 @@ def test_every_formula_agrees_with_python_to_1e_12(page):
 def computed(page, setting):
     """What the page says of a setting: facts, signals and precision by tissue."""
     script = f"""(() => {{
-      const s = {{ ...State.fresh("{setting['sequence']}"), ...{json.dumps(setting)} }};
+      const s = {{ ...State.fresh("{setting["sequence"]}"), ...{json.dumps(setting)} }};
       const found = View.computed(Lab.data, s);
       const signals = Object.fromEntries(found.keys.map((key) => [key, found.tissues[key].total]));
       return JSON.stringify({{ s, facts: found.facts, signals, precision: found.precision }});

@@ -123,7 +123,7 @@ def test_job_can_be_followed_and_cancelled_by_who_knows_the_token(server):
     assert ask(server, "PUT", path, X_Mrsim_Token=server.token)[0] == 501
 
 
-ENDLESS = "import time; print('[\"progress\", \"simulate\", 1, 10]', flush=True); time.sleep(60)"
+ENDLESS = 'import time; print(\'["progress", "simulate", 1, 10]\', flush=True); time.sleep(60)'
 SUDDEN = "raise SystemExit(3)"
 
 

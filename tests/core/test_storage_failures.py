@@ -14,7 +14,8 @@ import pytest
 
 from mrsim.core.errors import StorageError
 from mrsim.core.grid import Grid
-from mrsim.core.storage import BLOCK, load, replacing, save
+from mrsim.core.replacing import replacing
+from mrsim.core.storage import BLOCK, load, save
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import numpy as np
 from ...core.basis import Basis
 from ...core.errors import InputError, StorageError
 from ...core.nuclei import nucleus
-from ...core.storage import replacing
+from ...core.replacing import replacing
 from .foreign import foreign_basis, numbers, text_of
 
 

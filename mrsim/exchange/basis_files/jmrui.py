@@ -10,7 +10,7 @@ import numpy as np
 from ...core.basis import Basis
 from ...core.errors import InputError
 from ...core.nuclei import NUCLEI
-from ...core.storage import replacing
+from ...core.replacing import replacing
 from .foreign import foreign_basis, numbers, text_of
 
 NUMBERS = {"1H": 1, "31P": 2, "13C": 3, "19F": 4, "23Na": 5}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...core.basis import Basis
 from ...core.errors import InputError
-from ...core.storage import replacing
+from ...core.replacing import replacing
 from .foreign import foreign_basis, numbers, text_of
 
 PER_LINE = 6

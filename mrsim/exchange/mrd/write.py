@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...core.acquisition import Acquisition, Readouts
 from ...core.errors import InputError
-from ...core.storage import replacing
+from ...core.replacing import replacing
 from .header import COUNTERS, extra_labels, mrd_header
 
 LPS = np.diag([-1.0, -1.0, 1.0])

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...core.errors import InputError
-from ...core.storage import replacing
+from ...core.replacing import replacing
 from ...core.toml import resource
 from ...exchange.pulseq import pulseq_text
 from ...sequence.protocol import FOLDER, read_protocol_file
