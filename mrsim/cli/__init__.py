@@ -17,7 +17,7 @@ from .examples import EXAMPLES
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Simulate a protocol, fit its maps, compare them with the truth, write a report."),
-    "again": ("again", "Repeat a finished run from its result file, bit for bit."),
+    "reproduce": ("reproduce", "Repeat a finished run from its result file and compare, bit for bit."),
     "list": ("listing", "List protocols, phantoms, tissues, scanners, models and families."),
     "show": ("show", "Show a protocol: sequence diagram, k-space, timing."),
     "tissue": ("tissue", "Print what is known of a tissue, with its sources."),

@@ -7,7 +7,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "run disc-t2-mese --model t2-epg --budget",
         'run svs-press-np --physiology "field=2 Hz"',
     ),
-    "again": ("again results/disc-t2-mese-3T-III-1/result.h5",),
+    "reproduce": ("reproduce results/disc-t2-mese-3T-III-1/result.h5",),
     "list": ("list protocols", "list models"),
     "show": ("show disc-t2-mese --out diagram.html",),
     "shake": ('shake lumbar-disc --frequency "80 Hz" --drive "+z=0 8 0 um" --out waves.h5',),

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.toml import resource
 from ..core.version import __version__
+from .environment import environment
 
 if TYPE_CHECKING:
     from .run import Prepared
@@ -29,6 +30,7 @@ def provenance(prepared: Prepared) -> dict[str, Any]:
         "scipy": scipy.__version__,
         "numba": numba.__version__,
         "machine": platform.machine(),
+        "environment": environment(),
         "request": wanted | {name: _stored_name(wanted[name]) for name in ("protocol", "scanner", "phantom")},
         "files": {label: path.read_text(encoding="utf-8") for label, path in _files(prepared).items()},
     }

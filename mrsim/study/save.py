@@ -45,7 +45,7 @@ def save_run(result: RunResult, folder: Path) -> Path:
     except OSError as problem:
         raise StorageError(f"{folder}: cannot be made: {problem.strerror}") from None
     with replacing_folder(folder) as work:
-        save(work / "result.h5", **_contents(result))
+        save(work / "result.h5", **contents(result))
         drawn = pictures(result)
         for name, picture in drawn.items():
             (work / f"{name}.png").write_bytes(picture)
@@ -53,9 +53,9 @@ def save_run(result: RunResult, folder: Path) -> Path:
     return folder / "report.html"
 
 
-def _contents(result: RunResult) -> dict[str, Any]:
+def contents(result: RunResult) -> dict[str, Any]:
     """Return what a result file holds, by name."""
-    contents: dict[str, Any] = {
+    held: dict[str, Any] = {
         "raw": result.raw,
         "images": result.images,
         "truth": result.truth,
@@ -64,11 +64,11 @@ def _contents(result: RunResult) -> dict[str, Any]:
         "timings": result.timings,
     }
     if result.maps is not None and result.evaluation is not None:
-        contents |= {"maps": result.maps, "evaluation": result.evaluation}
+        held |= {"maps": result.maps, "evaluation": result.evaluation}
     if result.waves is not None:
-        contents["waves"] = result.waves
+        held["waves"] = result.waves
     if result.quantified is not None:
-        contents["basis"] = result.quantified.basis
+        held["basis"] = result.quantified.basis
     if result.budget is not None:
-        contents["budget"] = result.budget
-    return contents
+        held["budget"] = result.budget
+    return held

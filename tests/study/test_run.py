@@ -1,5 +1,6 @@
 """Whole runs: they repeat bit for bit, leave out what they are told to, and write all or nothing."""
 
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 import mrsim as mr
 from mrsim.core.errors import InfeasibleError, InputError, StorageError
 from mrsim.core.toml import available, read_toml
-from mrsim.study.again import again
+from mrsim.study.reproduce import Difference, compared, repeated, reproduce
 from mrsim.study.run import prepare, run
 from mrsim.study.save import check_writable, save_run
 
@@ -45,10 +46,10 @@ def test_run_repeats_bit_for_bit_with_any_number_of_threads(finished):
 def test_result_file_is_enough_to_run_again_bit_for_bit(finished, tmp_path, monkeypatch):
     save_run(finished, tmp_path / "result")
     monkeypatch.chdir(tmp_path)
-    repeated = again(tmp_path / "result" / "result.h5")
-    assert same(finished, repeated)
+    once_more = repeated(tmp_path / "result" / "result.h5")
+    assert same(finished, once_more)
     stored = mr.load(tmp_path / "result" / "result.h5")
-    assert np.array_equal(stored["raw"].imaging.data, repeated.raw.imaging.data)
+    assert np.array_equal(stored["raw"].imaging.data, once_more.raw.imaging.data)
     assert repr(stored["evaluation"]) == repr(finished.evaluation)
 
 
@@ -66,7 +67,7 @@ def test_run_by_pathways_agrees_with_the_other_engine_and_repeats_from_its_file(
     page = save_run(pathways, tmp_path / "result")
     assert "Engine pathways" in page.read_text()
     assert "configuration states" in page.read_text()
-    assert same(pathways, again(tmp_path / "result" / "result.h5"))
+    assert same(pathways, repeated(tmp_path / "result" / "result.h5"))
 
 
 def test_engine_that_is_not_there_and_options_it_has_not_are_refused():
@@ -83,13 +84,13 @@ def test_again_uses_the_stored_files_and_not_todays(tmp_path):
     first = run(replace(REQUEST, protocol=str(mine)))
     save_run(first, tmp_path / "result")
     mine.unlink()
-    assert same(first, again(tmp_path / "result" / "result.h5"))
+    assert same(first, repeated(tmp_path / "result" / "result.h5"))
 
 
 def test_again_refuses_a_file_that_is_not_a_result(finished, tmp_path):
     mr.save(tmp_path / "images.h5", images=finished.images)
     with pytest.raises(StorageError, match="provenance"):
-        again(tmp_path / "images.h5")
+        repeated(tmp_path / "images.h5")
 
 
 def test_leaving_the_noise_out_leaves_the_engine_signal(finished):
@@ -160,7 +161,7 @@ def test_every_orientation_runs_and_agrees_with_the_truth(turned):
 def test_run_at_1p5_tesla_repeats_from_its_file(tmp_path):
     first = run(replace(REQUEST, field=1.5))
     save_run(first, tmp_path / "result")
-    assert same(first, again(tmp_path / "result" / "result.h5"))
+    assert same(first, repeated(tmp_path / "result" / "result.h5"))
 
 
 @pytest.mark.parametrize("field", [1.5, 7.0])
@@ -251,14 +252,55 @@ def test_interrupted_run_leaves_nothing_behind(tmp_path):
 
 
 @pytest.mark.slow
-def test_again_command_repeats_a_result(finished, tmp_path, capsys):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_reproduce_command_finds_the_same_bits_with_any_threads(finished, tmp_path, capsys, threads):
     from mrsim.cli import perform
 
-    save_run(finished, tmp_path / "first")
-    assert perform(["again", str(tmp_path / "first" / "result.h5"), "--out", str(tmp_path / "second"), "--json"]) == 0
+    stored = replace(finished, provenance=dict(finished.provenance, request=dict(finished.provenance["request"])))
+    stored.provenance["request"]["threads"] = threads
+    save_run(stored, tmp_path / "first")
+    file = str(tmp_path / "first" / "result.h5")
+    assert perform(["reproduce", file, "--out", str(tmp_path / "second"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["identical"]
+    assert {one["name"] for one in found["objects"]} == {"raw", "images", "maps", "truth", "rois", "evaluation"}
+    assert found["environment"] == []
     first, second = (mr.load(tmp_path / name / "result.h5") for name in ("first", "second"))
     assert np.array_equal(first["raw"].imaging.data, second["raw"].imaging.data)
-    assert '"region": "nucleus_pulposus"' in capsys.readouterr().out
+    assert first["provenance"]["environment"]["lock"] == second["provenance"]["environment"]["lock"]
+
+
+@pytest.mark.slow
+def test_reproduce_names_what_differs(finished, tmp_path):
+    t2 = finished.maps.values["t2"].copy()
+    t2.flat[np.nanargmax(t2)] *= 1 + 1e-9
+    other = finished.provenance | {"numba": "0.1", "environment": finished.provenance["environment"] | {"cpu": "z80"}}
+    changed = replace(finished, maps=replace(finished.maps, values=dict(finished.maps.values, t2=t2)), provenance=other)
+    save_run(changed, tmp_path / "result")
+    found = reproduce(tmp_path / "result" / "result.h5")
+    assert not found.identical
+    assert found.holds
+    (far,) = [one for one in found.objects if not one.identical]
+    assert (far.name, far.where) == ("maps", "values.t2")
+    assert far.largest == pytest.approx(1e-9, rel=1e-3)
+    assert {what for what, _, _ in found.environment} == {"numba", "cpu"}
+
+
+def test_difference_of_stored_and_repeated_is_exact():
+    stored = {"a": np.array([1.0, np.nan, 0.0]), "b": ("x", 2)}
+    assert compared("it", stored, {"a": stored["a"].copy(), "b": ["x", 2]}).identical
+    found = compared("it", stored, {"a": np.array([1.0, np.nan, -0.0]), "b": ("x", 2)})
+    assert found == Difference(name="it", identical=False, largest=0.0, where="a")
+    assert compared("it", stored, {"a": np.array([1.0, 0.0, 0.0]), "b": ("x", 2)}).largest == np.inf
+    assert compared("it", stored, {"a": stored["a"], "b": ("y", 2)}).where == "b[0]"
+
+
+@pytest.mark.parametrize("label", ["../phantoms/x.toml", "/tmp/x.toml", "phantoms/../../x.toml", "protocols/x.py"])
+def test_result_file_cannot_write_elsewhere(tmp_path, label):
+    asked = {"protocol": "disc-se", "without": ()}
+    mr.save(tmp_path / "result.h5", provenance={"request": asked, "files": {label: "x"}})
+    with pytest.raises(StorageError, match="which is none of a run's"):
+        repeated(tmp_path / "result.h5")
 
 
 def test_request_sets_transmit_field_and_offset_of_the_phantom():

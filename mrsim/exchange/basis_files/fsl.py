@@ -10,6 +10,7 @@ import numpy as np
 
 from ...core.basis import Basis
 from ...core.errors import InputError, StorageError
+from ...core.hdf5 import escape
 from ...core.nuclei import nucleus
 from ...core.replacing import replacing
 from .foreign import foreign_basis, numbers, text_of
@@ -35,7 +36,7 @@ def write_fsl(basis: Basis, folder: Path) -> None:
             "meta": {"SimVersion": "mrsim", "TE": basis.te * 1e3, "sequence": basis.sequence},
             "MM": kind in ("macromolecule", "lipid"),
         }
-        with replacing(folder / f"{name}.json") as part:
+        with replacing(folder / f"{escape(name)}.json") as part:
             part.write_text(json.dumps(content), encoding="utf-8")
 
 
