@@ -29,12 +29,27 @@ def varying(images: Images) -> tuple[str, ...]:
 
 
 def image_title(images: Images, index: int) -> str:
-    """Return what distinguishes one image, e.g. ``"TE 12.6 ms"``."""
+    """Return what distinguishes one image, e.g. ``"TE 12.6 ms"``; of elastography e.g. ``"+x, phase 2"``."""
+    if "vibration_offset" in images.contrast:
+        return _motion_title(images, index)
     parts = [
         f"{label(name)} {quantity(float(images.contrast[name][index]), UNIT_OF_COLUMN.get(name, ''))}"
         for name in varying(images)
     ]
     return ", ".join(parts) or f"image {index + 1}"
+
+
+def _motion_title(images: Images, index: int) -> str:
+    """Return the direction that an image of elastography encodes and the number of its phase of the vibration."""
+    row = {name: float(np.asarray(column)[index]) for name, column in images.contrast.items()}
+    sign = row.get("motion_polarity", 1.0)
+    parts = [
+        f"{'+' if share * sign > 0 else '-'}{'' if abs(share) > 0.99 else f'{abs(share):.2g} '}{axis}"
+        for axis in "xyz"
+        if abs(share := row[f"direction_{axis}"]) > 0.005
+    ]
+    blips = ", blips reversed" if row.get("polarity", 1.0) < 0 else ""
+    return f"{' '.join(parts)}, phase {row['vibration_offset'] + 1:g}{blips}"
 
 
 def image_series(images: Images) -> Figure:

@@ -89,7 +89,7 @@ def elastogram(waves: Waves, maps: Maps, truth: Maps, index: int | None = None) 
         for panel, title, values, colours, ends in zip(
             panels[2], ("measured |G*| (kPa)", "true |G*| (kPa)", "measured / true", "validity (0: invertible)"),
             (measured, true, ratio, flags), ("viridis", "viridis", "RdBu_r", "magma"),
-            ((0, top), (0, top), (0, 2), (0, 63)), strict=False,
+            ((0, top), (0, top), (0, 2), (0, 255)), strict=False,
         ):  # fmt: skip
             _panel(figure, panel, values, title, colours, ends)
         for panel in [*panels[0, len(waves.components) :], *panels[1, len(waves.components) :], *panels[2, 4:]]:

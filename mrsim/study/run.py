@@ -235,7 +235,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         truth=truth,
         rois=rois,
         evaluation=_compared(maps, truth, rois),
-        warnings=_said(raw, images, maps),
+        warnings=_said(raw, images, source, maps),
         timings=clock.seconds,
         provenance=provenance(prepared),
     )
@@ -257,7 +257,7 @@ def _split(result: RunResult, progress: Progress | None) -> RunResult:
     return with_budget(result, progress)
 
 
-def _said(*steps: Acquisition | Images | Maps | None) -> tuple[str, ...]:
+def _said(*steps: Acquisition | Images | Waves | Maps | None) -> tuple[str, ...]:
     """Return what all steps warn of, each once."""
     return tuple(dict.fromkeys(text for step in steps if step for text in step.history.get("warnings", ())))
 

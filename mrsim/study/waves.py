@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,18 +10,19 @@ from numpy.typing import NDArray
 from ..core.images import Images
 from ..core.maps import Maps
 from ..core.wave import Waves
-from ..fit.inversion import MODULI, Inversion, moduli, with_loss_angle
+from ..fit.inversion import MODULI, Inversion, moduli
 from ..fit.model import Description
 from ..fit.models import find_model
 from ..phantom.phantom import Phantom
+from ..phantom.stiffness import law_of
 from ..phantom.tissue import Tissue
 from ..recon.wave_images import wave_images
 from ..sequence.sequence import Sequence
 from .request import Progress, RunRequest
 
 Source = Images | Waves
-HERTZ = re.compile(r"([\d.]+)\s*Hz")
-"""In the condition of a tissue's stiffness: the frequency at which it holds."""
+STIFFNESSES = {"shear_stiffness", "shear_modulus_magnitude"}
+"""Facts of a tissue whose waves were measured; either is enough."""
 
 
 def source_of(images: Source, model: str | Description | None, progress: Progress | None = None) -> Source:
@@ -41,20 +41,10 @@ def model_of_waves(request: RunRequest, sequence: Sequence) -> str | None:
 
 
 def tissue_modulus(tissue: Tissue, field: float, frequency: float) -> complex:
-    """Return G* of a tissue, Pa, NaN where its stiffness is not known.
-
-    From the shear stiffness rho c^2 and the loss angle (0 where unknown), at the frequency that the stiffness was
-    measured at; the dispersion exponent, where it is known, takes it to another.
-    """
-    known = tissue.known(field)
-    if "shear_stiffness" not in known:
+    """Return G* of a tissue, Pa, by the law with which the solver moves it; NaN where its stiffness is not known."""
+    if not STIFFNESSES & set(tissue.known(field)):
         return complex(np.nan, np.nan)
-    fact = known["shear_stiffness"]
-    angle = known["loss_angle"].value if "loss_angle" in known else 0.0
-    power = known["dispersion_exponent"].value if "dispersion_exponent" in known else 0.0
-    at = HERTZ.search(fact.condition or "")
-    factor = (frequency / float(at.group(1))) ** power if at else 1.0
-    return complex(with_loss_angle(np.asarray(fact.value * factor), angle))
+    return law_of(tissue, field).at(frequency)
 
 
 def truth_of(phantom: Phantom, sequence: Sequence) -> Maps:

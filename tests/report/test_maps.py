@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import Normalize
 
+from mrsim.core.grid import Grid
+from mrsim.core.images import Images
 from mrsim.report.curves import region_decays, roi_curves
 from mrsim.report.images import image_series, image_title
 from mrsim.report.maps import error_map, map_comparison, shared_window, symmetric_window
@@ -129,3 +131,15 @@ def test_figures_say_so_where_no_region_has_a_voxel(run):
 
 def test_png_of_the_same_figure_is_the_same_bytes(run):
     assert png(image_series(run.images)) == png(image_series(run.images))
+
+
+def test_images_of_elastography_are_told_by_direction_and_phase():
+    table = {
+        "direction_x": [0.0, 1.0], "direction_y": [1.0, 0.0], "direction_z": [0.0, 0.0],
+        "motion_polarity": [-1.0, 1.0], "vibration_offset": [0.0, 3.0], "vibration_phase": [0.1, 0.2],
+    }  # fmt: skip
+    images = Images(
+        data=np.ones((2, 1, 2, 2), complex), grid=Grid(shape=(1, 2, 2), spacing=(1e-3,) * 3), sigma=np.array(0.1),
+        contrast={name: np.array(column) for name, column in table.items()},
+    )  # fmt: skip
+    assert [image_title(images, index) for index in (0, 1)] == ["-y, phase 1", "+x, phase 4"]

@@ -12,6 +12,7 @@ from mrsim.phantom.motion import places
 from mrsim.phantom.phantom_file import load_phantom
 from mrsim.phantom.stiffness import law_of, modulus_of
 from mrsim.phantom.tissue import load_tissue
+from mrsim.simulate.elastic import solve
 from mrsim.simulate.elastic.in_phantom import body_of, vibrating, waves_in
 
 GRID = Grid(shape=(4, 10, 14), spacing=(4e-3, 4e-3, 2.5e-3))
@@ -93,3 +94,9 @@ def test_unknown_tissues_and_sides_are_refused(disc):
         waves_in(disc, GRID, (80.0,), {"top": (0, 0, 0)})
     with pytest.raises(InputError, match="no lamellae"):
         body_of(disc, GRID, anisotropy=(1.0, 1.0))
+
+
+def test_bodies_that_no_memory_holds_are_refused_before_they_are_assembled(disc, monkeypatch):
+    monkeypatch.setattr(solve, "LARGEST", 5_000)
+    with pytest.raises(InputError, match=r"unknowns in space would take about 0\.\d+ GiB, above the 5000"):
+        waves_in(disc, GRID, (80.0,), PLATES)
