@@ -63,7 +63,7 @@ def example(model):
         }
     values = {"m0": 0.9, "pd": 0.8, "t1": 0.9, "t2": 0.08, "t2_star": 0.03, "offset": 0.05, "b1": 0.8}
     values |= {"phase": 0.6, "off_resonance": 20.0, "pdff": 0.3, "r2_star": 40.0}
-    values |= {"t1_rho": 0.07, "mtr": 0.3, "mt_saturation": 0.02}
+    values |= {"efficiency": 0.85, "t1_rho": 0.07, "mtr": 0.3, "mt_saturation": 0.02}
     if model.name.startswith(("dti", "dki")):
         names = [p.name for p in model.parameters if p.name.startswith("v_")]
         fourth = {name: 0.6e-18 * ISOTROPIC.get("".join(sorted(name[2:])), 0.4) for name in names}
