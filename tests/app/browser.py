@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE = 40.0
+PATIENCE = 60.0
 """Seconds that any single answer may take."""
 
 
@@ -91,10 +91,16 @@ class Browser:
 
     def until(self, condition, seconds=PATIENCE):
         end = time.monotonic() + seconds
-        while not self.run(condition):
+        while not self._holds(condition):
             if time.monotonic() > end:
                 raise TimeoutError(f"never true: {condition}; {self.problems()}")
             time.sleep(0.02)
+
+    def _holds(self, condition):
+        try:
+            return self.run(condition)
+        except RuntimeError:  # the page that was asked has just left
+            return False
 
     def problems(self):
         """What the console complained of."""

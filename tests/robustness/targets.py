@@ -321,7 +321,7 @@ def _command(folder: Path) -> object:
     return code
 
 
-SMALL = ("disc-se", "disc-spgr", "svs-press", "b1-afi", "disc-t2star-megre", "ax-mre-gre-60hz", "sag-dwi")
+SMALL = ("disc-se", "disc-spgr", "svs-press-np", "b1-afi", "disc-t2star-megre", "ax-mre-gre-60hz", "sag-dwi")
 TARGETS = {
     target.name: target
     for target in (
