@@ -2,7 +2,7 @@
 
 ``lowres``: images of the calibration lines in a Hann window, divided by their root sum of squares. ``espirit``: the
 eigenvectors with eigenvalue one of the operator that reproduces k-space from its neighbours (Uecker 2014,
-doi:10.1002/mrm.24751), by sigpy, on a coarse raster: maps are smooth, and are interpolated to the matrix linearly.
+doi:10.1002/mrm.24751; see `espirit`), on a coarse raster: maps are smooth, and are interpolated to the matrix linearly.
 Both are relative: their root sum of squares is one, so that an image combined with them carries the coils' joint
 intensity. The phase that the coils have in common is free; it goes on smoothly from voxel to voxel, see `common_phase`.
 Where there is no signal the maps are zero.
@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError
 from .common_phase import COARSE, in_step, interpolated, virtual_coil
+from .espirit import espirit
 from .kspace import to_image
 
 WIDTH = 24
 """Lines used along each direction, if there are as many."""
 FEWEST = 8
 """Lines needed along each encoded direction."""
-STEPS = 40
-"""Of its power iteration."""
 
 
 def estimate_maps(
@@ -88,20 +87,10 @@ def _low_resolution(
 
 
 def _espirit(middle: NDArray[np.complex128], shape: tuple[int, ...], crop: float = 0.8) -> NDArray[np.complex128]:
-    """Run sigpy's ESPIRiT on a coarse raster; voxels whose eigenvalue is below `crop` have no signal."""
-    from sigpy.mri.app import EspiritCalib
-
+    """Run ESPIRiT on a coarse raster; voxels whose eigenvalue is below `crop` have no signal."""
     used = [axis for axis in range(3) if shape[axis] > 1]
-    widths = [middle.shape[1 + axis] for axis in used]
-    raster = [min(COARSE, shape[axis]) for axis in used]
-    small = _resized(middle.reshape(len(middle), *widths), raster)
-    width = min(widths)
-    maps, value = EspiritCalib(
-        small, calib_width=width, kernel_width=min(6, width // 2), crop=0, output_eigenvalue=True, max_iter=STEPS,
-        show_pbar=False,
-    ).run()  # fmt: skip
-    fine = [shape[axis] for axis in used]
-    value = value.reshape(raster)
+    raster, fine = [min(COARSE, shape[axis]) for axis in used], [shape[axis] for axis in used]
+    maps, value = espirit(middle.reshape(len(middle), *(middle.shape[1 + axis] for axis in used)), raster)
     maps = interpolated(in_step(maps, value > crop, virtual_coil(middle)), fine)
     value = interpolated(value[None], fine)[0].real
     size = np.sqrt(np.sum(np.abs(maps) ** 2, axis=0))

@@ -52,9 +52,9 @@ def mix(matrix: NDArray[np.complex128], data: NDArray[np.complex128], axis: int 
         raise InputError(f"there are {data.shape[axis]} coils, the noise covariance has {matrix.shape[1]}")
     if np.array_equal(matrix, np.eye(len(matrix))):
         return data
-    moved = np.moveaxis(data, axis, 0)
-    mixed = (matrix @ moved.reshape(len(moved), -1)).reshape(len(matrix), *moved.shape[1:])
-    return np.moveaxis(mixed, 0, axis)
+    before, after = data.shape[:axis], data.shape[axis + 1 :]
+    mixed = matrix @ data.reshape(*before, data.shape[axis], -1)
+    return np.asarray(mixed.reshape(*before, len(matrix), *after))
 
 
 def sum_of_squares(images: NDArray[np.complex128]) -> NDArray[np.float64]:

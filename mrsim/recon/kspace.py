@@ -144,7 +144,8 @@ def calibration_lines(raw: Acquisition, raster: Raster) -> tuple[NDArray[np.comp
             f"the calibration has {source.data.shape[1]} coils, the image {raster.data.shape[1]}; they must be the same"
         )
     volume = raw.encoding.kind == "3d"
-    best = int(np.argmax(np.sum(np.abs(source.data) ** 2, axis=(1, 2, 3, 4))))
+    strengths = [np.vdot(one, one).real for one in source.data] if len(source.data) > 1 else [1.0]
+    best = int(np.argmax(strengths))
     there = source.count[best] > 0
     nz = len(there)
     y = _middle(there[nz // 2] if volume else there.all(axis=0))

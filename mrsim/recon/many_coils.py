@@ -105,8 +105,12 @@ class Ready:
     def calibration(self) -> tuple[Array, tuple[slice, slice]]:
         """Return the whitened (coil, z, y, x) calibration lines and their place along z and y."""
         source = self.raster
-        lines, place = calibration_lines(self.raw, source)
-        return (mix(self.whitener, lines) if "calibration" in self.raw.groups else lines), place
+        lines, (z, y) = calibration_lines(self.raw, source)
+        if "calibration" in self.raw.groups:  # of which only the middle serves
+            white = np.zeros(lines.shape, dtype=np.complex128)
+            white[:, z, y] = mix(self.whitener, lines[:, z, y])
+            lines = white
+        return lines, (z, y)
 
     def maps(self, given: Array | None, estimate: str) -> Iterator[Array]:
         """Yield the whitened (coil, z, y, x) maps of each block, as given or estimated."""
