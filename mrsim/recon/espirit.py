@@ -9,6 +9,8 @@ fraction of the time. The tests hold both together.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,7 +53,7 @@ def reproducing(calibration: Array, widths: list[int], raster: list[int]) -> Arr
     order = [0, 1 + axes, *(a for axis in range(axes) for a in (1 + axis, 2 + axes + axis))]
     series = series.transpose(order)  # c, d, then m and m' of each axis
     for axis, width in enumerate(widths):
-        where = (slice(None),) * (2 + axis)
+        where: tuple[Any, ...] = (slice(None),) * (2 + axis)
         folded = np.zeros((*series.shape[: 2 + axis], 2 * width - 1, *series.shape[4 + axis :]), dtype=np.complex128)
         for m in range(width):  # delta = m - m' stands at index delta + width - 1
             folded[(*where, slice(m, m + width))] += series[(*where, m)][(*where, slice(None, None, -1))]
