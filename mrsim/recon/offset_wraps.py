@@ -11,12 +11,25 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.errors import InputError
 from ..core.grid import Grid
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+HARMONICS = 2
+"""Highest harmonic of the vibration that a motion may hold unless it is told otherwise."""
 HELD = 0.05
 """Share of all voxels that a part must hold to be taken as the one that is right."""
+
+
+def check_count(offsets: int, harmonics: int = HARMONICS) -> None:
+    """Refuse so few phases of the vibration that one of its harmonics is taken for the first."""
+    if offsets < harmonics + 2:
+        raise InputError(
+            f"{offsets} phases of the vibration fold its harmonic {offsets - 1} onto the first: a motion with "
+            f"{harmonics} harmonics needs {harmonics + 2} offsets or more",
+            key="offsets",
+        )
 
 
 def largest_amplitude(offsets: int) -> float:

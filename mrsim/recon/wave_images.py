@@ -28,7 +28,7 @@ from ..core.errors import InputError, did_you_mean
 from ..core.images import Images
 from ..core.unwrap import METHODS, integrated_gradient, unwrap, wrapped
 from ..core.wave import Waves
-from .offset_wraps import leaping_parts, left_out
+from .offset_wraps import HARMONICS, check_count, leaping_parts, left_out
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -60,7 +60,7 @@ def wave_images(
     *,
     mask: Mask | None = None,
     unwrapping: str = "temporal",
-    harmonics: int = 2,
+    harmonics: int = HARMONICS,
     least_signal: float = 5.0,
     density: float = 1000.0,
     progress: Callable[[int, int], None] | None = None,
@@ -173,12 +173,7 @@ def _check_offsets(images: Images, plus: NDArray[np.int64], minus: NDArray[np.in
         raise InputError("differ between the polarities: the phases cannot be subtracted", key="vibration_offset")
     if len(np.unique(offsets)) < len(offsets):
         raise InputError("hold one offset of one direction more than once; average such images", key="images")
-    if len(offsets) < harmonics + 2:
-        raise InputError(
-            f"{len(offsets)} phases of the vibration fold its harmonic {len(offsets) - 1} onto the first: a motion "
-            f"with {harmonics} harmonics needs {harmonics + 2} offsets or more",
-            key="offsets",
-        )
+    check_count(len(offsets), harmonics)
 
 
 def _group(images: Images, efficiency: Complex, plus: NDArray[np.int64], minus: NDArray[np.int64]) -> _Group:

@@ -17,6 +17,7 @@ from ..core.wave import Waves
 from ..phantom.motion import Vibration
 from ..phantom.phantom import Phantom
 from ..phantom.stiffness import density_of, law_of
+from ..recon.offset_wraps import check_count
 from ..sequence.sequence import Sequence
 from ..simulate.elastic.body import POINTS
 from ..simulate.elastic.in_phantom import moving_tissues, vibrating, waves_in
@@ -86,6 +87,7 @@ def driven(phantom: Phantom, drives: tuple[str, ...], sequence: Sequence) -> Pha
     frequency = sequence.encoding.sheet.get("vibration_frequency")
     if frequency is None:
         raise InputError("the protocol encodes no vibration; take one of elastography", key="--drive")
+    check_count(len(np.unique(sequence.encoding.contrast["vibration_offset"])))
     tissues = moving_tissues(phantom)
     grid = _grid(phantom, tissues, _element(phantom, tissues, float(frequency)))
     sides = dict(_drive(text) for text in drives)

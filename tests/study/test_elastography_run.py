@@ -22,6 +22,12 @@ def test_a_protocol_that_encodes_no_vibration_cannot_be_shaken():
         driven(prepared.phantom, DRIVES, prepared.sequence)
 
 
+def test_offsets_that_fold_harmonics_are_refused_before_anything_is_solved():
+    prepared = prepare(RunRequest(protocol="ax-mre-gre-60hz", overrides={**SMALL, "offsets": "3"}))
+    with pytest.raises(InputError, match=r"3 phases .* fold its harmonic 2 .* needs 4 offsets"):
+        driven(prepared.phantom, DRIVES, prepared.sequence)
+
+
 def test_a_shaken_run_is_inverted_unless_another_model_is_asked():
     assert prepare(RunRequest(protocol="ax-mre-gre-60hz", drives=DRIVES, overrides=SMALL)).request.model == "mre-direct"
     assert prepare(RunRequest(protocol="ax-mre-gre-60hz", overrides=SMALL)).request.model is None
