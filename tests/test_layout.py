@@ -11,7 +11,8 @@ PACKAGE = sorted((ROOT / "mrsim").rglob("*.py"))
 KERNELS = [p for p in PACKAGE if "_kernels" in p.parts]
 FOLDERS = ("mrsim", "protocols", "phantoms", "tests", "docs", ".ci")
 BUILT = {"_build", "jupyter_execute", "__pycache__", "api"}
-TOP_LEVEL = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "requirements.lock", "requirements-dev.lock"}
+TOP_LEVEL = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md"}
+TOP_LEVEL |= {"requirements.lock", "requirements-dev.lock"}
 
 
 def committed_files():

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+from .bounded import check_hdf5
 from .errors import InputError, StorageError, UserError, did_you_mean
 from .replacing import reason, replacing
 from .version import __version__
@@ -82,6 +83,7 @@ def load(path: Path | str, name: str | None = None) -> Any:
     try:
         with h5py.File(path, "r") as file:
             _check_header(path, file.attrs)
+            check_hdf5(file, path)
             if name is None:
                 return {unescape(key): read_node(node) for key, node in file.items()}
             if escape(name) not in file:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import gzip
 import math
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.bounded import check_unpacked
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.replacing import replacing
@@ -21,6 +23,8 @@ from ..core.storage import readable_as
 
 MILLIMETRES = {"mm": 1e-3, "meter": 1.0, "micron": 1e-6, "unknown": 1e-3}
 """SI factor of a NIfTI file's unit of length; files that name none are in millimetres, as nearly all programs mean."""
+MOST_EXTENSIONS = 1 << 24
+"""Bytes of a header with its extensions."""
 SKEW = 1e-4
 """Largest cosine between axes that round-off in single precision explains."""
 
@@ -33,6 +37,7 @@ def read_volume(path: Path) -> tuple[NDArray[np.float64], Grid]:
     import nibabel
 
     with readable_as("NIfTI file", path):
+        check_size(path)
         image: Any = nibabel.load(path)
         values = np.asarray(image.get_fdata(dtype=np.float64))
     if values.ndim > 3 and math.prod(values.shape[3:]) == 1:
@@ -44,6 +49,28 @@ def read_volume(path: Path) -> tuple[NDArray[np.float64], Grid]:
         values = values[::-1]
         affine = affine @ np.array([[-1, 0, 0, values.shape[0] - 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
     return np.ascontiguousarray(values.transpose(2, 1, 0)), grid_of(affine, values.shape, path)
+
+
+def check_size(path: Path) -> None:
+    """Refuse a file that unpacks to too much, or hides more than 16 MiB between its header and its data."""
+    import nibabel
+
+    _check_extensions(path)
+    image: Any = nibabel.load(path)
+    held = {Path(one.filename) for one in image.file_map.values() if one.filename}
+    each = max(8, image.get_data_dtype().itemsize)
+    check_unpacked(each * math.prod(image.shape), sum(one.stat().st_size for one in held if one.exists()), path)
+
+
+def _check_extensions(path: Path) -> None:
+    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+        head = file.read(176)
+    for order in "<>":
+        if len(head) == 176 and struct.unpack_from(order + "i", head)[0] in (348, 540):
+            nifti2 = struct.unpack_from(order + "i", head)[0] == 540
+            offset = struct.unpack_from(order + ("q" if nifti2 else "f"), head, 168 if nifti2 else 108)[0]
+            if offset > MOST_EXTENSIONS:
+                raise InputError(f"has {offset / 1e6:.3g} MB before its data; at most 16.8 are read", file=path)
 
 
 def turned_to(values: NDArray[np.float64], grid: Grid, wanted: Grid) -> NDArray[np.float64] | None:

@@ -20,7 +20,7 @@ from ..core.nuclei import WATER_PPM
 from ..core.spectra import Spectra
 from ..core.storage import readable_as
 from ..core.version import __version__
-from .nifti import grid_of
+from .nifti import check_size, grid_of
 
 ONES = {"te": "EchoTime", "tr": "RepetitionTime", "ti": "InversionTime", "tm": "MixingTime"}
 """Column of the contrast table -> the standard's field, s."""
@@ -89,6 +89,7 @@ def read_nifti_mrs(path: Path) -> Spectra:
         A file without coil dimension: combine and average first, or reconstruct raw data.
     """
     with readable_as("NIfTI-MRS file", path):
+        check_size(path)
         return _spectra(path)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.bounded import check_hdf5
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.replacing import replacing
@@ -134,6 +135,7 @@ def _opened(path: Path) -> Iterator[Any]:
     import h5py
 
     with readable_as("HDF5 file with spins", path), h5py.File(path, "r") as file:
+        check_hdf5(file, path)
         try:
             yield file
         except KeyError as missing:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.bounded import check_hdf5
 from ..core.errors import StorageError
 from ..core.hdf5 import escape, read_node
 from ..core.storage import DAMAGE, save
@@ -95,6 +96,7 @@ class ChunkStore:
 
         try:
             with h5py.File(path, "r") as file:
+                check_hdf5(file, path)
                 if node not in file:
                     return None
                 entry = read_node(file[node])
