@@ -33,6 +33,16 @@ def multiplicity(element: tuple[int, ...]) -> int:
     return math.factorial(len(element)) // math.prod(math.factorial(c) for c in counts)
 
 
+def _isotropic(element: tuple[int, ...]) -> float:
+    i, j, k, m = element
+    return ((i == j) * (k == m) + (i == k) * (j == m) + (i == m) * (j == k)) / 15
+
+
+MEAN_OF_FOURTH = np.array([multiplicity(e) * _isotropic(e) for e in FOURTH])
+"""(15,) what the elements add up to over the sphere: the mean of n_i n_j n_k n_l is (d_ij d_kl + d_ik d_jl + d_il d_jk)
+/ 15."""
+
+
 def monomials(direction: Array, elements: tuple[tuple[int, ...], ...]) -> Array:
     """Return the (..., element) factors by which elements add up to the tensor along (..., 3) vectors."""
     columns = [multiplicity(e) * np.prod(direction[..., list(e)], axis=-1) for e in elements]
@@ -136,14 +146,7 @@ def kurtosis(tensor: Array, fourth: Array) -> dict[str, Array]:
 
 def mean_of_tensor(tensor: Array, fourth: Array) -> Array:
     """Return the (voxel,) mean of the kurtosis tensor over the sphere, over MD squared; arguments as in `kurtosis`."""
-    # the mean of n_i n_j n_k n_l over the sphere: (d_ij d_kl + d_ik d_jl + d_il d_jk) / 15
-    share = np.array([multiplicity(e) * _isotropic(e) for e in FOURTH])
-    return _ratio(fourth @ share, tensor[:, :3].mean(axis=1))
-
-
-def _isotropic(element: tuple[int, ...]) -> float:
-    i, j, k, m = element
-    return ((i == j) * (k == m) + (i == k) * (j == m) + (i == m) * (j == k)) / 15
+    return _ratio(fourth @ MEAN_OF_FOURTH, tensor[:, :3].mean(axis=1))
 
 
 def _local(direction: Array, tensor: Array, fourth: Array) -> Array:

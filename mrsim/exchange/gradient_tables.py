@@ -24,8 +24,8 @@ FLIP = np.array([-1.0, 1.0, 1.0])
 """From grid axes to those of a bvec file and back."""
 LENGTH = 1e-2
 """Deviation of a bvec's length from 1 that rounding leaves."""
-LARGEST = 1e6
-"""s/mm^2 above which b is in another unit."""
+LEAST, LARGEST = 10.0, 1e5
+"""s/mm^2; a largest b beyond either is in another unit, e.g. ms/um^2 or s/m^2."""
 
 
 def write_fsl(stem: Path, contrast: Mapping[str, Array]) -> tuple[Path, Path]:
@@ -82,6 +82,8 @@ def read_mrtrix(path: Path, grid: Grid) -> dict[str, Array]:
 def _contrast(path: Path, b: Array, direction: Array, length: Array) -> dict[str, Array]:
     if np.any(b < 0) or b.max(initial=0.0) > LARGEST:
         raise InputError(f"has b from {b.min():g} to {b.max():g}; it is counted in s/mm^2, from 0 up", file=path)
+    if 0 < b.max(initial=0.0) < LEAST:
+        raise InputError(f"has b up to {b.max():g}, as in ms/um^2; it is counted in s/mm^2, 1000 to 1", file=path)
     missing = np.flatnonzero((b > 0) & (length == 0))
     if len(missing):
         raise InputError(f"image {missing[0]} has b {b[missing[0]]:g} s/mm^2 but no direction", file=path)

@@ -23,6 +23,7 @@ from ..core.images import Images
 from ..core.maps import STATUS, VALUED, Maps
 from ..core.spectra import Spectra
 from ..core.wave import Waves
+from .diffusion_doubts import diffusion_doubts, folded
 from .doubts import VISIBLE, doubts, flagged, untrusted
 from .given import given_values, plausible
 from .inversion import Inversion
@@ -121,7 +122,7 @@ def fit(
     errors = solution.unit_errors * np.where(np.isnan(spread), residual, spread)
     if known.each is not None:
         errors = uneven_errors(model, scan, whole, solution, known.each, lambda changed: fitted(changed)[0])
-    history |= _warnings(model, images, solution, errors, history)
+    history |= _warnings(model, images, solution, errors, history, scan, whole)
     return _maps(model, images, inside, status, solution, errors, (residual / spread) ** 2, settings, history)
 
 
@@ -153,12 +154,16 @@ def _everywhere(found: NDArray[np.int8], wanted: NDArray[np.bool_], inside: NDAr
 
 
 def _warnings(
-    model: Description, images: Images, solution: Solution, errors: Array, history: Mapping[str, Any]
-) -> dict[str, tuple[str, ...]]:
-    """Return what the solver, the signs and the model's assumptions give to warn of."""
+    model: Description, images: Images, solution: Solution, errors: Array, history: Mapping[str, Any], scan: Scan,
+    series: Series,
+) -> dict[str, tuple[str, ...]]:  # fmt: skip
+    """Return what the data, the solver, the signs and the model's assumptions give to warn of."""
+    assert scan.inside is not None
+    measured = columns(images.data, scan.inside)
+    told = (*folded(model, measured), *diffusion_doubts(model, scan.contrast, series, solution))
     doubted = doubts(model, images.encoding, history.get("median_reduced_chi2"))
     doubted += untrusted(model, solution.values, errors) if images.noisy else ()
-    said = (*solution.warnings, *history.get("warnings", ()), *doubted)
+    said = (*solution.warnings, *told, *history.get("warnings", ()), *doubted)
     return {"warnings": said} if said else {}
 
 

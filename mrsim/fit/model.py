@@ -92,8 +92,8 @@ class Description:
     """Parameters that become maps; all of them where empty."""
     constant: tuple[str, ...] = ()
     """Contrast columns that must not vary over the series, because the equation takes them as one value."""
-    assumes: tuple[Literal["refocusing", "spoiling", "profile"], ...] = ()
-    """What must be ideal, which the protocol sheet can belie; see `mrsim.fit.doubts`."""
+    assumes: tuple[Literal["refocusing", "spoiling", "profile", "expansion"], ...] = ()
+    """What must be ideal, which the protocol sheet, or the data, can belie; see `mrsim.fit.doubts`."""
     curved: tuple[str, ...] = ()
     """Parameters that the signal bends with so strongly that their errors, of first order, hold only where small."""
     knows: tuple[Literal["slice-profile"], ...] = ()

@@ -25,9 +25,11 @@ NORMALISED = 1e-2
 """Deviation of a direction's length from 1 that rounding in a file may leave."""
 RANK = 1e-6
 """Smallest singular value over the largest of columns of unit length that still determines a parameter."""
+TOO_FAR = 3.0
+"""Ratio of the b-matrix's trace to b that gradients of the images do not make."""
 AXES = "xyz"
 B = Column(
-    name="b", unit="s/m^2", symbol="b", description="b-value", plausible=1e12, mistaken="another unit", zero=True,
+    name="b", unit="s/m^2", symbol="b", description="b-value", plausible=1e11, mistaken="another unit", zero=True,
     least=1e6, smaller="s/mm^2",
 )  # fmt: skip
 DIRECTIONS = tuple(
@@ -43,7 +45,9 @@ def weighting(contrast: Mapping[str, Array]) -> Array:
     """Return the (n, 3, 3) b-matrices of the images, s/m^2, after a look at what is given."""
     names = [f"b_{AXES[i]}{AXES[j]}" for i, j in SECOND]
     if all(name in contrast for name in names):
-        return matrix_of(np.stack([np.asarray(contrast[name], np.float64) for name in names], axis=-1))
+        whole = matrix_of(np.stack([np.asarray(contrast[name], np.float64) for name in names], axis=-1))
+        _check_matrix(whole, np.asarray(contrast["b"], np.float64))
+        return whole
     b = np.asarray(contrast["b"], np.float64)
     direction = np.stack([np.asarray(contrast[column.name], np.float64) for column in DIRECTIONS], axis=-1)
     length = np.linalg.norm(direction, axis=1)
@@ -59,6 +63,19 @@ def weighting(contrast: Mapping[str, Array]) -> Array:
         )
     unit = direction / np.where(length > 0, length, 1.0)[:, None]
     return np.asarray(b[:, None, None] * unit[:, :, None] * unit[:, None, :])
+
+
+def _check_matrix(whole: Array, b: Array) -> None:
+    """Refuse b-matrices that are no numbers or not in the unit of b; gradients of the images add some per cent."""
+    trace = np.trace(whole, axis1=1, axis2=2)
+    if not np.isfinite(whole).all():
+        raise InputError("the b-matrix has elements that are not finite", key="b_xx")
+    if not 1 / TOO_FAR < trace.max() / b.max() < TOO_FAR:
+        raise InputError(
+            f"the largest trace of the b-matrices is {trace.max():g} s/m^2, the largest b {b.max():g} s/m^2: one of "
+            "them is in another unit",
+            key="b_xx",
+        )
 
 
 def design(contrast: Mapping[str, Array], kurtosis: bool) -> Array:

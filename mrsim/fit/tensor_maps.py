@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.maps import VALUED
-from ..core.tensors import CIRCLE, FOURTH, SECOND, mean_of_tensor, monomials, sphere
+from ..core.tensors import CIRCLE, FOURTH, POLAR, SECOND, mean_of_tensor, monomials, sphere
 from .log_linear import Found
 from .method import CONVERGED, SINGULAR, Method, Solution
 from .model import INFINITE, Parameter
@@ -110,21 +111,22 @@ def _kurtoses(tensor: Array, fourth: Array, vectors: Array, packed: Array) -> tu
     kernels: Any = normal
     found, error = np.empty((4, tensor.shape[1])), np.empty((4, tensor.shape[1]))
     rows = np.ascontiguousarray(tensor.T), np.ascontiguousarray(fourth.T)
-    directions, weights = sphere()
-    tables = [np.ascontiguousarray(monomials(directions, elements).T) for elements in (SECOND, FOURTH)]
-    kernels.kurtosis_scalars(*rows, vectors, *tables, np.ascontiguousarray(weights), _turns(CIRCLE // 2), found)
+    second, quartic, weights, turns = _table(POLAR, CIRCLE)
+    kernels.kurtosis_scalars(*rows, vectors, second, quartic, weights, turns, found)
     found[3] = mean_of_tensor(rows[0], rows[1])
-    directions, weights = sphere(*COARSE)
-    powers = [np.ascontiguousarray(monomials(directions, elements)) for elements in (SECOND, FOURTH)]
-    turns = _turns(COARSE[1] // 2)
+    second, quartic, weights, turns = _table(*COARSE)
     spread = np.ascontiguousarray(packed.T)
-    kernels.kurtosis_errors(*rows, vectors, *powers, np.ascontiguousarray(weights), turns, spread, error)
+    kernels.kurtosis_errors(*rows, vectors, second, quartic, weights, turns, spread, error)
     return found, np.where(np.isfinite(found), error, np.nan)
 
 
-def _turns(count: int) -> Array:
-    angle = np.pi * np.arange(count) / count
-    return np.stack([np.cos(angle), np.sin(angle)])
+@lru_cache(maxsize=2)
+def _table(polar: int, circle: int) -> tuple[Array, Array, Array, Array]:
+    """Return (6, direction) and (15, direction) monomials over the sphere, weights, and (2, k) turns of the circle."""
+    directions, weights = sphere(polar, circle)
+    second, quartic = (np.ascontiguousarray(monomials(directions, elements).T) for elements in (SECOND, FOURTH))
+    angle = np.pi * np.arange(circle // 2) / (circle // 2)
+    return second, quartic, np.ascontiguousarray(weights), np.stack([np.cos(angle), np.sin(angle)])
 
 
 def told(solution: Solution) -> Solution:

@@ -107,6 +107,7 @@ def test_mrtrix_finds_the_fibres_in_world_axes(tmp_path, kind):
         ("0 1000", "0 0\n0 0\n0 0", "no direction"),
         ("0 -5", "0 1\n0 0\n0 0", "from 0 up"),
         ("0 1e9", "0 1\n0 0\n0 0", "s/mm"),
+        ("0 2", "0 1\n0 0\n0 0", "as in ms/um"),
         ("0 x", "0 1\n0 0\n0 0", "table of numbers"),
     ],
 )

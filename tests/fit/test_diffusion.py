@@ -573,3 +573,42 @@ def test_errors_of_kurtosis_are_its_scatter():
     for name in ("mk", "ak", "rk", "mkt"):
         # 2,000 voxels know a standard deviation to 1.6 %; the errors are of first order in the noise
         assert np.median(maps.errors[name]) == pytest.approx(maps.values[name].std(), rel=0.06)
+
+
+@pytest.mark.parametrize("name", ["kurtosis", "kurtosis-loglin"])
+def test_parabola_beyond_its_turn_is_warned_of_and_noise_alone_is_not(name):
+    """Two compartments of 2.3 and 0.7 um^2/ms: K 0.85 and a turn at 2,340 s/mm^2."""
+
+    def said(largest, k, snr):
+        b = np.array([0.0, 500, 1000, 1500, largest]) * 1e6
+        s = np.sqrt(k / 3)
+        clean = 0.5 * np.exp(-b * 1.5e-9 * (1 + s)) + 0.5 * np.exp(-b * 1.5e-9 * (1 - s))
+        maps = fit(images({"b": b}, noisy(clean, snr, 300), 1 / snr), name)
+        return [text for text in maps.history.get("warnings", ()) if "3 / (D K)" in text]
+
+    assert "b of 4000 s/mm^2" in said(4000, 0.853, 1000)[0]
+    assert not said(2000, 0.853, 1000)
+    assert not said(2500, 0.1, 20)
+
+
+def test_signals_that_magnitudes_cannot_have_are_told():
+    clean = np.repeat(signal_of(DTI, prolate(1.5e-9, 0.3, OBLIQUE))[:, None], 3, axis=1)
+    clean[4, 1] *= -0.1
+    said = fit(images(DTI, clean), "dti-wls").history["warnings"]
+    assert said[0].startswith("1 of 3 voxels have negative signals")
+    whole_turn = fit(images(DTI, -clean[:, [0]]), "dti-wls").history
+    assert "warnings" not in whole_turn
+
+
+@pytest.mark.parametrize(("name", "factor"), [("dti-wls", 1e-2), ("adc", 1e-2), ("dti-wls", 160), ("adc-loglin", 160)])
+def test_coefficients_of_no_tissue_are_told(name, factor):
+    clean = signal_of(DTI, np.eye(3) * (1.5e-9 if factor < 1 else 1e-10))[:, None]
+    said = fit(images(DTI | {"b": DTI["b"] * factor}, clean), name).history["warnings"]
+    assert any("that of no tissue" in text for text in said)
+
+
+def test_matrices_in_another_unit_than_b_are_refused():
+    n = _directions(DTI)
+    matrix = {f"b_{'xyz'[i]}{'xyz'[j]}": 1e-6 * DTI["b"] * n[:, i] * n[:, j] for i, j in SECOND}
+    with pytest.raises(InputError, match="one of them is in another unit"):
+        fit(images(DTI | matrix, signal_of(DTI, np.eye(3) * 1e-9)[:, None]), "dti-wls")

@@ -167,22 +167,43 @@ def _along(tensor, fourth, s, x, y, z):
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"})
-def kurtosis_errors(tensor, fourth, vectors, second_rows, fourth_rows, weights, turns, packed, out):
+def kurtosis_errors(tensor, fourth, vectors, second_table, fourth_table, weights, turns, packed, out):
     """Propagate the covariance of tensors to mean, axial and radial kurtosis and the mean of the kurtosis tensor.
 
-    Arguments as in `kurtosis_scalars`, with the tables as (direction, 6) and (direction, 15); packed : (system, 253)
-    lower triangle of the covariance of ln M0, tensor and V; out : (4, system). The axes turn with the tensor: of the
+    Arguments as in `kurtosis_scalars`; packed : (system, 253) lower triangle of the covariance of ln M0, tensor and V;
+    out : (4, system). The axes turn with the tensor: of the
     first, dv1 = sum_j v_j (v_j . dD v1) / (l1 - lj), and D(v1, u) = 0 for u across it.
     """
     g, q, frame, u = np.empty((4, 21)), np.empty(2), np.empty((3, 3)), np.empty(3)
     second_row, fourth_row = np.empty(6), np.empty(15)
+    directions = len(weights)
+    d_all, v_all = np.empty(directions), np.empty(directions)
     for s in range(tensor.shape[0]):
         t, f = tensor[s], fourth[s]
         for scalar in range(4):
             for e in range(21):
                 g[scalar, e] = 0.0
-        for n in range(len(weights)):
-            _add_ratio(g[0], t, f, second_rows[n], fourth_rows[n], weights[n])
+        for n in range(directions):
+            d_all[n], v_all[n] = 0.0, 0.0
+        for e in range(6):
+            for n in range(directions):
+                d_all[n] += t[e] * second_table[e, n]
+        for e in range(15):
+            for n in range(directions):
+                v_all[n] += f[e] * fourth_table[e, n]
+        for n in range(directions):  # gradients of w V / D^2 by D and by V
+            share = weights[n] / (d_all[n] * d_all[n])
+            d_all[n], v_all[n] = -2 * share * v_all[n] / d_all[n], share
+        for e in range(6):
+            total = 0.0
+            for n in range(directions):
+                total += d_all[n] * second_table[e, n]
+            g[0, e] = total
+        for e in range(15):
+            total = 0.0
+            for n in range(directions):
+                total += v_all[n] * fourth_table[e, n]
+            g[0, 6 + e] = total
         for axis in range(3):
             for e in range(3):
                 frame[axis, e] = vectors[e, axis, s]

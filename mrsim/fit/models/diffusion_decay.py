@@ -85,6 +85,7 @@ ALL = (
         reference="Jensen et al. 2005, Magn Reson Med 53:1432",
         parameters=(M0, D, K),
         curved=("k",),
+        assumes=("expansion",),
         contrast=(B,),
         equation=expansion,
     ),

@@ -15,20 +15,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.maps import VALUED
-from ...core.tensors import mean_of_tensor
+from ...core.tensors import MEAN_OF_FOURTH
 from ..constrained_kurtosis import constrained
-from ..log_linear import Found, fit_exponentials, over_exponentials
+from ..expansion import told_beyond
+from ..log_linear import Found, over_exponentials
 from ..method import Likelihood, Method, Scan, Series, Solution, start
 from ..model import M0
-from ..tensor_design import DIRECTIONS, UNIT, B, design, determined, weighting
+from ..tensor_design import DIRECTIONS, UNIT, B, design, weighting
 from ..tensor_maps import KURTOSES, KURTOSIS, SCALARS, TENSOR, told, write
 
 Array = NDArray[np.float64]
-DOUBTED = 1000
-"""About so many voxels are looked at for b beyond the expansion."""
-OFTEN = 0.25
-"""Share of them from which it is said: noise alone puts some there."""
+ROWS = (
+    np.concatenate([[0], np.full(3, 1 / 3), np.zeros(18)]),
+    np.concatenate([np.zeros(7), MEAN_OF_FOURTH]),
+)
+"""What the parameters add up to: MD, and the mean over the sphere of V."""
 TITLES = {
     "ols": "kurtosis tensor by ordinary least squares of the logarithm",
     "wls": "kurtosis tensor by least squares of the logarithm, weighted by the predicted signals",
@@ -48,47 +49,20 @@ def _solver(name: str) -> Callable[[Scan, Series], Solution]:
     def solve(scan: Scan, series: Series) -> Solution:
         columns = design(scan.contrast, kurtosis=True)
         b = np.trace(weighting(scan.contrast), axis1=1, axis2=2) / UNIT
-        largest = float(b.max())
         estimator: Any = "wls" if name == "constrained" else name
         solution = start(METHODS[name], series)
 
         def each(found: Found, mine: Series, part: slice) -> None:
             if name == "constrained":
-                constrained(columns, mine, found, largest)
+                constrained(columns, mine, found, float(b.max()))
             write(METHODS[name], solution, found, part)
 
         over_exponentials(columns, series, "rician" if series.likelihood == "rician" else estimator, each)
-        return _doubted(columns, series, told(solution), b)
+        solution = told(solution)
+        beyond = told_beyond(columns, b, series, solution.status, ROWS)
+        return replace(solution, warnings=(*solution.warnings, *beyond))
 
     return solve
-
-
-def _doubted(columns: Array, series: Series, solution: Solution, b: Array) -> Solution:
-    """Add a warning where images lie beyond the b at which the expansion turns, with D and K of the smallest b-values.
-
-    A fit of all images cannot tell: data fall with b, and it bends its parameters until it falls as well. So a few
-    voxels are fitted again to the fewest shells that determine everything.
-    """
-    shells, largest = np.unique(np.round(b, 2)), float(b.max())
-    fewest = next((s for s in shells[:-1] if determined(columns[b <= s + 0.01])), None)
-    voxels = np.flatnonzero(np.isin(solution.status, VALUED))
-    if fewest is None or not len(voxels):
-        return solution
-    few, chosen = voxels[:: max(1, len(voxels) // DOUBTED)], b <= fewest + 0.01
-    data = np.asarray(series.data, np.float64)[np.ix_(chosen, few)]
-    part = replace(series, data=data, weight=series.weight[chosen], floor=series.floor[few], spread=series.spread[few])
-    beta = fit_exponentials(columns[chosen], part, "wls").beta
-    md = beta[1:4].mean(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        limit = 3 * md / (mean_of_tensor(beta[1:7].T, beta[7:].T) * md**2)
-    beyond = (md > 0) & (limit > 0) & (largest > limit)
-    if beyond.mean() <= OFTEN:
-        return solution
-    said = (
-        f"b of {1e3 * largest:.4g} s/mm^2 lies beyond 3 / (D K), {1e3 * np.median(limit[beyond]):.4g} s/mm^2, in "
-        f"{100 * beyond.mean():.0f} % of the voxels: the expansion turns upwards there; leave out the largest b"
-    )
-    return replace(solution, warnings=(*solution.warnings, said))
 
 
 def _likelihoods(name: str) -> tuple[Likelihood, ...]:

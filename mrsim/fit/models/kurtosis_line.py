@@ -61,6 +61,7 @@ METHOD = Method(
     parameters=(M0, FREE_D, V),
     derived=(FREE_K,),
     curved=("k",),
+    assumes=("expansion",),
     contrast=(B,),
     formula=r"\ln S = \ln M_0 - b D + b^2 V / 6, \quad K = V / D^2",
     solve=solve,
