@@ -29,7 +29,7 @@ from ..phantom.phantom import Phantom, true_values
 from .snr import SnrPrediction, SnrRow
 
 Array = NDArray[np.float64]
-NEUTRAL = {"m0": 1.0, "pd": 1.0, "b1": 1.0, "offset": 0.0, "phase": 0.0, "off_resonance": 0.0}
+NEUTRAL = {"m0": 1.0, "pd": 1.0, "b1": 1.0, "efficiency": 1.0, "offset": 0.0, "phase": 0.0, "off_resonance": 0.0}
 """Values of parameters that belong to no tissue."""
 REPLICATES = 3000
 """Noisy voxels of each tissue: the standard deviation is known to 1.3 %."""
