@@ -27,7 +27,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         'optimise disc-t2-mese --free echoes=6:12 --free "tr=1:3 s" --time "5 min" --front 8 --confirm 20',
     ),
     "simulate": ("simulate disc-t2-mese --out raw.h5",),
-    "export": ("export disc-t2-mese --to seq --out scan.seq", "export raw.h5 --to mrd --out raw.mrd"),
+    "export": ("export disc-t2-mese --to seq --out scan.seq", "export result.h5 --to dicom --out series"),
     "recon": ("recon raw.h5 --out images.h5",),
     "fit": (
         "fit images.h5 --model t2-epg --out maps.h5",

@@ -1,4 +1,4 @@
-"""`mrsim export`: a sequence for a scanner, raw data for other programs."""
+"""`mrsim export`: a result, a sequence or raw data for other programs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,18 @@ from .simulate import check_file_writable
 if TYPE_CHECKING:
     from ..sequence.sequence import Sequence
 
+KINDS = {
+    "seq": "Pulseq", "mrd": "ISMRMRD", "bids": "a folder of NIfTI", "nifti": "a folder", "dicom": "a folder",
+    "csv": "truth against fit", "nifti-mrs": "spectra", "cfl": "BART", "koma": "the phantom",
+}  # fmt: skip
+"""Formats, and what each is."""
+
 
 @click.command("export")
 @click.argument("source", metavar="SEQUENCE_OR_RESULT")
-@click.option("--to", "kind", type=click.Choice(["seq", "mrd", "bids"]), required=True,
-    help="seq: Pulseq; mrd: ISMRMRD; bids: a folder of NIfTI files and sidecars.",
+@click.option(
+    "--to", "kind", type=click.Choice([*KINDS]), metavar="FORMAT", required=True,
+    help="; ".join(f"{kind}: {words}" for kind, words in KINDS.items()) + ".",
 )  # fmt: skip
 @field_option
 @scanner_option
@@ -32,7 +39,7 @@ if TYPE_CHECKING:
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The file or, for bids, folder to write [default: SOURCE.KIND].",
+    help="The file or folder to write [default: SOURCE.FORMAT].",
 )
 @json_option
 def command(
@@ -41,22 +48,36 @@ def command(
 ) -> None:  # fmt: skip
     """Write SEQUENCE_OR_RESULT in another program's format.
 
-    With --to seq it is a protocol's name, a protocol file or a Pulseq file; with --to mrd a file of mrsim with raw
-    data, such as a run's result.h5 or the output of 'mrsim simulate'; with --to bids one with images or raw data.
+    With --to seq it is a protocol, a Pulseq file or a run's result.h5; else a file of mrsim that holds what the
+    format takes: a run's result.h5, or what simulate, recon or fit wrote.
     """
-    target = out if out is not None else Path(f"{Path(source).stem}.{kind}")
-    if kind != "bids":
+    from ..study.export_result import ENDINGS, FOLDERS, export_result
+
+    target = out if out is not None else Path(f"{Path(source).stem}{ENDINGS.get(kind, f'.{kind}')}")
+    if kind not in FOLDERS:
         check_file_writable(target)
     if kind == "seq":
-        facts = _write_seq(source, target, version, built_sequence(source, field, scanner, overrides)[1])
-    elif kind == "mrd":
-        facts = _write_mrd(source, target)
+        facts = _write_seq(source, target, version, _sequence(source, field, scanner, overrides))
     else:
-        facts = _write_bids(source, target)
+        facts = export_result(Path(source), kind, target)
     if as_json:
         write_json({"source": source, "to": kind, "out": str(target), **facts})
         return
     click.echo(f"{', '.join(f'{value} {key}' for key, value in facts.items())}: {target}")
+
+
+def _sequence(source: str, field: float | None, scanner: str | None, overrides: dict[str, str]) -> Sequence:
+    """Return the sequence of a protocol or a Pulseq file, or the one that a run played, from its result."""
+    if Path(source).suffix.lower() not in (".h5", ".hdf5"):
+        return built_sequence(source, field, scanner, overrides)[1]
+    from dataclasses import replace
+
+    from ..study.reproduce import as_stored
+    from ..study.run import prepare
+
+    with as_stored(Path(source)) as request:
+        other = {"field": field, "scanner": scanner} if field is not None or scanner is not None else {}
+        return prepare(replace(request, overrides={**request.overrides, **overrides}, **other)).sequence
 
 
 def _write_seq(source: str, target: Path, version: str, sequence: Sequence) -> dict[str, Any]:
@@ -73,33 +94,3 @@ def _write_seq(source: str, target: Path, version: str, sequence: Sequence) -> d
     with replacing(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return {"blocks": len(sequence.blocks), "seconds": round(sequence.duration, 3)}
-
-
-def _write_mrd(source: str, target: Path) -> dict[str, Any]:
-    """Write the raw data of a file of mrsim."""
-    from ..core.acquisition import Acquisition
-    from ..core.errors import InputError
-    from ..core.storage import load
-    from ..exchange.mrd import write_mrd
-
-    found = [value for value in load(Path(source)).values() if isinstance(value, Acquisition)]
-    if not found:
-        raise InputError("holds no raw data; give the output of 'mrsim simulate' or a run's result.h5", file=source)
-    write_mrd(found[0], target, Path(source).stem)
-    readouts, coils, samples = found[0].imaging.data.shape
-    return {"readouts": readouts, "coils": coils, "samples": samples}
-
-
-def _write_bids(source: str, target: Path) -> dict[str, Any]:
-    """Write the images of a file of mrsim, and the maps fitted to them, as a BIDS data set."""
-    from ..core.maps import Maps
-    from ..core.storage import load
-    from ..exchange.bids import write_bids
-    from .fit import images_of
-
-    contents = load(Path(source))
-    fitted = [value for value in contents.values() if isinstance(value, Maps) and value.model != "truth"]
-    request = (contents.get("provenance") or {}).get("request", {})
-    facts = {"MagneticFieldStrength": request["field"]} if request.get("field") else {}
-    made = write_bids(target, images_of(Path(source), contents), fitted[0] if fitted else None, facts=facts)
-    return {"NIfTI files": len(made)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -87,6 +88,13 @@ def repeated(file: Path, progress: Progress | None = None) -> RunResult:
 
     The same versions of mrsim and of its libraries on the same class of machine give the same bits.
     """
+    with as_stored(file) as request:
+        return run(request, progress)
+
+
+@contextmanager
+def as_stored(file: Path) -> Iterator[RunRequest]:
+    """Give the request of a stored run; within the block its files are those stored."""
     request, files = _stored(file)
     with TemporaryDirectory(prefix="mrsim-reproduce-") as folder:
         for label, text in files.items():
@@ -94,7 +102,7 @@ def repeated(file: Path, progress: Progress | None = None) -> RunResult:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         with shipped_from(Path(folder)):
-            return run(request, progress)
+            yield request
 
 
 def reproduce(file: Path, progress: Progress | None = None) -> Reproduction:
