@@ -76,8 +76,10 @@ def _sequence(source: str, field: float | None, scanner: str | None, overrides: 
     from ..study.run import prepare
 
     with as_stored(Path(source)) as request:
-        other = {"field": field, "scanner": scanner} if field is not None or scanner is not None else {}
-        return prepare(replace(request, overrides={**request.overrides, **overrides}, **other)).sequence
+        request = replace(request, overrides={**request.overrides, **overrides})
+        if field is not None or scanner is not None:
+            request = replace(request, field=field, scanner=scanner)
+        return prepare(request).sequence
 
 
 def _write_seq(source: str, target: Path, version: str, sequence: Sequence) -> dict[str, Any]:
