@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ..core.acquisition import Acquisition
 from ..core.errors import InputError
 from ..core.images import Images
-from ..core.storage import readable_as, replacing
+from ..core.replacing import replacing
+from ..core.storage import readable_as
 
 DIMENSIONS = 16
 COIL, SERIES, SLICE = 3, 5, 13

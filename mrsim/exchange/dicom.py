@@ -22,7 +22,7 @@ from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.images import Images
 from ..core.maps import VALUED, Maps
-from ..core.storage import replacing
+from ..core.replacing import replacing
 from ..core.version import __version__
 from ..core.written import scale
 

@@ -14,8 +14,9 @@ from ..core.errors import InputError
 from ..core.evaluation import Evaluation
 from ..core.images import Images
 from ..core.maps import Maps
+from ..core.replacing import replacing
 from ..core.spectra import Spectra
-from ..core.storage import load, replacing
+from ..core.storage import load
 from ..recon import reconstruct
 from ..recon.kspace import sort_lines
 from .export_phantom import export_phantom
