@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,11 @@ from ..core.maps import VALUED, Maps
 from ..core.replacing import replacing
 from ..core.version import __version__
 from ..core.written import scale
+from .dicom_plane import LPS, Plane, plane_of
 
 Array = NDArray[np.float64]
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
 PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"
-LPS = np.array([-1.0, -1.0, 1.0])
-"""From right, anterior, superior to DICOM's axes, and back."""
 FULL = 4095
 """Stored number of the brightest voxel, as of a 12-bit scanner."""
 PLAYED = {"gradient-echo": "GR", "spgr": "GR", "bssfp": "GR", "epi": "EP", "inversion": "IR", "mp-rage": "GR"}
@@ -41,47 +39,6 @@ UCUM = {
     "mM": ("mmol/L", "millimole per liter"), "ppm": ("[ppm]", "parts per million"), "mm": ("mm", "millimeter"),
 }  # fmt: skip
 """Shown unit -> code and meaning in the Unified Code for Units of Measure."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Plane:
-    """How the slices of a grid are stored."""
-
-    turned: bool
-    """Whether rows and columns change places."""
-    backward: tuple[bool, bool]
-    """Whether rows and columns are counted from their other end."""
-    orientation: tuple[float, ...]
-    """Direction along a row, then down a column, left-posterior-superior."""
-    spacing: tuple[float, float]
-    """Between rows, between columns, mm."""
-    positions: tuple[tuple[float, ...], ...]
-    """Of the first voxel stored of each slice, mm."""
-
-    def stored(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return a slice (y, x) as rows and columns."""
-        picture = values.T if self.turned else values
-        rows, columns = (slice(None, None, -1 if back else 1) for back in self.backward)
-        return np.ascontiguousarray(picture[rows, columns])
-
-
-def _plane(grid: Grid) -> _Plane:
-    directions = grid.axes[:, :2].T
-    turned = bool(np.argmax(np.abs(directions[0])) == 2)  # rows never run from head to foot
-    row, column = (1, 0) if turned else (0, 1)  # grid axis along a row, down a column
-    backward = [bool(d[np.argmax(np.abs(d))] > 0) for d in directions]  # they run left, back and down
-    signs = np.where(backward, -1.0, 1.0)
-    first = np.array([[grid.shape[2] - 1 if backward[0] else 0, grid.shape[1] - 1 if backward[1] else 0, z, 1.0]
-                      for z in range(grid.shape[0])])  # fmt: skip
-    places = 1e3 * (first @ grid.affine().T)[:, :3] * LPS
-    along = [directions[axis] * signs[axis] * LPS for axis in (row, column)]
-    return _Plane(
-        turned=turned,
-        backward=(backward[column], backward[row]),
-        orientation=tuple(np.concatenate(along).tolist()),
-        spacing=(1e3 * grid.spacing[column], 1e3 * grid.spacing[row]),
-        positions=tuple(tuple(place) for place in places.tolist()),
-    )
 
 
 def write_dicom(folder: Path, images: Images, maps: Maps | None, name: str, field: float | None = None) -> list[Path]:
@@ -106,7 +63,7 @@ def write_dicom(folder: Path, images: Images, maps: Maps | None, name: str, fiel
 
 def _write_series(folder: Path, images: Images, uids: _Identifiers, field: float | None) -> list[Path]:
     """Write one file per image and slice."""
-    plane, magnitude = _plane(images.grid), np.abs(images.data)
+    plane, magnitude = plane_of(images.grid), np.abs(images.data)
     brightest = float(magnitude.max(initial=0.0)) or 1.0
     made = []
     for number, volume in enumerate(magnitude):
@@ -169,7 +126,7 @@ def _series_facts(data: Any, images: Images, number: int, field: float | None) -
 
 def _write_maps(folder: Path, maps: Maps, uids: _Identifiers) -> list[Path]:
     """Write every map as a parametric map of all slices, NaN where there is no value."""
-    plane, made = _plane(maps.grid), []
+    plane, made = plane_of(maps.grid), []
     for count, (parameter, values) in enumerate(maps.values.items()):
         factor, unit = scale(maps.units[parameter])
         shown = np.where(np.isin(maps.status, VALUED), factor * values, np.nan)
@@ -221,7 +178,7 @@ def _meaning(parameter: str, unit: str, values: Array) -> Any:
     return item
 
 
-def _frames(data: Any, grid: Grid, plane: _Plane, uids: _Identifiers, meaning: Any) -> None:
+def _frames(data: Any, grid: Grid, plane: Plane, uids: _Identifiers, meaning: Any) -> None:
     """Write where the frames of a map lie and what they hold."""
     organisation, index = _dataset(), _dataset()
     organisation.DimensionOrganizationUID = index.DimensionOrganizationUID = uids("dimensions")
