@@ -1,4 +1,4 @@
-"""How the slices of a grid lie in DICOM: rows run to the left or back, columns down; world left, posterior, superior."""
+"""How the slices of a grid lie in DICOM: rows run left or back, columns down; the world is left, posterior, superior."""
 
 from __future__ import annotations
 
