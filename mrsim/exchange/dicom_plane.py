@@ -1,4 +1,4 @@
-"""How the slices of a grid lie in DICOM: rows run left or back, columns down; the world is left, posterior, superior."""
+"""How slices lie in DICOM: rows run left or back, columns down; the world is left, posterior, superior."""
 
 from __future__ import annotations
 
