@@ -32,6 +32,7 @@ def fisher(
     *,
     sheet: Mapping[str, Any] | None = None,
     likelihood: Likelihood = "gaussian",
+    channels: int = 1,
     **options: float,
 ) -> NDArray[np.float64]:
     """Return the (parameter, parameter) Fisher information; arguments as in `crlb`."""
@@ -41,7 +42,7 @@ def fisher(
     slope = jacobian(model, parameters, contrast, sheet=sheet, **options)
     if likelihood == "rician":
         clean = np.abs(signal(model, parameters, contrast, sheet=sheet, **options))
-        scaled = slope * np.sqrt(magnitude.information(clean, np.broadcast_to(noise, clean.shape)))
+        scaled = slope * np.sqrt(magnitude.information(clean, np.broadcast_to(noise, clean.shape), channels))
     else:
         scaled = slope / noise
     return np.asarray(np.real(scaled @ scaled.conj().T))
@@ -55,6 +56,7 @@ def crlb(
     *,
     sheet: Mapping[str, Any] | None = None,
     likelihood: Likelihood = "gaussian",
+    channels: int = 1,
     **options: float,
 ) -> dict[str, float]:
     """Return the least standard deviation of each parameter.
@@ -72,6 +74,8 @@ def crlb(
         `Images.encoding`, for methods that read the protocol sheet.
     likelihood : str
         ``"gaussian"``, or ``"rician"`` for magnitudes.
+    channels : int
+        Whose squares the magnitudes are the root of; 1 is Rice's distribution.
     **options : float
         The model's options.
 
@@ -81,7 +85,8 @@ def crlb(
         Per parameter, its unit; infinite for all where these images cannot tell the parameters apart.
     """
     found = find_model(model) if isinstance(model, str) else model
-    information = fisher(found, parameters, contrast, sigma, sheet=sheet, likelihood=likelihood, **options)
+    settings: dict[str, Any] = {"sheet": sheet, "likelihood": likelihood, "channels": channels}
+    information = fisher(found, parameters, contrast, sigma, **settings, **options)
     names = [p.name for p in found.parameters]
     scale = np.sqrt(np.diag(information))
     if not (scale > 0).all():

@@ -32,9 +32,9 @@ from .method import Likelihood, Method, Scan, Series, Solution
 from .model import Description, Model
 from .models import find_model
 from .noise import Noise, noise_of, uneven_errors
-from .noise_floor import MAGNITUDES, NoiseFloor, without_floor
+from .noise_floor import MAGNITUDES, NoiseFloor, channels_of, without_floor
 from .quantification import Quantification
-from .rician import judged, maximised
+from .rician import biased_by_channels, judged, maximised
 from .selection import Sigma, columns, inside_of, selected
 from .signs import best_of, signed
 from .slab import within_slab
@@ -94,12 +94,14 @@ def fit(
     known = noise_of(noise, inside, len(data))
     weight, spread = known.weight, known.level
     _check_likelihood(model, likelihood, known)
-    floor = VISIBLE * np.nan_to_num(spread) if images.noisy else np.zeros_like(spread)  # noise-free: none
+    channels = channels_of(model, images)
+    floor = VISIBLE * np.sqrt(channels) * np.nan_to_num(spread) * images.noisy  # noise-free: none
     local = {name: value[inside] if np.ndim(value) else value for name, value in settings.items()}
     scan = Scan(contrast=contrast, options=local, sheet=images.encoding, grid=images.grid, inside=inside)
     values, signs = signed(model.data, contrast, columns(data, inside))
-    values = without_floor(values, model, noise_floor, likelihood, spread / np.sqrt(weight)[:, None])
-    whole = Series(data=values, weight=weight, floor=floor, spread=spread, likelihood=likelihood, threads=threads)
+    values = without_floor(values, model, noise_floor, likelihood, spread / np.sqrt(weight)[:, None], channels)
+    kind: dict[str, Any] = {"likelihood": likelihood, "threads": threads, "channels": channels}
+    whole = Series(data=values, weight=weight, floor=floor, spread=spread, **kind)
 
     def fitted(changed: Any) -> tuple[Solution, Array]:
         return best_of(lambda sign: _solve(model, scan, replace(whole, data=_turned(changed, sign))), signs)
@@ -114,7 +116,7 @@ def fit(
         "model": model.name,
         "options": {name: "map" if np.ndim(value) else value for name, value in settings.items()},
         "images": data.shape[0], "noisy": images.noisy, "degrees_of_freedom": freedom,
-        "likelihood": likelihood, "noise_floor": noise_floor,
+        "likelihood": likelihood, "noise_floor": noise_floor, "channels": channels,
         "sigma": "residuals" if np.isnan(spread).all() else "images" if sigma is None else "given",
         **_summary(status, solution, residual / spread, weight),
         **said,
@@ -163,6 +165,7 @@ def _warnings(
     told = (*folded(model, measured), *diffusion_doubts(model, scan.contrast, series, solution))
     doubted = doubts(model, images.encoding, history.get("median_reduced_chi2"))
     doubted += untrusted(model, solution.values, errors) if images.noisy else ()
+    doubted += biased_by_channels(series, solution) if images.noisy else ()
     said = (*solution.warnings, *told, *history.get("warnings", ()), *doubted)
     return {"warnings": said} if said else {}
 
@@ -190,9 +193,11 @@ def _check_likelihood(model: Description, likelihood: Likelihood, noise: Noise) 
 
 def _solve(model: Description, scan: Scan, series: Series) -> Solution:
     """Fit one choice of signs."""
-    rician = series.likelihood == "rician"
+    rician, ready = series.likelihood == "rician", not isinstance(model, Method) or model.maximises
+    if rician and (series.channels > 1 or not ready):
+        return maximised(model, scan, series, lambda changed: _solve(model, scan, changed))
     if isinstance(model, Method):
-        return maximised(model, scan, series) if rician and not model.maximises else model.solve(scan, series)
+        return model.solve(scan, series)
     assert isinstance(model, Model)
     return solve(
         model, scan.contrast, np.asarray(series.data), weight=series.weight, floor=series.floor,

@@ -64,6 +64,8 @@ class Series:
     """(voxel,) noise of one quadrature channel in an image of weight 1; NaN where unknown."""
     likelihood: Likelihood = "gaussian"
     threads: int | None = None
+    channels: int = 1
+    """Whose squares the magnitudes are the root of; see `Images.channels`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

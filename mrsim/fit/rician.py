@@ -1,9 +1,10 @@
-"""Fits to magnitudes by the Rician likelihood: of methods, by expectation and maximisation; errors and goodness of all.
+"""Fits to magnitudes by their likelihood, Rician or noncentral chi: by expectation and maximisation; their errors.
 
 The likelihood of magnitudes y about signals S has the gradient of least squares against the data y I1(z) / I0(z) with
 z = y S / sigma^2: what the complex datum is expected to be along S, given its magnitude. A method that fits by least
 squares is therefore asked again and again to fit the data expected under its last answer; each round raises the
 likelihood, until nothing changes (Dempster 1977). A symbolic model needs no rounds, its kernel has the gradient.
+The root of a sum of squares of L channels has I_L(z) / I_(L-1)(z) there (noncentral chi); models of all kinds go round.
 
 The covariance is the inverse of the Fisher information sum_i J_i J_i^T I(S_i / sigma_i) / sigma_i^2, with I <= 1 the
 information that one magnitude has of its signal. Goodness compares the data with the mean and the spread that
@@ -31,24 +32,28 @@ PART = 8192
 ROUNDS = 60
 STILL = 1e-6
 """Relative change of every parameter at which a voxel has converged."""
+SEEN = 0.01
+"""Share of the voxels from which on a warning is due."""
 TINY = 1e-9
 """What is left of the floor after the first round: expected data may lie below it."""
 
 
-def maximised(method: Method, scan: Scan, series: Series) -> Solution:
-    """Return the maximum of the Rician likelihood of magnitudes, found with a method's least squares."""
-    data = np.asarray(series.data)
-    variance = series.spread**2 / series.weight[:, None]
-    found = method.solve(scan, series)
+def maximised(model: Description, scan: Scan, series: Series, solve: Callable[[Series], Solution]) -> Solution:
+    """Return the maximum of the likelihood of magnitudes, found with the least squares that `solve` finds."""
+    data, count = np.asarray(series.data), len(model.parameters)
+    sigma = np.where(np.isfinite(series.spread), series.spread, 1.0) / np.sqrt(series.weight)[:, None]
+    series = replace(series, likelihood="gaussian")
+    found = solve(series)
     rounds, usable = found.rounds.copy(), np.isin(found.status, VALUED)
     again = replace(series, floor=TINY * series.floor)
     for _ in range(ROUNDS):
-        values = found.values[: len(method.parameters)]
-        z = data * _signal(method, scan, series.weight, values) / variance
-        expected = np.where(usable, data * _ratio(np.where(usable, z, 0.0)), data)
-        found = method.solve(scan, replace(again, data=expected))
+        values = found.values[:count]
+        clean = np.where(usable, _predicted(model, scan, series.weight, values), 0.0)
+        size = np.abs(clean)  # y I_L / I_(L-1) is the signal and sigma^2 times the score
+        expected = size + sigma**2 * magnitude.score(np.abs(data), size, sigma, series.channels)
+        found = solve(replace(again, data=np.where(usable, np.where(clean < 0, -expected, expected), data)))
         rounds += found.rounds
-        new = found.values[: len(method.parameters)]
+        new = found.values[:count]
         size = np.maximum(np.abs(new), TINY)
         with np.errstate(invalid="ignore"):
             if not (np.abs(new - values) > STILL * size)[:, usable].any():
@@ -66,10 +71,11 @@ def judged(model: Description, scan: Scan, series: Series, solution: Solution) -
         v = fitted[first : first + part]
         clean, slope = _linearised(model, scan, series.weight, solution.values[:size], v)
         sigma = series.spread[v] / np.sqrt(series.weight)[:, None]
-        spread = magnitude.standard_deviation(clean, sigma)
-        chi2 = np.sum(((np.abs(series.data[:, v]) - magnitude.mean(clean, sigma)) / spread) ** 2, axis=0)
+        spread = magnitude.standard_deviation(clean, sigma, series.channels)
+        mean = magnitude.mean(clean, sigma, series.channels)
+        chi2 = np.sum(((np.abs(series.data[:, v]) - mean) / spread) ** 2, axis=0)
         cost[v] = chi2 * series.spread[v] ** 2
-        known = magnitude.information(clean, sigma) * series.spread[v] ** 2
+        known = magnitude.information(clean, sigma, series.channels) * series.spread[v] ** 2
         errors[:size, v] = _errors(slope, known, np.isfinite(solution.unit_errors[:size, v]))
         with np.errstate(divide="ignore", invalid="ignore"):
             grown = np.nan_to_num(errors[:size, v] / solution.unit_errors[:size, v]).max(axis=0)
@@ -118,8 +124,28 @@ def _signal(method: Method, scan: Scan, weight: Array, points: Array) -> Array:
     return np.real(exact(scan, parameters))
 
 
-def _ratio(z: Array) -> Array:
-    """Return I1(z) / I0(z)."""
-    from scipy.special import ive
+def _predicted(model: Description, scan: Scan, weight: Array, values: Array) -> Array:
+    """Return the (n, voxel) signal of (parameter, voxel) values."""
+    if isinstance(model, Method):
+        return _signal(model, scan, weight, values)
+    assert isinstance(model, Model)
+    point = dict(zip([p.name for p in model.parameters], values, strict=True))
+    return np.asarray(np.real(signal(model, point, scan.contrast, **scan.options)))
 
-    return np.asarray(ive(1, z) / ive(0, z))
+
+def biased_by_channels(series: Series, solution: Solution) -> tuple[str, ...]:
+    """Return a warning where least squares meet a sum of squares near its noise, whose floor grows with the channels.
+
+    The mean magnitude lies (2 L - 1) sigma^2 / (2 A) above the signal A: half a sigma at A = (2 L - 1) sigma.
+    """
+    usable = np.isin(solution.status, VALUED)
+    if series.channels == 1 or series.likelihood == "rician" or not usable.any():
+        return ()
+    sigma = series.spread[usable] / np.sqrt(series.weight)[:, None]
+    low = np.any(np.abs(series.data[:, usable]) < (2 * series.channels - 1) * sigma, axis=0).mean()
+    said = (
+        f"the images are roots of a sum of squares of {series.channels} channels; in {low:.0%} of the fitted voxels an "
+        "image lies so near the noise that it is more than half a standard deviation too bright: fit with likelihood "
+        "'rician', or combine the coils with maps"
+    )
+    return (said,) if low > SEEN else ()
