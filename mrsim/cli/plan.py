@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,9 @@ from .options import (
 )
 from .output import write_json, write_tables
 from .progress import progress_bar
+
+if TYPE_CHECKING:
+    from ..study.request import RunRequest
 
 UNANSWERED = 3
 """Exit code where an answer is no or not decidable."""
@@ -63,7 +66,7 @@ def command(
         found = forecast(wanted, levels, tissues, progress)
         verdicts = answers(wanted, questions, remedies=remedies, progress=progress)
     if out is not None:
-        _write(out, found, verdicts)
+        _write(out, found, verdicts, wanted)
     if as_json:
         write_json({"plan": asdict(found), "verdicts": [asdict(verdict) for verdict in verdicts]})
     else:
@@ -75,13 +78,20 @@ def command(
     return UNANSWERED if any(verdict.answer != "yes" for verdict in verdicts) else 0
 
 
-def _write(out: Path, found: Any, verdicts: Any) -> None:
+def _write(out: Path, found: Any, verdicts: Any, wanted: RunRequest) -> None:
     """Write the page or the figure."""
     from ..core.replacing import replacing
     from ..report.plan import plan_figure, plan_page
+    from ..report.table import tissue_table
+    from ..study.import_phantom import open_phantom
 
     if out.suffix not in (".html", ".png"):
         raise click.BadParameter(f"'{out}' ends neither in .html nor in .png", param_hint="--out")
-    content = plan_page(found, verdicts).encode() if out.suffix == ".html" else plan_figure(found)
+    if out.suffix == ".html":
+        grades, extrapolate = found.grades or (None,), wanted.extrapolate or False
+        held = [open_phantom(found.phantom, found.field, g, wanted.materials, extrapolate) for g in grades]
+        content = plan_page(found, verdicts, [tissue_table(phantom) for phantom in held]).encode()
+    else:
+        content = plan_figure(found)
     with replacing(out) as part:
         part.write_bytes(content)

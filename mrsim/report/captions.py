@@ -25,6 +25,8 @@ CAPTIONS = {
     "waves": "Measured displacement over one period of the vibration.",
     "images": "Magnitude in one window. Letters: anterior, posterior, superior, inferior, left, right.",
     "map": "Outlines: regions of interest. Pale: no value; the truth is scalar only where one tissue fills a voxel.",
+    "agreement": "Bland-Altman over the voxels of the regions. The truth has no error and stands on the axis in place "
+    "of the mean of both, which would tilt the cloud. Lines: bias and 95 % limits of agreement; bars: each region's.",
     "budget": "What goes when a cause is switched off; model: what stays without any; interaction: the rest.",
     "synthetic": "From the fitted maps, never scanned; ideal pulses. PSIR keeps its sign: grey is zero.",
     "decay": "Points: mean of the region with the standard error from the noise. Lines: mean of the voxels' fits.",

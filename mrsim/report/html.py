@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -13,6 +13,7 @@ from ..core.images import Images
 from ..core.spectra import Spectra
 from ..core.version import __version__
 from ..plan.limits import limits
+from .agreement import truth_agreement
 from .budget import bias_table, budget_figure, spread_table
 from .captions import embedded, plain
 from .curves import roi_curves
@@ -20,15 +21,26 @@ from .diagram import sequence_diagram
 from .fitted import fitted_maps
 from .images import image_series
 from .maps import map_comparison
-from .page import STYLE_SHEET
+from .page import document, downloads, html_table
 from .quantities import duration, label, number
 from .run import ReportedRun
 from .sequence_views import VIEWS, sequence_views
+from .settings import settings_table
 from .spectra import spectra_figure
 from .spectral_fit import amount_table, score_table, spectral_fit_figure
 from .style import png
 from .synthetic import can_synthesize, six_contrasts
-from .table import DISTINCT, Table, evaluation_table, margin_table, silent_regions, timing_table, tissue_table, verdict
+from .table import (
+    DISTINCT,
+    Table,
+    evaluation_table,
+    margin_table,
+    silent_regions,
+    table_csv,
+    timing_table,
+    tissue_table,
+    verdict,
+)
 from .viewer import sequence_viewer
 from .waves import elastogram, wave_animation
 
@@ -52,6 +64,8 @@ def figures(result: ReportedRun) -> dict[str, Figure]:
         compared = [name for name in result.maps.values if name in result.truth.values]
         for name in compared:
             made[f"map_{name}"] = map_comparison(result.maps, result.truth, name, result.rois)
+            if (scatter := truth_agreement(result.maps, result.truth, name, result.rois)) is not None:
+                made[f"agreement_{name}"] = scatter
         if can_synthesize(result.maps):
             made["synthetic"] = six_contrasts(result.maps)
         others = [name for name in result.maps.values if name not in result.truth.values]
@@ -91,29 +105,29 @@ def html_report(result: ReportedRun, drawn: Mapping[str, bytes] | None = None) -
     """
     drawn = drawn if drawn is not None else pictures(result)
     maps = [name for name in drawn if name.startswith("map_")]
+    tables = [
+        settings_table(result), timing_table(result.sequence), margin_table(result.sequence, limits(result.sequence)),
+    ]  # fmt: skip
+    sources = tissue_table(result.phantom)
+    compared = [] if result.evaluation is None else [evaluation_table(result.evaluation)]
     body = [
         _header(result),
         _warnings(result.warnings),
         _verdicts(result),
         *(embedded(name, drawn[name]) for name in maps),
         _evaluation(result),
+        *(embedded(name, drawn[name]) for name in drawn if name.startswith("agreement_")),
         *_budget(result, drawn),
         *(embedded(name, drawn[name]) for name in SHOWN_AFTER if name in drawn),
         sequence_viewer(result.sequence),
         *(embedded(name, drawn[name]) for name in VIEWS if name in drawn),
-        '<div class="columns">',
-        html_table(timing_table(result.sequence)),
-        html_table(margin_table(result.sequence, limits(result.sequence))),
-        "</div>",
+        *(html_table(table) for table in tables),
         _numerical(result),
-        html_table(tissue_table(result.phantom)),
+        html_table(sources),
         _provenance(result),
+        _taken_away(result, [*compared, *tables, sources]),
     ]
-    title = plain(f"{result.request.protocol}: mrsim report")
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
-        f"<style>{STYLE_SHEET}</style>\n</head>\n<body>\n<main>\n" + "\n".join(body) + "\n</main>\n</body>\n</html>\n"
-    )
+    return document(plain(f"{result.request.protocol}: mrsim report"), body)
 
 
 def _header(result: ReportedRun) -> str:
@@ -171,22 +185,6 @@ def _verdicts(result: ReportedRun) -> str:
     return f'<section><h2>Verdict</h2><ul class="verdicts">{"".join(items)}</ul></section>'
 
 
-def html_table(table: Table) -> str:
-    """Return a table as a section of a page."""
-
-    def cell(tag: str, index: int, text: str) -> str:
-        name = "number" if index in table.numeric else "prose" if index in table.prose else ""
-        kind = f' class="{name}"' if name else ""
-        return f"<{tag}{kind}>{plain(text)}</{tag}>"
-
-    head = "".join(cell("th", i, text) for i, text in enumerate(table.columns))
-    rows = "".join(f"<tr>{''.join(cell('td', i, text) for i, text in enumerate(row))}</tr>" for row in table.rows)
-    return (
-        f"<section><h2>{plain(table.title)}</h2><table><thead><tr>{head}</tr></thead>"
-        f"<tbody>{rows}</tbody></table></section>"
-    )
-
-
 def _evaluation(result: ReportedRun) -> str:
     if result.evaluation is None or result.quantified is not None:
         return ""
@@ -199,7 +197,10 @@ def _evaluation(result: ReportedRun) -> str:
 
 def _budget(result: ReportedRun, drawn: Mapping[str, bytes]) -> list[str]:
     if result.budget is None:
-        return []
+        if result.evaluation is None:
+            return []
+        how = f"Not asked for: mrsim run {result.request.protocol} --budget splits bias and spread by cause."
+        return [f"<section><h2>Error budget</h2><p>{plain(how)}</p></section>"]
     notes = "".join(f"<li>{plain(note)}</li>" for note in result.budget.notes)
     pictures_of = [embedded(name, drawn[name]) for name in drawn if name.startswith("budget_")]
     said = f"<ul>{notes}</ul>" if notes else ""
@@ -251,14 +252,29 @@ def _finite(value: object) -> bool:
 
 
 def _provenance(result: ReportedRun) -> str:
-    texts = {key: value for key, value in result.provenance.items() if isinstance(value, str) and "\n" in value}
-    rest = {key: value for key, value in result.provenance.items() if key not in texts}
+    """Return versions, seed and request as a table, and every file that went in as text to unfold."""
+    rest = {key: value for key, value in result.provenance.items() if key != "files"}
+    texts = {key: rest.pop(key) for key, value in [*rest.items()] if isinstance(value, str) and "\n" in value}
     rest.setdefault("mrsim", __version__)
     rest.setdefault("seed", result.request.seed)
     pairs = [(plain(label(key)), plain(_words(value))) for key, value in rest.items()]
     items = "".join(f"<tr><td>{name}</td><td>{words}</td></tr>" for name, words in pairs)
-    blocks = "".join(f"<h3>{plain(label(key))}</h3><pre>{plain(value.strip())}</pre>" for key, value in texts.items())
-    return f"<section><h2>Provenance</h2><table><tbody>{items}</tbody></table>{blocks}</section>"
+    texts = {label(key): value for key, value in texts.items()} | dict(result.provenance.get("files", {}))
+    blocks = "".join(
+        f"<details><summary>{plain(name)}</summary><pre>{plain(value.strip())}</pre></details>"
+        for name, value in texts.items()
+    )
+    return f"<section><h2>Provenance</h2><table class='wrapped'><tbody>{items}</tbody></table>{blocks}</section>"
+
+
+def _taken_away(result: ReportedRun, tables: Sequence[Table]) -> str:
+    """Return what a reader may take along: the tables, what was asked for, and how to get the rest."""
+    files = {f"{table.title.lower().replace(' ', '-')}.csv": table_csv(table) for table in tables}
+    files |= {name.rpartition("/")[2]: text for name, text in result.provenance.get("files", {}).items()}
+    if "request" in result.provenance:
+        files["request.json"] = json.dumps(result.provenance["request"], default=str, indent=2)
+    rest = "Images, maps and raw data lie in result.h5 beside this page; mrsim export result.h5 --to writes bids, "
+    return downloads(files, rest + "nifti, dicom, csv (all voxels), seq, mrd, cfl or koma.")
 
 
 def _words(value: Any) -> str:

@@ -1,10 +1,24 @@
-"""The style sheet of the HTML report: black on white on paper, light or dark on screen as the reader has set it."""
+"""An HTML page that refers to nothing outside itself: its frame, its tables, what it hands out, its style.
+
+Black on white on paper, light or dark on screen as the reader has set it, one column on a phone.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+
+from .captions import plain
+from .table import Table
+
+LONG = 25
+"""Rows from which a table scrolls on screen."""
 
 STYLE_SHEET = """
-:root { --ink: #1d2733; --quiet: #5f6b78; --hair: #d5dbe1; }
+:root { --ink: #1d2733; --quiet: #5f6b78; --hair: #d5dbe1; --paper: #fff; --link: #2166ac; }
 * { box-sizing: border-box; }
 body {
-  margin: 0; background: #fff; color: var(--ink);
+  margin: 0; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif;
 }
 main { max-width: 1080px; margin: 0 auto; padding: 28px 24px 60px; }
@@ -40,15 +54,18 @@ td:first-child { white-space: nowrap; }
 .number { text-align: right; white-space: nowrap; }
 .verdicts li.none { border-color: #b6bec7; color: var(--quiet); }
 .prose { min-width: 17em; }
-.columns { display: grid; grid-template-columns: 1fr 1.2fr; gap: 0 36px; }
+.scroll { overflow-x: auto; }
+.scroll.long { max-height: 70vh; overflow-y: auto; }
+.scroll.long th { position: sticky; top: 0; background: var(--paper); }
+.wrapped td:last-child { overflow-wrap: anywhere; }
+details { margin: 4px 0; } summary { cursor: pointer; font-size: 13px; }
+.downloads { columns: 3 15em; padding-left: 18px; font-size: 13px; } a { color: var(--link); overflow-wrap: anywhere; }
 section > p { color: var(--quiet); font-size: 13px; }
 pre { background: #f4f6f8; padding: 10px 14px; border-radius: 6px; font-size: 12px; white-space: pre-wrap; }
-@media (max-width: 800px) { .verdicts li.none { border-color: #b6bec7; color: var(--quiet); }
-.prose { min-width: 17em; }
-.columns { grid-template-columns: 1fr; } }
+@media (max-width: 800px) { main { padding: 16px 12px 40px; } .viewer canvas { height: 300px; } }
 @media screen and (prefers-color-scheme: dark) {
-  :root { color-scheme: dark; --ink: #e3e8ee; --quiet: #9aa6b2; --hair: #39424c; }
-  body { background: #14181d; }
+  :root { color-scheme: dark; --ink: #e3e8ee; --quiet: #9aa6b2; --hair: #39424c; --paper: #14181d; --link: #7db4e6; }
+  body { background: var(--paper); }
   td { border-bottom-color: #262d35; }
   .facts, pre { background: #1f252c; }
   .warnings { background: #332a12; }
@@ -56,8 +73,50 @@ pre { background: #f4f6f8; padding: 10px 14px; border-radius: 6px; font-size: 12
   figure img, .viewer canvas { background: #fff; border-radius: 6px; }
 }
 @media print {
-  .viewer { display: none; }
+  .viewer, .downloads { display: none; }
+  .scroll, .scroll.long { overflow: visible; max-height: none; }
+  table { font-size: 9px; } td:first-child, .number { white-space: normal; } .prose { min-width: 0; }
   body { font-size: 11px; } main { padding: 0; max-width: none; }
   section { break-inside: auto; } tr, .warnings, .facts { break-inside: avoid; } h2 { break-after: avoid; }
 }
 """
+
+
+def document(title: str, body: Sequence[str]) -> str:
+    """Return a page; `title` and the parts of `body` are HTML."""
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title>\n'
+        f"<style>{STYLE_SHEET}</style>\n</head>\n<body>\n<main>\n" + "\n".join(body) + "\n</main>\n</body>\n</html>\n"
+    )
+
+
+def html_table(table: Table) -> str:
+    """Return a table as a section of a page; it scrolls by itself where it is wider or longer than the screen."""
+
+    def cell(tag: str, index: int, text: str) -> str:
+        name = "number" if index in table.numeric else "prose" if index in table.prose else ""
+        kind = f' class="{name}"' if name else ""
+        return f"<{tag}{kind}>{plain(text)}</{tag}>"
+
+    head = "".join(cell("th", i, text) for i, text in enumerate(table.columns))
+    rows = "".join(f"<tr>{''.join(cell('td', i, text) for i, text in enumerate(row))}</tr>" for row in table.rows)
+    long = " long" if len(table.rows) > LONG else ""
+    title = plain(table.title)
+    return (
+        f'<section><h2>{title}</h2><div class="scroll{long}" role="region" tabindex="0" aria-label="{title}">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
+    )
+
+
+def downloads(files: Mapping[str, str], rest: str = "") -> str:
+    """Return links that hand out texts by file name; `rest` says where to find what is too large for a page."""
+
+    def link(name: str, text: str) -> str:
+        kind = {"csv": "text/csv", "json": "application/json"}.get(name.rpartition(".")[2], "text/plain")
+        data = base64.b64encode(text.encode()).decode("ascii")
+        return f'<li><a download="{plain(name)}" href="data:{kind};base64,{data}">{plain(name)}</a></li>'
+
+    items = "".join(link(name, text) for name, text in files.items())
+    said = f"<p>{plain(rest)}</p>" if rest else ""
+    return f'<section><h2>Downloads</h2>{said}<ul class="downloads">{items}</ul></section>'

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
+from ..core.version import __version__
 from ..plan.answer import Verdict
 from ..plan.distortion import Distortion
 from ..plan.forecast import Forecast, Page
 from ..plan.precision import Precision
 from ..plan.resolution import Resolution
 from .captions import embedded, plain
-from .html import html_table
-from .page import STYLE_SHEET
+from .page import document, downloads, html_table
 from .quantities import duration, label, number, quantity
 from .snr import snr_budget_table, snr_table
 from .style import BLUE, INK, QUIET, RED, png, styled
-from .table import Table, limits_table
+from .table import Table, limits_table, table_csv
 from .verdict import verdict_lines
 
 ERRORS = {
@@ -149,8 +149,28 @@ def _maps(axes: Axes, found: Forecast) -> None:
     axes.set_title(label(name))
 
 
-def plan_page(found: Forecast, verdicts: Sequence[Verdict] = ()) -> str:
-    """Return the forecast as one self-contained HTML page."""
+def _expected(found: Forecast) -> str:
+    """Return in sentences what matters first: whether the scanner allows it, and what each map will read."""
+    lines = []
+    if found.page is not None:
+        worst = max(found.page.limits.margins, key=lambda margin: margin.use)
+        words = "is within all limits" if worst.use <= 1 else "breaks a limit"
+        said = f"The scan {words} of {found.scanner}: {worst.limit_name} is used to {100 * worst.use:.0f} %."
+        lines.append(("good" if worst.use <= 1 else "off", said))
+    for row in found.precision:
+        if math.isfinite(row.truth) and row.truth and row.measurable:
+            name = f"{label(row.parameter)} of {label(row.tissue)}" + (f", grade {row.grade}" if row.grade else "")
+            truth, spread = quantity(row.truth, row.unit, 3), quantity(row.sd, row.unit, 3)
+            off = f"{_percent(row.bias, row.truth)} % from the true {truth}"
+            lines.append(
+                ("none", f"{name} will read {quantity(row.mean, row.unit, 3)}, {off}; SD of a voxel {spread}.")
+            )
+    return "".join(f'<li class="{kind}">{plain(said)}</li>' for kind, said in lines)
+
+
+def plan_page(found: Forecast, verdicts: Sequence[Verdict] = (), sources: Sequence[Table] = ()) -> str:
+    """Return the forecast as one self-contained HTML page; `sources` are the tissue values that it rests on."""
+    tables = plan_tables(found)
     title = plain(f"{found.protocol}: plan")
     notes = "".join(f"<li>{plain(note)}</li>" for note in (*found.missing, *found.notes))
     answers = "".join(
@@ -159,15 +179,15 @@ def plan_page(found: Forecast, verdicts: Sequence[Verdict] = ()) -> str:
     )  # fmt: skip
     body = [
         f"<header><h1>{plain(found.protocol)}</h1><p>{plain(found.description)}</p></header>",
-        f'<section><h2>Verdict</h2><ul class="verdicts">{answers}</ul></section>' if answers else "",
+        f'<section><h2>Verdict</h2><ul class="verdicts">{answers}{_expected(found)}</ul></section>',
         embedded("plan", plan_figure(found), "Best image of each tissue; bias and spread of one voxel; limits."),
-        *(html_table(table) for table in plan_tables(found)),
+        *(html_table(table) for table in tables),
         f"<section><h2>Not foretold, and notes</h2><ul>{notes}</ul></section>" if notes else "",
+        *(html_table(table) for table in sources),
+        f"<section><h2>Provenance</h2><p>mrsim {__version__}; all numbers are computed.</p></section>",
+        downloads({f"table-{n}.csv": table_csv(table) for n, table in enumerate((*tables, *sources), 1)}),
     ]
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
-        f"<style>{STYLE_SHEET}</style>\n</head>\n<body>\n<main>\n" + "\n".join(body) + "\n</main>\n</body>\n</html>\n"
-    )
+    return document(title, body)
 
 
 def _percent(part: float, whole: float) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..core.version import __version__
 from .captions import embedded, plain
-from .html import html_table
-from .page import STYLE_SHEET
-from .table import Table
+from .page import document, downloads, html_table
+from .table import Table, table_csv
 
 
 def study_page(
@@ -50,11 +50,13 @@ def study_page(
         *(html_table(table) for table in tables),
         _notes(notes),
         f"<section><h2>Study file</h2><pre>{plain(text.strip())}</pre></section>",
+        f"<section><h2>Provenance</h2><p>mrsim {__version__}; the study file holds the seeds.</p></section>",
+        downloads(
+            {f"{table.title.lower().replace(' ', '-')}.csv": table_csv(table) for table in tables}
+            | {"study.toml": text}
+        ),
     ]
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{plain(title)}</title>\n'
-        f"<style>{STYLE_SHEET}</style>\n</head>\n<body>\n<main>\n" + "\n".join(body) + "\n</main>\n</body>\n</html>\n"
-    )
+    return document(plain(title), body)
 
 
 def _groups(compared: Sequence[tuple[str, bool]]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from dataclasses import dataclass
 
@@ -29,6 +31,13 @@ class Table:
     """Indices of the columns that are set flush right."""
     prose: tuple[int, ...] = ()
     """Indices of the columns that need room for a sentence."""
+
+
+def table_csv(table: Table) -> str:
+    """Return a table as comma-separated values, with the minus signs that programs read."""
+    made = io.StringIO()
+    csv.writer(made).writerows([table.columns, *([cell.replace("−", "-") for cell in row] for row in table.rows)])
+    return made.getvalue()
 
 
 def evaluation_table(evaluation: Evaluation) -> Table:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..sequence.sequence import Block, Sequence
 from .captions import embedded
 from .diagram import rf_phase
-from .page import STYLE_SHEET
+from .page import document
 from .repetition import Repetition, repetition_bounds, sampled_repetitions, take
 from .sequence_views import sequence_views
 from .style import BLUE, RED, SERIES, png
@@ -59,11 +59,7 @@ def viewer_page(sequence: Sequence) -> str:
     """Return a self-contained HTML page: the zoomable diagram of the scan and, below it, its other views."""
     title = html.escape(sequence.name)
     views = "\n".join(embedded(name, png(figure)) for name, figure in sequence_views(sequence).items())
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
-        f"<style>{STYLE_SHEET}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
-        f"{sequence_viewer(sequence, 10 * KNOTS)}\n{views}\n</main>\n</body>\n</html>\n"
-    )
+    return document(title, [f"<h1>{title}</h1>", sequence_viewer(sequence, 10 * KNOTS), views])
 
 
 def _json(data: dict[str, Any]) -> str:
