@@ -30,8 +30,8 @@ from mrsim.core.errors import UserError
 from .mutations import damaged
 from .targets import TARGETS, Files, Target
 
-PATIENCE = 10.0
-"""Longest that one input may take, s."""
+PATIENCE, WAIT = 10.0, 90.0
+"""Longest that one input may take: s of the processor, which others on the machine do not change, and of the clock."""
 BEFORE, AFTER = -1, -2
 """Instead of a number: nothing was read so far, all has been."""
 MEMORY = 3 << 30
@@ -90,11 +90,20 @@ def _serve(name: str, seed: int, numbers: list[int], said: Any, at: Any) -> None
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     for number in numbers:
-        at[1], at[0] = time.monotonic(), number
+        at[1], at[2], at[0] = time.process_time(), time.monotonic(), number
         what = read_one(target, damaged_files(target, seeds, seed, number))
         if what:
             said.put(Finding(name, seed, number, what))
     at[0] = AFTER
+
+
+def _used(process: int | None) -> float:
+    """Return the processor time of a process so far, s; 0 when it has ended."""
+    try:
+        words = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def fuzz(name: str, seed: int, numbers: Iterable[int]) -> list[Finding]:
@@ -102,14 +111,14 @@ def fuzz(name: str, seed: int, numbers: Iterable[int]) -> list[Finding]:
     todo, found = list(numbers), []
     context = multiprocessing.get_context("spawn")
     while todo:
-        said, at = context.SimpleQueue(), context.Array("d", [BEFORE, 0.0], lock=False)
+        said, at = context.SimpleQueue(), context.Array("d", [BEFORE, 0.0, 0.0], lock=False)
         process = context.Process(target=_serve, args=(name, seed, todo, said, at))
         process.start()
         while process.is_alive():
             process.join(0.2)
             while not said.empty():
                 found.append(said.get())
-            if at[0] >= 0 and at[1] > 0 and time.monotonic() - at[1] > PATIENCE:
+            if at[0] >= 0 and (_used(process.pid) - at[1] > PATIENCE or time.monotonic() - at[2] > WAIT):
                 found.append(Finding(name, seed, int(at[0]), f"takes longer than {PATIENCE:g} s"))
                 process.kill()
                 process.join()
