@@ -85,8 +85,8 @@ def crlb(
         Per parameter, its unit; infinite for all where these images cannot tell the parameters apart.
     """
     found = find_model(model) if isinstance(model, str) else model
-    settings: dict[str, Any] = {"sheet": sheet, "likelihood": likelihood, "channels": channels}
-    information = fisher(found, parameters, contrast, sigma, **settings, **options)
+    settings: dict[str, Any] = {"sheet": sheet, "likelihood": likelihood, "channels": channels, **options}
+    information = fisher(found, parameters, contrast, sigma, **settings)
     names = [p.name for p in found.parameters]
     scale = np.sqrt(np.diag(information))
     if not (scale > 0).all():

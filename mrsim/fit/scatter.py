@@ -116,7 +116,7 @@ def scatter(
     bound = (
         dict.fromkeys(parameters, float("nan"))
         if known
-        else crlb(found, parameters, contrast, sigma, sheet=sheet, likelihood=likelihood, **options)
+        else crlb(found, parameters, contrast, sigma, sheet=sheet, likelihood=likelihood, **every)
     )
     usable = np.isin(maps.status, VALUED)
     if usable.sum() < FEWEST:
