@@ -65,7 +65,8 @@ class Setting:
                 raise InputError(f"{field:g} T has no scanner preset, and there is no folder to write one", key="field")
             scanner = str(write_scanner(field, folder))
         return RunRequest(
-            protocol=self.sequence.path, scanner=scanner, grade=self.grade, overrides=self.entries(),
+            protocol=self.sequence.path, model=self.sequence.model, scanner=scanner, grade=self.grade,
+            overrides=self.entries(),
             extrapolate=extrapolated, **more,
         )  # fmt: skip
 
