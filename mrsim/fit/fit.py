@@ -113,13 +113,11 @@ def fit(
     solution, said = flagged(model, solution, margin, whole)
     status = _everywhere(solution.status, wanted, inside)
     history = {
-        "model": model.name,
+        "model": model.name, "images": data.shape[0], "noisy": images.noisy, "degrees_of_freedom": freedom,
         "options": {name: "map" if np.ndim(value) else value for name, value in settings.items()},
-        "images": data.shape[0], "noisy": images.noisy, "degrees_of_freedom": freedom,
         "likelihood": likelihood, "noise_floor": noise_floor, "channels": channels,
         "sigma": "residuals" if np.isnan(spread).all() else "images" if sigma is None else "given",
-        **_summary(status, solution, residual / spread, weight),
-        **said,
+        **_summary(status, solution, residual / spread, weight), **said,
     }  # fmt: skip
     errors = solution.unit_errors * np.where(np.isnan(spread), residual, spread)
     if known.each is not None:
