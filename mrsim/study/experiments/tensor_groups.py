@@ -3,8 +3,9 @@
 A replicate is a cohort: discs of two groups, each with an MD and an FA of its own, a region of voxels measured in
 random orientation with the group's signal-to-noise ratio, tensors fitted voxel by voxel and averaged over the region.
 Within a group MD and FA follow the grade as far as the settings say. Every cohort is judged by
-`evaluate.noise_difference` against groups that both have the mean tensor that the group with more signal shows, each
-with its own noise.
+`evaluate.noise_difference` against groups of one truth, each with its own noise. That of FA is the value that, lifted
+by noise, shows the mean of the group with more signal; each group keeps its own MD, on which the lift depends. That of
+MD is the mean of the group with more signal in both.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ GRADES = ((1.0, 2.0), (3.0, 4.0, 5.0))
 SHOWN = {"md": ("um^2/ms", 1e-9), "fa": ("", 1.0)}
 """What is compared, and the unit that it is shown in."""
 NAMES = tuple(SHOWN)
+HALVINGS = 7
+"""Of the range in which the FA below the noise is sought: to a hundredth of the FA that is shown."""
 Diffusivities = Annotated[tuple[float, ...], Quantity("diffusivity")]
 Fractions = Annotated[tuple[float, ...], Quantity("fraction")]
 
@@ -79,15 +82,34 @@ def _cohort(settings: TensorGroups, stream: np.random.Generator) -> dict[str, Ar
     contrast = _table(settings)
     groups = [_drawn(settings, group, stream) for group in (0, 1)]
     measured = [_measured(settings, contrast, g, md, fa, stream) for g, (md, fa, _) in enumerate(groups)]
-    # one truth for both: what the group with more signal shows, which noise has touched least
     best = int(np.argmax(settings.snr))
-    plain = [np.full(settings.discs, float(measured[best][name].mean())) for name in NAMES]
-    silent = [_measured(settings, contrast, g, plain[0], plain[1], stream) for g in (0, 1)]
+    md = [float(found["md"].mean()) for found in measured]
+    fa = _below_noise(settings, contrast, best, md[best], float(measured[best]["fa"].mean()), stream)
     found: dict[str, Array] = {"grade": np.stack([grade for _, _, grade in groups])}
-    for name in NAMES:
+    for name, means in (("md", (md[best], md[best])), ("fa", md)):
+        silent = [_alike(settings, contrast, g, mean, fa, stream)[name] for g, mean in enumerate(means)]
         found[name] = np.stack([measured[g][name] for g in (0, 1)])
-        found[f"{name} null"] = np.stack([silent[g][name] for g in (0, 1)])
+        found[f"{name} null"] = np.stack(silent)
     return found
+
+
+def _below_noise(
+    settings: TensorGroups, contrast: dict[str, Array], group: int, md: float, shown: float, stream: np.random.Generator
+) -> float:
+    """Return the FA that a group's noise lifts to the one that is shown; 0 where noise alone shows more."""
+    seed, low, high = int(stream.integers(2**32)), 0.0, shown
+    for _ in range(HALVINGS):  # the same noise each time: what is lifted grows with the FA
+        middle = (low + high) / 2
+        lifted = _alike(settings, contrast, group, md, middle, np.random.default_rng(seed))["fa"].mean()
+        low, high = (middle, high) if lifted < shown else (low, middle)
+    return (low + high) / 2
+
+
+def _alike(
+    settings: TensorGroups, contrast: dict[str, Array], group: int, md: float, fa: float, stream: np.random.Generator
+) -> dict[str, Array]:
+    """Return what a scan shows of discs that are all alike."""
+    return _measured(settings, contrast, group, np.full(settings.discs, md), np.full(settings.discs, fa), stream)
 
 
 def _drawn(settings: TensorGroups, group: int, stream: np.random.Generator) -> tuple[Array, Array, Array]:
