@@ -18,6 +18,8 @@ from mrsim.sequence.families.diffusion_epi import DiffusionEpi
 from mrsim.sequence.imperfect import EddyCurrent, Imperfections
 from mrsim.sequence.scanner import Scanner
 
+pytestmark = pytest.mark.slow
+
 SCANNER = Scanner.preset("3T")
 N, FOV, TR = 16, 0.064, 1.5
 PROTOCOL = DiffusionEpi(

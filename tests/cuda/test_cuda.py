@@ -37,29 +37,34 @@ def test_cuda_engine_equals_the_cpu_engine_in_double_precision(simulated, case):
     assert simulated["error"][f"{case} double"] < 1e-13
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_cuda_engine_keeps_its_error_in_single_precision(simulated, case):
     # phases of up to 0.3 turns per cycle of 60/m over 4 mm, rounded to 6e-8 of themselves, and tens of rotations
     assert simulated["error"][f"{case} single"] < 5e-6
 
 
+@pytest.mark.slow
 def test_cuda_coils_weigh_the_same_spins(simulated):
     """More coils than share sines and cosines, under both kinds of gradient, against the CPU."""
     assert max(simulated["coils"].values()) < 1e-13
 
 
+@pytest.mark.slow
 def test_cuda_result_is_the_same_to_the_last_bit_again_and_in_pieces(simulated):
     """Twice, and with other batches and one launch per segment."""
     assert simulated["same twice"]
     assert simulated["same in pieces"]
 
 
+@pytest.mark.slow
 def test_cuda_progress_shows_every_launch_and_ends_with_all_spins(simulated):
     steps = simulated["progress"]
     assert steps == sorted(steps)
     assert len(set(steps)) == steps[-1] + 1 == 11
 
 
+@pytest.mark.slow
 def test_cuda_engine_option_runs_on_the_device(simulated):
     """`Bloch(device="cuda")` and ``"auto"`` through `simulate`, against the CPU with the same spins."""
     assert simulated["engine"] < 1e-12
@@ -67,6 +72,7 @@ def test_cuda_engine_option_runs_on_the_device(simulated):
     assert simulated["device"] == ["numba's CUDA simulator"] * 2 + ["cpu"]
 
 
+@pytest.mark.slow
 def test_cuda_engine_refuses_exchange_and_says_so(simulated):
     assert (
         simulated["exchange"]

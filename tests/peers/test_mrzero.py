@@ -9,6 +9,7 @@ flips turn +z to -y about +x and ours to +y: the pulse that it plays at the phas
 from pathlib import Path
 
 import numpy as np
+import pytest
 from objects import Script, hard_pulse, pool
 
 from mrsim.phantom.spins import Spins
@@ -90,6 +91,7 @@ def test_mrzero_turbo_spin_echo_is_the_same():
     assert difference("tse") < 6e-4
 
 
+@pytest.mark.slow
 def test_mrzero_turbo_spin_echo_is_approached_by_spins_with_the_square_of_their_distance():
     """The Bloch engine's points in the plane and its quantiles of T2' against box-shaped voxels and an exact line.
 

@@ -70,6 +70,7 @@ def run(mese):
     images = Images(data=data, grid=grid, contrast=mese.encoding.contrast, sigma=sigma, noisy=True)
     return Run(
         request=SimpleNamespace(
+            physiology={},
             protocol="small-mese", scanner="3T", model="t2-mono", overrides={"te": "1 ms"}, seed=11, without=("noise",),
             including=(),
         ),
