@@ -19,7 +19,7 @@ from .extensions import MARKS, NAMES, BlockExtensions, block_extensions
 from .parse import read_tables
 from .placement import Placement
 from .references import check_duration
-from .tables import ADC, EXT, GX, GZ, RF, PulseqFile
+from .tables import ADC, EXT, GX, GZ, RF, PulseqFile, many_objects
 
 RASTERS = {"gradient_raster": ("GradientRasterTime", 10e-6), "rf_raster": ("RadiofrequencyRasterTime", 1e-6),
            "adc_raster": ("AdcRasterTime", 100e-9), "block_raster": ("BlockDurationRaster", 10e-6)}  # fmt: skip
@@ -47,10 +47,11 @@ def read_pulseq(path: Path | str, scanner: Scanner, placement: Placement | None 
     Sequence
         ``definitions`` carry the file's own and ``notes``: what was assumed, one sentence each.
     """
-    file = read_tables(path)
-    reader = _Reader(file, scanner)
-    blocks = reader.blocks()
-    return recognised(file, reader.scanner, blocks, reader.labels, placement or Placement())
+    with many_objects():
+        file = read_tables(path)
+        reader = _Reader(file, scanner)
+        blocks = reader.blocks()
+        return recognised(file, reader.scanner, blocks, reader.labels, placement or Placement())
 
 
 @dataclass(slots=True, eq=False)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -74,3 +77,15 @@ class PulseqFile:
         if not 1e-9 * (1 - 1e-9) <= value <= 1.0:
             raise self.definition_error(key, f"{key} is '{text}'; expected a time of 1 ns to 1 s in seconds")
         return value
+
+
+@contextmanager
+def many_objects() -> Iterator[None]:
+    """Hold the search for circular garbage, which would walk the many objects of a long scan again and again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
