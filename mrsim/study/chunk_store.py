@@ -59,6 +59,7 @@ class ChunkStore:
 
     def __init__(self, folder: Path, repair: bool = False) -> None:
         self.folder, self.repair = folder, repair
+        self._checked: set[Path] = set()
 
     def put(self, name: ChunkName, data: Arrays) -> None:
         """Write one chunk; once this returns it survives a kill."""
@@ -96,7 +97,9 @@ class ChunkStore:
 
         try:
             with h5py.File(path, "r") as file:
-                check_hdf5(file, path)
+                if path not in self._checked:  # the finished file holds every chunk: one walk serves them all
+                    check_hdf5(file, path)
+                    self._checked.add(path)
                 if node not in file:
                     return None
                 entry = read_node(file[node])

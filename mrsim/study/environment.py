@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import sys
+from functools import lru_cache
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def _lock() -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no lock file: not a checkout"
 
 
+@lru_cache(maxsize=1)
 def _packages() -> str:
     found = sorted({f"{one.metadata['Name'].lower().replace('_', '-')}=={one.version}" for one in distributions()})
     return hashlib.sha256("\n".join(found).encode()).hexdigest()

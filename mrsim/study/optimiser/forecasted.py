@@ -14,12 +14,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ...core.errors import InfeasibleError, InputError
-from ...core.toml import resource
 from ...phantom.metabolite import load_metabolites
 from ...phantom.stiffness import MODULI
 from ...plan.question import Question
 from ...sequence.families.protocol import Protocol
-from ...sequence.protocol import FOLDER, read_protocol_file
+from ...sequence.protocol import load_protocol
 from ..plan import regional
 from ..request import Progress, RunRequest
 from ..run import Prepared, prepare
@@ -135,17 +134,15 @@ class _Search:
     def as_it_stands(self) -> Point | None:
         """Return the protocol's own settings with what they measure."""
         known = self.known.get(tuple(_start(entry, self.request) for entry in self.asked.free))
-        path = resource(self.request.protocol, FOLDER, "protocol")
-        family = read_protocol_file(path, dict(self.request.overrides))[1]
+        family = load_protocol(self.request.protocol, self.request.overrides)
         stands = known is not None and all(_is_own(entry, family) for entry in self.asked.free)
         return known if stands else self.measured(dict(self.request.overrides), {}, limited=False)
 
     def measured(self, overrides: dict[str, str], entries: dict[str, str], limited: bool = True) -> Point | None:
         """Return a protocol with what it measures; None where it is not offered."""
         said = ", ".join(f"{name} {text}" for name, text in entries.items()) or "as it stands"
-        path = resource(self.request.protocol, FOLDER, "protocol")
         try:
-            sequence = read_protocol_file(path, overrides)[1].build(self.ready.sequence.scanner)
+            sequence = load_protocol(self.request.protocol, overrides).build(self.ready.sequence.scanner)
             broken = broken_limits(sequence) if limited else ()
             if broken:
                 self.notes.append(f"{said} is not offered: {broken[0]}")
@@ -193,8 +190,7 @@ def _waves(ready: Prepared, asked: Asked) -> Spread:
 
 def _start(entry: Free, request: RunRequest) -> str:
     """Return the protocol's own value where it may be taken, else the first choice or the middle of the range."""
-    path = resource(request.protocol, FOLDER, "protocol")
-    value = getattr(read_protocol_file(path, dict(request.overrides))[1], entry.name)
+    value = getattr(load_protocol(request.protocol, request.overrides), entry.name)
     if isinstance(entry, Choices):
         return str(value) if str(value) in entry.values else entry.values[0]
     inside = isinstance(value, int | float) and entry.low <= value <= entry.high
