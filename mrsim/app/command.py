@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from .page_data import Progress
 
 
 @click.command("lab")
@@ -40,7 +44,7 @@ def command(out: Path | None, port: int, show: bool, as_json: bool) -> None:
     click.echo(json.dumps(facts) if as_json else f"{out}: {size / 1e6:.1f} MB, opens offline")
 
 
-def _tell(as_json: bool):  # type: ignore[no-untyped-def]
+def _tell(as_json: bool) -> Progress | None:
     """Return a callback that says on a terminal how far the tables are."""
     if as_json or not sys.stderr.isatty():
         return None

@@ -17,7 +17,7 @@ from ..core.orphan import end_with_parent
 from .settings import checked
 
 MOST_MEMORY = 8 << 30
-"""Bytes of address space beyond what the libraries take that a run may have."""
+"""Bytes of address space that a run may have, the libraries' own among them."""
 EVERY = 0.1
 """Seconds between two messages of progress."""
 

@@ -21,7 +21,7 @@ from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.images import Images
 from ..core.maps import VALUED, Maps
-from ..core.replacing import replacing
+from ..core.replacing import replacing_folder
 from ..core.version import __version__
 from ..core.written import scale
 from .dicom_plane import LPS, Plane, plane_of
@@ -47,7 +47,7 @@ def write_dicom(folder: Path, images: Images, maps: Maps | None, name: str, fiel
     Parameters
     ----------
     folder : path
-        Exists.
+        New, or replaced as a whole.
     images : Images
     maps : Maps, optional
         Fitted to them.
@@ -57,8 +57,10 @@ def write_dicom(folder: Path, images: Images, maps: Maps | None, name: str, fiel
         T, where it is known.
     """
     uids = _Identifiers(name, images.data, *([] if maps is None else maps.values.values()))
-    made = _write_series(folder, images, uids, field)
-    return made if maps is None else made + _write_maps(folder, maps, uids)
+    with replacing_folder(folder) as work:
+        made = _write_series(work, images, uids, field)
+        made += [] if maps is None else _write_maps(work, maps, uids)
+    return [folder / path.name for path in made]
 
 
 def _write_series(folder: Path, images: Images, uids: _Identifiers, field: float | None) -> list[Path]:
@@ -246,8 +248,7 @@ def _pixels(data: Any, picture: NDArray[Any], bits: int) -> None:
 
 
 def _saved(data: Any, path: Path) -> Path:
-    with replacing(path) as part:
-        data.save_as(part, enforce_file_format=True)
+    data.save_as(path, enforce_file_format=True)
     return path
 
 

@@ -31,10 +31,7 @@ def common_phase(maps: NDArray[np.complex128], reference: NDArray[np.complex128]
     The virtual coil is the strongest combination of the real ones, so that its phase has no holes where one coil is
     deaf.
     """
-    virtual = np.tensordot(reference.conj(), maps, axes=1)
-    size = np.abs(virtual)
-    turn = np.divide(virtual.conj(), size, out=np.ones_like(virtual), where=size > 0)
-    return np.asarray(maps * turn)
+    return turned(maps, np.tensordot(reference.conj(), maps, axes=1).conj())
 
 
 def turned(maps: Array, by: Array) -> Array:

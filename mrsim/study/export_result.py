@@ -14,7 +14,7 @@ from ..core.errors import InputError
 from ..core.evaluation import Evaluation
 from ..core.images import Images
 from ..core.maps import Maps
-from ..core.replacing import replacing
+from ..core.replacing import replacing, replacing_folder
 from ..core.spectra import Spectra
 from ..core.storage import load
 from ..recon import reconstruct
@@ -103,22 +103,22 @@ def _nifti(source: Path, contents: Contents, target: Path) -> dict[str, Any]:
     from ..exchange.nifti import write_volume
 
     images, maps, truth = _images(source, contents), _fitted(contents), _truth(contents)
-    target.mkdir(exist_ok=True)
     volumes = {"images": np.abs(images.data), "images_phase": np.angle(images.data)}
     for prefix, held in (("map", maps), ("truth", truth)):
         names = [] if held is None else [name for name in held.values if maps is None or name in maps.values]
         volumes |= {f"{prefix}_{name}": held.values[name] for name in names if held is not None}
-    for name, values in volumes.items():
-        write_volume(target / f"{name}.nii.gz", values, images.grid)
-    if rois := contents.get("rois"):
-        numbers = np.zeros(images.grid.shape, dtype=np.int32)
-        for number, mask in enumerate(rois.values(), 1):
-            numbers[mask] = number
-        write_volume(target / "regions.nii.gz", numbers, images.grid)
-        rows = "".join(f"{number}\t{name}\n" for number, name in enumerate(rois, 1))
-        (target / "regions.tsv").write_text(f"index\tname\n{rows}", encoding="utf-8")
-    if "direction_x" in images.contrast:
-        write_fsl(target / "images", images.contrast)
+    with replacing_folder(target) as work:
+        for name, values in volumes.items():
+            write_volume(work / f"{name}.nii.gz", values, images.grid)
+        if rois := contents.get("rois"):
+            numbers = np.zeros(images.grid.shape, dtype=np.int32)
+            for number, mask in enumerate(rois.values(), 1):
+                numbers[mask] = number
+            write_volume(work / "regions.nii.gz", numbers, images.grid)
+            rows = "".join(f"{number}\t{name}\n" for number, name in enumerate(rois, 1))
+            (work / "regions.tsv").write_text(f"index\tname\n{rows}", encoding="utf-8")
+        if "direction_x" in images.contrast:
+            write_fsl(work / "images", images.contrast)
     return {"NIfTI files": len(list(target.glob("*.nii.gz")))}
 
 
@@ -135,7 +135,6 @@ def _dicom(source: Path, contents: Contents, target: Path) -> dict[str, Any]:
     from ..exchange.dicom import write_dicom
 
     images, maps, request = _images(source, contents), _fitted(contents), _request(contents)
-    target.mkdir(exist_ok=True)
     made = write_dicom(target, images, maps, str(request.get("protocol") or source.stem), request.get("field"))
     count = sum(path.name.startswith("map_") for path in made)
     return {"images": len(made) - count, "parametric maps": count}

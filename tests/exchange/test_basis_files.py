@@ -18,8 +18,8 @@ from mrsim.exchange.basis_files import (
 )
 
 
-def basis():
-    t = np.arange(256) * 4e-4
+def basis(points=256):
+    t = np.arange(points) * 4e-4
     line = [np.exp(-2j * np.pi * 1e-6 * (ppm - 4.65) * 127.7e6 * t - 20 * t) for ppm in (1.31, 2.04)]
     return Basis(
         names=("Lac", "MM20"), fids=np.array(line), dwell=4e-4, frequency=127.7e6,

@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from mrsim.core.basis import Basis
 from mrsim.core.grid import Grid
 from mrsim.core.spectra import Spectra
 from mrsim.core.storage import load, save
@@ -198,22 +197,12 @@ def _foreign(name: str) -> Callable[[Path], object]:
     return read
 
 
-def basis() -> Basis:
-    """Return two lines of 64 points."""
-    t = np.arange(64) * 4e-4
-    line = [np.exp(-2j * np.pi * 1e-6 * (ppm - 4.65) * 127.7e6 * t - 20 * t) for ppm in (1.31, 2.04)]
-    return Basis(
-        names=("Lac", "MM20"), fids=np.array(line), dwell=4e-4, frequency=127.7e6,
-        kinds=("metabolite", "macromolecule"), protons=np.array([4.0, 3.0]),
-        widths=np.zeros((2, 2)), sequence="press", te=0.035,
-    )  # fmt: skip
-
-
 def _basis_seeds(writer: str, name: str) -> Callable[[], list[Files]]:
     def write(folder: Path) -> None:
         from mrsim.exchange import basis_files
+        from tests.exchange.test_basis_files import basis
 
-        getattr(basis_files, writer)(basis(), folder / name)
+        getattr(basis_files, writer)(basis(64), folder / name)
 
     return _written(write)
 

@@ -130,7 +130,7 @@ def test_names_from_files_stay_in_the_folder(tmp_path):
     from dataclasses import replace
 
     from mrsim.exchange.basis_files import read_fsl, write_fsl
-    from tests.robustness.targets import basis
+    from tests.exchange.test_basis_files import basis
 
     made = basis()
     named = replace(made, names=("../../escaped", *made.names[1:]))

@@ -135,7 +135,7 @@ class _Search:
         """Return the protocol's own settings with what they measure."""
         known = self.known.get(tuple(_start(entry, self.request) for entry in self.asked.free))
         family = load_protocol(self.request.protocol, self.request.overrides)
-        stands = known is not None and all(_is_own(entry, family) for entry in self.asked.free)
+        stands = known is not None and all(_own(entry, family) is not None for entry in self.asked.free)
         return known if stands else self.measured(dict(self.request.overrides), {}, limited=False)
 
     def measured(self, overrides: dict[str, str], entries: dict[str, str], limited: bool = True) -> Point | None:
@@ -190,19 +190,19 @@ def _waves(ready: Prepared, asked: Asked) -> Spread:
 
 def _start(entry: Free, request: RunRequest) -> str:
     """Return the protocol's own value where it may be taken, else the first choice or the middle of the range."""
-    value = getattr(load_protocol(request.protocol, request.overrides), entry.name)
-    if isinstance(entry, Choices):
-        return str(value) if str(value) in entry.values else entry.values[0]
-    inside = isinstance(value, int | float) and entry.low <= value <= entry.high
-    return entry.text([value if inside else (entry.low + entry.high) / 2])
+    own = _own(entry, load_protocol(request.protocol, request.overrides))
+    if own is not None:
+        return own
+    return entry.values[0] if isinstance(entry, Choices) else entry.text([(entry.low + entry.high) / 2])
 
 
-def _is_own(entry: Free, family: Protocol) -> bool:
-    """Return whether the walk began at the protocol's own value."""
+def _own(entry: Free, family: Protocol) -> str | None:
+    """Return the text of the protocol's own value; None where it may not be taken."""
     value = getattr(family, entry.name)
     if isinstance(entry, Choices):
-        return str(value) in entry.values
-    return isinstance(value, int | float) and entry.low <= value <= entry.high
+        return str(value) if str(value) in entry.values else None
+    inside = isinstance(value, int | float) and entry.low <= value <= entry.high
+    return entry.text([value]) if inside else None
 
 
 def _values(entry: Free) -> Iterator[str]:
