@@ -57,4 +57,5 @@ def constrained(design: Array, series: Series, found: Found, largest: float) -> 
         beta[:, voxel] = hildreth(beta[:, voxel].copy(), rows, np.ascontiguousarray(turned), BROKEN, SWEEPS)
         found.status[voxel] = AT_BOUND
         signal = np.exp(design @ beta[:, voxel])
-        found.cost[voxel] = float(np.sum(series.weight * (series.data[:, voxel] - signal) ** 2))
+        weight = np.where(found.unused[:, voxel], 0.0, series.weight)
+        found.cost[voxel] = float(np.sum(weight * (series.data[:, voxel] - signal) ** 2))

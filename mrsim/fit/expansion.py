@@ -75,7 +75,8 @@ def _turn(columns: Array, series: Series, rows: tuple[Array, Array]) -> Array:
     row, column = np.tril_indices(p)
     twice = np.where(row == column, 1.0, 2.0)
     d, v = rows[0] @ found.beta, rows[1] @ found.beta
-    residual = np.sqrt(found.cost / (n - p)) if n > p else np.zeros(len(v))
+    freedom = n - p - found.unused.sum(axis=0)
+    residual = np.sqrt(np.where(freedom > 0, found.cost, 0.0) / np.maximum(freedom, 1))
     sigma = np.where(np.isnan(series.spread), residual, series.spread)
     error = sigma * np.sqrt((twice * rows[1][row] * rows[1][column]) @ found.covariance)
     sure = (d > 0) & (v > SURE * error)

@@ -109,7 +109,7 @@ def fit(
     solution, margin = fitted(values)
     solution = judged(model, scan, whole, solution) if likelihood == "rician" else solution
     freedom = values.shape[0] * (2 if np.iscomplexobj(values) else 1) - len(model.parameters)
-    residual = _residual_sigma(solution, freedom)
+    residual = _residual_sigma(solution, solution.freedom(freedom))
     solution, said = flagged(model, solution, margin, whole)
     status = _everywhere(solution.status, wanted, inside)
     history = {
@@ -207,9 +207,9 @@ def _turned(series: NDArray[Any], sign: Array) -> NDArray[Any]:
     return series if (sign > 0).all() else series * sign[:, None]
 
 
-def _residual_sigma(solution: Solution, freedom: int) -> Array:
+def _residual_sigma(solution: Solution, freedom: Array) -> Array:
     """Return the (voxel,) noise that the residuals show, NaN without a degree of freedom."""
-    return np.sqrt(solution.cost / freedom) if freedom > 0 else np.full(solution.cost.shape, np.nan)
+    return np.sqrt(np.where(freedom > 0, solution.cost, np.nan) / np.maximum(freedom, 1.0))
 
 
 def _summary(status: NDArray[np.int8], solution: Solution, ratio: Array, weight: Array) -> dict[str, Any]:

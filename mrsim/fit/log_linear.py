@@ -7,7 +7,8 @@ normal equations X^T W X beta = X^T W z, for thousands of voxels at once:
 - ``wls``: ln S with the squares of the signals that ``ols`` predicts, which is what noise makes of a logarithm
   (Salvador et al. 2005, doi:10.1002/hbm.20076);
 - ``irls``: the same again and again, images that do not fit weighed down by Geman and McClure's function of their
-  residual over its robust spread (Chang et al. 2005, doi:10.1002/mrm.20426);
+  residual over its robust spread, or over the noise where that is known and larger: a handful of residuals often
+  looks too narrow (Chang et al. 2005, doi:10.1002/mrm.20426);
 - ``nlls``: S itself, by Levenberg and Marquardt's steps from ``wls``;
 - ``rician``: the likelihood of magnitudes, by steps with its expected information.
 
@@ -17,7 +18,7 @@ Images whose magnitude is zero have no logarithm and no weight in that voxel.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -35,6 +36,8 @@ CHUNK = 1024
 ROBUST_ROUNDS = 15
 OUTLYING = 3.0
 """Robust standard deviations of a residual beyond which an image loses its say."""
+REJECTED = 0.25
+"""Share of its weight below which an image counts as an outlier: `OUTLYING` deviations leave as much."""
 ROUNDING = 1e-11
 """Spread of residuals, over the largest signal, that is no noise."""
 
@@ -49,21 +52,21 @@ class Found:
     """(packed, voxel) for noise of standard deviation 1 in an image of weight 1; lower triangle, row by row."""
     status: NDArray[np.int8]
     cost: Array
-    """(voxel,) weighted sum of squared residuals of the signals."""
+    """(voxel,) weighted sum of squared residuals of the signals, images that are not `unused`."""
     rounds: NDArray[np.int64]
-    outliers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    """(voxel,) images that ``irls`` weighed below a quarter."""
+    unused: NDArray[np.bool_]
+    """(n, voxel) images that say nothing of the voxel: without a logarithm, or weighed below a quarter by ``irls``."""
 
     @classmethod
-    def empty(cls, p: int, voxels: int) -> Found:
-        """Return what is to be filled for p parameters."""
+    def empty(cls, n: int, p: int, voxels: int) -> Found:
+        """Return what is to be filled for n images and p parameters."""
         return cls(
             beta=np.full((p, voxels), np.nan),
             covariance=np.full((p * (p + 1) // 2, voxels), np.nan),
             status=np.zeros(voxels, dtype=np.int8),
             cost=np.full(voxels, np.nan),
             rounds=np.ones(voxels, dtype=np.int64),
-            outliers=np.zeros(voxels, dtype=np.int64),
+            unused=np.zeros((n, voxels), dtype=np.bool_),
         )
 
     def of(self, voxels: NDArray[np.bool_]) -> Found:
@@ -77,8 +80,8 @@ Each = Callable[["Found", Series, slice], None]
 
 def fit_exponentials(design: Array, series: Series, estimator: Estimator) -> Found:
     """Fit every voxel of a series of magnitudes; arguments as in `over_exponentials`."""
-    p, voxels = design.shape[1], series.data.shape[1]
-    found = Found.empty(p, voxels)
+    (n, p), voxels = design.shape, series.data.shape[1]
+    found = Found.empty(n, p, voxels)
 
     def keep(part: Found, _: Series, where: slice) -> None:
         for name in fields(part):
@@ -126,8 +129,9 @@ def _fit(system: System, series: Series, estimator: Estimator) -> Found:
     relative: Array = data / scale
     logarithm = np.log(relative if complete else np.where(data > 0, relative, 1.0))
     voxels = data.shape[1]
-    rounds, outliers = np.ones(voxels, np.int64), np.zeros(voxels, np.int64)
-    settled = np.ones(voxels, np.bool_)
+    rounds, settled = np.ones(voxels, np.int64), np.ones(voxels, np.bool_)
+    searched = estimator in ("nlls", "rician")
+    unused = np.zeros(data.shape, np.bool_) if complete or searched else data <= 0
     beta, inverse, regular = _ordinary(system, known, logarithm, complete)
     signal = signal_of(system, beta)
     if estimator == "ols":
@@ -137,18 +141,22 @@ def _fit(system: System, series: Series, estimator: Estimator) -> Found:
         regular = regular & fine
         signal = signal_of(system, beta)
     if estimator == "irls":
-        beta, inverse, outliers = _robust(system, known, logarithm, beta)
+        beta, inverse, share = _robust(system, known, logarithm, beta, series.spread / scale)
+        unused = unused | (share < REJECTED)
         rounds[:] = ROBUST_ROUNDS
         signal = signal_of(system, beta)
-    elif estimator in ("nlls", "rician"):
+    elif searched:
         search = Search(system, relative, series.spread / scale if estimator == "rician" else None)
         beta, inverse, rounds, settled = search.run(beta)
         signal = signal_of(system, beta)
-    cost = system.weight @ np.square(np.subtract(relative, signal, out=signal), out=signal) * scale**2
+    missed = np.square(np.subtract(relative, signal, out=signal), out=signal)
+    if unused.any():
+        missed[unused] = 0.0
+    cost = system.weight @ missed * scale**2
     status = np.where(regular, np.where(settled, CONVERGED, LIMIT), SINGULAR).astype(np.int8)
     beta[0] += np.log(scale)
     covariance = np.multiply(inverse, 1 / scale**2, out=inverse)
-    return Found(beta=beta, covariance=covariance, status=status, cost=cost, rounds=rounds, outliers=outliers)
+    return Found(beta=beta, covariance=covariance, status=status, cost=cost, rounds=rounds, unused=unused)
 
 
 def _ordinary(system: System, known: Array, values: Array, complete: bool) -> tuple[Array, Array, NDArray[np.bool_]]:
@@ -172,16 +180,21 @@ def _sandwich(system: System, inverse: Array, known: Array, signal: Array, compl
     return np.ascontiguousarray((full @ inner @ full)[:, row, column].T)
 
 
-def _robust(system: System, known: Array, logarithm: Array, beta: Array) -> tuple[Array, Array, NDArray[np.int64]]:
-    """Return the fit in which images that do not fit lose their weight, and how many have lost three quarters of it."""
-    n, p = system.design.shape
+def _robust(system: System, known: Array, logarithm: Array, beta: Array, noise: Array) -> tuple[Array, Array, Array]:
+    """Return the fit in which images that do not fit lose their weight, and the (n, voxel) share of it that is left."""
+    p, heard = system.design.shape[1], known > 0
+    count = heard.sum(axis=0)
+    few = np.sqrt(count / np.maximum(count - p, 1))
     share = np.ones_like(known)
     inverse = np.empty(0)
     for _ in range(ROBUST_ROUNDS):
         signal = signal_of(system, beta)
         residual = np.sqrt(known) * signal * (logarithm - system.design @ beta)
-        spread = 1.4826 * np.median(np.abs(residual), axis=0) * np.sqrt(n / max(n - p, 1))
+        size = np.abs(residual)
+        if not heard.all():
+            size = np.where(heard | (count == 0), size, np.nan)
+        spread = np.fmax(1.4826 * few * np.nanmedian(size, axis=0), noise)
         away = residual / np.where(spread > ROUNDING, OUTLYING * spread, 1.0)
         share = np.where(spread > ROUNDING, 1 / (1 + away**2) ** 2, 1.0)
         beta, inverse, _ = system.solved(known * share * signal**2, logarithm)
-    return beta, inverse, np.sum(share < 0.25, axis=0)
+    return beta, inverse, share

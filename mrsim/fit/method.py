@@ -87,6 +87,13 @@ class Solution:
     """What a reader of the maps must know."""
     ambiguous: NDArray[np.bool_] | None = None
     """(voxel,) where another solution fits as well; None for a method that has one minimum."""
+    unused: NDArray[np.bool_] | None = None
+    """(n, voxel) images that neither the fit nor `cost` counts in a voxel; None for a method that takes all."""
+
+    def freedom(self, whole: int) -> Array:
+        """Return the (voxel,) degrees of freedom where all images together leave `whole` of them."""
+        lost = 0.0 if self.unused is None else self.unused.sum(axis=0)
+        return np.asarray(np.full(self.cost.shape, float(whole)) - lost)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

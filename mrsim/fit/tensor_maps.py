@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..core.maps import VALUED
 from ..core.tensors import CIRCLE, FOURTH, POLAR, SECOND, mean_of_tensor, monomials, sphere
 from .log_linear import Found
-from .method import CONVERGED, SINGULAR, Method, Solution
+from .method import CONVERGED, SINGULAR, Method, Series, Solution, start
 from .model import INFINITE, Parameter
 from .tensor_design import UNIT
 
@@ -49,6 +49,7 @@ COLOUR = tuple(
     _derived(f"colour_{a}", "", rf"c_{a}", f"fractional anisotropy times |{a}| of the first eigenvector") for a in AXES
 )
 SCALARS = (MD, FA, AD, RD, *V1, *COLOUR)
+OUTLIERS = _derived("outliers", "", "n", "images that the robust fit rejected")
 MK = _derived("mk", "", r"\bar K", "mean kurtosis")
 AK = _derived("ak", "", r"K_\parallel", "axial kurtosis")
 RK = _derived("rk", "", r"K_\perp", "radial kurtosis")
@@ -58,7 +59,14 @@ COARSE = (5, 12)
 """Nodes from pole to equator and around for the errors of kurtosis: good to a thousandth of them."""
 OFTEN = 0.05
 """Share of the fitted voxels from which tensors that are not positive are told."""
+SPOILT = 0.25
+"""Share of the fitted voxels from which an image that they reject is told."""
 SIZE = {"m^2/s": 1 / UNIT, "m^4/s^2": 1 / UNIT**2, "": 1.0}
+
+
+def begun(method: Method, series: Series) -> Solution:
+    """Return a solution of a tensor fit to be filled in, which knows what images count where."""
+    return replace(start(method, series), unused=np.zeros(series.data.shape, np.bool_))
 
 
 def write(method: Method, solution: Solution, found: Found, part: slice) -> None:
@@ -81,8 +89,14 @@ def write(method: Method, solution: Solution, found: Found, part: slice) -> None
     solution.values[:p, voxels], solution.unit_errors[:p, voxels] = values, errors
     solution.values[p:last, voxels], solution.unit_errors[p : p + len(spread), voxels] = scalars, spread
     if p > 7:
-        kurtoses, doubt = _kurtoses(beta[1:7], beta[7:], vectors, packed)
-        solution.values[last:, voxels], solution.unit_errors[last:, voxels] = kurtoses, doubt
+        rows = slice(last, last + len(KURTOSES))
+        solution.values[rows, voxels], solution.unit_errors[rows, voxels] = _kurtoses(
+            beta[1:7], beta[7:], vectors, packed
+        )
+    if OUTLIERS in method.derived:
+        solution.values[-1, voxels] = found.unused.sum(axis=0)
+    if solution.unused is not None:
+        solution.unused[:, voxels] = found.unused
     solution.cost[voxels], solution.rounds[voxels] = found.cost, found.rounds
 
 
@@ -144,5 +158,22 @@ def told(solution: Solution) -> Solution:
         f"{bad.sum()} of {fitted.sum()} tensors have a negative eigenvalue (their median MD is {md:.3g} um^2/ms): "
         "where signal hardly falls, as that of fat, or falls into the noise, fractional anisotropy, up to 1 and more, "
         "and directions are noise; saturate the fat, or take 'dti-positive' and images of higher SNR"
+    )
+    return replace(solution, warnings=(*solution.warnings, said))
+
+
+def spoilt(solution: Solution, b: Array) -> Solution:
+    """Return the solution of a robust fit with a warning on images that many voxels reject; b in s/m^2, (n,)."""
+    fitted = np.isin(solution.status, VALUED)
+    if solution.unused is None or not fitted.any():
+        return solution
+    share = solution.unused[:, fitted].mean(axis=1)
+    bad = np.flatnonzero(share > SPOILT)
+    if not len(bad):
+        return solution
+    listed = ", ".join(f"{k} (b {1e-6 * b[k]:.4g} s/mm^2, {100 * share[k]:.0f} %)" for k in bad)
+    said = (
+        f"images rejected in many voxels: {listed}; they move, lose signal or are artefacts: look at them, and leave "
+        "them out with 'select'"
     )
     return replace(solution, warnings=(*solution.warnings, said))

@@ -226,6 +226,34 @@ def test_robust_fit_survives_a_spoilt_image():
     assert robust == pytest.approx(0.3, abs=0.02)
 
 
+@pytest.mark.parametrize("name", ["dti-irls", "dki-irls"])
+def test_rejected_images_are_mapped_told_and_left_out_of_the_goodness_of_fit(name):
+    contrast = DTI if name.startswith("dti") else DKI
+    data = noisy(signal_of(contrast, prolate(1.5e-9, 0.3, OBLIQUE)), 400, 800)
+    clean = fit(images(contrast, data, 1 / 400), name)
+    data[5, :400], data[7, 0] = 0.4 * data[5, :400], 0.0
+    maps = fit(images(contrast, data, 1 / 400), name)
+    outliers, chi2 = (x.ravel() for x in (maps.values["outliers"], maps.chi2))
+    assert outliers[0] >= 2
+    # beyond three standard deviations lie 0.27 % of Gaussian residuals; those that lose weight draw the fit less
+    assert 0.001 * len(data) < clean.values["outliers"].mean() < 0.005 * len(data)
+    assert clean.chi2.mean() == pytest.approx(1, abs=0.05)
+    assert np.mean(outliers[:400]) == pytest.approx(1 + np.mean(outliers[400:]), abs=0.1)
+    assert chi2[1:400].mean() == pytest.approx(chi2[400:].mean(), abs=0.12)
+    said = [text for text in maps.history["warnings"] if "rejected" in text]
+    assert said[0].startswith(f"images rejected in many voxels: 5 (b {1e-6 * contrast['b'][5]:g} s/mm^2, 50 %)")
+    assert "warnings" not in clean.history
+
+
+@pytest.mark.parametrize("name", ["adc-2point", "adc-loglin", "kurtosis-loglin", "dti-wls"])
+def test_images_that_a_fit_does_not_count_leave_no_degree_of_freedom(name):
+    contrast = table((0, 500, 1000), repelled(12))
+    data = noisy(signal_of(contrast, 1e-9 * np.eye(3)), 100, 3000)
+    data[[3, 20]] = 0.0
+    maps = fit(images(contrast, data, 0.01), name)
+    assert maps.chi2.mean() == pytest.approx(1, abs=0.03)
+
+
 def test_positive_tensor_has_no_negative_eigenvalue_and_the_least_misfit():
     from scipy.optimize import minimize
 

@@ -44,7 +44,9 @@ def _fitted(name: str, scan: Scan, series: Series, estimator: Estimator, chosen:
     solution.unit_errors[:] = np.where(usable, errors * np.stack([m0, np.full_like(m0, 1 / UNIT)]), np.nan)
     solution.cost[:] = np.where(usable, found.cost, np.nan)
     solution.rounds[:] = 1
-    return solution
+    unused = np.ones(np.shape(series.data), np.bool_)
+    unused[chosen] = found.unused
+    return replace(solution, unused=unused)
 
 
 def _two_points(scan: Scan, series: Series) -> Solution:

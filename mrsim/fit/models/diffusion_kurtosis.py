@@ -19,10 +19,10 @@ from ...core.tensors import MEAN_OF_FOURTH
 from ..constrained_kurtosis import constrained
 from ..expansion import told_beyond
 from ..log_linear import Found, over_exponentials
-from ..method import Likelihood, Method, Scan, Series, Solution, start
+from ..method import Likelihood, Method, Scan, Series, Solution
 from ..model import M0
 from ..tensor_design import DIRECTIONS, UNIT, B, design, weighting
-from ..tensor_maps import KURTOSES, KURTOSIS, SCALARS, TENSOR, told, write
+from ..tensor_maps import KURTOSES, KURTOSIS, OUTLIERS, SCALARS, TENSOR, begun, spoilt, told, write
 
 Array = NDArray[np.float64]
 ROWS = (
@@ -33,6 +33,7 @@ ROWS = (
 TITLES = {
     "ols": "kurtosis tensor by ordinary least squares of the logarithm",
     "wls": "kurtosis tensor by least squares of the logarithm, weighted by the predicted signals",
+    "irls": "kurtosis tensor by robust weighting: images that do not fit lose their say",
     "nlls": "kurtosis tensor by least squares of the signals, or the Rician likelihood",
     "constrained": "kurtosis tensor by weighted least squares with physical bounds along all directions",
 }
@@ -50,7 +51,7 @@ def _solver(name: str) -> Callable[[Scan, Series], Solution]:
         columns = design(scan.contrast, kurtosis=True)
         b = np.trace(weighting(scan.contrast), axis1=1, axis2=2) / UNIT
         estimator: Any = "wls" if name == "constrained" else name
-        solution = start(METHODS[name], series)
+        solution = begun(METHODS[name], series)
 
         def each(found: Found, mine: Series, part: slice) -> None:
             if name == "constrained":
@@ -58,7 +59,7 @@ def _solver(name: str) -> Callable[[Scan, Series], Solution]:
             write(METHODS[name], solution, found, part)
 
         over_exponentials(columns, series, "rician" if series.likelihood == "rician" else estimator, each)
-        solution = told(solution)
+        solution = told(spoilt(solution, scan.contrast["b"]) if name == "irls" else solution)
         beyond = told_beyond(columns, b, series, solution.status, ROWS)
         return replace(solution, warnings=(*solution.warnings, *beyond))
 
@@ -75,7 +76,7 @@ METHODS = {
         title=title,
         reference="Jensen et al. 2005, Magn Reson Med 53:1432; Tabesh et al. 2011, Magn Reson Med 65:823",
         parameters=(M0, *TENSOR, *KURTOSIS),
-        derived=(*SCALARS, *KURTOSES),
+        derived=(*SCALARS, *KURTOSES, OUTLIERS) if name == "irls" else (*SCALARS, *KURTOSES),
         contrast=(B, *DIRECTIONS),
         formula=r"\ln S = \ln M_0 - \mathsf b : \mathsf D + \tfrac16 \mathsf b \otimes \mathsf b : \mathsf V",
         solve=_solver(name),

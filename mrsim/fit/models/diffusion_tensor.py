@@ -2,7 +2,7 @@
 
 All take ln S as linear in the tensor (`fit.log_linear`). Noise lifts the fractional anisotropy of nearly isotropic
 tissue: an isotropic tensor shows about 5 / SNR with six directions at b 600 s/mm^2, 2 / SNR with thirty.
-``dti-positive`` keeps all eigenvalues at zero or above: of a tensor that is not positive it searches D = L L^T for the
+``dti-irls`` maps how many images it rejected in a voxel; its goodness of fit is that of the others. ``dti-positive`` keeps all eigenvalues at zero or above: of a tensor that is not positive it searches D = L L^T for the
 least misfit.
 """
 
@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..log_linear import Found, over_exponentials
-from ..method import Likelihood, Method, Scan, Series, Solution, start
+from ..method import Likelihood, Method, Scan, Series, Solution
 from ..model import M0
 from ..positive_tensor import made_positive
 from ..tensor_design import DIRECTIONS, UNIT, B, design
-from ..tensor_maps import SCALARS, TENSOR, told, write
+from ..tensor_maps import OUTLIERS, SCALARS, TENSOR, begun, spoilt, told, write
 
 Array = NDArray[np.float64]
 TITLES = {
@@ -42,7 +42,7 @@ def _solver(name: str) -> Callable[[Scan, Series], Solution]:
     def solve(scan: Scan, series: Series) -> Solution:
         columns = design(scan.contrast, kurtosis=False)
         estimator: Any = "nlls" if name == "positive" else name
-        solution = start(METHODS[name], series)
+        solution = begun(METHODS[name], series)
 
         def each(found: Found, mine: Series, part: slice) -> None:
             if name == "positive":
@@ -50,6 +50,7 @@ def _solver(name: str) -> Callable[[Scan, Series], Solution]:
             write(METHODS[name], solution, found, part)
 
         over_exponentials(columns, series, "rician" if series.likelihood == "rician" else estimator, each)
+        solution = spoilt(solution, scan.contrast["b"]) if name == "irls" else solution
         return solution if name == "positive" else told(solution)
 
     return solve
@@ -65,7 +66,7 @@ METHODS = {
         title=title,
         reference="Basser, Mattiello and LeBihan 1994, J Magn Reson B 103:247",
         parameters=(M0, *TENSOR),
-        derived=SCALARS,
+        derived=(*SCALARS, OUTLIERS) if name == "irls" else SCALARS,
         contrast=(B, *DIRECTIONS),
         formula=r"\ln S = \ln M_0 - \mathsf b : \mathsf D",
         solve=_solver(name),

@@ -51,7 +51,7 @@ def solve(scan: Scan, series: Series) -> Solution:
     errors = np.stack([m0 * np.sqrt(c[0]), np.sqrt(c[2]) / UNIT, np.sqrt(c[5]) / UNIT**2, np.sqrt(variance)])
     solution.values[:], solution.unit_errors[:] = np.where(usable, values, np.nan), np.where(usable, errors, np.nan)
     solution.cost[:], solution.rounds[:] = np.where(usable, found.cost, np.nan), 1
-    return solution
+    return replace(solution, unused=found.unused)
 
 
 METHOD = Method(
