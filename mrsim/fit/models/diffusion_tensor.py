@@ -2,8 +2,8 @@
 
 All take ln S as linear in the tensor (`fit.log_linear`). Noise lifts the fractional anisotropy of nearly isotropic
 tissue: an isotropic tensor shows about 5 / SNR with six directions at b 600 s/mm^2, 2 / SNR with thirty.
-``dti-irls`` maps how many images it rejected in a voxel; its goodness of fit is that of the others. ``dti-positive`` keeps all eigenvalues at zero or above: of a tensor that is not positive it searches D = L L^T for the
-least misfit.
+``dti-irls`` maps how many images it rejected in a voxel; its goodness of fit is that of the others. ``dti-positive``
+keeps all eigenvalues at zero or above: of a tensor that is not positive it searches D = L L^T for the least misfit.
 """
 
 from __future__ import annotations
