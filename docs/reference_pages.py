@@ -1,6 +1,7 @@
 """Sphinx extension: directives that print what the package holds at build time, so that pages cannot disagree with it.
 
-`tissue-tables`, `protocol-catalogue`, `command-reference` and `verification-table` stand in the pages of `reference/`.
+`tissue-tables`, `protocol-catalogue`, `command-reference`, `exit-codes` and `verification-table` stand in the pages of
+`reference/`.
 """
 
 from __future__ import annotations
@@ -172,15 +173,29 @@ class CommandReference(Generated):
         import click
 
         from mrsim.cli import COMMANDS, cli
+        from mrsim.cli.command import WHOLE_HELP
 
-        top = click.Context(cli, info_name="mrsim", max_content_width=88, terminal_width=88)
+        top = click.Context(cli, info_name="mrsim")
         parts = []
         for name in COMMANDS:
             command = cli.get_command(top, name)
             assert command is not None
-            inner = click.Context(command, parent=top, info_name=name, max_content_width=88, terminal_width=88)
+            inner = click.Context(command, parent=top, info_name=name)
+            inner.meta[WHOLE_HELP] = True
             parts += [f"## `mrsim {name}`", "", "```text", command.get_help(inner), "```", ""]
         return "\n".join(parts)
+
+
+class ExitCodes(Generated):
+    """The table of exit codes, from the one that the command line uses."""
+
+    def markdown(self) -> str:
+        """Return a table with one row per code."""
+        from mrsim.cli import EXIT_CODES
+
+        return "\n".join(
+            ["| exit code | meaning |", "|---|---|", *(f"| {n} | {said} |" for n, said in EXIT_CODES.items())]
+        )
 
 
 class VerificationTable(Generated):
@@ -207,5 +222,6 @@ def setup(app: Any) -> dict[str, bool]:
     app.add_directive("tissue-tables", TissueTables)
     app.add_directive("protocol-catalogue", ProtocolCatalogue)
     app.add_directive("command-reference", CommandReference)
+    app.add_directive("exit-codes", ExitCodes)
     app.add_directive("verification-table", VerificationTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

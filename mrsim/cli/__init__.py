@@ -12,47 +12,50 @@ import click
 
 from ..core.errors import UserError, did_you_mean
 from ..core.version import __version__
-from . import stopping
-from .examples import EXAMPLES
+from . import loudness, stopping
+from .command import EXIT_CODES, IN_SHORT, dressed, named_or_meant
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "run": ("run", "Simulate a protocol, fit its maps, compare them with the truth, write a report."),
-    "reproduce": ("reproduce", "Repeat a finished run from its result file and compare, bit for bit."),
-    "list": ("listing", "List protocols, phantoms, tissues, scanners, models and families."),
-    "show": ("show", "Show a protocol: sequence diagram, k-space, timing."),
-    "tissue": ("tissue", "Print what is known of a tissue, with its sources."),
-    "cohort": ("cohort", "Draw the subjects of a virtual cohort."),
-    "phantom": ("phantom", "Draw a phantom: tissues, a property, its hard parts in space."),
-    "shake": ("shake", "Solve for the waves in a shaken phantom."),
-    "check": ("check", "Check a protocol against the limits of a scanner."),
-    "plan": ("plan", "Foretell what a protocol will measure, and whether it answers a question."),
-    "compare": ("compare", "Forecast a protocol at several field strengths: what each buys and costs."),
-    "snr": ("snr", "Predict the SNR of every tissue, and where it comes from and goes."),
-    "crlb": ("crlb", "Predict the least standard deviation of a protocol's maps, and what biases them."),
-    "design": ("design", "Choose the b-values of a diffusion protocol for a tissue, by the least standard deviation."),
-    "sensitivity": ("sensitivity", "Rank what biases a protocol's map: fields, motion, tissue, what the fit assumes."),
-    "optimise": ("optimise", "Choose a protocol's free settings: best precision within time and limits."),
-    "basis": ("basis", "Simulate the spectra of metabolites in a sequence: the basis of a fit."),
+    "run": ("run", "Simulate a protocol, fit it, compare with truth, report."),
     "simulate": ("simulate", "Simulate a protocol and write its raw data."),
-    "export": ("export", "Write a sequence for a scanner (Pulseq) or raw data for other programs (MRD)."),
-    "recon": ("recon", "Reconstruct the raw data in a file: ours, or another program's (MRD)."),
+    "recon": ("recon", "Reconstruct raw data: ours, or another program's (MRD)."),
     "fit": ("fit", "Fit a signal model to images or raw data in a file."),
-    "plan-waves": ("plan_waves", "Plan elastography: frequency, voxel and cycles for a tissue."),
-    "synthesize": ("synthesize", "Make images of any contrast from maps of T1, T2 and PD."),
-    "track": ("track", "Follow fibres through a tensor fit and write the streamlines."),
-    "study": ("study", "Carry out a study with many replicates and judge what it claims."),
-    "contest": ("contest", "Rank fitters, yours and ours, on images whose truth is known."),
-    "lab": (".app.command", "Open the interactive page: move field, TR, TE and see image, SNR, bias, time."),
-    "verify": ("verify", "Verify what is computed against closed forms, published numbers and other programs."),
-    "bench": ("bench", "Time the engines on this machine, beside a plain loop and other programs."),
-    "schema": ("schema", "Say where the JSON Schema of protocol, phantom or study files lies, for editors."),
-    "completion": ("completion", "Print the script with which bash, zsh or fish completes commands and names."),
+    "synthesize": ("synthesize", "Make images of any contrast from maps of T1, T2, PD."),
+    "track": ("track", "Follow fibres through a tensor fit."),
+    "shake": ("shake", "Solve for the waves in a shaken phantom."),
+    "basis": ("basis", "Simulate metabolites' spectra: the basis of a fit."),
+    "reproduce": ("reproduce", "Repeat a finished run and compare, bit for bit."),
+    "plan": ("plan", "Foretell what a protocol will measure; answer questions."),
+    "compare": ("compare", "Foretell at several fields: what each buys and costs."),
+    "check": ("check", "Check a protocol against the limits of a scanner."),
+    "snr": ("snr", "Predict every tissue's SNR, and where it goes."),
+    "crlb": ("crlb", "Predict the least SD of maps, and what biases them."),
+    "optimise": ("optimise", "Choose a protocol's free settings within time and limits."),
+    "sensitivity": ("sensitivity", "Rank what biases a map: fields, motion, tissue, model."),
+    "design": ("design", "Choose b-values for a tissue."),
+    "plan-waves": ("plan_waves", "Plan elastography: frequency, voxel and cycles."),
+    "study": ("study", "Carry out a study and judge what it claims."),
+    "cohort": ("cohort", "Draw the subjects of a virtual cohort."),
+    "contest": ("contest", "Rank fitters, yours and ours, on known truth."),
+    "lab": (".app.command", "Open the interactive page; --export writes one file."),
+    "list": ("listing", "List protocols, phantoms, tissues, scanners, models ..."),
+    "show": ("show", "Show a protocol: sequence diagram, k-space, timing."),
+    "phantom": ("phantom", "Draw a phantom: tissues, a property, its hard parts."),
+    "tissue": ("tissue", "Print what is known of a tissue, with its sources."),
     "info": ("info", "Say what a file of mrsim holds."),
+    "export": ("export", "Write BIDS, DICOM, MRD, Pulseq ... for other programs."),
+    "verify": ("verify", "Verify against closed forms and other programs."),
+    "bench": ("bench", "Time the engines on this machine."),
+    "schema": ("schema", "Say where editors find the schemas of TOML files."),
+    "completion": ("completion", "Print the script that completes in bash, zsh, fish."),
 }
 """Every command: the module that holds it as `command` (of this package, or beside it), and its line in the help."""
 
-USER_ERROR, DEFECT, BROKEN_PIPE = 2, 1, 1
-"""Exit codes."""
+DEFECT, BROKEN_PIPE, USER_ERROR = 1, 1, 2
+"""What `perform` returns where a command did not come to its end; see `EXIT_CODES`."""
+
+GROUPS = {"Measure": "run", "Plan": "plan", "Study": "study", "Look": "list", "Machine": "verify"}
+"""Titles in the help, and the command at which each begins."""
 
 
 class LazyGroup(click.Group):
@@ -66,10 +69,7 @@ class LazyGroup(click.Group):
         """Return the command, imported now."""
         if name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f".{COMMANDS[name][0]}", __name__).command
-        if name in EXAMPLES:
-            command.epilog = "\b\n" + "\n".join(f"mrsim {line}" for line in EXAMPLES[name])
-        return command
+        return dressed(importlib.import_module(f".{COMMANDS[name][0]}", __name__).command)
 
     def resolve_command(
         self, context: click.Context, args: list[str]
@@ -79,19 +79,22 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"no command '{args[0]}'{did_you_mean(args[0], [*COMMANDS])}", context)
         return super().resolve_command(context, args)
 
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands' lines without importing the commands."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+    def format_help(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one screen: every command on a line, without importing any."""
+        titles = {first: title for title, first in GROUPS.items()}
+        formatter.write(f"Usage: mrsim COMMAND [ARGUMENTS]\n\n{' '.join((self.help or '').split())}\n\n")
+        for name, (_, line) in COMMANDS.items():
+            formatter.write(f"{titles.get(name, ''):8}{name:13}{line}\n")
+        formatter.write(
+            "\nmrsim COMMAND --help: options, examples. All take --json, --quiet, --verbose.\n"
+            f"Exit codes: {', '.join(f'{code} {words}' for code, words in IN_SHORT.items())}.\n"
+        )
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
 @click.version_option(__version__, prog_name="mrsim", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Know what a magnetic-resonance protocol will measure before anyone is scanned.
-
-    Start with: mrsim run disc-t2-mese
-    """
+    """Know what an MR protocol will measure. Start with: mrsim run disc-t2-mese"""
 
 
 def main() -> None:
@@ -101,11 +104,8 @@ def main() -> None:
 
 
 def perform(arguments: Sequence[str]) -> int:
-    """Run the command line; return the exit code.
-
-    0 done; 1 a defect of mrsim, or nobody reads the output; 2 a request that cannot be carried out; 3 a claim that does
-    not hold; 130 interrupted, 143 terminated.
-    """
+    """Run the command line; return the exit code, one of `EXIT_CODES` (143 where a process was terminated)."""
+    loudness.set_level(loudness.NORMAL)
     try:
         code = _called(list(arguments))
         sys.stdout.flush()
@@ -122,7 +122,7 @@ def _called(arguments: list[str]) -> int:
     except click.ClickException as problem:
         where = getattr(problem, "ctx", None)
         hint = f" (see '{where.command_path} --help')" if where is not None else ""
-        return _complain(f"{problem.format_message().rstrip('.')}{hint}", USER_ERROR)
+        return _complain(f"{named_or_meant(problem)}{hint}", USER_ERROR)
     except UserError as problem:
         return _complain(str(problem), USER_ERROR)
     except (KeyboardInterrupt, click.Abort):
@@ -130,19 +130,19 @@ def _called(arguments: list[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as problem:
-        if os.environ.get("MRSIM_DEBUG"):
+        if os.environ.get("MRSIM_DEBUG") or loudness.verbose():
             raise
         said = " ".join(str(problem).split()) or "no message"
         return _complain(
-            f"defect in mrsim: {type(problem).__name__}: {said}; set MRSIM_DEBUG=1 to see where, and report it", DEFECT
+            f"defect in mrsim: {type(problem).__name__}: {said}; --verbose shows where; please report it", DEFECT
         )
     return outcome if isinstance(outcome, int) else 0
 
 
 def _complain(message: str, code: int) -> int:
     """Write one message to stderr, red on a terminal."""
-    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    click.echo(click.style(f"mrsim: {message}", fg="red") if coloured else f"mrsim: {message}", err=True)
+    said = f"mrsim: {message}"
+    click.echo(click.style(said, fg="red") if loudness.coloured(sys.stderr) else said, err=True)
     return code
 
 
@@ -153,4 +153,4 @@ def _silence_output() -> None:
     os.close(nowhere)
 
 
-__all__ = ["cli", "main", "perform"]
+__all__ = ["EXIT_CODES", "cli", "main", "perform"]

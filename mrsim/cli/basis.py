@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import loudness
 from .options import entries, json_option, seconds, single, tesla
 from .output import write_json, write_tables
 
@@ -47,12 +48,7 @@ def command(
     name: str, field: float, scanner: str | None, sequence: str, te: float | None, overrides: dict[str, str],
     pulses: str, contrast: int, temperature: float, out: tuple[Path, ...], as_json: bool,
 ) -> None:  # fmt: skip
-    """Simulate the signals of NAME: a basis set (disc, disc-small, brain), or metabolites with commas.
-
-    \b
-    mrsim basis disc --field 3 --sequence press --te "35 ms" --out basis.png --out basis.h5
-    mrsim basis Lac,Ala,Prop --sequence svs-press-np --pulses shaped
-    """  # noqa: D301 -- click wants the character itself
+    """Simulate the signals of NAME: a basis set (disc, disc-small, brain), or metabolites with commas."""
     from ..simulate.spin_systems import SpinSystem, basis
     from .progress import progress_bar
 
@@ -70,7 +66,7 @@ def command(
     for path in written:
         click.echo(f"written: {path}")
     if not written:
-        click.echo("draw it: --out FILE.png; keep it for a fit: --out FILE.h5")
+        loudness.hint("draw it: --out FILE.png; keep it for a fit: --out FILE.h5")
 
 
 def _timeline(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import loudness
 from .options import json_option
 from .output import write_json, write_tables
 
@@ -21,8 +21,7 @@ def command(quick: bool, as_json: bool) -> None:
     """Time the engines, the dictionaries and the fit on this machine, beside a plain loop and other programs."""
     from ..study.bench import bench
 
-    shown = sys.stderr.isatty() and not as_json
-    found = bench(quick, (lambda name: click.echo(f"timing {name}", err=True)) if shown else None)
+    found = bench(quick, None if as_json else lambda name: loudness.step(f"timing {name}"))
     if as_json:
         write_json(found)
         return

@@ -27,11 +27,7 @@ SHOWN = 10
 )
 @json_option
 def command(name: str, count: int, seed: int, first: int, out: Path | None, as_json: bool) -> None:
-    """Draw the subjects of cohort NAME: grades by level, traits and tissue scores.
-
-    \b
-    mrsim cohort lumbar-surgical --subjects 10000 --out subjects.csv
-    """  # noqa: D301 -- click wants the character itself
+    """Draw the subjects of cohort NAME: grades by level, traits and tissue scores."""
     from ..phantom.cohort import load_cohort, plain_subject
 
     cohort = load_cohort(name)

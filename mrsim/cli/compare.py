@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .options import given_option, json_option, phantom_options, protocol_argument, set_option
+from .options import given_option, json_option, phantom_options, protocol_argument, set_option, tissues_option
 from .output import write_json, write_tables
 from .progress import progress_bar
 from .snr import fields
@@ -21,8 +21,7 @@ from .snr import fields
 @phantom_options
 @click.option("--model", metavar="NAME", help="Signal model to fit [default: the protocol's].")
 @given_option
-@click.option("--tissue", "tissues", metavar="NAME", multiple=True,
-              help="Only this tissue; may be repeated [default: those of the regions of interest].")  # fmt: skip
+@tissues_option
 @click.option("--free", metavar="SETTING", multiple=True,
               help="Choose a setting anew at each field, as mrsim optimise does; repeatable.")  # fmt: skip
 @json_option

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from ..core.errors import InputError
+from ..core.errors import InputError, did_you_mean
 from .options import json_option
 from .output import write_json
 
@@ -22,7 +22,8 @@ def command(shell: str, as_json: bool) -> None:
 
     kind = get_completion_class(shell)
     if shell not in HOMES or kind is None:
-        raise InputError(f"no completion for '{shell}'; there is one for {', '.join(HOMES)}", key="completion")
+        hint = did_you_mean(shell, [*HOMES])
+        raise InputError(f"no completion for '{shell}'{hint}; there is one for {', '.join(HOMES)}", key="completion")
     script = kind(cli, {}, "mrsim", "_MRSIM_COMPLETE").source()
     if as_json:
         write_json({"shell": shell, "file": HOMES[shell], "script": script})

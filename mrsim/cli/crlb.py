@@ -7,7 +7,17 @@ from typing import Any
 
 import click
 
-from .options import given_option, json_option, models, phantom_options, protocol_argument, scanner_option, set_option
+from . import loudness
+from .options import (
+    given_option,
+    json_option,
+    models,
+    phantom_options,
+    protocol_argument,
+    scanner_option,
+    set_option,
+    tissues_option,
+)
 from .output import write_json, write_tables
 from .progress import progress_bar
 from .snr import fields
@@ -21,7 +31,7 @@ from .snr import fields
 @phantom_options
 @click.option("--model", metavar="NAME", shell_complete=models, help="Signal model to fit [default: the protocol's].")
 @given_option
-@click.option("--tissue", "tissues", metavar="NAME", multiple=True, help="Only this tissue; may be repeated.")
+@tissues_option
 @click.option("--rician", is_flag=True, help="Magnitudes near the noise: Rice's information instead of Gauss's.")
 @click.option(
     "--sensitivity", is_flag=True, help="Scan again with wrong B1, offset, profile, T1, T2', MT; show the bias."
@@ -55,5 +65,4 @@ def command(
         for table in (bounds_table(title, bounds.rows), *more_tables):
             if table is not None:
                 write_tables(table)
-        for note in bounds.notes:
-            click.echo(f"note: {note}")
+        loudness.notes(bounds.notes)

@@ -7,7 +7,17 @@ from typing import Any
 
 import click
 
-from .options import json_option, phantom_options, protocol_argument, scanner_option, seconds, set_option, single, tesla
+from .options import (
+    json_option,
+    phantom_options,
+    protocol_argument,
+    scanner_option,
+    seconds,
+    set_option,
+    shipped,
+    single,
+    tesla,
+)
 from .output import write_json, write_tables
 from .progress import progress_bar
 
@@ -18,7 +28,10 @@ from .progress import progress_bar
 @scanner_option
 @set_option
 @phantom_options
-@click.option("--tissue", metavar="NAME", required=True, help="Tissue that is to be measured.")
+@click.option(
+    "--tissue", metavar="NAME", required=True, shell_complete=shipped("phantoms/tissues"),
+    help="Tissue that is to be measured.",
+)  # fmt: skip
 @click.option(
     "--model", type=click.Choice(["adc", "kurtosis", "ivim", "ivim-segmented", "stretched"]), required=True,
     help="What is to be fitted.",

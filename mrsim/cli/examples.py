@@ -7,7 +7,22 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "run disc-t2-mese --model t2-epg --budget",
         'run svs-press-np --physiology "field=2 Hz"',
     ),
-    "reproduce": ("reproduce results/disc-t2-mese-3T-III-1/result.h5",),
+    "reproduce": ("reproduce results/disc-t2-mese-3T-grade3-seed1/result.h5",),
+    "basis": (
+        'basis disc --field 3 --sequence press --te "35 ms" --out basis.png --out basis.h5',
+        "basis Lac,Ala,Prop --sequence svs-press-np --pulses shaped",
+    ),
+    "cohort": ("cohort lumbar-surgical --subjects 10000 --out subjects.csv",),
+    "phantom": (
+        "phantom lumbar-spine --grade 1,2,3,4,5",
+        'phantom lumbar-spine --orientation axial --at "0 0 22 mm" --property shear_stiffness',
+        "phantom my-segmentation.toml",
+        'phantom lumbar-spine --export spine.nii.gz --voxel "1 mm"',
+    ),
+    "tissue": (
+        "tissue nucleus_pulposus --grade 4 --field 7",
+        "tissue nucleus_pulposus --material kurtosis_falls",
+    ),
     "list": ("list protocols", "list models"),
     "show": ("show disc-t2-mese --out diagram.html",),
     "shake": ('shake lumbar-disc --frequency "80 Hz" --drive "+z=0 8 0 um" --out waves.h5',),
@@ -17,7 +32,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "snr": ("snr disc-t2-mese --grade 3", "snr sag-t2w-tse --field 1.5,3,7"),
     "lab": ("lab", "lab --export lab.html"),
     "crlb": ("crlb disc-t2-mese --grade 2",),
-    "design": ("design sag-ivim --tissue nucleus_pulposus --model ivim",),
+    "design": ("design sag-dwi --tissue nucleus_pulposus --model adc",),
     "sensitivity": (
         "sensitivity disc-t2-mese --tissue nucleus_pulposus",
         'sensitivity sag-vfa-t1 --tissue nucleus_pulposus --vary b1=0.8:1.2 --vary "speed=0:5 mm/s" --method morris',
@@ -34,11 +49,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "fit images.h5 --model t2-mono --likelihood rician",
     ),
     "plan-waves": ('plan-waves --stiffness "12.5 kPa" --region "30 mm"',),
-    "track": ("track results/ax-dti-cerv-3T-III-1 --least-fa 0.2 --out fibres.tck",),
-    "synthesize": ('synthesize results/sag-mdme-symri-3T-III-1 --contrast flair --te "90 ms"',),
+    "track": ("track results/ax-dti-cerv-3T-seed1 --least-fa 0.2 --out fibres.tck",),
+    "synthesize": ('synthesize results/sag-mdme-symri-3T-grade3-seed1 --contrast flair --te "90 ms"',),
     "study": ("study vx1 --fast", "study vx2 --workers 2"),
     "contest": (
-        "contest results/disc-t2-mese-3T-III-1/result.h5 --model t2-mono --model t2-epg",
+        "contest results/disc-t2-mese-3T-grade3-seed1/result.h5 --model t2-mono --model t2-epg",
         'contest result.h5 --program "mine=python fit.py {images} {table} {maps}" --map t2=t2.nii.gz,ms',
     ),
     "verify": ("verify", "verify rabi sphere"),
@@ -49,6 +64,6 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "completion zsh >> ~/.zshrc",
         "completion fish > ~/.config/fish/completions/mrsim.fish",
     ),
-    "info": ("info results/disc-t2-mese-3T-III-1/result.h5",),
+    "info": ("info results/disc-t2-mese-3T-grade3-seed1/result.h5",),
 }
-"""Per command, without the program's name; commands that stand not here show theirs above their options."""
+"""Per command, without the program's name."""

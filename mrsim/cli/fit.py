@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import loudness
 from .options import given_option, json_option, models, noise_model_options
 from .output import write_json, write_tables
 from .simulate import check_file_writable
@@ -140,8 +141,7 @@ def _fit_spectra(
                     "out": None if out is None else str(out)})  # fmt: skip
         return
     write_tables(*(amount_table(found, known, voxel) for voxel in range(len(found.amplitudes))))
-    for note in found.notes:
-        click.echo(f"warning: {note}", err=True)
+    loudness.warnings(found.notes)
     if out is not None:
         click.echo(f"maps: {out}")
 

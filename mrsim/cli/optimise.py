@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from . import loudness
 from .options import (
     given_option,
     json_option,
@@ -19,6 +20,7 @@ from .options import (
     seed_option,
     set_option,
     tesla,
+    tissues_option,
 )
 from .output import write_json, write_tables
 from .progress import progress_bar
@@ -61,7 +63,7 @@ def weights(context: click.Context, parameter: click.Parameter, texts: tuple[str
 @click.option("--known", metavar="NAME", multiple=True, help="Parameter that is known beforehand; may be repeated.")
 @click.option("--model", metavar="NAME", help="Signal model to fit [default: the protocol's].")
 @given_option
-@click.option("--tissue", "tissues", metavar="NAME", multiple=True, help="Only this tissue; may be repeated.")
+@tissues_option
 @click.option("--grades", metavar="LIST", callback=whole, help="Range of Pfirrmann grades, e.g. 1,2,3,4,5.")
 @click.option("--truth", metavar="NAME=VALUE", multiple=True, help="Parameter instead of the tissues' own.")
 @click.option("--snr", type=float, callback=positive, help="M0 over noise in an image as it stands [default: engine].")
@@ -128,7 +130,6 @@ def _write(found: Any, rows: Any, files: tuple[Path, ...]) -> None:
         write_tables(front_table(found))
     if rows:
         write_tables(confirmed_table(rows))
-    for note in found.notes:
-        click.echo(f"note: {note}")
+    loudness.notes(found.notes)
     for path in files:
         click.echo(f"written: {path}")

@@ -70,6 +70,29 @@ def models(context: click.Context, parameter: click.Parameter, begun: str) -> li
     return [CompletionItem(one.name, help=one.title) for one in (*MODELS, *INVERSIONS) if one.name.startswith(begun)]
 
 
+def protocol_keys(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Complete the key of ``--set``: what the named protocol's family knows."""
+    from dataclasses import fields
+
+    from ..core.errors import UserError
+    from ..core.toml import resource
+    from ..sequence.protocol import FOLDER, read_protocol_file
+
+    words = [context.params.get("protocol"), *context.args]  # an option without its value leaves arguments unread
+    try:
+        family = read_protocol_file(resource(next(filter(None, words), ""), FOLDER, "protocol"), {})[1]
+    except UserError:
+        return []
+    return [CompletionItem(f"{key}=") for key in (field.name for field in fields(family)) if key.startswith(begun)]
+
+
+def materials(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Complete the name of a material set."""
+    from ..phantom.tissue import material_sets
+
+    return [CompletionItem(name) for name in material_sets() if name.startswith(begun)]
+
+
 hertz = single("frequency", "20 Hz")
 seconds = single("time", "90 ms")
 
@@ -143,15 +166,22 @@ protocol_argument = click.argument("protocol", metavar="PROTOCOL", shell_complet
 field_option = click.option(
     "--field", metavar="TESLA", callback=tesla, help="Field strength: picks the scanner preset, 1.5, 3 or 7."
 )
-scanner_option = click.option("--scanner", metavar="NAME", help="Scanner preset or path of a scanner file.")
+scanner_option = click.option(
+    "--scanner", metavar="NAME", shell_complete=shipped("protocols/scanners"),
+    help="Scanner preset or path of a scanner file.",
+)  # fmt: skip
 set_option = click.option(
     "--set", "overrides", metavar="KEY=VALUE", multiple=True, callback=entries,
-    help='Change a protocol entry, e.g. --set "echo_spacing=10 ms".',
+    shell_complete=protocol_keys, help='Change a protocol entry, e.g. --set "echo_spacing=10 ms".',
 )  # fmt: skip
 given_option = click.option(
     "--given", metavar="NAME=VALUE", multiple=True, callback=entries,
     help="Give the fit an option: a number with its unit, a file with a map (.h5, .nii) or, in 'mrsim run', a protocol "
     "that measures it, e.g. --given b1=0.9.",
+)  # fmt: skip
+tissues_option = click.option(
+    "--tissue", "tissues", metavar="NAME", multiple=True, shell_complete=shipped("phantoms/tissues"),
+    help="Only this tissue; may be repeated.",
 )  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout and nothing else.")
 seed_option = click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the noise.")
@@ -171,6 +201,7 @@ phantom_options = together(
         "materials",
         multiple=True,
         metavar="SET",
+        shell_complete=materials,
         help="Material set where the literature disagrees, e.g. ecr; mrsim list materials.",
     ),
     click.option(

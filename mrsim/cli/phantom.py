@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from . import loudness
 from .options import grades, json_option, position, shipped, single, tesla
 from .output import write_json
 
@@ -55,14 +56,7 @@ def command(
     place: tuple[float, ...] | None, materials: tuple[str, ...], extrapolate: bool, export: Path | None, voxel: float,
     out: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Draw phantom NAME: its tissues, a property, and its hard parts in space.
-
-    \b
-    mrsim phantom lumbar-spine --grade 1,2,3,4,5
-    mrsim phantom lumbar-spine --orientation axial --at "0 0 22 mm" --property shear_stiffness
-    mrsim phantom my-segmentation.toml
-    mrsim phantom lumbar-spine --export spine.nii.gz --voxel "1 mm"
-    """  # noqa: D301 -- click wants the character itself
+    """Draw phantom NAME: its tissues, a property, and its hard parts in space."""
     from ..study.fields import extrapolation_notes
     from ..study.import_phantom import open_phantom
 
@@ -82,8 +76,7 @@ def command(
                     "extrapolated": phantom.extrapolated, "out": str(path)})  # fmt: skip
         return
     click.echo(f"{phantom.description}; {len(phantom.labels_by_region)} regions of {len(phantom.tissues)} tissues")
-    for note in extrapolation_notes(phantom, (prop,)):
-        click.echo(f"warning: {note}", err=True)
+    loudness.warnings(extrapolation_notes(phantom, (prop,)))
     for disc, facts in discs.items():
         height, index = 1e3 * facts["height_middle"], facts["height_index"]
         click.echo(f"{disc:7} grade {facts['grade']}  {height:4.1f} mm  height index {index:.2f}")

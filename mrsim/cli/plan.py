@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import loudness
 from .options import (
     field_option,
     field_options,
@@ -18,6 +19,7 @@ from .options import (
     protocol_argument,
     scanner_option,
     set_option,
+    tissues_option,
 )
 from .output import write_json, write_tables
 from .progress import progress_bar
@@ -39,7 +41,7 @@ UNANSWERED = 3
 @click.option("--model", metavar="NAME", help="Signal model to fit [default: the protocol's].")
 @given_option
 @click.option("--grades", "several", metavar="LIST", callback=grades, help="Foretell several grades, e.g. 1,2,3,4,5.")
-@click.option("--tissue", "tissues", metavar="NAME", multiple=True, help="Only this tissue; may be repeated.")
+@tissues_option
 @click.option("--ask", "asked", metavar="QUESTION", multiple=True,
               help='A question, e.g. --ask "T2 in the annulus within 5 %"; may be repeated.')  # fmt: skip
 @click.option("--remedies/--no-remedies", default=True, help="Look for the change that turns a no into a yes.")
@@ -73,8 +75,7 @@ def command(
         for verdict in verdicts:
             click.echo("\n    ".join(verdict_lines(verdict)))
         write_tables(*plan_tables(found))
-        for line in (*found.missing, *found.notes):
-            click.echo(f"note: {line}")
+        loudness.notes((*found.missing, *found.notes))
     return UNANSWERED if any(verdict.answer != "yes" for verdict in verdicts) else 0
 
 

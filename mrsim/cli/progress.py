@@ -1,10 +1,12 @@
-"""A progress bar on stderr: the step, how many spins are done, and the time left. Only for a terminal."""
+"""A progress bar on stderr: the step, how many spins are done, and the time left; with --verbose a line per step."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from . import loudness
 
 STEPS = {
     "build": "building the sequence",
@@ -25,7 +27,10 @@ STEPS = {
 @contextmanager
 def progress_bar(wanted: bool = True) -> Iterator[Callable[[str, int, int], None] | None]:
     """Give the callback that a run reports to; None where nobody would see the bar."""
-    if not (wanted and sys.stderr.isatty()):
+    if loudness.verbose():
+        yield _told()
+        return
+    if loudness.quiet() or not (wanted and sys.stderr.isatty()):
         yield None
         return
     from rich.console import Console
@@ -48,3 +53,17 @@ def progress_bar(wanted: bool = True) -> Iterator[Callable[[str, int, int], None
                 bar.update(tasks[step], total=known, completed=known)
 
         yield report
+
+
+def _told() -> Callable[[str, int, int], None]:
+    """Return a callback that writes a line when a step begins and when it ends."""
+    told: dict[str, bool] = {}
+
+    def report(step: str, done: int, total: int) -> None:
+        ended = 0 < total <= done
+        if step not in told or (ended and not told[step]):
+            count = f", {done:,} of {total:,}" if total > 1 else ""
+            loudness.course(f"{STEPS.get(step, step)}{': done' if ended else ''}{count}")
+            told[step] = ended
+
+    return report

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import loudness
 from .options import entries, json_option
 from .output import write_json
 from .progress import progress_bar
@@ -242,8 +243,7 @@ def _tell_spectra(file: Path, out: Path, spectra: Spectra, as_json: bool) -> Non
         write_json({"file": str(file), "out": str(out), "spectra": count, "points": points, **facts,
                     "warnings": warnings})  # fmt: skip
         return
-    for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+    loudness.warnings(warnings)
     click.echo(f"{count} spectra of {points} points: {out}")
     click.echo(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items()))
 
@@ -264,8 +264,7 @@ def _tell(file: Path, out: Path, images: Images, steps: Steps, as_json: bool) ->
     if as_json:
         write_json({"file": str(file), "out": str(out), "steps": steps.partial, **facts, "warnings": warnings})
         return
-    for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+    loudness.warnings(warnings)
     nz, ny, nx = images.grid.shape
     click.echo(f"{len(images.data)} images of {nx} x {ny} x {nz} voxels by {images.encoding['reconstruction']}: {out}")
     shown = [f"{k.replace('_', ' ')} {v:.4g}" if isinstance(v, float) else f"{k.replace('_', ' ')} {v}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import loudness
 from .options import (
     causes,
     engine_options,
@@ -138,13 +139,11 @@ def write_result(result: RunResult, page: Path) -> None:
         click.echo("nothing to compare: no map was fitted, or no region has a voxel of one tissue alone")
     if result.budget is not None:
         write_tables(bias_table(result.budget), spread_table(result.budget))
-        for note in result.budget.notes:
-            click.echo(f"note: {note}")
+        loudness.notes(result.budget.notes)
     errors = numerical_errors(result.raw.history)
     if errors:
         click.echo(errors)
-    for warning in result.warnings:
-        click.echo(f"warning: {warning}", err=True)
+    loudness.warnings(result.warnings)
     click.echo(f"report: {page}")
 
 

@@ -7,7 +7,17 @@ from typing import Any
 
 import click
 
-from .options import given_option, json_option, phantom_options, protocol_argument, scanner_option, set_option, tesla
+from . import loudness
+from .options import (
+    given_option,
+    json_option,
+    phantom_options,
+    protocol_argument,
+    scanner_option,
+    set_option,
+    shipped,
+    tesla,
+)
 from .output import write_json, write_tables
 from .progress import progress_bar
 
@@ -16,7 +26,10 @@ METHODS = ("polynomial", "sobol", "morris")
 
 @click.command("sensitivity")
 @protocol_argument
-@click.option("--tissue", metavar="NAME", required=True, help="Tissue whose map is looked at.")
+@click.option(
+    "--tissue", metavar="NAME", required=True, shell_complete=shipped("phantoms/tissues"),
+    help="Tissue whose map is looked at.",
+)  # fmt: skip
 @click.option("--parameter", metavar="NAME", help="Map [default: the model's first].")
 @click.option(
     "--vary", metavar="RANGE", multiple=True,
@@ -59,8 +72,7 @@ def command(
             RunRequest(**asked), tissue, parameter, ranges=read_ranges(vary), method=method, runs=count, seed=seed,
             executor=workforce, progress=report,
         )  # fmt: skip
-    for note in workforce.notes:
-        click.echo(f"warning: {note}", err=True)
+    loudness.warnings(workforce.notes)
     if out is not None:
         with replacing(out) as temporary:
             temporary.write_bytes(influence_figure(found))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import click
+from . import loudness
 
 if TYPE_CHECKING:
     from ..sequence.sequence import Sequence
@@ -39,8 +39,7 @@ def built_sequence(
 
         placement = read_placement(overrides)
         sequence = read_pulseq(protocol, choose_scanner(field, scanner, DEFAULT_SCANNER), placement)
-        for note in sequence.notes:
-            click.echo(f"warning: {note}", err=True)
+        loudness.warnings(sequence.notes)
         return f"Pulseq {sequence.definitions['pulseq version']}", sequence
     path = resource(protocol, FOLDER, "protocol")
     description, family, run = read_protocol_file(path, dict(overrides))

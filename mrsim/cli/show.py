@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import loudness
 from .options import json_option, sequence_options
 from .output import write_json, write_tables
 from .sequences import built_sequence
@@ -40,7 +41,7 @@ def command(
     for path in written:
         click.echo(f"figure: {path}")
     if not written:
-        click.echo("draw it: --out FILE.png")
+        loudness.hint("draw it: --out FILE.png")
 
 
 def draw(sequence: Sequence, out: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import loudness
 from .options import (
     causes,
     engine_options,
@@ -68,8 +69,7 @@ def command(
     if as_json:
         write_json(facts)
         return
-    for warning in raw.history.get("warnings", ()):
-        click.echo(f"warning: {warning}", err=True)
+    loudness.warnings(raw.history.get("warnings", ()))
     click.echo(f"{readouts:,} readouts of {samples} samples: {out}")
 
 

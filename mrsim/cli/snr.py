@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import loudness
 from .options import (
     engine_settings,
     field_options,
@@ -16,6 +17,7 @@ from .options import (
     scanner_option,
     set_option,
     tesla,
+    tissues_option,
 )
 from .output import write_json, write_tables
 from .progress import progress_bar
@@ -45,7 +47,7 @@ def law(context: click.Context, parameter: click.Parameter, text: str | None) ->
 @set_option
 @phantom_options
 @field_options
-@click.option("--tissue", "tissues", metavar="NAME", multiple=True, help="Only this tissue; may be repeated.")
+@tissues_option
 @click.option("--image", type=click.IntRange(0), default=0, show_default=True, help="Whose budget to print.")
 @click.option("--exponent", metavar="LAW", callback=law, help="How SNR grows with the field: a law's name or a number.")
 @click.option("--engine", type=click.Choice(["bloch", "pathways"]), default="bloch", show_default=True)
@@ -80,8 +82,7 @@ def command(
         return
     for prediction in found:
         write_tables(snr_table(prediction), snr_budget_table(prediction, image))
-        for note in prediction.notes:
-            click.echo(f"note: {note}")
+        loudness.notes(prediction.notes)
     if len(found) > 1:
         write_tables(comparison_table(found, image))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from . import loudness
 from .options import json_option, shipped
 from .output import write_json, write_tables
 from .progress import progress_bar
@@ -52,8 +53,7 @@ def command(
     with progress_bar(wanted=not as_json) as report:
         result = run_study(study, folder, executor=workforce, fresh=not resume, repair=repair, progress=report)
         page = save_study(result, folder)
-    for note in workforce.notes:
-        click.echo(f"warning: {note}", err=True)
+    loudness.warnings(workforce.notes)
     if as_json:
         write_json(summary(result))
     else:

@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 def command(
     name: str, grade: int | None, field: float, materials: tuple[str, ...], extrapolate: bool, as_json: bool
 ) -> None:
-    """Print the values of tissue or substance NAME at one field strength.
-
-    \b
-    mrsim tissue nucleus_pulposus --grade 4 --field 7
-    mrsim tissue nucleus_pulposus --material kurtosis_falls
-    """  # noqa: D301 -- click wants the character itself
+    """Print the values of tissue or substance NAME at one field strength."""
     from ..report.tissues import tissue_sheet
 
     title, found = _known(name, grade, field, materials, extrapolate)

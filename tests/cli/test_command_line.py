@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 import mrsim.cli as command_line
 from mrsim.cli import COMMANDS, cli, perform
+from mrsim.cli.examples import EXAMPLES
 from mrsim.cli.sequences import built_sequence
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +43,8 @@ def test_help_names_every_command_without_importing_it():
         [sys.executable, "-X", "importtime", "-m", "mrsim", "--help"],
         capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
-    assert all(f"  {name} " in done.stdout for name in COMMANDS)
+    lines = [line[8:].split() for line in done.stdout.splitlines()]
+    assert all([name, *said.split()] in lines for name, (_, said) in COMMANDS.items())
     loaded = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
     assert not {"numpy", "rich", "pydantic", "matplotlib"} & loaded
     assert not {f"mrsim.cli.{module}" for module, _ in COMMANDS.values()} & loaded
@@ -105,7 +107,7 @@ def test_defect_is_one_line_that_says_how_to_see_more(monkeypatch):
     monkeypatch.setattr(command_line.cli, "main", fail)
     code, out, err = called("list")
     assert (code, out) == (1, "")
-    assert err.startswith("mrsim: defect in mrsim: ZeroDivisionError: division by zero; set MRSIM_DEBUG=1")
+    assert err.startswith("mrsim: defect in mrsim: ZeroDivisionError: division by zero; --verbose shows where")
     monkeypatch.setenv("MRSIM_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         perform(["list"])
@@ -225,11 +227,12 @@ def test_basis_command_writes_a_figure_and_a_basis(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_shows_an_example_that_can_be_read(name):
-    done = CliRunner().invoke(cli, [name, "--help"], terminal_width=200)
-    lines = [line.strip() for line in done.output.splitlines() if line.strip().startswith(f"mrsim {name}")]
-    assert lines
+    examples = CliRunner().invoke(cli, [name, "--help"]).output.split("Examples:\n")[1].replace("\\\n", "")
+    lines = [line.strip() for line in examples.splitlines()]
+    assert [shlex.split(line) for line in lines] == [shlex.split(f"mrsim {line}") for line in EXAMPLES[name]]
     for line in lines:
         words = shlex.split(line.split(">")[0])[1:]
+        assert words[0] == name
         command = cli.get_command(click.Context(cli), words[0])
         command.make_context(words[0], words[1:])  # unknown options and missing arguments are errors
 
@@ -247,6 +250,10 @@ def test_shell_completes_commands_and_names():
     assert "disc-t2-mese" in completed("run", "disc-t2")
     assert completed("run", "x", "--phantom", "lumbar-sp") == {"lumbar-spine"}
     assert "t2-mono" in completed("fit", "x", "--model", "t2-m")
+    assert completed("check", "disc-t2-mese", "--set", "echo_s") == {"echo_spacing="}
+    assert completed("check", "disc-t2-mese", "--scanner", "7") == {"7T"}
+    assert completed("snr", "x", "--tissue", "nucleus") == {"nucleus_pulposus"}
+    assert completed("run", "x", "--material", "kurtosis") == {"kurtosis_falls"}
     assert completed("study", "vx1-") == {"vx1-symri-against-cpmg"}
 
 
