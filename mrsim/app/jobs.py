@@ -24,7 +24,7 @@ LONGEST = 600.0
 """Seconds after which a run is ended."""
 COMMAND = [sys.executable, "-m", "mrsim.app.job"]
 """Takes a job as JSON and writes a line of JSON for each message."""
-KEPT = 4
+KEPT = 32
 """Finished jobs whose result can still be asked for."""
 
 

@@ -12,7 +12,9 @@ import json
 import re
 import secrets
 import sys
+import threading
 import webbrowser
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
@@ -28,8 +30,10 @@ MOST_BYTES = 8192
 """Largest body of a request."""
 PATIENCE = 10.0
 """Seconds that a client may take to send."""
-MOST_CONNECTIONS = 16
+MOST_CONNECTIONS = 256
 """Connections at a time."""
+FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+"""What one connection more is told."""
 JOB = re.compile(r"/api/jobs/([0-9a-f]{16})")
 
 
@@ -38,12 +42,13 @@ class LabServer(ThreadingHTTPServer):
 
     daemon_threads = True
     allow_reuse_address = False
+    request_queue_size = MOST_CONNECTIONS
 
     def __init__(self, port: int, page: Any, jobs: Jobs) -> None:
         self.token = secrets.token_urlsafe(24)
         self.page = page(self.token).encode()
         self.jobs = jobs
-        self.open_connections = 0
+        self.places = threading.BoundedSemaphore(MOST_CONNECTIONS)
         super().__init__((HOST, port), Handler)
 
     @property
@@ -52,16 +57,19 @@ class LabServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/?token={self.token}"
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Take a connection unless there are too many."""
-        return self.open_connections < MOST_CONNECTIONS
+        """Take a connection unless there are too many; then it is told to come again."""
+        if self.places.acquire(blocking=False):
+            return True
+        with suppress(OSError):
+            request.send(FULL)
+        return False
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Count the connections that are being served."""
-        self.open_connections += 1
+        """Serve a connection and give its place back."""
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self.open_connections -= 1
+            self.places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of clients that went away."""
