@@ -49,6 +49,13 @@ def _repelled(count: int) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(float(v) for v in row) for row in _turned(best[1]))
 
 
+def spiral(count: int) -> NDArray[np.float64]:
+    """Return (count, 3) unit vectors along a golden spiral over half the sphere: quick to make, and uneven when few."""
+    i = np.arange(count) + 0.5
+    z, turn = 1 - i / count, np.pi * (1 + np.sqrt(5)) * i
+    return np.stack([np.sqrt(1 - z**2) * np.cos(turn), np.sqrt(1 - z**2) * np.sin(turn), z], axis=1)
+
+
 def energy(directions: NDArray[np.float64]) -> float:
     """Return the electrostatic energy of (n, 3) antipodal pairs, each pair of directions counted once."""
     return _energy_of(np.asarray(directions, dtype=np.float64).ravel(), len(directions))[0]

@@ -25,7 +25,7 @@ from ...core.units import BValues, Fraction, Quantity
 from ...evaluate.noise_difference import noise_difference
 from ...evaluate.roc import areas
 from ...fit.fit import fit
-from ...sequence.directions import repelled
+from ...sequence.directions import repelled, spiral
 from ..experiment import Arrays, Experiment, Measure, Outcome, mean_over
 
 Array = NDArray[np.float64]
@@ -130,9 +130,7 @@ def _table(settings: TensorGroups) -> dict[str, Array]:
     if settings.arrangement == "repelled":
         directions = repelled(settings.directions)
     elif settings.arrangement == "spiral":
-        i = np.arange(settings.directions) + 0.5
-        z, turn = 1 - i / settings.directions, np.pi * (1 + np.sqrt(5)) * i
-        directions = np.stack([np.sqrt(1 - z**2) * np.cos(turn), np.sqrt(1 - z**2) * np.sin(turn), z], axis=1)
+        directions = spiral(settings.directions)
     else:
         raise InputError(f"'{settings.arrangement}' is neither 'repelled' nor 'spiral'", key="arrangement")
     rows = [(b, n) for b in settings.b for n in (directions if b else np.zeros((1, 3)))]
