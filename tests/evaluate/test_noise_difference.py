@@ -1,12 +1,15 @@
 """Could this difference be noise? Closed cases of normal groups, and a tensor study in small."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mrsim.core.errors import InputError
 from mrsim.evaluate.noise_difference import noise_difference
 from mrsim.study.experiment import Outcome
-from mrsim.study.experiments.decay_groups import DecayGroups
+from mrsim.study.experiments.decay_groups import DecayGroups, compare
+from mrsim.study.experiments.decay_groups import measure as judged
 from mrsim.study.experiments.decay_groups import replicate as decays
 from mrsim.study.experiments.tensor_groups import TensorGroups, measure, replicate
 
@@ -45,6 +48,27 @@ def test_anisotropy_by_noise_is_found_out_and_by_tissue_is_not():
     assert found["significant", "null fa"] == found["significant", "true fa"] == 1.0
     assert found["explained by noise", "null fa"] == 1.0
     assert found["explained by noise", "true fa"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "true"),
+    [
+        ("k", {"kind": "kurtosis", "b": (0.0, 7e8, 1.4e9, 2e9), "k": (0.5, 0.5), "signal": (1.0, 0.25)}, (0.5, 0.8)),
+        ("f clipped", {"kind": "perfusion", "b": (0.0, 2e7, 5e7, 2.5e8, 4e8, 8e8), "signal": (1.0, 0.4)}, (0.0, 0.08)),
+    ],
+)
+def test_kurtosis_and_perfusion_of_darker_discs_are_found_out_and_true_ones_are_not(name, settings, true):
+    null = DecayGroups(d=(1.4e-9, 1.4e-9), discs=40, voxels=60, **settings)
+    key = "k" if name == "k" else "f"
+    there = replace(null, signal=(1.0, 1.0), **{key: true})
+    streams = [np.random.default_rng(i) for i in range(4)]
+    outcomes = {a: Outcome(settings=s, data=decays(s, streams)) for a, s in (("null", null), ("true", there))}
+    found = {(m.metric, m.region): m.value for m in judged(outcomes)}
+    assert found["significant", f"null {name}"] == found["significant", f"true {name}"] == 1.0
+    assert found["explained by noise", f"null {name}"] == 1.0
+    assert found["explained by noise", f"true {name}"] == 0.0
+    said = dict(compare(outcomes))
+    assert [explained for text, explained in said.items() if f": {name} differs" in text] == [True, False]
 
 
 def test_a_replicate_does_not_depend_on_its_neighbours():

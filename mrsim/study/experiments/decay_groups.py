@@ -4,13 +4,15 @@ A replicate is a cohort: discs of two groups, each with a D, a K and a perfusion
 voxels measured over b with the group's signal-to-noise ratio. Kurtosis is that of the region, the mean of V over the
 square of the mean of D; the perfusion fraction is the mean over the region, not clipped, and beside it clipped at zero.
 The signal is the expansion or the two compartments that the fit assumes: the study judges noise and nothing else.
+Every cohort is judged by `evaluate.noise_difference` against groups of one truth, the kurtosis or the perfusion that
+the first group shows, each with its own diffusivity and signal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +24,15 @@ from ...core.units import BValues, Fraction, Quantity
 from ...evaluate.roc import areas
 from ...fit.fit import fit
 from ..experiment import Arrays, Experiment, Measure, Outcome, mean_over
+from ..noise_verdicts import sentence, shares, verdicts
 
 Array = NDArray[np.float64]
 Diffusivities = Annotated[tuple[float, ...], Quantity("diffusivity")]
 Diffusivity = Annotated[float, Quantity("diffusivity")]
 Fractions = Annotated[tuple[float, ...], Quantity("fraction")]
 MODELS = {"kurtosis": "kurtosis-loglin", "perfusion": "ivim-segmented"}
+JUDGED = {"kurtosis": ("k",), "perfusion": ("f", "f clipped")}
+"""What is compared between the groups."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +53,9 @@ class DecayGroups:
     """m^2/s."""
     b: BValues
     snr: Fraction = 50.0
-    """Signal without weighting over the noise of one channel."""
+    """Signal without weighting, 1, over the noise of one channel."""
+    signal: Fractions = (1.0, 1.0)
+    """Signal without weighting of each group; the noise is that of `snr` in both."""
     discs: int = 30
     """Of each group."""
     voxels: int = 16
@@ -56,14 +63,31 @@ class DecayGroups:
 
     def __post_init__(self) -> None:
         """Refuse what is not two groups."""
-        for key in ("d", "d_spread", "k", "k_spread", "f"):
+        for key in ("d", "d_spread", "k", "k_spread", "f", "signal"):
             if len(getattr(self, key)) != 2:
                 raise InputError(f"has {len(getattr(self, key))} values; give two, one for each group", key=key)
 
 
 def replicate(settings: DecayGroups, streams: Sequence[np.random.Generator]) -> Arrays:
-    """Return what every cohort finds, (replicate, group, disc) by name; all are fitted at once."""
+    """Return what every cohort finds, (replicate, group, disc) by name, and what noise makes of groups of one truth."""
     scans = [[_scan(settings, group, stream) for group in (0, 1)] for stream in streams]
+    found = _found(settings, scans)
+    name = JUDGED[settings.kind][0]
+    d, shown = found["d"].mean(axis=2), np.maximum(found[name][:, 0].mean(axis=1), 0.0)
+    alike = []
+    for stream, own, one in zip(streams, d, shown, strict=True):
+        common: dict[str, Any] = {"d": tuple(own), "d_spread": (0.0, 0.0), "k_spread": (0.0, 0.0), name: (one, one)}
+        truth = replace(settings, **common)
+        alike.append([_scan(truth, group, stream) for group in (0, 1)])
+    null = _found(settings, alike)
+    return found | {f"{name} null": null[name] for name in JUDGED[settings.kind]}
+
+
+Scanned = tuple[NDArray[np.complex128], Array, Array]
+
+
+def _found(settings: DecayGroups, scans: Sequence[Sequence[Scanned]]) -> Arrays:
+    """Return what fits of cohorts find; all are fitted at once."""
     data = np.stack([[data for data, *_ in row] for row in scans])  # (replicate, group, b, disc, voxel)
     b, shape = np.array(settings.b), (*data.shape[:2], *data.shape[3:])
     flat = np.moveaxis(data, 2, 0).reshape(len(b), 1, 1, -1)
@@ -83,9 +107,7 @@ def replicate(settings: DecayGroups, streams: Sequence[np.random.Generator]) -> 
     }
 
 
-def _scan(
-    settings: DecayGroups, group: int, stream: np.random.Generator
-) -> tuple[NDArray[np.complex128], Array, Array]:
+def _scan(settings: DecayGroups, group: int, stream: np.random.Generator) -> Scanned:
     """Return (b, disc, voxel) images of a group's regions, and D, m^2/s, and K of its discs."""
     draw = stream.standard_normal((2, settings.discs))
     d = np.maximum(settings.d[group] + settings.d_spread[group] * draw[0], 1e-11)
@@ -93,6 +115,7 @@ def _scan(
     b, f = np.array(settings.b), settings.f[group]
     x = b[:, None] * d
     clean = f * np.exp(-b * settings.d_star)[:, None] + (1 - f) * np.exp(-x + x**2 * k / 6)
+    clean = settings.signal[group] * clean
     shape = (*clean.shape, settings.voxels)
     noise = stream.standard_normal(shape) + 1j * stream.standard_normal(shape)
     return clean[:, :, None] + noise / settings.snr, d, k
@@ -114,8 +137,9 @@ def measure(outcomes: Mapping[str, Outcome]) -> list[Measure]:
             found.append(mean_over("mean", f"{arm} f", data["f"].mean(axis=(1, 2))))
             found.append(mean_over("clipped mean", f"{arm} f", data["f clipped"].mean(axis=(1, 2))))
             found.append(mean_over("scatter of voxels", f"{arm} f", scatter))
-        name = "k" if outcome.settings.kind == "kurtosis" else "f"
-        found += _compared(f"{arm} {name}", data[name])
+        for name in JUDGED[outcome.settings.kind]:
+            found += _compared(f"{arm} {name}", data[name])
+            found += shares(f"{arm} {name}", verdicts(data[name], data[f"{name} null"]))
     return found
 
 
@@ -133,10 +157,20 @@ def _compared(region: str, values: Array) -> list[Measure]:
     ]
 
 
+def compare(outcomes: Mapping[str, Outcome]) -> list[tuple[str, bool]]:
+    """Say of every arm whether noise explains the difference of its groups."""
+    return [
+        sentence(arm, name, verdicts(outcome.data[name], outcome.data[f"{name} null"]))
+        for arm, outcome in outcomes.items()
+        for name in JUDGED[outcome.settings.kind]
+    ]
+
+
 EXPERIMENT = Experiment(
     name="decay-groups",
     title="two groups of discs by kurtosis or perfusion: bias, scatter, false differences",
     settings=DecayGroups,
     replicate=replicate,
     measure=measure,
+    compare=compare,
 )

@@ -22,11 +22,11 @@ from ...core.grid import Grid
 from ...core.images import Images
 from ...core.tensors import prolate
 from ...core.units import BValues, Fraction, Quantity
-from ...evaluate.noise_difference import noise_difference
 from ...evaluate.roc import areas
 from ...fit.fit import fit
 from ...sequence.directions import repelled, spiral
 from ..experiment import Arrays, Experiment, Measure, Outcome, mean_over
+from ..noise_verdicts import sentence, shares, verdicts
 
 Array = NDArray[np.float64]
 GRADES = ((1.0, 2.0), (3.0, 4.0, 5.0))
@@ -174,7 +174,7 @@ def _of(region: str, values: Array, null: Array, grade: Array) -> list[Measure]:
     area = [areas(b, a).values[0] for a, b in zip(first, second, strict=True)]
     flat = values.reshape(len(values), -1)
     follows = [np.corrcoef(v, g)[0, 1] for v, g in zip(flat, grade.reshape(len(grade), -1), strict=True)]
-    verdicts = [noise_difference(v[0], v[1], n[0], n[1]) for v, n in zip(values, null, strict=True)]
+    judged = verdicts(values, null)
     return [
         mean_over("mean of the first group", region, first.mean(axis=1), unit),
         mean_over("mean of the second group", region, second.mean(axis=1), unit),
@@ -182,26 +182,18 @@ def _of(region: str, values: Array, null: Array, grade: Array) -> list[Measure]:
         mean_over("Cohen d", region, np.abs(gap) / spread),
         mean_over("AUC", region, np.maximum(area, 1 - np.array(area))),
         mean_over("correlation with grade", region, np.array(follows)),
-        mean_over("significant", region, np.array([float(v.p < 0.05) for v in verdicts])),
-        mean_over("explained by noise", region, np.array([float(v.explained) for v in verdicts])),
-        mean_over("share of noise", region, np.array([v.share for v in verdicts])),
+        mean_over("significant", region, np.array([float(v.p < 0.05) for v in judged])),
+        *shares(region, judged),
     ]
 
 
 def compare(outcomes: Mapping[str, Outcome]) -> list[tuple[str, bool]]:
     """Say of every arm whether noise explains its difference, in the cohort whose difference is the median one."""
-    said = []
-    for arm, outcome in outcomes.items():
-        for name in NAMES:
-            pairs = zip(outcome.data[name], outcome.data[f"{name} null"], strict=True)
-            verdicts = sorted((noise_difference(*v, *n) for v, n in pairs), key=lambda verdict: verdict.difference)
-            explained = np.mean([verdict.explained for verdict in verdicts])
-            typical, unit, factor = verdicts[len(verdicts) // 2], *SHOWN[name]
-            words = typical.words(name.upper(), unit, factor)
-            said.append(
-                (f"{arm}: {words}; explained by noise in {100 * explained:.0f} % of the cohorts", bool(explained > 0.5))
-            )
-    return said
+    return [
+        sentence(arm, name.upper(), verdicts(outcome.data[name], outcome.data[f"{name} null"]), *SHOWN[name])
+        for arm, outcome in outcomes.items()
+        for name in NAMES
+    ]
 
 
 EXPERIMENT = Experiment(

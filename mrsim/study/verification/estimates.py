@@ -135,7 +135,10 @@ LIFTED = {
 
 
 def lifted_anisotropy() -> float:
-    """Return the largest error of the mean FA of 6,000 noisy tensors against a table of 36 entries, fibres along the spiral's axis."""
+    """Return the largest error of the mean FA of 6,000 noisy tensors against a table of 36 entries.
+
+    Fibres lie along the axis of the spiral.
+    """
     from ...fit.fit import fit
     from ...sequence.directions import spiral
 
@@ -144,7 +147,7 @@ def lifted_anisotropy() -> float:
         contrast, signal = weighted(spiral(count), md, fa)
         for snr, expected in zip((10, 15, 20, 30, 50, 100), table, strict=True):
             noise = draw.normal(0, 1 / snr, (2, len(signal), 6000))
-            data = np.abs(signal[:, None] + noise[0] + 1j * noise[1])
+            data = np.abs(signal[:, None] + noise[0] + 1j * noise[1]).astype(complex)
             shown = fit(images_of(contrast, data, 1 / snr), "dti-wls").values["fa"].mean()
             worst = max(worst, abs(float(shown) - expected))
     return worst
