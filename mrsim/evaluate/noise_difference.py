@@ -68,15 +68,13 @@ def noise_difference(
     noise_first, noise_second : (m,) array
         Fitted to simulations of one truth with the signal and noise of each group.
     """
-    from scipy.stats import norm
-
     groups = [_finite(values) for values in (first, second, noise_first, noise_second)]
     means, errors = [float(g.mean()) for g in groups], [float(g.var(ddof=1)) / len(g) for g in groups]
     difference, by_noise = means[1] - means[0], means[3] - means[2]
     own, left = math.sqrt(errors[0] + errors[1]), math.sqrt(sum(errors))
 
     def p(value: float, error: float) -> float:
-        return float(2 * norm.sf(abs(value) / error)) if error > 0 else float(value == 0)
+        return math.erfc(abs(value) / (math.sqrt(2) * error)) if error > 0 else float(value == 0)
 
     share = by_noise / difference if difference else 0.0
     return NoiseVerdict(

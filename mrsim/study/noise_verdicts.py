@@ -6,6 +6,7 @@ Every cohort is held by `evaluate.noise_difference` against simulated groups of 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,28 @@ from .experiment import Measure, mean_over
 Array = NDArray[np.float64]
 
 
-def verdicts(values: Array, null: Array) -> list[NoiseVerdict]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """One quantity of the groups of one arm."""
+
+    arm: str
+    name: str
+    verdicts: tuple[NoiseVerdict, ...]
+    """One per cohort."""
+    unit: str = ""
+    """That it is shown in."""
+    factor: float = 1.0
+    """What that unit is in SI."""
+
+    @property
+    def explained(self) -> float:
+        """Share of the cohorts whose difference noise explains."""
+        return float(np.mean([verdict.explained for verdict in self.verdicts]))
+
+
+def verdicts(values: Array, null: Array) -> tuple[NoiseVerdict, ...]:
     """Return the verdict on every cohort of (replicate, group, disc) values and those of simulated groups."""
-    return [noise_difference(v[0], v[1], n[0], n[1]) for v, n in zip(values, null, strict=True)]
+    return tuple(noise_difference(v[0], v[1], n[0], n[1]) for v, n in zip(values, null, strict=True))
 
 
 def shares(region: str, found: Sequence[NoiseVerdict]) -> list[Measure]:
@@ -29,11 +49,25 @@ def shares(region: str, found: Sequence[NoiseVerdict]) -> list[Measure]:
     ]
 
 
-def sentence(
-    arm: str, what: str, found: Sequence[NoiseVerdict], unit: str = "", factor: float = 1.0
-) -> tuple[str, bool]:
+def sentence(judged: Judged) -> tuple[str, bool]:
     """Return the verdict on the cohort whose difference is the median one, and whether noise explains most cohorts."""
-    typical = sorted(found, key=lambda verdict: verdict.difference)[len(found) // 2]
-    explained = float(np.mean([verdict.explained for verdict in found]))
-    words = typical.words(what, unit, factor)
-    return f"{arm}: {words}; explained by noise in {100 * explained:.0f} % of the cohorts", explained > 0.5
+    typical = sorted(judged.verdicts, key=lambda verdict: verdict.difference)[len(judged.verdicts) // 2]
+    words = typical.words(judged.name, judged.unit, judged.factor)
+    share = f"explained by noise in {100 * judged.explained:.0f} % of the cohorts"
+    return f"{judged.arm}: {words}; {share}", judged.explained > 0.5
+
+
+def drawn(found: Sequence[Judged]) -> dict[str, bytes]:
+    """Return the figure of all differences beside those of noise, PNG by name."""
+    from ..report.difference_figure import difference_figure
+    from ..report.style import png
+
+    panels: dict[tuple[str, str], list[Judged]] = {}
+    for judged in found:
+        panels.setdefault((judged.name, judged.unit), []).append(judged)
+    rows = {key: [(j.arm, _pairs(j), j.explained) for j in some] for key, some in panels.items()}
+    return {"differences": png(difference_figure(rows))}
+
+
+def _pairs(judged: Judged) -> list[tuple[float, float]]:
+    return [(v.difference / judged.factor, v.by_noise / judged.factor) for v in judged.verdicts]

@@ -26,7 +26,7 @@ from ...evaluate.roc import areas
 from ...fit.fit import fit
 from ...sequence.directions import repelled, spiral
 from ..experiment import Arrays, Experiment, Measure, Outcome, mean_over
-from ..noise_verdicts import sentence, shares, verdicts
+from ..noise_verdicts import Judged, drawn, sentence, shares, verdicts
 
 Array = NDArray[np.float64]
 GRADES = ((1.0, 2.0), (3.0, 4.0, 5.0))
@@ -189,11 +189,23 @@ def _of(region: str, values: Array, null: Array, grade: Array) -> list[Measure]:
 
 def compare(outcomes: Mapping[str, Outcome]) -> list[tuple[str, bool]]:
     """Say of every arm whether noise explains its difference, in the cohort whose difference is the median one."""
+    return [sentence(judged) for judged in _judged(outcomes)]
+
+
+def draw(outcomes: Mapping[str, Outcome], _: Sequence[Measure]) -> dict[str, bytes]:
+    """Return the figure of every arm's differences beside those of noise."""
+    return drawn(_judged(outcomes))
+
+
+def _judged(outcomes: Mapping[str, Outcome]) -> list[Judged]:
     return [
-        sentence(arm, name.upper(), verdicts(outcome.data[name], outcome.data[f"{name} null"]), *SHOWN[name])
+        Judged(
+            arm=arm, name=name.upper(), verdicts=verdicts(outcome.data[name], outcome.data[f"{name} null"]),
+            unit=SHOWN[name][0], factor=SHOWN[name][1],
+        )
         for arm, outcome in outcomes.items()
         for name in NAMES
-    ]
+    ]  # fmt: skip
 
 
 EXPERIMENT = Experiment(
@@ -203,4 +215,5 @@ EXPERIMENT = Experiment(
     replicate=replicate,
     measure=measure,
     compare=compare,
+    draw=draw,
 )

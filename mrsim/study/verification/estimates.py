@@ -119,7 +119,7 @@ def tensor() -> float:
     from ...sequence.directions import repelled
 
     contrast, signal = weighted(repelled(12), 1.54e-9, 0.28)
-    maps = fit(images_of(contrast, 0.8 * signal[:, None] + 0j, 1e-9), "dti-wls")
+    maps = fit(images_of(contrast, (0.8 * signal[:, None]).astype(np.complex128), 1e-9), "dti-wls")
     return float(abs(maps.values["fa"].item() - 0.28))
 
 
@@ -147,7 +147,7 @@ def lifted_anisotropy() -> float:
         contrast, signal = weighted(spiral(count), md, fa)
         for snr, expected in zip((10, 15, 20, 30, 50, 100), table, strict=True):
             noise = draw.normal(0, 1 / snr, (2, len(signal), 6000))
-            data = np.abs(signal[:, None] + noise[0] + 1j * noise[1]) + 0j
+            data = np.abs(signal[:, None] + noise[0] + 1j * noise[1]).astype(np.complex128)
             shown = fit(images_of(contrast, data, 1 / snr), "dti-wls").values["fa"].mean()
             worst = max(worst, abs(float(shown) - expected))
     return worst
