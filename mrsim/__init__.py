@@ -5,11 +5,13 @@ The road, each verb a pure function of nouns::
     scanner  = mr.Scanner.preset("3T")
     protocol = mr.load_protocol("disc-t2-mese")
     phantom  = mr.load_phantom("lumbar-disc", field=scanner.b0, grade=3)
-    timeline = mr.discretize(protocol.build(scanner))
-    raw      = mr.simulate(timeline, phantom, mr.Bloch())
+    sequence = mr.build(protocol, scanner)
+    raw      = mr.simulate(mr.discretize(sequence), phantom, mr.Bloch())
     images   = mr.reconstruct(mr.add_noise(raw, rng=8))
     maps     = mr.fit(images, "t2-mono")
-    score    = mr.evaluate(maps, phantom.truth(images.grid))
+    truth    = phantom.truth(images.grid)
+    score    = mr.evaluate(maps, truth)
+    page     = mr.report(score, maps, truth, images=images, sequence=sequence)
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from .core.version import __version__
 _HOMES = {
     "Scanner": "sequence.scanner",
     "load_protocol": "sequence.protocol",
+    "build": "sequence.protocol",
     "discretize": "sequence.discretize",
     "load_phantom": "phantom.phantom_file",
     "FieldMap": "core.field_map",
@@ -60,6 +63,8 @@ _HOMES = {
     "streamline_angles": "evaluate.tractometry",
     "streamline_connections": "evaluate.tractometry",
     "evaluate": "evaluate",
+    "report": "report.report",
+    "plot": "report.plot",
     "noise_difference": "evaluate.noise_difference",
     "noise_groups": "evaluate.noise_groups",
     "could_be_noise": "evaluate.noise_groups",

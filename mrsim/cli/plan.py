@@ -83,6 +83,7 @@ def _write(out: Path, found: Any, verdicts: Any, wanted: RunRequest) -> None:
     """Write the page or the figure."""
     from ..core.replacing import replacing
     from ..report.plan import plan_figure, plan_page
+    from ..report.style import png
     from ..report.table import tissue_table
     from ..study.import_phantom import open_phantom
 
@@ -93,6 +94,6 @@ def _write(out: Path, found: Any, verdicts: Any, wanted: RunRequest) -> None:
         held = [open_phantom(found.phantom, found.field, g, wanted.materials, extrapolate) for g in grades]
         content = plan_page(found, verdicts, [tissue_table(phantom) for phantom in held]).encode()
     else:
-        content = plan_figure(found)
+        content = png(plan_figure(found))
     with replacing(out) as part:
         part.write_bytes(content)

@@ -60,6 +60,7 @@ def command(
     """
     from ..core.replacing import replacing
     from ..report.influence import influence_figure
+    from ..report.style import png
     from ..study.executors import executor
     from ..study.influence import influence
     from ..study.optimiser.free import read_ranges
@@ -75,7 +76,7 @@ def command(
     loudness.warnings(workforce.notes)
     if out is not None:
         with replacing(out) as temporary:
-            temporary.write_bytes(influence_figure(found))
+            temporary.write_bytes(png(influence_figure(found)))
     if as_json:
         write_json(_plain(found) | {"figure": None if out is None else str(out)})
         return

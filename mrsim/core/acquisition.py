@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .grid import Grid
+from .shown import Shown, columns, counted, extent, listing, span
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -37,7 +38,7 @@ class Encoding:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Readouts:
+class Readouts(Shown):
     """A homogeneous group of readouts."""
 
     data: NDArray[np.complex128]
@@ -53,9 +54,22 @@ class Readouts:
     start: NDArray[np.float64] | None = None
     """(readout,) when the window opened, s since the start of the scan; None where the source does not say."""
 
+    def to_xarray(self) -> Any:
+        """Return the readouts as an `xarray.DataArray` (readout, coil, sample); needs the extra ``xarray``."""
+        from .labelled import along, array
+
+        coordinates = along("readout", self.labels) | {"t": (("readout", "sample"), self.t, {"units": "s"})}
+        coordinates |= {f"k{axis}": (("readout", "sample"), self.k[..., i]) for i, axis in enumerate("xyz")}
+        return array(self.data, ("readout", "coil", "sample"), coordinates, "m^3", "signal")
+
+    def _facts(self) -> dict[str, str]:
+        readouts, coils, samples = self.data.shape
+        size = f"{counted(readouts, 'readout')} of {counted(samples, 'sample')}, {counted(coils, 'coil')}"
+        return {"": size, "labels": listing(self.labels), "time": span(self.t, "s")}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Acquisition:
+class Acquisition(Shown):
     """Raw data of one scan: groups of readouts by purpose, with the encoding header they share."""
 
     groups: dict[str, Readouts]
@@ -90,3 +104,12 @@ class Acquisition:
         flat = group.data.transpose(1, 0, 2).reshape(group.data.shape[1], -1)
         dwell = self.encoding.dwell if group.dwell is None else group.dwell
         return np.asarray(flat @ flat.conj().T / flat.shape[1] / 2 * dwell)
+
+    def to_xarray(self) -> Any:
+        """Return the imaging readouts as an `xarray.DataArray` (readout, coil, sample); see `Readouts.to_xarray`."""
+        return self.imaging.to_xarray()
+
+    def _facts(self) -> dict[str, str]:
+        groups = {name: group._facts()[""] for name, group in self.groups.items()}
+        encoding = {"encoding": self.encoding.kind, "contrast": columns(self.encoding.contrast)}
+        return groups | encoding | {"grid": extent(self.encoding.grid), "noise": "added" if self.noisy else "none"}

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from .errors import InputError, did_you_mean
 from .nuclei import WATER_PPM, nucleus
+from .shown import Shown, counted, listing
 from .spectra import to_spectrum
+from .written import quantity
 
 KINDS = ("metabolite", "macromolecule", "lipid", "water")
 """What a component is: components of a kind share their line width in a fit."""
@@ -25,7 +27,7 @@ DWELL_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Basis:
+class Basis(Shown):
     """Signals of several metabolites, alike in dwell, frequency and sequence."""
 
     names: tuple[str, ...]
@@ -146,3 +148,10 @@ class Basis:
             raise InputError(
                 f"the basis has {self.fids.shape[1]} points, the data {points}; make it with at least as many"
             )
+
+    def _facts(self) -> dict[str, str]:
+        return {
+            "": f"{counted(len(self.names), 'metabolite')} of {counted(self.fids.shape[1], 'point')}",
+            "names": listing(self.names), "sequence": self.sequence, "te": quantity(self.te, "s"),
+            "width": f"{1 / self.dwell:.4g} Hz at {self.frequency / 1e6:.4g} MHz",
+        }  # fmt: skip

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 from .field_map import FieldMap
+from .shown import Shown, counted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Coils:
+class Coils(Shown):
     """An array of receive coils."""
 
     maps: tuple[FieldMap, ...]
@@ -46,3 +47,6 @@ class Coils:
         """Return the (coil, coil) noise density, m^6 s, from that of one channel."""
         relative = np.eye(len(self.maps)) if self.covariance is None else self.covariance
         return np.asarray(channel * relative, dtype=np.complex128)
+
+    def _facts(self) -> dict[str, str]:
+        return {"": counted(len(self.maps), "coil"), "noise": "correlated" if self.covariance is not None else ""}

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from .shown import Rows, Shown, counted
+from .written import quantity
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluationRow:
@@ -35,11 +38,24 @@ class EvaluationRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Evaluation:
+class Evaluation(Shown):
     """All rows of one comparison."""
 
     rows: tuple[EvaluationRow, ...]
     history: dict[str, Any] = field(default_factory=dict)
+
+    def _facts(self) -> dict[str, str]:
+        return {"": counted(len(self.rows), "row")} | {
+            f"{row.parameter} of {row.region}": f"{quantity(row.mean, row.unit)}, truth {quantity(row.truth, row.unit)}"
+            for row in self.rows
+        }
+
+    def _table(self) -> Rows:
+        names = ("region", "parameter", "truth", "mean", "bias", "SD", "SE", "voxels", "flags")
+        return (names, *(
+            (row.region, row.parameter, *(quantity(one, row.unit) for one in (row.truth, row.mean, row.bias, row.sd,
+             row.se)), str(row.n), "; ".join(row.flags)) for row in self.rows
+        ))  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,9 +79,19 @@ class BudgetRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Budget:
+class Budget(Shown):
     """The error of a run, split by cause."""
 
     rows: tuple[BudgetRow, ...]
     notes: tuple[str, ...] = ()
     """What a reader must know, e.g. which cause could not be switched off."""
+
+    def _facts(self) -> dict[str, str]:
+        return {f"{row.parameter} of {row.region}": f"bias {quantity(row.bias, row.unit)}" for row in self.rows}
+
+    def _table(self) -> Rows:
+        causes = list(dict.fromkeys(cause for row in self.rows for cause in row.bias_by_cause))
+        return (("bias in", *causes), *(
+            (f"{row.parameter} of {row.region}", *(quantity(row.bias_by_cause.get(cause, 0.0), row.unit)
+             for cause in causes)) for row in self.rows
+        ))  # fmt: skip

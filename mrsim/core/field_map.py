@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from .errors import InputError
 from .grid import Grid
 from .maps import Maps
+from .shown import Shown, extent, span
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class FieldMap:
+class FieldMap(Shown):
     """Values at the voxel centres of a grid, linear in between.
 
     Along an axis with one voxel the field does not vary. In the outer half of the outermost voxels the line through
@@ -84,6 +85,9 @@ class FieldMap:
             )
         below = np.clip(np.floor(position).astype(np.int64), 0, count - 2)
         return below, position - below
+
+    def _facts(self) -> dict[str, str]:
+        return {"": extent(self.grid), "size": span(np.abs(self.values))}
 
 
 def field_map_of(maps: Maps, parameter: str = "off_resonance", smoothing: float = 0.0) -> FieldMap:

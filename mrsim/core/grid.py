@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .shown import Shown, extent
+from .written import quantity
 
 ORIENTATIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
     # name: (readout direction, phase-encoding direction) in world RAS; slice = readout x phase
@@ -46,7 +48,7 @@ def orientation_axes(name: str, tilt: float = 0.0, in_plane: float = 0.0) -> NDA
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Grid:
+class Grid(Shown):
     """Voxels on a regular, possibly oblique, grid."""
 
     shape: tuple[int, int, int]
@@ -98,3 +100,7 @@ class Grid:
         first = np.array([self.coordinates(a)[0] for a in range(3)])
         matrix[:3, 3] = self.to_world(first)
         return matrix
+
+    def _facts(self) -> dict[str, str]:
+        centre = " ".join(f"{1e3 * one:.4g}" for one in self.centre)
+        return {"": extent(self), "gap": quantity(self.gap, "m") if self.gap else "", "centre": f"{centre} mm"}

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .grid import Grid
+from .shown import Shown, columns, counted, extent, span
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Images:
+class Images(Shown):
     """A series of complex images.
 
     The Fourier transform is orthonormal and its result is divided by sqrt(voxels) * voxel volume, so
@@ -50,3 +51,16 @@ class Images:
         sigma / sqrt(n independent).
         """
         return float(self.encoding.get("independent_voxels", 1.0))
+
+    def to_xarray(self) -> Any:
+        """Return the images as an `xarray.DataArray` (contrast, z, y, x); needs the extra ``xarray``."""
+        from .labelled import SPACE, along, array, places
+
+        coordinates = places(self.grid) | along("contrast", self.contrast)
+        return array(self.data, ("contrast", *SPACE), coordinates, "", "images", long_name="proton density units")
+
+    def _facts(self) -> dict[str, str]:
+        return {
+            "": counted(len(self.data), "image"), "contrast": columns(self.contrast), "grid": extent(self.grid),
+            "noise": f"{span(self.sigma)}{'' if self.noisy else ' (not added)'}",
+        }  # fmt: skip

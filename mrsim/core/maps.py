@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .grid import Grid
+from .shown import Shown, extent, listing, span
 
 STATUS = {
     0: "converged",
@@ -28,7 +29,7 @@ VALUED = (0, 3, 9)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Maps:
+class Maps(Shown):
     """Parameters on a grid, each with its standard error."""
 
     grid: Grid
@@ -51,3 +52,22 @@ class Maps:
     """Name of the model that made the maps; ``"truth"`` for a truth."""
     history: dict[str, Any] = field(default_factory=dict)
     """Provenance."""
+
+    def to_xarray(self) -> Any:
+        """Return the maps as an `xarray.Dataset`: each parameter, ``NAME_error`` and ``status``, (z, y, x)."""
+        from .labelled import SPACE, array, places, xarray
+
+        made: dict[str, tuple[Any, str]] = {}
+        for name, unit in self.units.items():
+            made |= {name: (self.values[name], unit), f"{name}_error": (self.errors[name], unit)}
+        made |= {f"fraction_{name}": (values, "") for name, values in self.fractions.items()}
+        made["status"] = (self.status, "")
+        frame = places(self.grid)
+        arrays = {name: array(values, SPACE, frame, unit, name) for name, (values, unit) in made.items()}
+        return xarray().Dataset(arrays, attrs={"model": self.model})
+
+    def _facts(self) -> dict[str, str]:
+        held = np.isin(self.status, VALUED)
+        values = {name: span(found[held], self.units.get(name, "")) for name, found in self.values.items()}
+        tissues = {"tissues": listing(self.fractions)} if self.fractions else {}
+        return {"": self.model, "grid": extent(self.grid), "voxels with a value": f"{held.sum():,}"} | values | tissues

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from .errors import InputError
 from .grid import Grid
 from .nuclei import WATER_PPM
+from .shown import Shown, columns, counted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Spectra:
+class Spectra(Shown):
     """Time signals of one or more voxels."""
 
     data: NDArray[np.complex128]
@@ -58,6 +59,23 @@ class Spectra:
     def spectrum(self, points: int | None = None) -> NDArray[np.complex128]:
         """Return the (contrast, voxel, point) spectra, m^3 s, over `ppm`; the first point counts half."""
         return to_spectrum(self.data, self.dwell, points)
+
+    def to_xarray(self) -> Any:
+        """Return the time signals as an `xarray.DataArray` (contrast, voxel, time); needs the extra ``xarray``."""
+        from .labelled import along, array
+
+        coordinates = along("contrast", self.contrast) | {"time": ("time", self.time, {"units": "s"})}
+        facts = {"frequency": self.frequency, "reference_ppm": self.reference_ppm, "nucleus": self.nucleus}
+        return array(self.data, ("contrast", "voxel", "time"), coordinates, "m^3", "signal", **facts)
+
+    def _facts(self) -> dict[str, str]:
+        contrasts, voxels, points = self.data.shape
+        width = f"{1 / self.dwell:.4g} Hz at {self.frequency / 1e6:.4g} MHz"
+        return {
+            "": f"{contrasts} × {counted(voxels, 'voxel')} × {counted(points, 'point')}", "nucleus": self.nucleus,
+            "width": width, "contrast": columns(self.contrast), "water": "with reference" if self.water is not None
+            else "", "noise": "" if self.noisy else "not added",
+        }  # fmt: skip
 
 
 def edited_difference(spectra: Spectra) -> Spectra:

@@ -123,6 +123,13 @@ def _example(dimension: str) -> str:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """Says of an annotated field what it measures, where another validator reads its text."""
+
+    dimension: str
+
+
+@dataclass(frozen=True)
 class Quantity:
     """pydantic annotation of a float or a tuple of floats with a dimension."""
 

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 from .grid import Grid
+from .shown import Shown, extent, listing, span
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Waves:
+class Waves(Shown):
     """Displacement phasors on a grid, at one or several frequencies."""
 
     grid: Grid
@@ -61,6 +62,22 @@ class Waves:
     def inside(self) -> NDArray[np.bool_]:
         """(z, y, x) voxels that hold a wave."""
         return np.ones(self.grid.shape, bool) if self.mask is None else self.mask
+
+    def to_xarray(self) -> Any:
+        """Return the displacement as an `xarray.DataArray` (frequency, component, z, y, x), m."""
+        from .labelled import SPACE, array, places
+
+        coordinates = places(self.grid) | {
+            "frequency": ("frequency", self.frequencies, {"units": "Hz"}),
+            "component": ("component", list(self.components)),
+        }
+        return array(self.displacement, ("frequency", "component", *SPACE), coordinates, "m", "displacement")
+
+    def _facts(self) -> dict[str, str]:
+        return {
+            "": listing(f"{one:g} Hz" for one in self.frequencies), "components": listing(self.components),
+            "amplitude": span(1e6 * np.abs(self.displacement)) + " µm", "grid": extent(self.grid),
+        }  # fmt: skip
 
 
 def wavenumber(modulus: Any, frequency: Any, density: Any = 1000.0) -> Any:

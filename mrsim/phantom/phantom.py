@@ -18,6 +18,7 @@ from ..core.errors import InputError
 from ..core.field_map import FieldMap
 from ..core.grid import Grid
 from ..core.maps import Maps
+from ..core.shown import Shown, listing
 from .contents import SUBSAMPLES, Integers, Region, contents, filled_fraction, fractions_of, region_fractions
 from .diffusion import compartments, true_diffusion
 from .lamellae import Lamellae
@@ -60,7 +61,7 @@ class RoiMasks(dict[str, NDArray[np.bool_]]):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Phantom:
+class Phantom(Shown):
     """Tissues in space at one field strength."""
 
     name: str
@@ -251,6 +252,11 @@ class Phantom:
 
     def _plane_coordinates(self, grid: Grid) -> Array:
         return voxel_centres(grid)[..., list(FRAMES[self.axis][:2])]
+
+    def _facts(self) -> dict[str, str]:
+        grade = "" if self.grade is None else str(self.grade)
+        held = {"tissues": listing(t.name for t in self.tissues), "regions": f"{len(self.regions)}"}
+        return {"": self.name, "field": f"{self.field:g} T", "grade": grade} | held
 
 
 def voxel_centres(grid: Grid) -> Array:

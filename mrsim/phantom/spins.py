@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.shown import Shown, counted, listing
 from .diffusion import Compartment
 from .motion import Motion
 from .tissue import Pool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Spins:
+class Spins(Shown):
     """Isochromats: a volume of one tissue at one place."""
 
     position: NDArray[np.float64]
@@ -42,3 +43,6 @@ class Spins:
         per_spin = ("position", "volume", "tissue", "cell", "offset", "b1")
         picked = {name: getattr(self, name)[chosen] for name in per_spin}
         return replace(self, **picked)
+
+    def _facts(self) -> dict[str, str]:
+        return {"": counted(len(self.position), "spin"), "tissues": listing(self.tissues)}

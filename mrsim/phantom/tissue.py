@@ -14,6 +14,7 @@ from typing import Any
 
 from ..core.errors import InputError, did_you_mean
 from ..core.nuclei import WATER_PPM
+from ..core.shown import Shown, listing
 from ..core.toml import available, resource
 from .exchange import ExchangePool
 from .field_laws import EXTRAPOLATED
@@ -43,7 +44,7 @@ class Pool:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Tissue:
+class Tissue(Shown):
     """A tissue (of one grade, where it has grades) with its properties by field strength."""
 
     name: str
@@ -188,6 +189,12 @@ class Tissue:
     def extrapolated(self, field: float) -> tuple[str, ...]:
         """Return the names of what lies beyond the known field strengths, T."""
         return tuple(name for name, entry in self.known(field).items() if entry.provenance == EXTRAPOLATED)
+
+    def _facts(self) -> dict[str, str]:
+        at = listing(f"{one:g}" for one in self.fields)
+        return {"": self.name, "grade": str(self.grade or ""), "known at": f"{at} T" if at else ""} | {
+            "properties": listing((*self.names(), *self.facts))
+        }
 
 
 def load_tissue(

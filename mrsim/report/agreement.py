@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..core.maps import Maps
 from ..evaluate.agreement import bland_altman
 from .maps import SPREAD, fitted_values
 from .quantities import label, scale
-from .style import HAIR, INK, SERIES, styled
+from .style import HAIR, INK, SERIES, Drawn, styled
 
 FEWEST = 3
 """Voxels that a spread needs."""
@@ -25,7 +24,7 @@ WIDTH = 0.12
 
 def truth_agreement(
     maps: Maps, truth: Maps, parameter: str, rois: Mapping[str, NDArray[np.bool_]]
-) -> Figure | None:  # fmt: skip
+) -> Drawn | None:  # fmt: skip
     """Return the Bland-Altman figure of one parameter; None where fewer than three voxels can be compared.
 
     Parameters
@@ -65,4 +64,4 @@ def truth_agreement(
         axes.set(xlabel=f"true {name}" + (f" / {unit}" if unit else ""), ylabel="(fitted - true) / true, %",
                  title=f"{name}: agreement with the truth, {overall.n} voxels")  # fmt: skip
         figure.legend(loc="outside right upper")
-    return figure
+    return Drawn(figure)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..sequence.b_matrix import b_of_contrasts
 from ..sequence.discretize import discretize
 from ..sequence.sequence import Sequence
-from .style import HAIR, INK, QUIET, RED, SERIES, styled
+from .style import HAIR, INK, QUIET, RED, SERIES, Drawn, styled
 
 Array = NDArray[np.float64]
 NEGLIGIBLE = 10e6
@@ -37,7 +36,7 @@ def diffusion_weighting(sequence: Sequence) -> Array | None:
     return matrices if np.trace(matrices, axis1=1, axis2=2).max() > NEGLIGIBLE else None
 
 
-def b_matrix_figure(sequence: Sequence, matrices: Array) -> Figure:
+def b_matrix_figure(sequence: Sequence, matrices: Array) -> Drawn:
     """Return the b-matrices of a sequence's images.
 
     Above the trace of each image with the nominal b marked, below the six elements.
@@ -66,7 +65,7 @@ def b_matrix_figure(sequence: Sequence, matrices: Array) -> Figure:
         bottom.set_xlabel("image (x read, y phase, z slice)")
         bottom.xaxis.get_major_locator().set_params(integer=True)
         bottom.set_xlim(0.4, len(image) + 0.6)
-    return figure
+    return Drawn(figure)
 
 
 def _draw_trace(axes: Axes, image: NDArray[np.int64], matrices: Array, nominal: Array | None) -> None:

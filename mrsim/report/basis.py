@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..core.basis import KINDS, Basis
 from .quantities import quantity
-from .style import HAIR, INK, QUIET, SERIES, styled
+from .style import HAIR, INK, QUIET, SERIES, Drawn, styled
 
 SHOWN = (5.7, 0.3)
 """Left and right end of the axis, ppm."""
@@ -19,7 +18,7 @@ FILL = 4
 """Points of the drawn spectrum over those of the signal."""
 
 
-def basis_figure(basis: Basis) -> Figure:
+def basis_figure(basis: Basis) -> Drawn:
     """Return the figure of a basis: real parts, each row scaled to its highest peak, which it names.
 
     Parameters
@@ -51,7 +50,7 @@ def basis_figure(basis: Basis) -> Figure:
             f"{basis.sequence}, TE {quantity(basis.te, 's')}, {basis.frequency / 1e6:.1f} MHz, {pulses} pulses; "
             "highest peak of 1 mM / s"
         )
-    return figure
+    return Drawn(figure)
 
 
 def _broadened(basis: Basis) -> Basis:

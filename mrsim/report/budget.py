@@ -6,12 +6,11 @@ import math
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..core.evaluation import Budget, BudgetRow
 from .quantities import label, quantity, signed
-from .style import HAIR, INK, QUIET, styled
+from .style import HAIR, INK, QUIET, Drawn, styled
 from .table import Table
 
 COLOURS = {
@@ -83,7 +82,7 @@ def _plain(value: float) -> str:
     return f"{value:.1f}" if math.isfinite(value) else "–"
 
 
-def budget_figure(budget: Budget, parameter: str) -> Figure:
+def budget_figure(budget: Budget, parameter: str) -> Drawn:
     """Return the figure of one parameter: stacked bars of bias and of variance by cause, a row for each region."""
     rows = [row for row in budget.rows if row.parameter == parameter and math.isfinite(row.bias)]
     causes = _causes(budget)
@@ -101,7 +100,7 @@ def budget_figure(budget: Budget, parameter: str) -> Figure:
         right.set(title=f"Variance of {label(parameter)}", xlabel="% of the region's variance")
         handles, names = left.get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=6)
-    return figure
+    return Drawn(figure)
 
 
 def _stack(axes: Axes, parts: NDArray[np.float64], causes: list[str], totals: NDArray[np.float64] | None) -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..core.images import Images
@@ -22,7 +21,7 @@ from ..fit.models import MODELS
 from ..fit.signal import signal
 from .images import UNIT_OF_COLUMN, varying
 from .quantities import label, scale
-from .style import HAIR, QUIET, SERIES, styled
+from .style import HAIR, QUIET, SERIES, Drawn, styled
 
 Array = NDArray[np.float64]
 SHOWN = 6
@@ -100,7 +99,7 @@ def _mean_signal(images: Images, maps: Maps, voxels: NDArray[np.bool_], contrast
     return np.asarray(np.abs(fitted).mean(axis=1))
 
 
-def roi_curves(images: Images, maps: Maps, rois: Mapping[str, NDArray[np.bool_]]) -> Figure:
+def roi_curves(images: Images, maps: Maps, rois: Mapping[str, NDArray[np.bool_]]) -> Drawn:
     """Return the figure of up to six regions' series over the contrast that varies, with residuals below."""
     along = varying(images)[0]
     factor, unit = scale(UNIT_OF_COLUMN.get(along, ""))
@@ -117,7 +116,7 @@ def roi_curves(images: Images, maps: Maps, rois: Mapping[str, NDArray[np.bool_]]
                 factor * points, rest, 100 * decay.error / decay.mean.max(), fmt="o-", ms=3.5, lw=0.9, color=colour
             )
         _finish(top, bottom, decays, f"{label(along)} / {unit}" if unit else label(along), maps.model, along)
-    return figure
+    return Drawn(figure)
 
 
 def _two_and_five(value: float, _: float) -> str:

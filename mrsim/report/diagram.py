@@ -12,7 +12,6 @@ from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
@@ -27,7 +26,7 @@ from .repetition import (
     sampled_repetitions,
     take,
 )
-from .style import BLUE, HAIR, INK, QUIET, RED, SERIES, styled
+from .style import BLUE, HAIR, INK, QUIET, RED, SERIES, Drawn, styled
 
 Array = NDArray[np.float64]
 FOLD = 0.12
@@ -81,7 +80,7 @@ def fold_time(part: Repetition) -> FoldedTime:
     return FoldedTime(real=np.array(real) / 1e6, drawn=np.array(drawn) / 1e6, folds=in_ms)
 
 
-def sequence_diagram(sequence: Sequence, first_tr: int | None = None, repetitions: int = 1) -> Figure:
+def sequence_diagram(sequence: Sequence, first_tr: int | None = None, repetitions: int = 1) -> Drawn:
     """Return the diagram of a sequence.
 
     Parameters
@@ -107,7 +106,7 @@ def sequence_diagram(sequence: Sequence, first_tr: int | None = None, repetition
         _draw_adc(rows[5], part, time)
         _draw_brackets(rows[0], rows[5], sequence, part, time, cut)
         _finish(rows, sequence, part, time, first, cut)
-    return figure
+    return Drawn(figure)
 
 
 def _draw_rf(magnitude: Axes, phase: Axes, part: Repetition, time: FoldedTime) -> None:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 
 from ..core.maps import Maps
 from .maps import BACKGROUND, fitted_values, view_of
 from .quantities import label, scale
 from .slices import draw_slice
-from .style import MAP_COLOURS, styled
+from .style import MAP_COLOURS, Drawn, styled
 
 COLUMNS = 3
 
 
-def fitted_maps(maps: Maps, truth: Maps, names: list[str]) -> Figure:
+def fitted_maps(maps: Maps, truth: Maps, names: list[str]) -> Drawn:
     """Return the figure of some of the fitted maps, each between its 1st and 99th percentile in the object.
 
     Parameters
@@ -41,4 +40,4 @@ def fitted_maps(maps: Maps, truth: Maps, names: list[str]) -> Figure:
             picture = draw_slice(panel, values, maps.grid, norm=norm, colours=MAP_COLOURS, view=view)
             panel.set_title(f"{label(name)} / {unit}" if unit else label(name))
             figure.colorbar(picture, ax=panel, shrink=0.8, aspect=24, pad=0.02)
-    return figure
+    return Drawn(figure)

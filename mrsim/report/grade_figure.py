@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from .style import BLUE, INK, png, styled
+from .style import BLUE, INK, Drawn, styled
 
 GRADES = ("I", "II", "III", "IV", "V")
 
 
-def ladder_figure(data: Mapping[str, NDArray[np.float64]], kappa: Mapping[str, float], arm: str) -> bytes:
-    """Return the figure as PNG.
+def ladder_figure(data: Mapping[str, NDArray[np.float64]], kappa: Mapping[str, float], arm: str) -> Drawn:
+    """Return the figure.
 
     Parameters
     ----------
@@ -47,4 +47,4 @@ def ladder_figure(data: Mapping[str, NDArray[np.float64]], kappa: Mapping[str, f
         right.invert_yaxis()
         right.set(xlabel="weighted kappa of the reader", title="Depends on the scan", xlim=(0, 1))
         figure.suptitle(f"{grade.size} discs, {arm}", x=0.01, ha="left", fontsize=9)
-        return png(figure)
+    return Drawn(figure)

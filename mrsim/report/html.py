@@ -7,8 +7,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from ..core.images import Images
 from ..core.spectra import Spectra
 from ..core.version import __version__
@@ -28,7 +26,7 @@ from .sequence_views import VIEWS, sequence_views
 from .settings import settings_table
 from .spectra import spectra_figure
 from .spectral_fit import amount_table, score_table, spectral_fit_figure
-from .style import png
+from .style import Drawn, png
 from .synthetic import can_synthesize, six_contrasts
 from .table import (
     DISTINCT,
@@ -48,7 +46,7 @@ SHOWN_AFTER = ("elastogram", "waves", "quantified", "fitted", "synthetic", "deca
 """Figures below the evaluation, in this order."""
 
 
-def figures(result: ReportedRun) -> dict[str, Figure]:
+def figures(result: ReportedRun) -> dict[str, Drawn]:
     """Return the figures of a run by name; file names are made from these names."""
     made = {
         "sequence": sequence_diagram(result.sequence),
@@ -80,7 +78,7 @@ def figures(result: ReportedRun) -> dict[str, Figure]:
     return made
 
 
-def _measured(images: Images | Spectra) -> dict[str, Figure]:
+def _measured(images: Images | Spectra) -> dict[str, Drawn]:
     """Return the figure of what was measured."""
     if isinstance(images, Spectra):
         return {"spectra": spectra_figure(images)}

@@ -6,12 +6,11 @@ import math
 
 import numpy as np
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 
 from ..core.images import Images
 from .quantities import label, quantity
 from .slices import draw_slice
-from .style import styled
+from .style import Drawn, styled
 
 PANEL = 2.45
 """Width of one image, inches."""
@@ -52,7 +51,7 @@ def _motion_title(images: Images, index: int) -> str:
     return f"{' '.join(parts)}, phase {row['vibration_offset'] + 1:g}{blips}"
 
 
-def image_series(images: Images) -> Figure:
+def image_series(images: Images) -> Drawn:
     """Return the figure of all images' magnitude, with one window and one colour bar."""
     magnitude = np.abs(images.data)
     count = len(magnitude)
@@ -73,4 +72,4 @@ def image_series(images: Images) -> Figure:
             axes.label_outer()
         bar = figure.colorbar(picture, ax=panels, extend="max", shrink=0.9, aspect=30, pad=0.015)
         bar.set_label("magnitude / proton density of water")
-    return figure
+    return Drawn(figure)

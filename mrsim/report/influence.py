@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .quantities import label, number
-from .style import BLUE, HAIR, INK, QUIET, png, styled
+from .style import BLUE, HAIR, INK, QUIET, Drawn, styled
 from .table import Table
 
 
@@ -32,8 +32,8 @@ def influence_table(result: Any) -> Table:
     return Table(title=title, columns=columns, rows=rows, numeric=(2, 3, 4))
 
 
-def influence_figure(result: Any) -> bytes:
-    """Return the indices as bars, and the error over the input that matters most, as PNG; effects as points."""
+def influence_figure(result: Any) -> Drawn:
+    """Return the indices as bars, and the error over the input that matters most,; effects as points."""
     found = result.found
     with styled(8.2, 3.2) as figure:
         left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
@@ -56,7 +56,7 @@ def influence_figure(result: Any) -> bytes:
         left.set_yticks(rows, [label(name) for name in names])
         left.invert_yaxis()
         left.set_title(f"{label(result.parameter)} of {label(result.tissue)}: control first")
-        return png(figure)
+    return Drawn(figure)
 
 
 def _scatter(axes: Any, result: Any) -> None:

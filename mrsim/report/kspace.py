@@ -17,7 +17,7 @@ from .repetition import (
     sampled_repetitions,
     take,
 )
-from .style import INK, QUIET, styled
+from .style import INK, QUIET, Drawn, styled
 
 STEPS = 4000
 """Points along the drawn path."""
@@ -48,7 +48,7 @@ def sampled_k(sequence: Sequence, contrast: int = 0) -> tuple[NDArray[np.float64
     return np.concatenate(points), np.concatenate(times)
 
 
-def kspace_figure(sequence: Sequence, repetition: int | None = None) -> Figure:
+def kspace_figure(sequence: Sequence, repetition: int | None = None) -> Drawn:
     """Return the k-space figure: left the path of one repetition, right all samples of the first image.
 
     Parameters
@@ -75,7 +75,7 @@ def kspace_figure(sequence: Sequence, repetition: int | None = None) -> Figure:
             axes.axhline(0, color=QUIET, linewidth=0.5, zorder=0)
             axes.axvline(0, color=QUIET, linewidth=0.5, zorder=0)
         left.set_ylabel("ky (phase) / m⁻¹")
-    return figure
+    return Drawn(figure)
 
 
 def _keep_to_samples(axes: Axes, k: NDArray[np.float64]) -> None:

@@ -7,13 +7,13 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from .style import NOTHING, SERIES, png, styled
+from .style import NOTHING, SERIES, Drawn, styled
 
 
 def label_figure(
     image: NDArray[np.float64], truth: NDArray[np.int8], found: NDArray[np.int8], names: tuple[str, ...]
-) -> bytes:
-    """Return the figure as PNG; (y, x) arrays, y upwards; labels number `names` from 1, 0 is the rest."""
+) -> Drawn:
+    """Return the figure; (y, x) arrays, y upwards; labels number `names` from 1, 0 is the rest."""
     colours = ListedColormap([NOTHING, *SERIES[: len(names)]])
     with styled(9.5, 3.4) as figure:
         panels = figure.subplots(1, 3)
@@ -25,4 +25,4 @@ def label_figure(
             axes.set_axis_off()
         patches = [Patch(color=SERIES[k], label=name) for k, name in enumerate(names)]
         figure.legend(handles=patches, loc="outside right center")
-        return png(figure)
+    return Drawn(figure)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..core.maps import VALUED, Maps
 from .quantities import label, scale
 from .slices import draw_numbers, draw_outlines, draw_slice, extent, middle
-from .style import ERROR_COLOURS, INK, MAP_COLOURS, QUIET, styled
+from .style import ERROR_COLOURS, INK, MAP_COLOURS, QUIET, Drawn, styled
 
 SPREAD = 6.0
 """Truths that span more than this factor are shown on a logarithmic colour scale."""
@@ -72,7 +72,7 @@ def view_of(truth: Maps) -> tuple[float, float, float, float]:
     return edges[0], edges[1], edges[2], edges[3]
 
 
-def map_comparison(maps: Maps, truth: Maps, parameter: str, rois: Mapping[str, NDArray[np.bool_]]) -> Figure:
+def map_comparison(maps: Maps, truth: Maps, parameter: str, rois: Mapping[str, NDArray[np.bool_]]) -> Drawn:
     """Return the figure of one parameter: fitted map, truth, error, and error in per cent, with the regions' outlines.
 
     Parameters
@@ -113,7 +113,7 @@ def map_comparison(maps: Maps, truth: Maps, parameter: str, rois: Mapping[str, N
             draw_outlines(axes, regions, maps.grid, "white" if colours == MAP_COLOURS else INK)
         draw_numbers(panels[0, 1], regions, maps.grid)
         _legend(figure, tuple(regions))
-    return figure
+    return Drawn(figure)
 
 
 def _bar(figure: Figure, axes: Axes, picture: AxesImage, words: str) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .style import BLUE, HAIR, INK, RED, png, styled
+from .style import BLUE, HAIR, INK, RED, Drawn, styled
 
 Array = NDArray[np.float64]
 COVERED = 1.96
 
 
-def agreement_figure(discs: Mapping[str, Array], arm: str) -> bytes:
-    """Return a figure of T2 by MDME, MESE and a biased MESE, as PNG.
+def agreement_figure(discs: Mapping[str, Array], arm: str) -> Drawn:
+    """Return a figure of T2 by MDME, MESE and a biased MESE,.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def agreement_figure(discs: Mapping[str, Array], arm: str) -> bytes:
         for axes in (left, right):
             axes.legend(loc="lower right" if axes is left else "upper left")
         figure.suptitle(f"{len(mdme)} discs, {arm}", x=0.01, ha="left", fontsize=9)
-        return png(figure)
+    return Drawn(figure)
 
 
 def _limits(axes: Any, first: Array, second: Array, colour: str, name: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..plan.gradient_load import amplitude_spectrum
@@ -18,7 +17,7 @@ from ..plan.waveforms import waveform
 from ..sequence.events import NS
 from ..sequence.sequence import Sequence
 from .repetition import Repetition, first_slice, representative_image, take
-from .style import HAIR, INK, QUIET, RED, SERIES, styled
+from .style import HAIR, INK, QUIET, RED, SERIES, Drawn, styled
 
 Array = NDArray[np.float64]
 POINTS = 3000
@@ -78,7 +77,7 @@ def _integral(knots: NDArray[np.int64], amplitude: Array, order: int, origin: in
     return np.asarray(np.interp(times, cuts, summed) - np.interp(origin, cuts, summed))
 
 
-def moments_figure(sequence: Sequence, repetition: int | None = None) -> Figure:
+def moments_figure(sequence: Sequence, repetition: int | None = None) -> Drawn:
     """Return M0, M1 and M2 of the three grid axes over one repetition, with its readouts shaded.
 
     Parameters
@@ -107,7 +106,7 @@ def moments_figure(sequence: Sequence, repetition: int | None = None) -> Figure:
             f"{sequence.name}: gradient moments since the excitation; shaded: readouts, dashed: refocusing"
         )
         rows[-1].set_xlabel("time since the excitation / ms")
-    return figure
+    return Drawn(figure)
 
 
 def _draw_moment(axes: Axes, time: Array, curve: Array, words: str) -> None:
@@ -117,7 +116,7 @@ def _draw_moment(axes: Axes, time: Array, curve: Array, words: str) -> None:
     axes.set_ylabel(words, rotation=0, ha="right", va="center")
 
 
-def spectrum_figure(sequence: Sequence) -> Figure:
+def spectrum_figure(sequence: Sequence) -> Drawn:
     """Return the largest short-time amplitude spectrum of each physical axis, with the scanner's forbidden bands."""
     wave, safety = waveform(sequence), load_safety(sequence.scanner.safety)
     frequency, lines = amplitude_spectrum(wave)
@@ -138,4 +137,4 @@ def spectrum_figure(sequence: Sequence) -> Figure:
         axes.set_ylim(0, None)
         axes.legend(loc="upper right", ncols=3)
         axes.set_title(f"{sequence.name}: spectrum of the gradients; red: forbidden bands and their limit", color=INK)
-    return figure
+    return Drawn(figure)

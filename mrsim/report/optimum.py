@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .quantities import duration, label, number
-from .style import BLUE, HAIR, INK, RED, png, styled
+from .style import BLUE, HAIR, INK, RED, Drawn, styled
 from .table import Table
 
 
@@ -55,8 +55,8 @@ def confirmed_table(rows: Any) -> Table:
     return Table(title="Full simulation, reconstruction and fit", columns=columns, rows=cells, numeric=(2, 3, 4, 5))
 
 
-def front_figure(found: Any) -> bytes:
-    """Return scan time against precision as PNG: the front, the best protocol, and the one that it came from."""
+def front_figure(found: Any) -> Drawn:
+    """Return scan time against precision: the front, the best protocol, and the one that it came from."""
     time = np.array([point.time for point in found.front]) / 60
     spread = 100 * np.array([point.precision for point in found.front])
     with styled(6.2, 3.8) as figure:
@@ -76,7 +76,7 @@ def front_figure(found: Any) -> bytes:
         wanted = ", ".join(label(name) for name in found.asked.wanted.weights)
         axes.set_title(f"{found.request.protocol}: {wanted}")
         axes.legend()
-        return png(figure)
+    return Drawn(figure)
 
 
 def _percent(value: float) -> str:

@@ -18,7 +18,7 @@ from ..phantom.phantom import Phantom
 from .maps import shared_window
 from .quantities import label, scale
 from .slices import draw_slice
-from .style import MAP_COLOURS, RED, styled
+from .style import MAP_COLOURS, RED, Drawn, styled
 
 SOLID_TISSUES = (
     "cortical_bone",
@@ -55,7 +55,7 @@ def view_grid(phantom: Phantom, orientation: str, centre: Sequence[float] = (0.0
 
 def phantom_figure(
     phantom: Phantom, orientations: Sequence[str], name: str, centre: Sequence[float] | None = None
-) -> Figure:
+) -> Drawn:
     """Return the figure: tissues above, a property below, in every plane, and the view in space.
 
     Parameters
@@ -102,7 +102,7 @@ def phantom_figure(
         _legend(figure, phantom, sorted(present), colours)
         if phantom.extrapolated:
             figure.suptitle(f"Extrapolated to {phantom.field:g} T, beyond what is known of its tissues", color=RED)
-    return figure
+    return Drawn(figure)
 
 
 def _check_place(phantom: Phantom, orientation: str, grid: Grid, centre: Sequence[float]) -> None:

@@ -17,7 +17,7 @@ from .captions import embedded, plain
 from .page import document, downloads, html_table
 from .quantities import duration, label, number, quantity
 from .snr import snr_budget_table, snr_table
-from .style import BLUE, INK, QUIET, RED, png, styled
+from .style import BLUE, INK, QUIET, RED, Drawn, png, styled
 from .table import Table, limits_table, table_csv
 from .verdict import verdict_lines
 
@@ -105,7 +105,7 @@ def distortion_table(rows: Sequence[Distortion]) -> Table:
     return Table(title="Displacement by off-resonance", columns=columns, rows=shown, numeric=(1, 2))
 
 
-def plan_figure(found: Forecast) -> bytes:
+def plan_figure(found: Forecast) -> Drawn:
     """Return the forecast as one figure: SNR, expected maps with their spread, limits."""
     with styled(11.0, 3.8) as figure:
         left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1.2, 1.1))
@@ -125,7 +125,7 @@ def plan_figure(found: Forecast) -> bytes:
         right.invert_yaxis()
         right.axvline(100, color=INK, linewidth=0.8)
         right.set(xlabel="use of the limit / %", title="Limits")
-        return png(figure)
+    return Drawn(figure)
 
 
 def _maps(axes: Axes, found: Forecast) -> None:
@@ -180,7 +180,7 @@ def plan_page(found: Forecast, verdicts: Sequence[Verdict] = (), sources: Sequen
     body = [
         f"<header><h1>{plain(found.protocol)}</h1><p>{plain(found.description)}</p></header>",
         f'<section><h2>Verdict</h2><ul class="verdicts">{answers}{_expected(found)}</ul></section>',
-        embedded("plan", plan_figure(found), "Best image of each tissue; bias and spread of one voxel; limits."),
+        embedded("plan", png(plan_figure(found)), "Best image of each tissue; bias and spread of one voxel; limits."),
         *(html_table(table) for table in tables),
         f"<section><h2>Not foretold, and notes</h2><ul>{notes}</ul></section>" if notes else "",
         *(html_table(table) for table in sources),

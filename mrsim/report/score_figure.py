@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from .style import HAIR, INK, QUIET, RED, SERIES, styled
+from .style import HAIR, INK, QUIET, RED, SERIES, Drawn, styled
 
 Array = NDArray[np.float64]
 
 
 def score_figure(
     scores: Mapping[str, Array], amounts: Mapping[str, tuple[Array, Array, float]], published: float
-) -> Figure:
+) -> Drawn:
     """Return the figure of a score's curves by condition, and of one amount against its truth.
 
     Parameters
@@ -48,4 +47,4 @@ def score_figure(
         right.set_xlabel("true / mM")
         right.set_ylabel("fitted / mM")
         right.legend(loc="upper left")
-    return figure
+    return Drawn(figure)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
-
 from ..sequence.sequence import Sequence
 from .b_matrix_view import b_matrix_figure, diffusion_weighting
 from .kspace import kspace_figure
 from .moments import moments_figure, spectrum_figure
+from .style import Drawn
 
 VIEWS = ("kspace", "moments", "spectrum", "b-matrix")
 """Names of the views, in the order in which they are shown."""
 
 
-def sequence_views(sequence: Sequence) -> dict[str, Figure]:
+def sequence_views(sequence: Sequence) -> dict[str, Drawn]:
     """Return the views by name; the b-matrix only where diffusion weighting is not negligible."""
     views = {
         "kspace": kspace_figure(sequence),

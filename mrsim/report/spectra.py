@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..core.spectra import Spectra, to_spectrum
 from .quantities import quantity
-from .style import HAIR, QUIET, SERIES, styled
+from .style import HAIR, QUIET, SERIES, Drawn, styled
 
 SHOWN = (5.5, 0.0)
 """Left and right end of the axis, ppm."""
@@ -19,7 +18,7 @@ FILL = 2
 """Points of the drawn spectrum over those of the signal."""
 
 
-def spectra_figure(spectra: Spectra) -> Figure:
+def spectra_figure(spectra: Spectra) -> Drawn:
     """Return the figure of up to six spectra of the first voxel, and the water reference beside them.
 
     Parameters
@@ -54,7 +53,7 @@ def spectra_figure(spectra: Spectra) -> Figure:
             panel.set_xlabel("chemical shift / ppm")
             panel.grid(color=HAIR, linewidth=0.5)
             panel.axhline(0, color=QUIET, linewidth=0.6)
-    return figure
+    return Drawn(figure)
 
 
 def _upright(signal: NDArray[np.complex128]) -> NDArray[np.complex128]:

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..core.basis import KINDS
 from ..fit.spectral import SpectralFit
 from ..fit.spectral.score import Score
 from .quantities import number
-from .style import HAIR, INK, QUIET, RED, SERIES, styled
+from .style import HAIR, INK, QUIET, RED, SERIES, Drawn, styled
 from .table import Table
 
 Array = NDArray[np.float64]
@@ -21,7 +20,7 @@ ROW = 0.36
 """Height of a metabolite's row, inch."""
 
 
-def spectral_fit_figure(found: SpectralFit, kinds: dict[str, str], voxel: int = 0) -> Figure:
+def spectral_fit_figure(found: SpectralFit, kinds: dict[str, str], voxel: int = 0) -> Drawn:
     """Return the figure of one voxel's fit; chemical shift runs leftwards, all curves are real parts over the noise.
 
     Parameters
@@ -49,7 +48,7 @@ def spectral_fit_figure(found: SpectralFit, kinds: dict[str, str], voxel: int = 
             panel.axhline(0, color=HAIR, linewidth=0.6)
         rows.set_xlim(float(ppm[-1]), float(ppm[0]))
         rows.set_xlabel("chemical shift / ppm")
-    return figure
+    return Drawn(figure)
 
 
 def _rows(panel: Axes, found: SpectralFit, kinds: dict[str, str], voxel: int) -> None:

@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -67,8 +68,20 @@ def styled(width: float, height: float) -> Iterator[Figure]:
         yield figure
 
 
-def png(figure: Figure) -> bytes:
-    """Return the figure as PNG; the same figure gives the same bytes."""
+class Drawn(list[Axes]):
+    """The axes of a figure, in the order in which they were made; a notebook shows the whole figure."""
+
+    def __init__(self, figure: Figure) -> None:
+        super().__init__(figure.axes)
+        self.figure = figure
+
+    def _repr_png_(self) -> bytes:
+        return png(self)
+
+
+def png(drawn: Drawn | Figure) -> bytes:
+    """Return a figure as PNG; the same figure gives the same bytes."""
     buffer = BytesIO()
+    figure = drawn.figure if isinstance(drawn, Drawn) else drawn
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()

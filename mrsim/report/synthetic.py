@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 
 from ..core.images import Images
 from ..core.maps import Maps
@@ -15,7 +14,7 @@ from ..fit.synthetic import CONTRASTS, NEEDED, synthesize
 from .images import BRIGHTEST, PANEL
 from .quantities import quantity
 from .slices import draw_slice
-from .style import styled
+from .style import Drawn, styled
 
 SHOWN = ("t1w", "t2w", "flair", "stir", "dir", "psir")
 COLUMNS = 3
@@ -26,12 +25,12 @@ def can_synthesize(maps: Maps | None) -> bool:
     return maps is not None and all(name in maps.values for name in NEEDED)
 
 
-def six_contrasts(maps: Maps) -> Figure:
+def six_contrasts(maps: Maps) -> Drawn:
     """Return the figure of six synthetic images with their usual times."""
     return synthetic_images([synthesize(maps, name) for name in SHOWN])
 
 
-def synthetic_images(images: Sequence[Images]) -> Figure:
+def synthetic_images(images: Sequence[Images]) -> Drawn:
     """Return the figure of synthetic images, each in a window of its own."""
     grid = images[0].grid
     _, ny, nx = grid.shape
@@ -50,7 +49,7 @@ def synthetic_images(images: Sequence[Images]) -> Figure:
             axes.label_outer()
         for axes in panels[len(images) :]:
             axes.set_axis_off()
-    return figure
+    return Drawn(figure)
 
 
 def _title(image: Images) -> str:

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from ..core.maps import VALUED, Maps
 from ..core.wave import Waves
-from .style import png, styled
+from .style import Drawn, png, styled
 
 FRAMES = 12
 """Of an animation."""
 MEASURED = "shear_modulus_magnitude"
 
 
-def wave_figure(waves: Waves, axis: int = 0, index: int | None = None) -> Figure:
+def wave_figure(waves: Waves, axis: int = 0, index: int | None = None) -> Drawn:
     """Return the real part of each component at every frequency, in um, and the true |G*|, in kPa, of one slice.
 
     Parameters
@@ -49,7 +49,7 @@ def wave_figure(waves: Waves, axis: int = 0, index: int | None = None) -> Figure
                 drawn = panels[row, -1].imshow(stiff, origin="lower", extent=extent, cmap="viridis", vmin=0)
                 panels[row, -1].set(title="true |G*| (kPa)", xlabel=f"{across} (mm)", ylabel=f"{up} (mm)")
                 figure.colorbar(drawn, ax=panels[row, -1], shrink=0.7)
-    return figure
+    return Drawn(figure)
 
 
 def _ends(waves: Waves, axis: int) -> tuple[float, float]:
@@ -57,7 +57,7 @@ def _ends(waves: Waves, axis: int) -> tuple[float, float]:
     return float(centres[0] - half), float(centres[-1] + half)
 
 
-def elastogram(waves: Waves, maps: Maps, truth: Maps, index: int | None = None) -> Figure:
+def elastogram(waves: Waves, maps: Maps, truth: Maps, index: int | None = None) -> Drawn:
     """Return measured waves, modulus, truth, their ratio and validity of one axial slice.
 
     Parameters
@@ -94,7 +94,7 @@ def elastogram(waves: Waves, maps: Maps, truth: Maps, index: int | None = None) 
             _panel(figure, panel, values, title, colours, ends)
         for panel in [*panels[0, len(waves.components) :], *panels[1, len(waves.components) :], *panels[2, 4:]]:
             panel.remove()
-    return figure
+    return Drawn(figure)
 
 
 def wave_animation(waves: Waves, index: int | None = None) -> bytes:

@@ -17,6 +17,8 @@ from ..core.errors import InputError, did_you_mean
 from ..core.toml import line_of, read_toml, resource, structure
 from .families import FAMILIES
 from .families.protocol import Protocol
+from .scanner import Scanner
+from .sequence import Sequence
 
 FOLDER = "protocols"
 """Where shipped protocols lie."""
@@ -34,6 +36,11 @@ def load_protocol(name: str, overrides: Mapping[str, str] | None = None) -> Prot
         Entries of `[sequence]` to replace, as text: ``{"te": "10 ms", "matrix": "128 128"}``.
     """
     return read_protocol_file(resource(name, FOLDER, "protocol"), overrides)[1]
+
+
+def build(protocol: Protocol, scanner: Scanner) -> Sequence:
+    """Return a protocol's sequence on a scanner, its timing solved within the limits; not yet checked."""
+    return protocol.build(scanner)
 
 
 def family_protocol(name: str, overrides: Mapping[str, str] | None = None) -> Protocol:

@@ -15,8 +15,10 @@ from pydantic import ConfigDict
 
 from ..core.errors import InputError
 from ..core.nuclei import nucleus
+from ..core.shown import Shown
 from ..core.toml import available, read_toml, resource, structure
 from ..core.units import FieldStrength, GradientStrength, SlewRate, Time
+from ..core.written import quantity
 from .events import NS
 from .imperfect.imperfections import Imperfections
 from .snr_law import Pieces, field_factor, law_pieces
@@ -27,13 +29,17 @@ FOLDER = "protocols/scanners"
 _MAY_BE_ZERO = ("rf_dead_time", "rf_ringdown", "adc_dead_time", "snr_exponent", "shim_order")
 
 
+LIMITED = {"gradient": "T/m", "slew": "T/m/s", "b1": "T"}
+"""Limits that a scanner is known by, and their units."""
+
+
 def to_ns(seconds: float) -> int:
     """Return a time in whole nanoseconds."""
     return round(seconds * NS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Scanner:
+class Scanner(Shown):
     """What the hardware can do."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -123,6 +129,10 @@ class Scanner:
     def noise_density(self) -> float:
         """Variance of one quadrature channel times dwell, m^6 s: (1 mm^3 sqrt(1 s) / SNR)^2."""
         return (1e-9 / self.snr) ** 2
+
+    def _facts(self) -> dict[str, str]:
+        limits = {name: quantity(getattr(self, f"max_{name}"), unit) for name, unit in LIMITED.items()}
+        return {"": self.name, "field": f"{self.b0:g} T", "nucleus": self.nucleus} | limits | {"receive": self.receive}
 
 
 def load_scanner(name: str) -> Scanner:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.acquisition import Encoding
+from ..core.shown import Shown, columns, counted, extent
 from .events import Adc, Gradient, RfPulse, SoftDelay, Trigger
 from .scanner import Scanner
 
@@ -49,7 +50,7 @@ class Block:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Sequence:
+class Sequence(Shown):
     """A scan, ready to be checked, drawn, discretised or exported."""
 
     name: str
@@ -79,3 +80,8 @@ class Sequence:
         """Return the (n_blocks,) start of each block, ns."""
         lengths = np.array([block.duration for block in self.blocks], dtype=np.int64)
         return np.concatenate([[0], np.cumsum(lengths)[:-1]])
+
+    def _facts(self) -> dict[str, str]:
+        encoding = {"contrast": columns(self.encoding.contrast), "grid": extent(self.encoding.grid)}
+        time = {"scan time": f"{self.duration:.4g} s", "scanner": self.scanner.name}
+        return {"": f"{self.name}, {counted(len(self.blocks), 'block')}"} | time | encoding

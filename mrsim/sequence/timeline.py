@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.acquisition import Encoding
+from ..core.shown import Shown, counted
 
 FREE, RF, READOUT = 0, 1, 2
 """Kinds of segment."""
@@ -82,7 +83,7 @@ class Spatial:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Timeline:
+class Timeline(Shown):
     """Segments in time order, without gaps, with what they play."""
 
     kind: NDArray[np.int8]
@@ -113,3 +114,7 @@ class Timeline:
     """Per grid axis: (times ns, amplitudes T/m) of the played piecewise-linear gradient, the whole scan."""
     spatial: Spatial | None = None
     """What is not linear in position; None if everything is."""
+
+    def _facts(self) -> dict[str, str]:
+        held = {"pulses": f"{len(self.pulses)} distinct", "repetitions": f"{len(self.tr_start):,}"}
+        return {"": counted(len(self.kind), "segment"), "field": f"{self.b0:g} T"} | held

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, WithJsonSchema
 
 from ..core.errors import InfeasibleError, InputError
-from ..core.units import parse_quantity, quantity_schema
+from ..core.units import Measured, parse_quantity, quantity_schema
 from .events import NS
 from .gradients import Limits
 from .scanner import to_ns
@@ -33,9 +33,10 @@ def _times_or_minimum(value: Any) -> Any:
 
 
 _SCHEMA = WithJsonSchema({"anyOf": [{"const": MINIMUM}, quantity_schema("time")]})
-TimeOrMinimum = Annotated[float | Literal["minimum"], BeforeValidator(_time_or_minimum), _SCHEMA]
+_TIME = Measured("time")
+TimeOrMinimum = Annotated[float | Literal["minimum"], BeforeValidator(_time_or_minimum), _SCHEMA, _TIME]
 """A time with a unit, s, or ``"minimum"``."""
-TimesOrMinimum = Annotated[tuple[float, ...] | Literal["minimum"], BeforeValidator(_times_or_minimum), _SCHEMA]
+TimesOrMinimum = Annotated[tuple[float, ...] | Literal["minimum"], BeforeValidator(_times_or_minimum), _SCHEMA, _TIME]
 """Times with a unit, s, or ``"minimum"``."""
 
 

@@ -16,6 +16,7 @@ from ..core.errors import InputError, did_you_mean
 from ..core.evaluation import Budget, Evaluation
 from ..core.images import Images
 from ..core.maps import Maps
+from ..core.shown import Rows, Shown
 from ..core.wave import Waves
 from ..phantom.phantom import Phantom
 from ..sequence.sequence import Sequence
@@ -101,7 +102,7 @@ class RunRequest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class RunResult:
+class RunResult(Shown):
     """Everything that a run made."""
 
     request: RunRequest
@@ -129,6 +130,15 @@ class RunResult:
     """What an inversion saw; None for other fits."""
     quantified: Quantified | None = None
     """The fit of spectra with its basis; None for images."""
+
+    def _facts(self) -> dict[str, str]:
+        asked = {"phantom": self.phantom.name, "model": str(self.request.model or ""), "seed": str(self.request.seed)}
+        found = {} if self.evaluation is None else dict(self.evaluation._facts())
+        warned = {"warnings": str(len(self.warnings) or "")}
+        return {"": f"{self.request.protocol} at {self.request.field:g} T"} | asked | found | warned
+
+    def _table(self) -> Rows:
+        return () if self.evaluation is None else self.evaluation._table()
 
 
 def check_effects(request: RunRequest) -> None:

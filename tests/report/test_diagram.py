@@ -12,9 +12,9 @@ from mrsim.sequence.families import FAMILIES
 from mrsim.sequence.scanner import load_scanner
 
 
-def pulses_drawn(figure):
+def pulses_drawn(drawn):
     """Names of the outlined pulses in the RF row."""
-    return [p.get_label() for p in figure.axes[0].patches if p.get_label() and not p.get_label().startswith("_")]
+    return [p.get_label() for p in drawn[0].patches if p.get_label() and not p.get_label().startswith("_")]
 
 
 def texts(axes):
@@ -29,7 +29,7 @@ def test_diagram_shows_the_peak_of_each_pulse_in_microtesla(mese):
     part = take(mese, 2)
     peaks = [float(np.abs(pulse.signal).max()) * 1e6 for _, _, pulse in part.pulses()]
     outlines = [
-        p for p in sequence_diagram(mese).axes[0].patches if not p.get_label().startswith("_") and p.get_label()
+        p for p in sequence_diagram(mese)[0].patches if not p.get_label().startswith("_") and p.get_label()
     ]
     drawn = [float(np.nanmax(p.get_data().values)) for p in outlines]
     np.testing.assert_allclose(drawn, peaks, rtol=1e-12)  # the same numbers in another unit
@@ -37,23 +37,23 @@ def test_diagram_shows_the_peak_of_each_pulse_in_microtesla(mese):
 
 def test_diagram_starts_at_the_first_repetition_with_a_readout(mese):
     assert sampled_repetitions(mese)[0] == 2  # after two dummies
-    figure = sequence_diagram(mese)
+    figure = sequence_diagram(mese).figure
     assert "repetition 3 of 8" in figure.axes[0].get_title(loc="left")
     assert [t for t in texts(figure.axes[5]) if t.startswith("echo")] == ["echo 1", "echo 2", "echo 3", "echo 4"]
 
 
 def test_diagram_of_a_dummy_has_no_echo(mese):
-    assert texts(sequence_diagram(mese, first_tr=0).axes[5]) == []
+    assert texts(sequence_diagram(mese, first_tr=0)[5]) == []
 
 
 def test_diagram_states_te_spacing_and_tr(mese):
-    assert {"TE 12 ms", "ΔTE 12 ms", "TR 500 ms"} <= set(texts(sequence_diagram(mese).axes[0]))
+    assert {"TE 12 ms", "ΔTE 12 ms", "TR 500 ms"} <= set(texts(sequence_diagram(mese)[0]))
 
 
 def test_diagram_marks_echoes_in_the_middle_of_the_nominal_echo_times(mese):
     """Dashed lines lie at the excitation's centre plus n TE, on the unfolded part of the axis."""
     part = take(mese, 2)
-    lines = [line for line in sequence_diagram(mese).axes[5].lines if line.get_linestyle() == "--"]
+    lines = [line for line in sequence_diagram(mese)[5].lines if line.get_linestyle() == "--"]
     drawn = [float(line.get_xdata()[0]) for line in lines]
     wanted = part.centres("excitation")[0] / 1e6 + 12.0 * np.arange(1, 5)
     np.testing.assert_allclose(drawn, wanted, atol=1e-9)  # ms; times are whole nanoseconds
@@ -66,7 +66,7 @@ def test_diagram_gradient_has_the_area_that_is_played(mese):
     drawn = np.trapezoid(amplitudes * 1e3, knots / 1e6)
     areas = [np.trapezoid(b.gx.amplitudes * 1e3, b.gx.times / 1e6) for b in part.blocks if b.gx is not None]
     assert drawn == pytest.approx(sum(areas), rel=1e-12)
-    line = sequence_diagram(mese).axes[2].lines[0]
+    line = sequence_diagram(mese)[2].lines[0]
     np.testing.assert_allclose(line.get_ydata(), amplitudes * 1e3, rtol=1e-12)
 
 
@@ -97,9 +97,9 @@ def test_diagram_of_every_family_names_all_its_pulses(family):
     sequence = few_readouts(family).build(load_scanner("3T"))
     part = first_slice(take(sequence, representative_image(sequence)[0]))
     names = [block.name for block in part.blocks if block.rf is not None]
-    figure = sequence_diagram(sequence)
-    assert pulses_drawn(figure) == names
-    units = [axes.get_ylabel() for axes in figure.axes]
+    drawn = sequence_diagram(sequence)
+    assert pulses_drawn(drawn) == names
+    units = [axes.get_ylabel() for axes in drawn]
     assert all(unit in label for unit, label in zip(("µT", "deg", "mT/m", "mT/m", "mT/m", "ADC"), units, strict=True))
 
 
@@ -132,17 +132,17 @@ def test_diagram_of_diffusion_shows_an_image_with_the_largest_lobes(dwi):
 
 
 def test_diagram_of_several_slices_shows_one(dwi):
-    figure = sequence_diagram(dwi)
-    assert pulses_drawn(figure) == ["excite", "refocus"]
-    assert "one slice of TR" in figure.axes[0].get_title(loc="left")
-    assert not [words for words in texts(figure.axes[0]) if words.startswith(("TR", "ΔTE"))]
+    drawn = sequence_diagram(dwi)
+    assert pulses_drawn(drawn) == ["excite", "refocus"]
+    assert "one slice of TR" in drawn[0].get_title(loc="left")
+    assert not [words for words in texts(drawn[0]) if words.startswith(("TR", "ΔTE"))]
 
 
 def test_diagram_of_a_train_names_navigators_and_the_first_and_last_echo(dwi):
     part = first_slice(take(dwi, representative_image(dwi)[0]))
     lines = sum(block.adc.purpose == "imaging" for _, _, block in part.windows())
     assert lines > 8
-    named = [words for words in texts(sequence_diagram(dwi).axes[5]) if words]
+    named = [words for words in texts(sequence_diagram(dwi)[5]) if words]
     assert named == ["navigator", "echo 1", f"echo {lines}"]
 
 

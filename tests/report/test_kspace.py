@@ -50,7 +50,7 @@ def test_echoes_on_one_line_are_drawn_once(mese):
 
 
 def test_figure_shows_all_samples_with_units(mese):
-    figure = kspace_figure(mese)
+    figure = kspace_figure(mese).figure
     left, right = figure.axes[:2]
     assert len(right.collections[0].get_offsets()) == 8 * 6
     assert "m⁻¹" in left.get_xlabel()
@@ -60,7 +60,7 @@ def test_figure_shows_all_samples_with_units(mese):
 def test_kspace_of_diffusion_keeps_to_the_samples_and_says_where_the_lobes_lead():
     """A lobe of 60 mT/m leads to thousands of 1/m; samples end at n / (2 FOV)."""
     sequence = mr.load_protocol("sag-dwi", {"matrix": "32 32", "slices": "1"}).build(load_scanner("3T"))
-    left = kspace_figure(sequence).axes[0]
+    left = kspace_figure(sequence)[0]
     edge = 32 / (2 * 0.22)
     assert edge < left.get_xlim()[1] < 2 * edge
     assert "leads to" in left.get_title(loc="left")

@@ -18,7 +18,7 @@ def shown(axes):
 
 
 def test_error_panel_equals_fit_minus_truth_in_milliseconds(run):
-    figure = map_comparison(run.maps, run.truth, "t2", run.rois)
+    figure = map_comparison(run.maps, run.truth, "t2", run.rois).figure
     fitted, true, error, relative = (shown(axes) for axes in figure.axes[:4])
     both = ~np.ma.getmaskarray(error)
     np.testing.assert_allclose(error[both], (fitted - true)[both], atol=1e-12)
@@ -35,7 +35,7 @@ def test_error_is_masked_without_truth_and_without_fit(run):
 
 
 def test_fit_and_truth_share_their_window_and_errors_are_symmetric(run):
-    figure = map_comparison(run.maps, run.truth, "t2", run.rois)
+    figure = map_comparison(run.maps, run.truth, "t2", run.rois).figure
     norms = [axes.images[0].norm for axes in figure.axes[:4]]
     assert norms[0] is norms[1]
     assert all(norm.vmin == -norm.vmax for norm in norms[2:])
@@ -98,7 +98,7 @@ def test_pictures_are_turned_as_radiologists_look_at_them(grid_of, orientation, 
 
 
 def test_images_share_one_window_and_name_their_echo_times(run):
-    figure = image_series(run.images)
+    figure = image_series(run.images).figure
     panels = [axes for axes in figure.axes if axes.images]
     assert [axes.get_title(loc="left") for axes in panels] == ["TE 12 ms", "TE 24 ms", "TE 36 ms", "TE 48 ms"]
     assert len({axes.images[0].norm for axes in panels}) == 1
@@ -117,7 +117,7 @@ def test_decay_of_a_perfect_fit_leaves_nothing_over(run):
 
 
 def test_curves_draw_a_line_and_points_per_region(run):
-    top = roi_curves(run.images, run.maps, run.rois).axes[0]
+    top = roi_curves(run.images, run.maps, run.rois)[0]
     assert [text.get_text() for text in top.get_legend().get_texts()] == ["short", "long"]
     assert len(top.containers) == 2
 
@@ -125,7 +125,7 @@ def test_curves_draw_a_line_and_points_per_region(run):
 def test_figures_say_so_where_no_region_has_a_voxel(run):
     """A phantom smaller than a voxel has no region: a figure that says so, without a warning."""
     empty = {name: np.zeros_like(mask) for name, mask in run.rois.items()}
-    assert "no region" in roi_curves(run.images, run.maps, empty).axes[0].texts[0].get_text()
+    assert "no region" in roi_curves(run.images, run.maps, empty)[0].texts[0].get_text()
     assert len(png(map_comparison(run.maps, run.truth, "t2", empty))) > 1000
 
 

@@ -72,8 +72,8 @@ def test_zeroth_moment_equals_the_path_through_k_space(mese):
 
 
 def test_figures_of_a_sequence_name_what_they_show(mese):
-    assert [axes.get_ylabel() for axes in moments_figure(mese).axes] == ["M0\nm⁻¹", "M1\ns/m", "M2\ns²/m"]
-    axes = spectrum_figure(mese).axes[0]
+    assert [axes.get_ylabel() for axes in moments_figure(mese)] == ["M0\nm⁻¹", "M1\ns/m", "M2\ns²/m"]
+    axes = spectrum_figure(mese)[0]
     assert axes.get_xlabel() == "frequency / Hz"
     assert len(axes.lines) == 3 + 2  # three axes, two bands
 
@@ -122,7 +122,7 @@ def test_b_matrices_of_the_view_follow_from_the_gradients(dwi):
 
 
 def test_b_matrix_figure_marks_the_nominal_b(dwi):
-    top, bottom = b_matrix_figure(dwi, diffusion_weighting(dwi)).axes
+    top, bottom = b_matrix_figure(dwi, diffusion_weighting(dwi))
     (lines,) = top.collections
     assert [segment[0, 1] for segment in lines.get_segments()] == pytest.approx([0, 800, 800, 800])
     assert len(bottom.containers) == 6  # bxx to byz

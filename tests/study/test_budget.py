@@ -142,7 +142,7 @@ def test_budget_is_stored_and_shown(split, tmp_path):
     for table in (bias_table(split.budget), spread_table(split.budget)):
         assert len(table.rows) == len(split.budget.rows)
         assert {len(cells) for cells in table.rows} == {len(table.columns)}
-    figure = budget_figure(split.budget, "t2")
+    figure = budget_figure(split.budget, "t2").figure
     bars, spread = figure.axes
     assert len(bars.get_yticklabels()) == 2
     assert spread.get_xlabel() == "% of the region's variance"

@@ -51,5 +51,5 @@ def test_wave_images_are_the_motion_that_the_solver_found():
     found = waves.displacement[0][:, nucleus].T
     assert np.linalg.norm(found - true) < 0.03 * np.linalg.norm(true)
     assert Image.open(io.BytesIO(wave_animation(waves))).n_frames == 12
-    panels = [axis.get_title(loc="left") for axis in elastogram(waves, result.maps, result.truth).axes]
+    panels = [axis.get_title(loc="left") for axis in elastogram(waves, result.maps, result.truth)]
     assert {"y, t = 0 (µm)", "z, t = T/4 (µm)", "measured |G*| (kPa)", "true |G*| (kPa)"} < set(panels)

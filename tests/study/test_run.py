@@ -33,7 +33,7 @@ def same(one, two):
         np.array_equal(one.raw.imaging.data, two.raw.imaging.data)
         and np.array_equal(one.images.data, two.images.data)
         and all(np.array_equal(one.maps.values[k], two.maps.values[k], equal_nan=True) for k in one.maps.values)
-        and repr(one.evaluation) == repr(two.evaluation)  # NaN equals NaN
+        and repr(one.evaluation.rows) == repr(two.evaluation.rows)  # NaN equals NaN
     )
 
 
@@ -50,7 +50,7 @@ def test_result_file_is_enough_to_run_again_bit_for_bit(finished, tmp_path, monk
     assert same(finished, once_more)
     stored = mr.load(tmp_path / "result" / "result.h5")
     assert np.array_equal(stored["raw"].imaging.data, once_more.raw.imaging.data)
-    assert repr(stored["evaluation"]) == repr(finished.evaluation)
+    assert repr(stored["evaluation"].rows) == repr(finished.evaluation.rows)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...core.basis import Basis
 from ...core.maps import Maps
+from ...core.shown import Shown, counted, listing
 from ...core.spectra import Spectra
 from .job import Job
 from .problem import Array, Complex
@@ -23,7 +24,7 @@ MISFIT = 4.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class SpectralFit:
+class SpectralFit(Shown):
     """What a linear-combination fit found in the voxels of one contrast."""
 
     maps: Maps
@@ -69,6 +70,11 @@ class SpectralFit:
         """Return the (voxel,) amounts of one metabolite and their standard errors."""
         k = self.names.index(name)
         return self.amplitudes[:, k], self.errors[:, k]
+
+    def _facts(self) -> dict[str, str]:
+        seen = listing(n for k, n in enumerate(self.names) if self.detected[:, k].any()) or "none"
+        voxels = counted(len(self.amplitudes), "voxel")
+        return {"": f"{counted(len(self.names), 'metabolite')} in {voxels}", "detected": seen, "unit": self.unit}
 
 
 def result(

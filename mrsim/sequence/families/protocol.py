@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Self
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Literal, Self, get_args, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,9 @@ from pydantic import ConfigDict
 
 from ...core.errors import InputError
 from ...core.grid import ORIENTATIONS, orientation_axes
-from ...core.units import Angle, Lengths, SlewRate, Time
+from ...core.shown import Shown, listing
+from ...core.units import Angle, Lengths, Measured, Quantity, SlewRate, Time, si_unit
+from ...core.written import quantity
 from .. import rf
 from ..events import RfPulse
 from ..preparations.preparation import Preparation, Preparations
@@ -28,7 +30,7 @@ MOST_AVERAGES, MOST_DUMMIES = 4096, 10_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Protocol(ABC):
+class Protocol(Shown, ABC):
     """A family with its settings; frozen, and complete: the scanner is all that `build` needs besides."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -39,6 +41,12 @@ class Protocol(ABC):
     @abstractmethod
     def build(self, scanner: Scanner) -> Sequence:
         """Return the sequence on this scanner."""
+
+    def _facts(self) -> dict[str, str]:
+        """Return the settings that are not the family's defaults, in the units that readers expect."""
+        own = {one.name: getattr(self, one.name) for one in fields(self) if getattr(self, one.name) != one.default}
+        hints = get_type_hints(type(self), include_extras=True)
+        return {"": self.name} | {name: _setting(value, hints[name]) for name, value in own.items()}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,3 +158,17 @@ def positive_lengths(key: str, values: tuple[float, ...], count: int) -> None:
         raise InputError(f"has {len(values)} values; expected {count}", key=key)
     if min(values) <= 0:
         raise InputError(f"is {', '.join(f'{v * 1e3:g} mm' for v in values)}; it must be positive", key=key)
+
+
+def _setting(value: Any, hint: Any) -> str:
+    """Return a setting in words; its annotation tells the unit."""
+    dimension = next((one.dimension for one in _annotations(hint) if isinstance(one, Quantity | Measured)), None)
+    if isinstance(value, tuple):
+        return listing(_setting(one, hint) for one in value)
+    numeric = dimension is not None and isinstance(value, int | float)
+    return quantity(value, si_unit(str(dimension))) if numeric else str(value)
+
+
+def _annotations(hint: Any) -> list[Any]:
+    """Return what a type carries besides itself, at any depth."""
+    return [found for one in get_args(hint) for found in (one, *_annotations(one))]

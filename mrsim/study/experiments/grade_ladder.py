@@ -28,6 +28,7 @@ from ...fit.fit import fit
 from ...phantom.cohort import load_cohort
 from ...phantom.tissue import load_tissue
 from ...report.grade_figure import ladder_figure
+from ...report.style import png
 from ...simulate.slice_trains import SliceTrain
 from ..experiment import Arrays, Experiment, Measure, Outcome, mean_over
 from .disc_cohort import Discs, draw_discs, draw_grades, grade_values, heterogeneity_of
@@ -234,7 +235,7 @@ def draw(outcomes: Mapping[str, Outcome], measures: Sequence[Measure]) -> dict[s
     """Return the ladder of the first arm, what the reader makes of it, and kappa of all arms."""
     kappa = {m.region: m.value for m in measures if m.metric == "weighted kappa"}
     arm, outcome = next(iter(outcomes.items()))
-    return {"ladder": ladder_figure(outcome.data, kappa, arm)}
+    return {"ladder": png(ladder_figure(outcome.data, kappa, arm))}
 
 
 EXPERIMENT = Experiment(

@@ -26,6 +26,7 @@ from ...fit.fit import fit
 from ...phantom.cohort import load_cohort
 from ...phantom.subject import lognormal_factor
 from ...report.method_agreement import agreement_figure
+from ...report.style import png
 from ...sequence.protocol import read_protocol_file
 from ...sequence.scanner import choose_scanner
 from ...sequence.sequence import Sequence as Scan
@@ -192,7 +193,7 @@ def draw(outcomes: Mapping[str, Outcome], measures: Sequence[Measure]) -> dict[s
     """Return the figure of the first arm: correlation beside agreement."""
     arm, outcome = next(iter(outcomes.items()))
     first = {name: values[0] for name, values in outcome.data.items()}
-    return {"agreement": agreement_figure(first, arm)}
+    return {"agreement": png(agreement_figure(first, arm))}
 
 
 EXPERIMENT = Experiment(

@@ -21,6 +21,7 @@ from ...evaluate.overlap import dice, eroded_dice
 from ...phantom.phantom import Phantom
 from ...phantom.phantom_file import load_phantom
 from ...report.label_figure import label_figure
+from ...report.style import png
 from ..experiment import Arrays, Experiment, Measure, Outcome, mean_over
 from .disc_cohort import Discs
 from .grade_ladder import weighted_signal
@@ -166,7 +167,7 @@ def measure(outcomes: Mapping[str, Outcome]) -> list[Measure]:
 def draw(outcomes: Mapping[str, Outcome], measures: Sequence[Measure]) -> dict[str, bytes]:
     """Return an image, its true labels and those found."""
     data = next(iter(outcomes.values())).data
-    return {"labels": label_figure(data["image"][0], data["truth"][0], data["labels"][0], tuple(LABELS))}
+    return {"labels": png(label_figure(data["image"][0], data["truth"][0], data["labels"][0], tuple(LABELS)))}
 
 
 EXPERIMENT = Experiment(

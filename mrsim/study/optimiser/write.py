@@ -103,6 +103,7 @@ def save_optimum(found: Optimum, folder: Path, name: str) -> tuple[Path, ...]:
         Of the files.
     """
     from ...report.optimum import front_figure
+    from ...report.style import png
 
     folder.mkdir(parents=True, exist_ok=True)
     source = resource(found.request.protocol, FOLDER, "protocol")
@@ -124,7 +125,7 @@ def save_optimum(found: Optimum, folder: Path, name: str) -> tuple[Path, ...]:
     if len(found.front) > 1:
         picture = folder / f"{name}-front.png"
         with replacing(picture) as temporary:
-            temporary.write_bytes(front_figure(found))
+            temporary.write_bytes(png(front_figure(found)))
         written.append(picture)
     return tuple(written)
 
