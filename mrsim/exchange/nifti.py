@@ -34,12 +34,35 @@ NEAR = 1e-3
 
 def read_volume(path: Path) -> tuple[NDArray[np.float64], Grid]:
     """Return the (z, y, x) values of a NIfTI file and the grid on which they lie."""
+    values, grid = _read(path)
+    return np.ascontiguousarray(values, dtype=np.float64), grid
+
+
+def read_labels(path: Path) -> tuple[NDArray[Any], Grid]:
+    """Return the (z, y, x) whole numbers of a NIfTI file, in a type no wider than the file's, and their grid."""
+    values, grid = _read(path)
+    if not np.issubdtype(values.dtype, np.integer):
+        for layer in values:
+            broken = layer[layer != np.rint(layer)]  # what is not a number is not equal to itself
+            if broken.size:
+                raise InputError(f"has values such as {broken[0]:g} that are no labels", key="labels", file=path)
+        least, most = float(values.min(initial=0)), float(values.max(initial=0))
+        if max(-least, most) > np.iinfo(np.int32).max:
+            raise InputError(f"has values such as {max(-least, most):g} that are no labels", key="labels", file=path)
+        values = values.astype(np.int32)
+    return np.ascontiguousarray(values), grid
+
+
+def _read(path: Path) -> tuple[NDArray[Any], Grid]:
+    """Return the (z, y, x) values in the file's own type, or as real numbers where it scales them."""
     import nibabel
 
     with readable_as("NIfTI file", path):
         check_size(path)
         image: Any = nibabel.load(path)
-        values = np.asarray(image.get_fdata(dtype=np.float64))
+        values = np.asanyarray(image.dataobj)
+    if values.dtype.kind not in "iuf":
+        raise InputError(f"holds {values.dtype} numbers; real ones are wanted", file=path)
     if values.ndim > 3 and math.prod(values.shape[3:]) == 1:
         values = values.reshape(values.shape[:3])
     if values.ndim != 3:
@@ -48,7 +71,7 @@ def read_volume(path: Path) -> tuple[NDArray[np.float64], Grid]:
     if np.linalg.det(affine[:3, :3]) < 0:
         values = values[::-1]
         affine = affine @ np.array([[-1, 0, 0, values.shape[0] - 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
-    return np.ascontiguousarray(values.transpose(2, 1, 0)), grid_of(affine, values.shape, path)
+    return values.transpose(2, 1, 0), grid_of(affine, values.shape, path)
 
 
 def check_size(path: Path) -> None:

@@ -20,7 +20,8 @@ from ..core.nuclei import WATER_PPM, nucleus
 from .tissue import Tissue
 from .tissue_facts import Fact, FactEntry
 from .tissue_file import FatTable, FractionEntry, SpectrumEntry, TimeEntry, WaterTable
-from .voxels import MOST_TISSUES, VoxelPhantom, voxel_phantom
+from .voxel_maps import MOST_TISSUES
+from .voxels import VoxelPhantom, voxel_phantom
 
 Array = NDArray[np.float64]
 TOLERANCE = 1e-3

@@ -23,14 +23,12 @@ from .offset_map import places
 from .phantom import PURE, SLIVER, Phantom, RoiMasks
 from .spins import Spins
 from .tissue import Tissue
-from .tissue_facts import Fact, FactEntry
-from .tissue_file import FractionEntry, TimeEntry, WaterTable
 
 Array = NDArray[np.float64]
 PARTS = 4
 """Points per cell along each axis for oblique grids."""
-MOST_TISSUES = 256
-"""Distinct tissues that maps of parameters may make."""
+LAYERS = 16
+"""Layers of voxels that are taken together where cells are weighed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +47,7 @@ class VoxelPhantom(Phantom):
     """Tissues in the voxels of a grid."""
 
     segments: tuple[Segment, ...]
-    labels: NDArray[np.int64]
+    labels: NDArray[np.signedinteger[Any]]
     """(z, y, x) index into the segments; -1 where there is none."""
     voxels: Grid
     """Where the labels lie."""
@@ -69,10 +67,11 @@ class VoxelPhantom(Phantom):
 
     def extent(self, grid: Grid) -> Array:
         """Return the (2, 3) corners of the labelled voxels' box in grid axes, m from the grid's centre."""
-        held = np.argwhere(self.labels >= 0)
-        if len(held) == 0:
+        filled = self.labels >= 0
+        held = [np.flatnonzero(filled.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
+        if len(held[0]) == 0:
             raise InputError(f"phantom '{self.name}' has no voxel with a tissue", key="labels")
-        ends = [(held.min(axis=0) - 0.5)[::-1], (held.max(axis=0) + 0.5)[::-1]]
+        ends = [np.array([indices[end] for indices in held])[::-1] + half for end, half in ((0, -0.5), (-1, 0.5))]
         middle = np.array(self.voxels.shape[::-1]) // 2
         corners = [
             (np.choose(which, ends) - middle) * self.voxels.spacing for which in itertools.product((0, 1), repeat=3)
@@ -129,7 +128,7 @@ class VoxelPhantom(Phantom):
         """Return the voxels of some tissues alone; `tissues` says which."""
         mine = [tissues[segment.tissue] for segment in self.segments]
         kept = np.append(mine, False)[self.labels]  # -1 is the last
-        return replace(self, labels=np.where(kept, self.labels, -1))
+        return replace(self, labels=np.where(kept, self.labels, self.labels.dtype.type(-1)))
 
     def filled(self, grid: Grid) -> NDArray[np.bool_]:
         """Return the (z, y, x) voxels whose centre lies in a tissue."""
@@ -191,10 +190,10 @@ class VoxelPhantom(Phantom):
         parts = []
         few_first = sorted(range(3), key=lambda axis: len(weights[axis]))
         for segment in range(len(self.segments)):
-            mask = (self.labels == segment).astype(np.float64)
+            share: Array | NDArray[np.bool_] = self.labels == segment
             for axis in few_first:
-                mask = np.moveaxis(np.tensordot(weights[axis], mask, axes=(1, 2 - axis)), 0, 2 - axis)
-            parts.append(mask.transpose(back))
+                share = _along(weights[axis], share, 2 - axis)
+            parts.append(share.transpose(back))
         return np.asarray(np.clip(np.array(parts), 0.0, 1.0))
 
     def _at(self, world: Array) -> NDArray[np.int64]:
@@ -207,54 +206,24 @@ class VoxelPhantom(Phantom):
         return np.where(found < 0, len(self.segments), found)
 
 
-def phantom_of_maps(
-    name: str, maps: dict[str, Array], grid: Grid, field: float, tolerance: float = 1e-3, source: str = ""
-) -> VoxelPhantom:
-    """Return a phantom of maps of parameters.
-
-    Parameters
-    ----------
-    name : str
-        Of the phantom.
-    maps : dict
-        (z, y, x) arrays ``t1``, ``t2`` (s) and ``pd``, perhaps ``t2_star`` (s) and ``offset`` (Hz); pd 0 is background.
-    grid : Grid
-        Where they lie.
-    field : float
-        T.
-    tolerance : float
-        Values closer than this, relative, become one tissue, with their mean.
-    source : str
-        Where the maps come from.
-    """
-    missing = [key for key in ("t1", "t2", "pd") if key not in maps]
-    if missing:
-        raise InputError(f"no map of {', '.join(missing)}", key="maps")
-    held = maps["pd"] > 0
-    rows = np.stack([maps.get(key, maps["t2"])[held] for key in ("t1", "t2", "t2_star", "pd")], axis=1)
-    if not np.all(np.isfinite(rows) & (rows > 0)):
-        raise InputError("has voxels with pd > 0 whose t1, t2 or t2_star is not positive and finite", key="maps")
-    if np.any(rows[:, 1] > 2 * rows[:, 0] * (1 + 1e-6)) or np.any(rows[:, 2] > rows[:, 1] * (1 + 1e-6)):
-        raise InputError("has voxels with t2 > 2 t1 or t2_star > t2, which physics forbids", key="maps")
-    _, which = np.unique(np.round(np.log(rows) / tolerance), axis=0, return_inverse=True)
-    count = int(which.max(initial=-1)) + 1
-    if count > MOST_TISSUES:
-        raise InputError(f"{count:,} distinct tissues, more than {MOST_TISSUES}; raise the tolerance", key="tolerance")
-    size = np.bincount(which.ravel(), minlength=count)
-    means = np.stack([np.bincount(which.ravel(), column, count) / size for column in rows.T], axis=1)
-    labels = np.full(grid.shape, -1, dtype=np.int64)
-    labels[held] = which.ravel()
-    offset = maps.get("offset")
-    varies = offset is not None and bool(np.ptp(offset[held]) > 0)
-    level = float(offset[held].mean()) if offset is not None and not varies else 0.0
-    return voxel_phantom(
-        name, labels, grid, tuple(ideal_tissue(f"tissue-{i + 1}", row, source) for i, row in enumerate(means)), field,
-        FieldMap(values=offset, grid=grid) if offset is not None and varies else level,
-    )  # fmt: skip
+def _along(weights: Array, values: Array | NDArray[np.bool_], axis: int) -> Array:
+    """Return values whose `axis` went from voxels to cells by (cell, voxel) weights, few layers of voxels at a time."""
+    shape = [*values.shape]
+    shape[axis] = len(weights)
+    total = np.moveaxis(np.zeros(shape), axis, 0)
+    layers = np.moveaxis(values, axis, 0)
+    for begin in range(0, len(layers), LAYERS):
+        part = weights[:, begin : begin + LAYERS]
+        seen = np.flatnonzero(part.any(axis=1))
+        if len(seen):
+            first, last = int(seen[0]), int(seen[-1]) + 1
+            held = layers[begin : begin + LAYERS].astype(np.float64)
+            total[first:last] += np.tensordot(part[first:last], held, axes=1)
+    return np.moveaxis(total, 0, axis)
 
 
 def voxel_phantom(
-    name: str, labels: NDArray[np.int64], grid: Grid, tissues: tuple[Tissue, ...], field: float,
+    name: str, labels: NDArray[np.signedinteger[Any]], grid: Grid, tissues: tuple[Tissue, ...], field: float,
     offset: float | FieldMap = 0.0, segments: tuple[Segment, ...] = (),
 ) -> VoxelPhantom:  # fmt: skip
     """Return a phantom of (z, y, x) labels, indices into the segments, by default one per tissue; -1 for none."""
@@ -264,19 +233,6 @@ def voxel_phantom(
         rois_defined=(), offset=offset, segments=segments or each, labels=labels, voxels=grid,
         history={"field": field, "grade": None},
     )  # fmt: skip
-
-
-def ideal_tissue(name: str, row: Array, source: str) -> Tissue:
-    """Return a tissue of (t1, t2, t2_star, pd), s and a pure number, the same at every field strength."""
-    origin: Any = {"source": (source or "imported",), "provenance": ("chosen by definition",), "spread": (0.0,)}
-    t1, t2, t2_star = (TimeEntry(value=(float(v),), **origin) for v in row[:3])
-    pd = FractionEntry(value=(float(row[3]),), **origin)
-    water = WaterTable(t1=t1, t2=t2, t2_star=t2_star, pd=pd)
-    entry = FactEntry(value="0 ppm", source="imported without one", provenance="compiled default")
-    chi = Fact(values=(0.0,), spreads=(0.0,), unit="ppm", entry=entry)
-    return Tissue(
-        name=name, description=name, grade=None, fields=(), water=water, fat=None, facts={"susceptibility": chi}
-    )
 
 
 def _overlap(centre: Array, size: float, voxels: Array, step: float) -> Array:

@@ -20,7 +20,7 @@ from ..core.maps import Maps
 from ..core.storage import load, readable_as
 from ..core.toml import read_toml, resource, structure
 from ..core.units import parse_quantity
-from ..exchange.nifti import read_volume
+from ..exchange.nifti import read_labels, read_volume
 from ..exchange.spin_files import SpinTable, read_jemris, read_koma
 from ..phantom.phantom import Phantom
 from ..phantom.phantom_file import Grade, grade_numbers, load_phantom
@@ -29,7 +29,8 @@ from ..phantom.spin_lists import phantom_of_lines
 from ..phantom.spins import Spins
 from ..phantom.tissue import load_tissue
 from ..phantom.tissue_file import GRADES
-from ..phantom.voxels import Segment, VoxelPhantom, phantom_of_maps, voxel_phantom
+from ..phantom.voxel_maps import phantom_of_maps
+from ..phantom.voxels import Segment, VoxelPhantom, voxel_phantom
 
 Array = NDArray[np.float64]
 UNITS = {"t1": "ms", "t2": "ms", "t2_star": "ms", "pd": "1", "offset": "Hz"}
@@ -124,13 +125,9 @@ def spin_table(spins: Spins, grid: Grid) -> SpinTable:
 def _labelled(
     table: VoxelTable, path: Path, field: float, grade: int | None, materials: tuple[str, ...], extrapolate: bool
 ) -> VoxelPhantom:
-    values, grid = read_volume(path.parent / table.labels)
+    values, grid = read_labels(path.parent / table.labels)
     check_grid(grid, path.parent / table.labels)
-    found = np.unique(values)
-    if np.any(found != np.rint(found)):
-        raise InputError(
-            f"has values such as {found[found != np.rint(found)][0]:g} that are no labels", key="labels", file=path
-        )
+    found = np.unique(np.concatenate([np.unique(layer) for layer in values]))
     wanted, graded, named = (
         _by_label(entries, f"voxels.{key}", path)
         for key, entries in (("tissues", table.tissues), ("grades", table.grades), ("names", table.names))
@@ -147,7 +144,7 @@ def _labelled(
     for name, own in kinds:
         tissue = load_tissue(name, own if own is not None else grade, field, materials, extrapolate)
         tissues.append(tissue if own is None else replace(tissue, name=f"{tissue.name}_{GRADES[own - 1]}"))
-    labels, segments = np.full(grid.shape, -1, dtype=np.int64), []
+    labels, segments = np.full(grid.shape, -1, dtype=np.int16), []
     for place, label in enumerate(present):
         kind = kinds.index((wanted[label], graded.get(label)))
         alone = sum(wanted[other] == wanted[label] for other in present) == 1

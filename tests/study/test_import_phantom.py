@@ -13,7 +13,8 @@ from mrsim.exchange.nifti import write_volume
 from mrsim.exchange.spin_files import SpinTable, read_jemris, read_koma, write_jemris, write_koma
 from mrsim.phantom import load_phantom
 from mrsim.phantom.tissue import load_tissue
-from mrsim.phantom.voxels import ideal_tissue, voxel_phantom
+from mrsim.phantom.voxel_maps import ideal_tissue
+from mrsim.phantom.voxels import voxel_phantom
 from mrsim.study.import_phantom import open_phantom, spin_table
 from mrsim.study.request import RunRequest
 from mrsim.study.run import simulate_only
