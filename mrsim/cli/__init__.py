@@ -57,6 +57,11 @@ DEFECT, BROKEN_PIPE, USER_ERROR = 1, 1, 2
 GROUPS = {"Measure": "run", "Plan": "plan", "Study": "study", "Look": "list", "Machine": "verify"}
 """Titles in the help, and the command at which each begins."""
 
+OUT_OF_MEMORY = (
+    "the machine gave no more memory; nothing was written. Smaller: a smaller matrix, fewer images, slices or coils; "
+    "--max-memory refuses what is predicted to need too much before it starts"
+)
+
 
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is called."""
@@ -129,6 +134,8 @@ def _called(arguments: list[str]) -> int:
         return _complain(stopping.message(), stopping.code())
     except BrokenPipeError:
         raise
+    except MemoryError:
+        return _complain(OUT_OF_MEMORY, USER_ERROR)
     except Exception as problem:
         if os.environ.get("MRSIM_DEBUG") or loudness.verbose():
             raise

@@ -240,6 +240,10 @@ engine_options = together(
         "--longest", metavar="TIME", callback=single("time", "30 min"),
         help="Allow a simulation that is predicted to take up to this [default: 30 min].",
     ),
+    click.option(
+        "--max-memory", "memory", metavar="SIZE", callback=single("memory", "4 GiB"),
+        help="Refuse a run that is predicted to need more [default: what the machine can give].",
+    ),
     click.option("--threads", type=click.IntRange(1), help="Worker threads; the result does not depend on it."),
     click.option("--accuracy", type=float, callback=positive, help="Wanted discretisation error over M0, e.g. 1e-4."),
     click.option("--precision", type=click.Choice(["double", "single"]), help="Floating-point numbers of the engine."),
@@ -261,9 +265,11 @@ noise_model_options = together(
 sequence_options = together(protocol_argument, field_option, scanner_option, set_option)
 
 
-def engine_settings(engine: str | None, **given: float | str | None) -> dict[str, Any]:
-    """Return the name of the engine and its options, those that were given."""
-    return {name: value for name, value in {"name": engine, **given}.items() if value is not None}
+def engine_settings(asked: dict[str, Any]) -> dict[str, Any]:
+    """Take the engine and its options out of what a command is asked; return those that were given."""
+    names = {"engine": "name"} | {name: name for name in ("accuracy", "precision", "device", "longest", "memory")}
+    given = {name: asked.pop(option, None) for option, name in names.items()}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def causes(without: tuple[str, ...], noise_free: bool) -> tuple[str, ...]:

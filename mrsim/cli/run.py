@@ -68,10 +68,8 @@ RESULTS = Path("results")
 )  # fmt: skip
 @json_option
 def command(
-    noise_free: bool, without: tuple[str, ...], engine: str, accuracy: float | None,
-    precision: str | None, device: str | None, longest: float | None, out: Path | None, as_json: bool,
-    model: str | None, **asked: Any,
-) -> None:  # fmt: skip
+    noise_free: bool, without: tuple[str, ...], out: Path | None, as_json: bool, model: str | None, **asked: Any
+) -> None:
     """Simulate PROTOCOL, reconstruct, fit and compare with the truth; write a folder with a report.
 
     PROTOCOL is a name from 'mrsim list protocols' or the path of a protocol file.
@@ -80,10 +78,8 @@ def command(
     from ..study.run import prepare, run
     from ..study.save import check_writable, save_run
 
-    request = RunRequest(
-        **asked, model=model, without=causes(without, noise_free),
-        engine=engine_settings(engine, accuracy=accuracy, precision=precision, device=device, longest=longest),
-    )  # fmt: skip
+    engine = engine_settings(asked)
+    request = RunRequest(**asked, model=model, without=causes(without, noise_free), engine=engine)
     request = prepare(request).request
     folder = out if out is not None else RESULTS / folder_name(request)
     check_writable(folder)

@@ -37,10 +37,7 @@ if TYPE_CHECKING:
 @engine_options
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.h5", required=True, help="The file to write.")
 @json_option
-def command(
-    noise_free: bool, without: tuple[str, ...], engine: str, accuracy: float | None,
-    precision: str | None, device: str | None, longest: float | None, out: Path, as_json: bool, **asked: Any,
-) -> None:  # fmt: skip
+def command(noise_free: bool, without: tuple[str, ...], out: Path, as_json: bool, **asked: Any) -> None:
     """Simulate PROTOCOL and write its raw data, for 'mrsim fit' or another program.
 
     PROTOCOL may be a Pulseq file (.seq): its images are reconstructed and written, too. There --set places the field
@@ -51,11 +48,8 @@ def command(
     from ..study.run import simulate_only
 
     check_file_writable(out)
-    request = RunRequest(
-        **asked,
-        without=causes(without, noise_free),
-        engine=engine_settings(engine, accuracy=accuracy, precision=precision, device=device, longest=longest),
-    )
+    engine = engine_settings(asked)
+    request = RunRequest(**asked, without=causes(without, noise_free), engine=engine)
     with progress_bar(wanted=not as_json) as report:
         sequence, phantom, raw = simulate_only(request, report)
     images = {"images": _images(raw)} if request.protocol.lower().endswith(".seq") else {}

@@ -66,7 +66,7 @@ def command(
     from ..study.snr import predicted_snr
 
     requests = [
-        RunRequest(**asked, field=field, snr_exponent=exponent, engine=engine_settings(engine))
+        RunRequest(**asked, field=field, snr_exponent=exponent, engine=engine_settings({"engine": engine}))
         for field in wanted or (None,)
     ]
     with progress_bar(wanted=not as_json) as report:

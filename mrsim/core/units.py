@@ -44,6 +44,7 @@ UNITS: dict[str, dict[str, float]] = {
     "absorbed power": {"W/kg/T^2": 1.0, "W/kg/uT^2": 1e12},
     "frequency drift": {"Hz/s": 1.0, "Hz/min": 1.0 / 60.0},
     "curvature": {"1/m^2": 1.0},
+    "memory": {"B": 1.0, "MB": 1e6, "GB": 1e9, "MiB": 2.0**20, "GiB": 2.0**30},
     "fraction": {"": 1.0, "%": 1e-2},
 }
 """Per dimension the accepted units and their SI factor; the first is the SI unit. Chemical shifts and
@@ -115,7 +116,7 @@ def _split_joined(word: str) -> tuple[str, str] | None:
 
 
 def _unit_hint(units: dict[str, float]) -> str:
-    return "ms" if "ms" in units else "mm" if "mm" in units else "deg" if "deg" in units else next(iter(units))
+    return next((unit for unit in ("ms", "mm", "deg", "GiB") if unit in units), next(iter(units)))
 
 
 def _example(dimension: str) -> str:

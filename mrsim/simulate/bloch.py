@@ -21,7 +21,7 @@ from ..core.errors import InputError
 from ..phantom.phantom import Phantom
 from ..sequence.timeline import Timeline
 from .by_class import by_class
-from .by_section import by_section
+from .by_section import MAX_LAYERS, by_section
 from .by_spin import by_spin
 from .by_voxel import by_voxel
 from .class_run import Key, Known
@@ -30,6 +30,7 @@ from .diffusion import Diffusing
 from .in_plane import contrast_weights, in_plane_error
 from .job import Job
 from .lobes import without_lobes
+from .memory import check_memory
 from .motion_check import first_order_error
 from .object_cells import aliased_spoilers, outside_field_of_view, sampling_grid
 from .options import Bloch, Progress
@@ -58,6 +59,9 @@ def run_bloch(
     thickness = slab.spacing[2] * slab.shape[0]
     alike = phantom.uniform_through(timeline.encoding.grid, thickness) and not phantom.motion
     sections = sections_of(timeline, slab, engine, alike)
+    layers = slab.shape[0] if len(sections) == 1 or not engine.reuse else 1 if alike else MAX_LAYERS // 2
+    held = layers * slab.shape[1] * slab.shape[2]
+    check_memory(engine.memory, timeline, held, 1 if coils is None else len(coils.maps))
     if len(sections) > 1 and engine.reuse and engine.device == "cpu":
         found = by_section(task, sections, alike)
         if not isinstance(found, str):

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core.errors import InputError
 
-POSITIVE = ("accuracy", "slab", "t2_prime_accuracy", "rf_step", "longest")
+POSITIVE = ("accuracy", "slab", "t2_prime_accuracy", "rf_step", "longest", "memory")
 """Options that are positive numbers; None where the engine chooses."""
 COUNTS = ("subsamples", "sub_slices", "layers", "walkers")
 """Options that are counts of at least 1; None where the engine chooses."""

@@ -58,6 +58,8 @@ class Bloch:
     """Largest error of the sampled T2' decay, as a share of the tissue's signal."""
     longest: float = 1800.0
     """Predicted time, s, up to which every spin may be sent on its way alone; longer scans are refused beforehand."""
+    memory: float | None = None
+    """Bytes that the run may hold, by what is predicted; None: what the machine can still give."""
     only: tuple[str, ...] = ()
     """Names of the tissues to simulate; empty for all."""
 

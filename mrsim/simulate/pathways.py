@@ -27,6 +27,7 @@ from ..core.grid import Grid
 from ..phantom.phantom import Phantom
 from ..phantom.spins import Spins
 from ..sequence.timeline import Timeline
+from .memory import check_memory
 from .object_cells import outside_field_of_view, sampling_grid
 from .options import Bloch, Progress
 from .pathways_classes import PathwayClass, pathway_classes
@@ -95,6 +96,7 @@ def run_pathways(
         ideal_slice=engine.profile == "ideal",
     )
     cells = sampling_grid(timeline, phantom, places)
+    check_memory(engine.memory, timeline, math.prod(cells.shape), 1)
     spins = phantom.sample(cells)
     if len(spins.volume) == 0:
         raise InputError(f"phantom '{phantom.name}' has no spins in the slice; move the slice or the phantom")

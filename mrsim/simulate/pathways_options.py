@@ -46,6 +46,8 @@ class Pathways:
     """False lets nothing diffuse that `diffusion` does not name."""
     start: str = "equilibrium"
     """``"equilibrium"``, or ``"steady"``: the periodic state that endless equal repetitions lead to, to `accuracy`."""
+    memory: float | None = None
+    """Bytes that the run may hold, by what is predicted; None: what the machine can still give."""
     only: tuple[str, ...] = ()
     """Names of the tissues to simulate; empty for all."""
 

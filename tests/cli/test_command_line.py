@@ -113,6 +113,17 @@ def test_defect_is_one_line_that_says_how_to_see_more(monkeypatch):
         perform(["list"])
 
 
+def test_lack_of_memory_is_no_defect(monkeypatch, capsys):
+    def fail(*args, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(command_line.cli, "main", fail)
+    assert command_line.perform([]) == 2
+    said = capsys.readouterr().err
+    assert "no more memory; nothing was written" in said
+    assert "--max-memory" in said
+
+
 def test_interrupt_says_that_nothing_was_written(monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt

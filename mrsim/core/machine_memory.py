@@ -1,0 +1,44 @@
+"""How much memory this process holds and could still get."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+GIB = 1 << 30
+
+
+def held_bytes() -> int:
+    """Return what this process holds now, bytes; 0 where the system does not say."""
+    with suppress(OSError, ValueError, IndexError):
+        import resource
+
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    return 0
+
+
+def free_bytes() -> int | None:
+    """Return what a process could still get without swapping, bytes; None where the system does not say.
+
+    What the machine can give (Linux: ``MemAvailable``), or less where a container's limit leaves less.
+    """
+    found = [value for value in (_machine(), _container()) if value is not None]
+    return min(found) if found else None
+
+
+def _machine() -> int | None:
+    with suppress(OSError, ValueError, IndexError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+    return None
+
+
+def _container() -> int | None:
+    """Return what is left of the limit of a control group, version 2."""
+    with suppress(OSError, ValueError, IndexError):
+        own = Path("/proc/self/cgroup").read_text().split("0::", 1)[1].splitlines()[0].lstrip("/")
+        for folder in (Path("/sys/fs/cgroup") / own, Path("/sys/fs/cgroup")):
+            limit = folder / "memory.max"
+            if limit.is_file() and (text := limit.read_text().strip()) != "max":
+                return max(0, int(text) - int((folder / "memory.current").read_text()))
+    return None
