@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from .method import NO_SIGNAL, Method, Scan, Series, Solution, start
 from .mirror import Minima, beyond
+from .model import Parameter
 from .solve import over_chunks
 
 Array = NDArray[np.float64]
@@ -46,6 +47,12 @@ class Axis:
     split: float | None = None
     """Value on both sides of which a fit may end in a minimum of its own: both are tried, and the lower side wins
     where noise cannot tell them apart."""
+
+    @classmethod
+    def of(cls, parameter: Parameter, count: int, logarithmic: bool = True, split: float | None = None) -> Axis:
+        """Return the axis of a fitted parameter, between its bounds."""
+        lower, upper = parameter.lower, parameter.upper
+        return cls(name=parameter.name, lower=lower, upper=upper, count=count, logarithmic=logarithmic, split=split)
 
     def node(self, value: Any) -> Any:
         """Return the (fractional) node of a value, SI."""

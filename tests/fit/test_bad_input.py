@@ -8,6 +8,7 @@ import pytest
 from mrsim.core.errors import InputError
 from mrsim.core.grid import Grid
 from mrsim.core.images import Images
+from mrsim.fit.abilities import abilities
 from mrsim.fit.fit import fit
 from mrsim.fit.method import Method
 from mrsim.fit.signal import signal
@@ -114,6 +115,23 @@ def test_fits_at_a_bound_are_counted_and_have_no_error():
     assert maps.history["status"] == {"at a bound": 3, "converged": 1}
     assert np.isnan(maps.errors["t2"].ravel()[:3]).all()
     assert np.isfinite(maps.errors["t2"].ravel()[3])
+
+
+@pytest.mark.parametrize("name", ["look-locker", "mp2rage", "t2-mono", "saturation-recovery"])
+def test_a_fit_ends_at_the_bound_that_is_stated(name):
+    model = next(m for m in RELAXOMETRY if m.name == name)
+    beyond = example(model)[0] | {model.parameters[1].name: 3 * model.parameters[1].upper}
+    data = signal(model, beyond, example(model)[1], sheet=sheet_of(model))
+    maps = fit(_scan(model, example(model)[1], data, voxels=1), model)
+    assert maps.status.item() == 3
+    assert maps.values[model.parameters[1].name].item() == pytest.approx(model.parameters[1].upper, rel=1e-9)
+    assert f"{model.parameters[1].upper:g} {model.parameters[1].unit}" in abilities(model).bounds
+
+
+def test_every_relaxometry_fitter_knows_two_likelihoods_or_says_why_not():
+    for model in RELAXOMETRY:
+        row = abilities(model)
+        assert "Rician" in row.likelihoods or row.noise_floor == "none" or "take '" in row.likelihoods, model.name
 
 
 TE = np.linspace(0.01, 0.08, 8)

@@ -12,6 +12,7 @@ in-plane aliasing, which acts like noise.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -35,19 +36,17 @@ B1_FITTED = Parameter(
     name="b1", unit="", symbol="b_1", description="true over nominal flip angle", lower=0.6, upper=1.3,
     grid=(0.6, 1.3, 36),
 )  # fmt: skip
-
-
+T1_FITTED, T2_FITTED = replace(T1, lower=0.1, upper=5.0), replace(T2, lower=8e-3, upper=2.5)
 FEW = 512
 """Atoms up to which all orders are carried."""
 
 
 def axes(scan: Scan) -> tuple[Axis, ...]:
     """Return the axes of the grid: T1, T2 and, where it is a map or fitted, B1."""
-    t1 = Axis(name="t1", lower=0.1, upper=5.0, count=40)
-    t2 = Axis(name="t2", lower=0.008, upper=2.5, count=36)
+    t1, t2 = Axis.of(T1_FITTED, 40), Axis.of(T2_FITTED, 36)
     b1 = scan.options.get("b1")
     if b1 is None:
-        return t1, t2, Axis(name="b1", lower=B1_FITTED.lower, upper=B1_FITTED.upper, count=36, logarithmic=False)
+        return t1, t2, Axis.of(B1_FITTED, 36, logarithmic=False)
     if np.ndim(b1) == 0:
         return t1, t2
     low, high = float(np.min(b1, initial=1.0)) - 0.01, float(np.max(b1, initial=1.0)) + 0.01
@@ -115,7 +114,7 @@ METHOD = tabulated(
         name="mrf-fisp",
         title="T1 and T2 by unbalanced fingerprinting",
         reference=REFERENCE,
-        parameters=(M0, T1, T2),
+        parameters=(M0, T1_FITTED, T2_FITTED),
         contrast=(FLIP, SHORT_TR, TE),
         options=(B1, INVERSION),
         data="phase-corrected",
@@ -131,7 +130,7 @@ WITH_B1 = tabulated(
         name="mrf-fisp-b1",
         title="T1, T2 and B1 by unbalanced fingerprinting",
         reference=REFERENCE,
-        parameters=(M0, T1, T2, B1_FITTED),
+        parameters=(M0, T1_FITTED, T2_FITTED, B1_FITTED),
         contrast=(FLIP, SHORT_TR, TE),
         options=(INVERSION,),
         data="phase-corrected",

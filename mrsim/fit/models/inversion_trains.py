@@ -9,6 +9,7 @@ Re(S1* S2) / (|S1|^2 + |S2|^2), which knows no more than their ratio, with the s
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,13 +25,12 @@ EFFICIENCY = Option(
     name="efficiency", default=0.96, unit="", symbol=r"\eta", description="-Mz after over Mz before the inversion",
     lower=0.0, upper=1.0,
 )  # fmt: skip
-LOW, HIGH, NODES = 0.05, 8.0, 80
-"""Range and number of the nodes of T1, s."""
+T1_FITTED = replace(T1, lower=0.05, upper=8.0)
 
 
 def axes(scan: Scan) -> tuple[Axis, ...]:
     """Return the axes of the grid: T1 and, where it is a map, B1."""
-    t1, b1 = Axis(name="t1", lower=LOW, upper=HIGH, count=NODES), scan.options["b1"]
+    t1, b1 = Axis.of(T1_FITTED, 80), scan.options["b1"]
     if np.ndim(b1) == 0:
         return (t1,)
     low, high = float(np.min(b1, initial=1.0)) - 0.01, float(np.max(b1, initial=1.0)) + 0.01
@@ -108,7 +108,7 @@ FORMULA = (
     r"\ \text{per pulse}"
 )
 COMMON: dict[str, Any] = {
-    "parameters": (M0, T1),
+    "parameters": (M0, T1_FITTED),
     "contrast": (TI, FLIP, TR),
     "options": (B1, EFFICIENCY),
     "constant": ("tr",),

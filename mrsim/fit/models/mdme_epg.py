@@ -26,11 +26,8 @@ from ..solve import over_chunks
 from ..tabulated import Axis, tabulated
 from .mdme import B1_FITTED, TD
 
-AXES = (
-    Axis(name="t1", lower=0.1, upper=8.0, count=22),
-    Axis(name="t2", lower=0.01, upper=3.0, count=24),
-    Axis(name="b1", lower=B1_FITTED.lower, upper=B1_FITTED.upper, count=56, logarithmic=False),
-)
+T1_FITTED, T2_FITTED = replace(T1, lower=0.1, upper=8.0), replace(T2, lower=0.01, upper=3.0)
+AXES = (Axis.of(T1_FITTED, 22), Axis.of(T2_FITTED, 24), Axis.of(B1_FITTED, 56, logarithmic=False))
 LONG = 0.6
 """T1 over TR above which what is wound along z is warned of."""
 WITHIN = 1e-3
@@ -88,7 +85,7 @@ TABULATED = tabulated(
         name="mdme-epg",
         title="MDME (synthetic MRI): T1, T2, PD and B1, with stimulated echoes and slice profiles",
         reference="Warntjes et al. 2008, doi:10.1002/mrm.21635; Hennig 1988, J Magn Reson 78:397",
-        parameters=(PD, T1, T2, B1_FITTED),
+        parameters=(PD, T1_FITTED, T2_FITTED, B1_FITTED),
         contrast=(TD, TE, TR),
         constant=("tr",),
         knows=("slice-profile",),

@@ -8,6 +8,7 @@ out. M0 holds the decay until TE.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -23,8 +24,7 @@ Array = NDArray[np.float64]
 T2_GIVEN = Option(
     name="t2", default=0.08, unit="s", symbol="T_2", description="transverse relaxation time", lower=1e-3, upper=10.0
 )
-LOW, HIGH = 0.08, 6.0
-"""Range of T1, s."""
+T1_FITTED = replace(T1, lower=0.08, upper=6.0)
 LASTING = 24.0
 """Orders carried, in T2 over TR: what leaves the last has decayed to 4e-11."""
 FEWEST, MOST_ORDERS = 12, 400
@@ -36,7 +36,7 @@ TOLERANCE = 1e-11
 
 def axes(scan: Scan) -> tuple[Axis, ...]:
     """Return the axes of the grid: T1 and, where it is a map, B1."""
-    t1, b1 = Axis(name="t1", lower=LOW, upper=HIGH, count=48), scan.options["b1"]
+    t1, b1 = Axis.of(T1_FITTED, 48), scan.options["b1"]
     if np.ndim(b1) == 0:
         return (t1,)
     low, high = float(np.min(b1, initial=1.0)) - 0.01, float(np.max(b1, initial=1.0)) + 0.01
@@ -50,7 +50,7 @@ def atoms(scan: Scan, values: dict[str, Array]) -> Array:
     b1 = np.broadcast_to(values["b1"] if "b1" in values else scan.options["b1"], t1.shape)
     t2 = np.broadcast_to(float(scan.options["t2"]), t1.shape).copy()
     orders = int(np.clip(LASTING * scan.options["t2"] / tr, FEWEST, MOST_ORDERS))
-    most = int(SETTLED * HIGH / tr)
+    most = int(SETTLED * T1_FITTED.upper / tr)
     flips, place = np.unique(scan.contrast["flip"], return_inverse=True)
     out = np.empty((len(flips), t1.size))
     for flip, row in zip(flips, out, strict=True):
@@ -73,7 +73,7 @@ METHOD = tabulated(
         name="spgr-epg",
         title="spoiled gradient echo with the true RF spoiling, T1 from variable flip angles",
         reference="Zur et al. 1991, Magn Reson Med 21:251; Preibisch and Deichmann 2009, Magn Reson Med 61:125",
-        parameters=(M0, T1),
+        parameters=(M0, T1_FITTED),
         contrast=(FLIP, SHORT_TR),
         options=(B1, T2_GIVEN),
         constant=("tr",),

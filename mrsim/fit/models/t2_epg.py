@@ -9,6 +9,7 @@ and is given, as one number or as a map. `t2-epg` fits B1 too; a train near 180 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -30,16 +31,15 @@ T1_GIVEN = Option(
     name="t1", default=1.0, unit="s", symbol="T_1", description="longitudinal relaxation time", varies=True,
     lower=0.05, upper=10.0,
 )  # fmt: skip
-LOW, HIGH, NODES = 4e-3, 3.0, 56
-"""Range and number of the nodes of T2, s."""
+T2_FITTED = replace(T2, lower=4e-3, upper=3.0)
 WITHIN = 1e-3
 """An echo time may be off a multiple of the echo spacing by this share of the spacing."""
 
 
 def axes(scan: Scan) -> tuple[Axis, ...]:
     """Return the axes of the grid: T2, B1 and, where it is a map, T1."""
-    b1 = Axis(name="b1", lower=B1_FITTED.lower, upper=B1_FITTED.upper, count=46, logarithmic=False, split=1.0)
-    t2, t1 = Axis(name="t2", lower=LOW, upper=HIGH, count=NODES), scan.options["t1"]
+    b1 = Axis.of(B1_FITTED, 46, logarithmic=False, split=1.0)
+    t2, t1 = Axis.of(T2_FITTED, 56), scan.options["t1"]
     if np.ndim(t1) == 0:
         return t2, b1
     low, high = (float(v) for v in (np.min(t1, initial=T1_GIVEN.upper), np.max(t1, initial=T1_GIVEN.lower)))
@@ -83,7 +83,7 @@ METHOD = tabulated(
         name="t2-epg",
         title="T2 and B1 of a multi-echo spin echo with stimulated echoes and slice profiles",
         reference=REFERENCE,
-        parameters=(M0, T2, B1_FITTED),
+        parameters=(M0, T2_FITTED, B1_FITTED),
         contrast=(TE, TR),
         options=(T1_GIVEN,),
         constant=("tr",),
@@ -100,7 +100,7 @@ GIVEN_B1 = tabulated(
         name="t2-epg-b1",
         title="T2 of a multi-echo spin echo with stimulated echoes and slice profiles, B1 from another scan",
         reference=REFERENCE,
-        parameters=(M0, T2),
+        parameters=(M0, T2_FITTED),
         contrast=(TE, TR),
         options=(B1, T1_GIVEN),
         constant=("tr",),

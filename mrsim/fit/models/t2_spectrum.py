@@ -12,6 +12,8 @@ x = (G + mu)^-1 A^T y answer noise linearly. They hold nothing of the penalty's 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -171,7 +173,7 @@ METHOD = Method(
     name="t2-spectrum",
     title="spectrum of T2 by nonnegative least squares: geometric mean, short fraction (MWF)",
     reference="Whittall and MacKay 1989, J Magn Reson 84:134; Prasloski et al. 2012, Magn Reson Med 67:1803",
-    parameters=(M0, T2, FRACTION),
+    parameters=(M0, replace(T2, lower=LOW, upper=HIGH), FRACTION),
     contrast=(TE, TR),
     options=(GIVEN_B1, t2_epg.T1_GIVEN, CUTOFF, REGULARISATION),
     constant=("tr",),
