@@ -71,7 +71,26 @@ def test_grappa_g_map_agrees_with_replicas(full, acceleration):
     # 1000 complex replicas: standard error 1.6 % per voxel
     assert np.sqrt(np.mean((replicas / noise - 1) ** 2)) < 0.03
     assert np.mean(replicas / noise) == pytest.approx(1, abs=0.003)
+    # g: over the noise of all lines in the same combination, sqrt(R) taken out (physics B-24)
+    seen = replicas * np.sqrt(np.sum(np.abs(maps) ** 2, axis=0)) / np.sqrt(acceleration)
+    assert np.sqrt(np.mean((seen / g - 1) ** 2)) < 0.03
     assert g.max() > 1
+    maps = maps * (np.arange(maps.shape[-1]) > 3)
+    noise, g = grappa_noise(combined_weights(grappa_kernels(data[:, :, 20:44], lattice), maps), maps, lattice)
+    assert np.all(g[..., :4] == 1)
+    assert np.all(noise[..., :4] == 1)
+
+
+def test_grappa_kernels_reach_as_far_on_each_side(full):
+    data, _ = full
+    for lattice, lines in ((Lattice(shape=(1, N), rz=1, ry=2), 4), (Lattice(shape=(1, N), rz=1, ry=3), 4)):
+        for kernel in grappa_kernels(data[:, :, box(24)], lattice)[1:]:
+            assert {dx for _, _, dx in kernel.offsets} == {-2, -1, 0, 1, 2}
+            assert len(kernel.offsets) == 5 * lines
+            assert all(dy % lattice.ry for _, dy, _ in kernel.offsets)  # from acquired lines
+        (first, *_) = grappa_kernels(data[:, :, box(24), :1], lattice, neighbours=2)[1:]
+        assert {dx for _, _, dx in first.offsets} == {0}
+        assert len(first.offsets) == 2
 
 
 def test_grappa_in_two_directions_fills_a_volume():

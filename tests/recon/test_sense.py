@@ -66,6 +66,29 @@ def test_sense_normal_equations_are_those_of_the_encoding_matrix():
     np.testing.assert_allclose(solved.noise.ravel(), np.sqrt(np.diag(inverse).real), rtol=1e-10)
 
 
+def test_sense_with_regularisation_is_tikhonovs_solution_of_the_whole_problem():
+    """lambda over the mean of sum |s|^2 in the object, which does not fill the field of view."""
+    rng = np.random.default_rng(4)
+    lattice = Lattice(shape=(1, 12), rz=1, ry=3)
+    maps = rng.standard_normal((5, 1, 12, 1)) + 1j * rng.standard_normal((5, 1, 12, 1))
+    maps[:, :, 2:5] = 0
+    held = np.any(maps != 0, axis=0).ravel()
+    matrix = np.array([
+        (to_kspace(maps * unit.reshape(1, 12, 1), (-3, -2, -1))[:, lattice.mask]).ravel() for unit in np.eye(12)
+    ]).T  # fmt: skip
+    data = rng.standard_normal(matrix.shape[0]) + 1j * rng.standard_normal(matrix.shape[0])
+    penalty = 0.3 * np.mean(np.sum(np.abs(maps) ** 2, axis=0).ravel()[held]) / 3  # the matrix has a third of the rows
+    wanted = np.linalg.solve(matrix.conj().T @ matrix + penalty * np.eye(12), matrix.conj().T @ data)
+    samples = np.zeros((5, 1, 12, 1), complex)
+    samples[:, lattice.mask] = data.reshape(5, -1, 1)
+    solved = unfolding(maps, lattice, 0.3)
+    np.testing.assert_allclose(solved.apply(samples, lattice).ravel(), np.where(held, wanted, 0), rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(solved.g.ravel()[~held], 1)
+    np.testing.assert_array_equal(solved.noise.ravel()[~held], 1)
+    steps = iterate(samples, lattice.mask, maps, 0.3 / 3, 100)  # its lambda is over that of all lines
+    np.testing.assert_allclose(steps.ravel()[held], wanted[held], rtol=1e-6)
+
+
 def test_sense_g_map_agrees_with_replicas():
     maps, lattice = maps_of(), find_lattice(MASK)
     solved = unfolding(maps, lattice)

@@ -28,9 +28,7 @@ def test_diagram_shows_every_pulse_of_the_repetition(mese):
 def test_diagram_shows_the_peak_of_each_pulse_in_microtesla(mese):
     part = take(mese, 2)
     peaks = [float(np.abs(pulse.signal).max()) * 1e6 for _, _, pulse in part.pulses()]
-    outlines = [
-        p for p in sequence_diagram(mese)[0].patches if not p.get_label().startswith("_") and p.get_label()
-    ]
+    outlines = [p for p in sequence_diagram(mese)[0].patches if not p.get_label().startswith("_") and p.get_label()]
     drawn = [float(np.nanmax(p.get_data().values)) for p in outlines]
     np.testing.assert_allclose(drawn, peaks, rtol=1e-12)  # the same numbers in another unit
 

@@ -44,6 +44,25 @@ def test_exchange_conserves_magnetisation_and_keeps_equilibrium():
     np.testing.assert_allclose(still @ rest, rest, atol=1e-12)
 
 
+def test_a_step_turns_every_spin_by_rodrigues_formula():
+    """Up to the largest angle that a step may have, about any axis, with all three gradients."""
+    from mrsim.simulate._kernels.exchange import turn_pool
+    from mrsim.simulate.steps import rotation_series
+
+    rng = np.random.default_rng(3)
+    place, m = rng.uniform(-1, 1, (3, 40)), rng.standard_normal((3, 40))
+    field = np.array([0.2, -0.25, 0.05])
+    slopes = np.array([0.11, -0.07, 0.13])
+    half = np.stack([np.full(40, field[0]), np.full(40, field[1]), field[2] + slopes @ place])
+    angle = 2 * np.linalg.norm(half, axis=0)
+    assert 0.75 < angle.max() < 1
+    n, turned = half / np.linalg.norm(half, axis=0), m.copy()
+    along = np.sum(n * m, axis=0)
+    wanted = m * np.cos(angle) + np.cross(n, m, axis=0) * np.sin(angle) + n * along * (1 - np.cos(angle))
+    turn_pool(*turned, place, field[2], field[0], field[1], *slopes, rotation_series(np.float64))
+    np.testing.assert_allclose(turned, wanted, atol=1e-13)
+
+
 def test_step_equals_the_exponential_of_scipy():
     generator = system().generator([900.0, 40.0, 0.0], [-2000.0, 30.0, 500.0], [2000.0, -30.0, 0.0]) * 0.3
     expected = np.array([expm(g) for g in generator])
