@@ -11,6 +11,7 @@ SHOWN: dict[str, tuple[float, str]] = {
     "T/m": (1e3, "mT/m"),
     "m": (1e3, "mm"),
     "m^2/s": (1e9, "µm²/ms"),
+    "s/m^2": (1e-6, "s/mm²"),
     "Pa": (1e-3, "kPa"),
     "mol/m^3": (1.0, "mM"),
     "m^3/mol/s": (1.0, "1/(mM s)"),

@@ -184,9 +184,13 @@ def _write_maps(place: Path, maps: Maps, images: Images, head: str, sources: lis
         made.append(
             _save(folder / f"{head}{label}_{suffix}", volume, maps, side | {"Units": units[name] or "arbitrary"})
         )
-        if name in maps.errors:
+        if np.isfinite(maps.errors.get(name, np.nan)).any():
             error = side | {"Units": units[name] or "arbitrary", "Description": "standard error"}
             made.append(_save(folder / f"{head}_desc-{_word(name)}StandardError_map", maps.errors[name], maps, error))
+    if maps.chi2 is not None and np.isfinite(maps.chi2).any():
+        (place / "anat").mkdir(parents=True, exist_ok=True)
+        told = side | {"Units": "arbitrary", "Description": "residual variance over that of the noise"}
+        made.append(_save(place / "anat" / f"{head}_desc-chi2_map", maps.chi2, maps, told))
     return made
 
 

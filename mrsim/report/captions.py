@@ -15,7 +15,8 @@ CAPTIONS = {
     "moments": "M0 is k. Where M1 is zero, uniform motion leaves no phase; where M2 is zero, acceleration leaves none.",
     "spectrum": "The largest amplitude of a sinusoid in any 51 ms of the scan.",
     "b-matrix": "From the gradients as they are played, cross terms included, at the centre of k-space; grid axes.",
-    "fitted": "Maps without a truth; colours from the 1st to the 99th percentile in the object.",
+    "fitted": "Maps without a truth; colours from the 1st to the 99th percentile in the object. FA by direction: red "
+    "from left to right, green from front to back, blue from head to foot.",
     "spectra": "Coils combined, averages aligned; the phase is that of the first point.",
     "quantified": "Real parts over the noise, in phase. Amounts may be negative: cut at zero they would be biased.",
     "elastogram": "Measured displacements at two phases, a quarter of a period apart; measured and true modulus; "

@@ -14,12 +14,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from ..core.hdf5 import CONTRAST_UNITS
 from ..core.images import Images
 from ..core.maps import VALUED, Maps
 from ..fit.method import Method
 from ..fit.models import MODELS
 from ..fit.signal import signal
-from .images import UNIT_OF_COLUMN, varying
+from .images import varying
 from .quantities import label, scale
 from .style import HAIR, QUIET, SERIES, Drawn, styled
 
@@ -102,20 +103,24 @@ def _mean_signal(images: Images, maps: Maps, voxels: NDArray[np.bool_], contrast
 def roi_curves(images: Images, maps: Maps, rois: Mapping[str, NDArray[np.bool_]]) -> Drawn:
     """Return the figure of up to six regions' series over the contrast that varies, with residuals below."""
     along = varying(images)[0]
-    factor, unit = scale(UNIT_OF_COLUMN.get(along, ""))
+    factor, unit = scale(CONTRAST_UNITS.get(along, ""))
     points = np.asarray(images.contrast[along], dtype=np.float64)
+    places, words = factor * points, f"{label(along)} / {unit}" if unit else label(along)
+    if any(model.name == maps.model and "direction_x" in {c.name for c in model.contrast} for model in MODELS):
+        places, words = np.arange(1.0, len(points) + 1), "image, by direction of the weighting"
     axis = np.linspace(min(0.0, points.min()) if along == "te" else points.min(), points.max(), FINE)
     decays = region_decays(images, maps, rois, along, axis)[:SHOWN]
     with styled(9.6, 5.2) as figure:
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2.3, 1))
         for decay, colour in zip(decays, SERIES, strict=False):
-            top.errorbar(factor * points, decay.mean, decay.error, fmt="o", ms=4, color=colour, lw=1, capsize=2)
-            top.plot(factor * axis, decay.fine, color=colour, lw=1.3, label=label(decay.region))
+            top.errorbar(places, decay.mean, decay.error, fmt="o", ms=4, color=colour, lw=1, capsize=2)
+            if np.isfinite(decay.fine).any():
+                top.plot(factor * axis, decay.fine, color=colour, lw=1.3, label=label(decay.region))
+            else:  # nothing is known between the images
+                top.plot(places, decay.fitted, "_", ms=11, mew=1.3, color=colour, label=label(decay.region))
             rest = 100 * (decay.mean - decay.fitted) / decay.mean.max()
-            bottom.errorbar(
-                factor * points, rest, 100 * decay.error / decay.mean.max(), fmt="o-", ms=3.5, lw=0.9, color=colour
-            )
-        _finish(top, bottom, decays, f"{label(along)} / {unit}" if unit else label(along), maps.model, along)
+            bottom.errorbar(places, rest, 100 * decay.error / decay.mean.max(), fmt="o-", ms=3.5, lw=0.9, color=colour)
+        _finish(top, bottom, decays, words, maps.model, along)
     return Drawn(figure)
 
 

@@ -7,17 +7,21 @@ import math
 import numpy as np
 from matplotlib.colors import Normalize
 
+from ..core.hdf5 import CONTRAST_UNITS
 from ..core.images import Images
-from .quantities import label, quantity
+from .quantities import label, number, quantity
 from .slices import draw_slice
 from .style import Drawn, styled
 
 PANEL = 2.45
 """Width of one image, inches."""
 COLUMNS = 4
+LONG = 24
+"""Letters of a title beyond which they are smaller."""
 BRIGHTEST = 98.0
 """Percentile of all magnitudes that is drawn white: fat and fluid must not darken everything else."""
-UNIT_OF_COLUMN = {"te": "s", "tr": "s", "ti": "s", "flip": "rad"}
+AXIS = 0.999
+"""Share along one axis from which a direction is called by its letter."""
 
 
 def varying(images: Images) -> tuple[str, ...]:
@@ -32,10 +36,20 @@ def image_title(images: Images, index: int) -> str:
     if "vibration_offset" in images.contrast:
         return _motion_title(images, index)
     parts = [
-        f"{label(name)} {quantity(float(images.contrast[name][index]), UNIT_OF_COLUMN.get(name, ''))}"
+        f"{label(name)} {quantity(float(images.contrast[name][index]), CONTRAST_UNITS.get(name, ''))}"
         for name in varying(images)
+        if not name.startswith(("direction_", "b_"))
     ]
-    return ", ".join(parts) or f"image {index + 1}"
+    return ", ".join([*parts, *_weighted_along(images, index)]) or f"image {index + 1}"
+
+
+def _weighted_along(images: Images, index: int) -> list[str]:
+    """Return the direction of an image's diffusion weighting, where it has one: ``"x"`` or ``"(0.71 0.71 0)"``."""
+    if "direction_x" not in images.contrast or not float(np.asarray(images.contrast["b"])[index]):
+        return []
+    shares = [float(np.asarray(images.contrast[f"direction_{axis}"])[index]) for axis in "xyz"]
+    near = [axis for axis, share in zip("xyz", shares, strict=True) if abs(share) > AXIS]
+    return near or [f"({' '.join(number(round(share, 2) + 0.0, 2) for share in shares)})"]
 
 
 def _motion_title(images: Images, index: int) -> str:
@@ -68,7 +82,8 @@ def image_series(images: Images) -> Drawn:
                 axes.set_axis_off()
                 continue
             picture = draw_slice(axes, magnitude[index], images.grid, norm=window, colours="gray")
-            axes.set_title(image_title(images, index), fontsize=9)
+            title = image_title(images, index)
+            axes.set_title(title, fontsize=9 if len(title) < LONG else 7)
             axes.label_outer()
         bar = figure.colorbar(picture, ax=panels, extend="max", shrink=0.9, aspect=30, pad=0.015)
         bar.set_label("magnitude / proton density of water")

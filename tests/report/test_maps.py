@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from matplotlib.colors import Normalize
 
-from mrsim.core.grid import Grid
+from mrsim.core.grid import Grid, orientation_axes
 from mrsim.core.images import Images
+from mrsim.core.maps import Maps
 from mrsim.report.curves import region_decays, roi_curves
+from mrsim.report.fitted import fitted_maps
 from mrsim.report.images import image_series, image_title
 from mrsim.report.maps import error_map, map_comparison, shared_window, symmetric_window
 from mrsim.report.slices import draw_slice, outlines
@@ -143,3 +145,31 @@ def test_images_of_elastography_are_told_by_direction_and_phase():
         contrast={name: np.array(column) for name, column in table.items()},
     )  # fmt: skip
     assert [image_title(images, index) for index in (0, 1)] == ["-y, phase 1", "+x, phase 4"]
+
+
+def test_series_of_diffusion_are_told_by_weighting_and_direction():
+    table = {
+        "b": [0.0, 6e8, 6e8], "b_xx": [1e5, 6e8, 2e8], "te": [0.05, 0.05, 0.05],
+        "direction_x": [0.0, 1.0, 0.6], "direction_y": [0.0, 0.0, -0.8], "direction_z": [0.0, 0.0, 0.0],
+    }  # fmt: skip
+    images = Images(
+        data=np.ones((3, 1, 2, 2), complex), grid=Grid(shape=(1, 2, 2), spacing=(1e-3,) * 3), sigma=np.array(0.1),
+        contrast={name: np.array(column) for name, column in table.items()},
+    )  # fmt: skip
+    titles = [image_title(images, index) for index in range(3)]
+    assert titles == ["b 0 s/mm²", "b 600 s/mm², x", "b 600 s/mm², (0.60 −0.80 0)"]
+
+
+def test_anisotropy_by_direction_is_one_picture_in_the_colours_of_the_body():
+    """Grid axes of a sagittal scan: x from front to back, y from foot to head, z across."""
+    grid = Grid(shape=(1, 1, 3), spacing=(1e-3,) * 3, axes=orientation_axes("sagittal"))
+    values = {"fa": np.array([[[0.5, 0.8, 1.2]]])}
+    values |= {f"v1_{axis}": np.array([[row]]) for axis, row in zip("xyz", np.eye(3), strict=True)}
+    values |= {f"colour_{axis}": values["fa"] * values[f"v1_{axis}"] for axis in "xyz"}
+    units, status = dict.fromkeys(values, ""), np.zeros((1, 1, 3), np.int8)
+    maps = Maps(grid=grid, values=values, errors={}, units=units, status=status)
+    figure = fitted_maps(maps, maps, list(values))
+    titles = [axes.get_title(loc="left") for axes in figure.axes if axes.images and axes.get_title(loc="left")]
+    assert titles == ["fa", "v1 x", "v1 y", "v1 z", "FA by direction"]
+    picture = next(axes for axes in figure.axes if axes.get_title(loc="left") == "FA by direction").images[0]
+    np.testing.assert_allclose(np.asarray(picture.get_array())[0], [[0, 0.5, 0], [0, 0, 0.8], [1, 0, 0]], atol=1e-12)
