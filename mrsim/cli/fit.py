@@ -41,6 +41,7 @@ def command(
 ) -> None:  # fmt: skip
     """Fit a signal model to the images in FILE, or to its raw data after reconstruction.
 
+    FILE is one of mrsim, or a NIfTI file of diffusion with STEM.bval and STEM.bvec, or MRtrix's STEM.b, beside it.
     Spectra, also those of a NIfTI-MRS file, are fitted by the basis in FILE or in that of --basis.
     """
     from ..core.storage import save
@@ -62,20 +63,26 @@ def command(
     maps = fit(source, chosen, threads=threads, **noise, **given_options(chosen, given))
     if out is not None:
         save(out, maps=maps)
-    rows = summary(maps, contents.get("rois") or {})
+    rows, said = summary(maps, contents.get("rois") or {}), tuple(maps.history.get("warnings", ()))
     if as_json:
-        write_json({"file": str(file), "model": maps.model, "rows": rows, "out": None if out is None else str(out)})
+        write_json({"file": str(file), "model": maps.model, "rows": rows, "warnings": said,
+                    "out": None if out is None else str(out)})  # fmt: skip
         return
     _write(maps, rows)
+    loudness.warnings(said)
     if out is not None:
         click.echo(f"maps: {out}")
 
 
 def contents_of(file: Path) -> Mapping[str, Any]:
-    """Return what a file of mrsim holds, or the spectra of a NIfTI-MRS file."""
+    """Return what a file of mrsim holds, the spectra of a NIfTI-MRS file, or NIfTI images with a gradient table."""
     from ..core.storage import load
 
     if file.name.lower().endswith((".nii", ".nii.gz")):
+        from ..exchange.diffusion_series import read_diffusion, tables_of
+
+        if tables_of(file):
+            return {"images": read_diffusion(file)}
         from ..exchange.nifti_mrs import read_nifti_mrs
 
         return {"spectra": read_nifti_mrs(file)}

@@ -53,8 +53,14 @@ def read_labels(path: Path) -> tuple[NDArray[Any], Grid]:
     return np.ascontiguousarray(values), grid
 
 
-def _read(path: Path) -> tuple[NDArray[Any], Grid]:
-    """Return the (z, y, x) values in the file's own type, or as real numbers where it scales them."""
+def read_series(path: Path) -> tuple[NDArray[np.float64], Grid]:
+    """Return the (volume, z, y, x) values of a NIfTI file of four dimensions and their grid."""
+    values, grid = _read(path, series=True)
+    return np.ascontiguousarray(values, dtype=np.float64), grid
+
+
+def _read(path: Path, series: bool = False) -> tuple[NDArray[Any], Grid]:
+    """Return the ([volume,] z, y, x) values in the file's own type, or as real numbers where it scales them."""
     import nibabel
 
     with readable_as("NIfTI file", path):
@@ -63,15 +69,17 @@ def _read(path: Path) -> tuple[NDArray[Any], Grid]:
         values = np.asanyarray(image.dataobj)
     if values.dtype.kind not in "iuf":
         raise InputError(f"holds {values.dtype} numbers; real ones are wanted", file=path)
-    if values.ndim > 3 and math.prod(values.shape[3:]) == 1:
+    if values.ndim > 3 and math.prod(values.shape[3:]) == 1 and not series:
         values = values.reshape(values.shape[:3])
-    if values.ndim != 3:
+    if series and values.ndim != 4:
+        raise InputError(f"has {values.ndim} dimensions {values.shape}; a series of volumes has four", file=path)
+    if values.ndim != 3 and not series:
         raise InputError(f"has {values.ndim} dimensions {values.shape}; a volume has three", file=path)
     affine = _affine(image, path)
     if np.linalg.det(affine[:3, :3]) < 0:
         values = values[::-1]
         affine = affine @ np.array([[-1, 0, 0, values.shape[0] - 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
-    return values.transpose(2, 1, 0), grid_of(affine, values.shape, path)
+    return values.T, grid_of(affine, values.shape[:3], path)
 
 
 def check_size(path: Path) -> None:

@@ -168,7 +168,7 @@ def test_anisotropy_by_direction_is_one_picture_in_the_colours_of_the_body():
     values |= {f"colour_{axis}": values["fa"] * values[f"v1_{axis}"] for axis in "xyz"}
     units, status = dict.fromkeys(values, ""), np.zeros((1, 1, 3), np.int8)
     maps = Maps(grid=grid, values=values, errors={}, units=units, status=status)
-    figure = fitted_maps(maps, maps, list(values))
+    figure = fitted_maps(maps, maps, list(values)).figure
     titles = [axes.get_title(loc="left") for axes in figure.axes if axes.images and axes.get_title(loc="left")]
     assert titles == ["fa", "v1 x", "v1 y", "v1 z", "FA by direction"]
     picture = next(axes for axes in figure.axes if axes.get_title(loc="left") == "FA by direction").images[0]
