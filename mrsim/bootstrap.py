@@ -189,8 +189,12 @@ def _run(command: list[str], what: str) -> str:
 
 
 def _clean_environment() -> dict[str, str]:
-    """Return the environment without the variables that would mix other Pythons' packages into ours."""
-    drop = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
+    """Return the environment without the variables that would mix other Pythons' packages into ours.
+
+    Nor may bytecode be forbidden: the environment has none at first, and reading some 700 files anew costs every
+    command seconds. It goes where `.venv` and the compiled kernels are, into the checkout.
+    """
+    drop = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__", "PYTHONDONTWRITEBYTECODE"}
     return {key: value for key, value in os.environ.items() if key not in drop}
 
 

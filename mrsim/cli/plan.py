@@ -55,8 +55,6 @@ def command(
 
     Questions stand in the protocol's [[question]] tables or in --ask; the exit code is 3 if one is not answered by yes.
     """
-    from ..report.plan import plan_tables
-    from ..report.verdict import verdict_lines
     from ..study.ask import answers, questions_of
     from ..study.plan import forecast
     from ..study.request import RunRequest
@@ -72,11 +70,18 @@ def command(
     if as_json:
         write_json({"plan": asdict(found), "verdicts": [asdict(verdict) for verdict in verdicts]})
     else:
-        for verdict in verdicts:
-            click.echo("\n    ".join(verdict_lines(verdict)))
-        write_tables(*plan_tables(found))
-        loudness.notes((*found.missing, *found.notes))
+        _show(found, verdicts)
     return UNANSWERED if any(verdict.answer != "yes" for verdict in verdicts) else 0
+
+
+def _show(found: Any, verdicts: Any) -> None:
+    from ..report.plan_tables import plan_tables
+    from ..report.verdict import verdict_lines
+
+    for verdict in verdicts:
+        click.echo("\n    ".join(verdict_lines(verdict)))
+    write_tables(*plan_tables(found))
+    loudness.notes((*found.missing, *found.notes))
 
 
 def _write(out: Path, found: Any, verdicts: Any, wanted: RunRequest) -> None:

@@ -9,7 +9,8 @@ average patient at rb (1 + c/t); normal operation stays below 0.8 of it, the fir
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,10 @@ NORMAL = 0.8
 """Share of the stimulation threshold that the normal operating mode may reach."""
 BRIDGED = 5e-3
 """Pauses shorter than this are filtered sample by sample, s; across longer ones the filters decay in closed form."""
-STRETCH = 1_000_000
-"""Samples filtered at a time."""
+STRETCH = 0.1
+"""Filtered at a time, s; a stretch that has been filtered before, from the same state, is not filtered again."""
+SAME = 1e-8
+"""Difference of two states that are the same, over the limit of the axis."""
 
 
 def safe_peak(wave: Waveform, nerves: Nerves, raster: float) -> tuple[float, float]:
@@ -37,24 +40,33 @@ def safe_peak(wave: Waveform, nerves: Nerves, raster: float) -> tuple[float, flo
         Gradient raster, s: the sampling of the filters.
     """
     axes = (nerves.x, nerves.y, nerves.z)
+    fine = SAME * np.array([[axis.limit] for axis in axes])
+    known: dict[tuple[bytes, bytes, int], tuple[float, int, Array]] = {}
     state = np.zeros((3, 3))
-    last, peak, when = 0.0, 0.0, 0.0
-    for begin, end in wave.busy(BRIDGED):
-        first = max(round(begin / raster) - 1, 0)
-        total = round(end / raster) + 1 - first
-        state *= _decay(axes, raster) ** max(first - last, 0)
-        for offset in range(0, total, STRETCH):
-            count = min(STRETCH, total - offset)
+    last, peak, when = 0, 0.0, 0.0
+    for begin, end in _stretches(wave, raster):
+        state = state * _decay(axes, raster) ** max(begin - last, 0)
+        (played,) = wave.contents(np.array([begin * raster]), (end - begin) * raster)
+        same = (played, np.round(state / fine).tobytes(), end - begin)
+        if same not in known:
             # one sample more at the front: the slew is the difference of neighbouring samples
-            samples = wave.sampled((first + offset - 1) * raster, raster, count + 1)
-            slew = np.diff(samples, axis=0) / raster
-            level, state = stimulation(slew, raster, nerves, state)
+            samples = wave.sampled((begin - 1) * raster, raster, end - begin + 1)
+            level, after = stimulation(np.diff(samples, axis=0) / raster, raster, nerves, state)
             norm = np.sqrt((level**2).sum(axis=1))
-            at = int(np.argmax(norm))
-            if norm[at] > peak:
-                peak, when = float(norm[at]), (first + offset + at) * raster
-        last = first + total
+            known[same] = float(norm.max()), int(np.argmax(norm)), after
+        highest, at, state = known[same]
+        if highest > peak:
+            peak, when = highest, (begin + at) * raster
+        last = end
     return peak, when
+
+
+def _stretches(wave: Waveform, raster: float) -> Iterator[tuple[int, int]]:
+    """Yield the first sample of each stretch and the one behind its last."""
+    for begin, end in wave.busy(BRIDGED):
+        edges = [round(edge / raster) for edge in wave.cut(begin, end, STRETCH)]
+        edges[0], edges[-1] = max(edges[0] - 1, 0), edges[-1] + 1
+        yield from pairwise(edges)
 
 
 def stimulation(slew: Array, dt: float, nerves: Nerves, state: Array | None = None) -> tuple[Array, Array]:
@@ -70,18 +82,13 @@ def stimulation(slew: Array, dt: float, nerves: Nerves, state: Array | None = No
     state : (3, 3) array, optional
         Last output of each filter (axis, filter), T/m/s; zero at the start of a scan.
     """
-    from scipy.signal import lfilter
+    from ._kernels.low_pass import stimulate
 
-    before = np.zeros((3, 3)) if state is None else state
-    level, after = np.zeros(slew.shape), np.zeros((3, 3))
-    for axis, model in enumerate((nerves.x, nerves.y, nerves.z)):
-        for number, (tau, weight) in enumerate(zip(model.time_constants, model.weights, strict=True)):
-            share = dt / (tau + dt)
-            source = np.abs(slew[:, axis]) if number == 1 else slew[:, axis]
-            filtered: Any = lfilter([share], [1.0, share - 1.0], source, zi=[(1 - share) * before[axis, number]])[0]
-            after[axis, number] = filtered[-1]
-            level[:, axis] += weight * np.abs(filtered)
-        level[:, axis] *= model.scale / model.limit
+    axes = (nerves.x, nerves.y, nerves.z)
+    share = np.array([[dt / (tau + dt) for tau in axis.time_constants] for axis in axes])
+    weight = np.array([[w * axis.scale / axis.limit for w in axis.weights] for axis in axes])
+    level, after = np.empty(slew.shape), np.zeros((3, 3)) if state is None else state.copy()
+    stimulate(np.ascontiguousarray(slew, dtype=np.float64), share, weight, after, level)
     return level, after
 
 

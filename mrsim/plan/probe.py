@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.acquisition import Acquisition
+from ..core.acquisition import Acquisition, Encoding
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.spectra import to_spectrum
@@ -21,6 +21,7 @@ from ..phantom.phantom import Phantom
 from ..phantom.spins import Spins
 from ..phantom.tissue import Tissue
 from ..sequence.timeline import Timeline
+from ..simulate.receiver import window_kinds, with_windows
 
 Array = NDArray[np.float64]
 ZERO_FILLED = 8
@@ -116,6 +117,17 @@ def selects_slab(timeline: Timeline) -> bool:
     return len(np.unique(partition[near])) == encoding.grid.shape[0]
 
 
+def listening(timeline: Timeline, deep: bool) -> Timeline:
+    """Return a timeline with no other windows open than those that `centre_signal` reads."""
+    table = timeline.readouts
+    imaging = np.flatnonzero([purpose == "imaging" for purpose in table.purpose])
+    labels = {name: values[imaging] for name, values in table.labels.items()}
+    central = _central(labels, table.k[imaging], timeline.encoding, deep)
+    rows = np.sort(imaging[np.concatenate(central)])
+    alike = any(np.isin(rows, kind).all() for kind in window_kinds(table))
+    return with_windows(timeline, rows) if len(rows) and alike else timeline
+
+
 def centre_signal(raw: Acquisition, deep: bool) -> NDArray[np.complex128]:
     """Return the (contrast,) signal at k = 0 of the middle slice over the voxel's volume: proton density units.
 
@@ -125,12 +137,9 @@ def centre_signal(raw: Acquisition, deep: bool) -> NDArray[np.complex128]:
     over noise is that height over the standard deviation of the noise in the spectrum's real part.
     """
     group, encoding = raw.imaging, raw.encoding
-    contrasts = len(next(iter(encoding.contrast.values())))
-    which = group.labels.get("contrast", np.zeros(len(group.data), dtype=np.int64))
-    mine = middle_slice(raw)
-    result = np.zeros(contrasts, dtype=np.complex128)
-    for contrast in range(contrasts):
-        rows = np.flatnonzero(mine & (which == contrast))
+    central = _central(group.labels, group.k, encoding, deep)
+    result = np.zeros(len(central), dtype=np.complex128)
+    for contrast, rows in enumerate(central):
         if not len(rows):
             raise InputError(f"no readout belongs to contrast {contrast} of the middle slice")
         data = group.data[rows, 0] / encoding.grid.voxel_volume
@@ -138,19 +147,41 @@ def centre_signal(raw: Acquisition, deep: bool) -> NDArray[np.complex128]:
             points, dwell = data.shape[1], encoding.dwell if group.dwell is None else group.dwell
             height = np.abs(to_spectrum(data.mean(axis=0), dwell, ZERO_FILLED * points)).max()
             result[contrast] = height / (points * dwell)
-            continue
-        away = np.linalg.norm(group.k[rows][..., : 2 if deep else 3], axis=2)
-        near = away.min(axis=1) <= away.min() + NEAR * away.max()
-        result[contrast] = np.mean(data[near, away[near].argmin(axis=1)])
+        else:
+            result[contrast] = np.mean(data[np.arange(len(rows)), _away(group.k[rows], deep).argmin(axis=1)])
     return result
+
+
+def _central(
+    labels: dict[str, NDArray[np.int64]], k: Array, encoding: Encoding, deep: bool
+) -> list[NDArray[np.int64]]:  # fmt: skip
+    """Return per contrast the rows of the middle slice that come nearest to the centre of k-space; of spectra all."""
+    mine = _middle(labels, len(k), encoding)
+    which = labels.get("contrast", np.zeros(len(k), dtype=np.int64))
+    found = []
+    for contrast in range(len(next(iter(encoding.contrast.values())))):
+        rows = np.flatnonzero(mine & (which == contrast))
+        if len(rows) and encoding.kind != "spectrum":
+            away = _away(k[rows], deep)
+            rows = rows[away.min(axis=1) <= away.min() + NEAR * away.max()]
+        found.append(rows)
+    return found
+
+
+def _away(k: Array, deep: bool) -> Array:
+    """Return the (readout, sample) distance from the centre of k-space, in the plane of what is deep."""
+    return np.asarray(np.linalg.norm(k[..., : 2 if deep else 3], axis=2))
 
 
 def middle_slice(raw: Acquisition) -> NDArray[np.bool_]:
     """Return which imaging readouts belong to the middle slice and the first repetition."""
-    labels, count = raw.imaging.labels, len(raw.imaging.data)
+    return _middle(raw.imaging.labels, len(raw.imaging.data), raw.encoding)
+
+
+def _middle(labels: dict[str, NDArray[np.int64]], count: int, encoding: Encoding) -> NDArray[np.bool_]:
     mine: NDArray[np.bool_] = np.ones(count, dtype=bool)
-    if "slice" in labels and raw.encoding.kind == "2d":
-        mine &= labels["slice"] == raw.encoding.grid.shape[0] // 2
+    if "slice" in labels and encoding.kind == "2d":
+        mine &= labels["slice"] == encoding.grid.shape[0] // 2
     if "repetition" in labels:
         mine &= labels["repetition"] == 0
     return mine

@@ -33,8 +33,9 @@ from ..sequence.sequence import Sequence
 from ..sequence.snr_law import field_factor
 from ..sequence.timeline import Timeline
 from ..simulate import Bloch, Pathways, simulate
+from ..simulate.receiver import acquisition
 from .image_noise import ImageNoise, adc_time, image_noise
-from .probe import centre_signal, probe_of, selects_slab
+from .probe import centre_signal, listening, probe_of, selects_slab
 
 Engine = Bloch | Pathways
 Progress = Callable[[int, int], None]
@@ -128,14 +129,13 @@ def predict_snr(
     timeline, engine = discretize(sequence), engine or Bloch(accuracy=ACCURACY)
     rows: list[SnrRow] = []
     errors: dict[str, float] = {}
-    noise: ImageNoise | None = None
+    silent = _silence(timeline)
+    noise = image_noise(silent, coils)
+    pure = _pure(phantom, silent, noise)
     for done, tissue in enumerate(chosen):
-        raw, signals = _signals(timeline, phantom, tissue, engine, threads, budget)
-        if noise is None:
-            noise = image_noise(raw, coils)
-            pure = _pure(phantom, raw, noise)
-        errors |= {name: max(value, errors.get(name, 0.0)) for name, value in _stated(raw).items()}
-        rows += _rows(sequence.scanner, phantom, tissue, signals, noise, pure[tissue.name], raw, repeats)
+        stated, signals = _signals(timeline, phantom, tissue, engine, threads, budget)
+        errors |= {name: max(value, errors.get(name, 0.0)) for name, value in stated.items()}
+        rows += _rows(sequence.scanner, phantom, tissue, signals, noise, pure[tissue.name], silent, repeats)
         if progress:
             progress(done + 1, len(chosen))
     law = sequence.scanner.snr_exponent
@@ -146,7 +146,7 @@ def predict_snr(
         scan_time=sequence.duration * repeats,
         rows=tuple(rows),
         errors=errors,
-        notes=(*(noise.notes if noise else ()), *_maps_note(phantom), *_inner_note(timeline)),
+        notes=(*noise.notes, *_maps_note(phantom), *_inner_note(timeline)),
     )
 
 
@@ -158,6 +158,12 @@ def _chosen(phantom: Phantom, names: tuple[str, ...]) -> list[Tissue]:
                 f"phantom '{phantom.name}' has no tissue '{name}'; it has {', '.join(known)}", key="tissue"
             )
     return [known[name] for name in names or known]
+
+
+def _silence(timeline: Timeline) -> Acquisition:
+    """Return the raw data of nothing."""
+    table = timeline.readouts
+    return acquisition(timeline, np.zeros((len(table.k), 1, table.k.shape[1]), dtype=np.complex128), {})
 
 
 def _stated(raw: Acquisition) -> dict[str, float]:
@@ -188,27 +194,28 @@ def _inner_note(timeline: Timeline) -> tuple[str, ...]:
 
 def _signals(
     timeline: Timeline, phantom: Phantom, tissue: Tissue, engine: Engine, threads: int | None, budget: bool
-) -> tuple[Acquisition, dict[str, NDArray[np.complex128]]]:
-    """Return the raw data of the probe, and its signals as scanned, with nominal flips, and without T2' as well."""
+) -> tuple[dict[str, float], dict[str, NDArray[np.complex128]]]:
+    """Return the engine's errors and the probe's signals: as scanned, without T2', and with nominal flips as well."""
     slices = timeline.encoding.kind == "2d"
 
     def scan(deep: bool, **changes: Any) -> tuple[Acquisition, NDArray[np.complex128]]:
         probe = probe_of(phantom, tissue, timeline.encoding.grid, deep)
-        raw = simulate(timeline, probe, replace(engine, **changes), threads=threads)
+        raw = simulate(listening(timeline, deep), probe, replace(engine, **changes), threads=threads)
         return raw, centre_signal(raw, deep)
 
     deep = slices or selects_slab(timeline)
     raw, real = scan(deep)
     if not budget:
-        return raw, {"real": real, "nominal": real, "refocused": real}
+        return _stated(raw), {"real": real, "refocused": real, "nominal": real}
+    refocused = scan(deep, t2_prime=False)[1]
     nominal: dict[str, Any] = {"profile": "ideal"} if isinstance(engine, Pathways) else {"ideal_slice": True}
     try:
-        ideal, refocused = scan(slices, **nominal)[1], scan(slices, **nominal, t2_prime=False)[1]
+        ideal = scan(slices, **nominal, t2_prime=False)[1]
     except InputError as error:
         if error.key not in ("ideal_slice", "slab"):
             raise
-        ideal, refocused = real, scan(deep, t2_prime=False)[1]
-    return raw, {"real": real, "nominal": ideal, "refocused": refocused}
+        ideal = refocused
+    return _stated(raw), {"real": real, "refocused": refocused, "nominal": ideal}
 
 
 def _rows(
@@ -228,7 +235,7 @@ def _rows(
     rows = []
     for image, seconds in enumerate(adc_time(raw)):
         facts = {name: float(column[image]) for name, column in contrast.items()}
-        size, nominal, refocused = (float(abs(signals[name][image])) for name in ("real", "nominal", "refocused"))
+        size, refocused, nominal = (float(abs(signals[name][image])) for name in ("real", "refocused", "nominal"))
         te = facts.get("te", 0.0)
         decay = sum(pool.pd * math.exp(-te / pool.t2) for pool in pools) / density
         factors = {
@@ -239,10 +246,10 @@ def _rows(
             "coils": coils,
             "reconstruction": float(recon[image]),
             "proton density": density,
-            "T1, flip, preparation": refocused / (density * decay),
+            "T1, flip, preparation": nominal / (density * decay),
             "T2": decay,
-            "T2'": nominal / refocused if refocused else 1.0,
-            "slice profile": size / nominal if nominal else 1.0,
+            "slice profile": refocused / nominal if nominal else 1.0,
+            "T2'": size / refocused if refocused else 1.0,
         }
         snr = math.prod(factors.values())
         sigma = size / snr if snr else math.nan

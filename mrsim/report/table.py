@@ -6,13 +6,16 @@ import csv
 import io
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..core.evaluation import Evaluation, EvaluationRow
 from ..phantom.phantom import Phantom
 from ..plan.limits import Limits
 from ..sequence.sequence import Sequence
 from .quantities import duration, fact, label, quantity, scale, signed
-from .run import ReportedRun
+
+if TYPE_CHECKING:
+    from .run import ReportedRun
 
 MANY = 0.1
 """Share of a region's voxels without a value above which the rest says little."""

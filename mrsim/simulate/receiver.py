@@ -64,7 +64,7 @@ def by_kind(timeline: Timeline, run: Callable[[Timeline], NDArray[np.complex128]
     kinds = window_kinds(timeline.readouts)
     if len(kinds) == 1:
         return run(replace(timeline, readouts=windows_of(timeline.readouts, kinds[0])))
-    parts = [run(_only(timeline, rows)) for rows in kinds]
+    parts = [run(with_windows(timeline, rows)) for rows in kinds]
     readouts, samples = timeline.readouts.t.shape
     signal = np.zeros((readouts, *parts[0].shape[1:-1], samples), dtype=np.complex128)
     for rows, part in zip(kinds, parts, strict=True):
@@ -72,8 +72,8 @@ def by_kind(timeline: Timeline, run: Callable[[Timeline], NDArray[np.complex128]
     return signal
 
 
-def _only(timeline: Timeline, rows: NDArray[np.int64]) -> Timeline:
-    """Return the timeline with the windows `rows` open and all others closed."""
+def with_windows(timeline: Timeline, rows: NDArray[np.int64]) -> Timeline:
+    """Return the timeline with the windows `rows`, all of one kind, open and all others closed."""
     new = np.full(len(timeline.readouts.dwell), -1, dtype=np.int32)
     new[rows] = np.arange(len(rows))
     kind, event = timeline.kind.copy(), timeline.event.copy()

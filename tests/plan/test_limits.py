@@ -21,7 +21,8 @@ def build(name, field=3.0, **overrides):
 
 def wave_of(times, amplitudes):
     times, amplitudes = np.asarray(times, float), np.asarray(amplitudes, float)
-    return Waveform(times=times, amplitudes=amplitudes, starts=np.zeros(1, dtype=np.int64), duration=float(times[-1]))
+    starts, content = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
+    return Waveform(times=times, amplitudes=amplitudes, starts=starts, content=content, duration=float(times[-1]))
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,39 @@ def test_safe_peak_over_the_scan_equals_the_uninterrupted_filter(spgr):
     peak, when = nerves.safe_peak(wave, SAFETY.nerves, raster)
     assert peak == pytest.approx(norm.max(), rel=1e-9)  # pauses are bridged in closed form
     assert norm[round(when / raster)] == pytest.approx(peak, rel=1e-9)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_safe_filters_equal_scipys_and_go_on_where_they_stopped(compiled):
+    from scipy.signal import lfilter
+
+    from mrsim.plan._kernels.low_pass import stimulate
+
+    run = stimulate if compiled else stimulate.py_func
+    rng = np.random.default_rng(3)
+    slew, share, weight = rng.normal(size=(400, 3)), rng.uniform(0.01, 0.5, (3, 3)), rng.uniform(0.1, 1, (3, 3))
+    level, state = np.empty(slew.shape), np.zeros((3, 3))
+    for part in (slice(0, 150), slice(150, 400)):
+        run(slew[part], share, weight, state, level[part])
+    for axis in range(3):
+        sources = (slew[:, axis], np.abs(slew[:, axis]), slew[:, axis])
+        parts = [
+            w * np.abs(lfilter([a], [1, a - 1], source))
+            for a, w, source in zip(share[axis], weight[axis], sources, strict=True)
+        ]
+        assert np.allclose(level[:, axis], sum(parts), rtol=1e-12)
+
+
+def test_windows_in_which_the_same_is_played_are_judged_once():
+    sequence = build("disc-t2-mese", matrix="64 4")
+    wave = waveform(sequence)
+    bands = SAFETY.acoustics.bands
+    once = gradient_load.largest_lines(wave, bands)
+    own = dataclasses.replace(wave, content=np.arange(1, len(wave.content) + 1))  # as if no block were repeated
+    assert len(gradient_load._distinct(wave)) < 0.6 * len(gradient_load._distinct(own))
+    for (value, at, _), (each, there, _) in zip(once, gradient_load.largest_lines(own, bands), strict=True):
+        assert value == pytest.approx(each, rel=1e-6)
+        assert at == there
 
 
 @pytest.mark.parametrize(

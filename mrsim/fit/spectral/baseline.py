@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import BSpline
-from scipy.optimize import brentq
 
 from ...core.errors import InputError
 
@@ -29,6 +27,9 @@ def smoother(ppm: Array, freedom_per_ppm: float) -> Array:
     freedom_per_ppm : float
         Effective degrees of freedom of the baseline per ppm, of each of real and imaginary part; 0 for no baseline.
     """
+    from scipy.interpolate import BSpline
+    from scipy.optimize import brentq
+
     if freedom_per_ppm == 0:
         return np.zeros((2 * len(ppm), 0))
     width = float(ppm[-1] - ppm[0])
