@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -121,7 +122,7 @@ def structure(table: Mapping[str, Any], kind: type[T], file: Path, prefix: tuple
                 f"unknown key{did_you_mean(key, known)}", key=".".join(keys), file=file, line=line_of(file, keys)
             )
     try:
-        return TypeAdapter(kind).validate_python(dict(table))
+        return cast(T, _adapter(cast(Any, kind)).validate_python(dict(table)))
     except ValidationError as error:
         problems = [_explain(e, kind, file, prefix) for e in error.errors()]
         first = problems[0]
@@ -129,6 +130,12 @@ def structure(table: Mapping[str, Any], kind: type[T], file: Path, prefix: tuple
             rest = "\n".join(f"  {p}" for p in problems[1:])
             first = InputError(f"{first.problem}\n{rest}", key=first.key, file=first.file, line=first.line)
         raise first from None
+
+
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    """Return the validator of a class, which takes longer to make than to use."""
+    return TypeAdapter(kind)
 
 
 def _explain(error: Any, kind: type, file: Path, prefix: tuple[str, ...]) -> InputError:

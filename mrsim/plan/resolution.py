@@ -10,6 +10,7 @@ wide, or of a ball, 1.59.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,9 +102,18 @@ def _line(k: Array, weight: Array, points: int, spacing: float) -> float:
 
 def half_width(weight: Array, cycles: Array) -> float:
     """Return the full width at half maximum, voxels, of |sum w exp(i 2 pi k x)|; `cycles` is k per voxel."""
-    x = np.arange(-REACH, REACH + STEP / 2, STEP)
-    psf = np.abs(np.exp(2j * np.pi * np.outer(x, cycles)) @ weight)
-    return _width(x, psf)
+    return _width(_places(), np.abs(_phasors(cycles.tobytes()) @ weight))
+
+
+def _places() -> Array:
+    """Return where a point spread is looked at, voxels."""
+    return np.arange(-REACH, REACH + STEP / 2, STEP)
+
+
+@lru_cache(maxsize=4)
+def _phasors(cycles: bytes) -> NDArray[np.complex128]:
+    """Return the (place, k) phasors of k per voxel, which all tissues share."""
+    return np.asarray(np.exp(2j * np.pi * np.outer(_places(), np.frombuffer(cycles))), dtype=np.complex128)
 
 
 def _width(x: Array, psf: Array) -> float:
@@ -133,7 +143,7 @@ def _round(times: SampleTimes, t2: float, t2_prime: float, spacing: float, solid
     count = np.bincount(bins, minlength=64)
     mean = np.bincount(bins, weight, minlength=64) / np.maximum(count, 1)
     mean = np.interp(middle, middle[count > 0], mean[count > 0])
-    x = np.arange(-REACH, REACH + STEP / 2, STEP)
+    x = _places()
     angle = 2 * np.pi * np.outer(x, middle)
     kernel = np.sinc(angle / np.pi) * middle**2 if solid else j0(angle) * middle
     return _width(x, np.abs(kernel @ mean)), _width(x, np.abs(kernel @ np.ones_like(mean)))

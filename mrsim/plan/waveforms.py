@@ -91,6 +91,9 @@ def waveform(sequence: Sequence) -> Waveform:
     times.append(np.array([sequence.duration]))
     amplitudes.append(np.zeros((1, 3)))
     return Waveform(
-        times=np.concatenate(times), amplitudes=np.concatenate(amplitudes), starts=starts, content=content,
-        duration=sequence.duration
+        times=np.concatenate(times),
+        amplitudes=np.concatenate(amplitudes),
+        starts=starts,
+        content=content,
+        duration=sequence.duration,
     )

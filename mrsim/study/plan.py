@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..core.errors import InfeasibleError, InputError
-from ..fit.inversion import Inversion
 from ..fit.models import find_model
 from ..phantom.phantom import Phantom
 from ..plan.distortion import Distortion, distortions
+from ..plan.elastography import DISPLACEMENT
 from ..plan.forecast import Forecast, Page
 from ..plan.limits import limits
 from ..plan.precision import Precision, precision
@@ -26,6 +26,14 @@ MOST, MOST_OF_TISSUES = 6000.0, 4000.0
 """Pulses, and readouts at a third of their weight, that all probes together may have before a plan leaves out the SNR's
 budget, and that the probes of all tissues may have before it leaves out tissues, first those without a region of
 interest and then those without a grade: seconds of processor time."""
+
+
+HELD = 0.01
+"""Share of a spectrum's voxel that a tissue must hold to be foretold."""
+WAVE = (
+    f"stiffness is that of a plane wave of {1e6 * DISPLACEMENT:g} um in a voxel after a direct inversion; "
+    "what geometry and reflections do is not foretold: mrsim shake"
+)
 
 
 def forecast(
@@ -62,7 +70,7 @@ def forecast(
         if done and not chosen:
             continue
         found.append(snr_of(mine, chosen, budget=whole and not brief))
-        rows += _precision(mine.part, found[-1], missing)
+        rows += _maps(mine, found[-1], missing)
         if progress:
             progress("plan", done + 1, steps)
     assert first is not None
@@ -101,6 +109,9 @@ def refitted(request: RunRequest, found: Forecast, model: str) -> Forecast:
 
 def _affordable(mine: Representative, tissues: tuple[str, ...], missing: list[str]) -> tuple[tuple[str, ...], bool]:
     """Return the tissues to foretell and whether their SNR gets a budget; what is left out is added to `missing`."""
+    if mine.part.sequence.encoding.kind == "spectrum" and not tissues:
+        shares = mine.part.phantom.fractions(mine.part.sequence.encoding.grid)
+        tissues = tuple(name for name, share in shares.items() if share.max() >= HELD)
     blocks = mine.part.sequence.blocks
     each = sum(block.rf is not None for block in blocks) + sum(block.adc is not None for block in blocks) / 3
     count = len(tissues or mine.part.phantom.tissues)
@@ -131,7 +142,7 @@ def _page(mine: Representative, tissues: tuple[str, ...], missing: list[str]) ->
     resolution, distortion = _image(mine.part, tissues, missing)
     grid = mine.part.sequence.encoding.grid
     return Page(
-        resolution=resolution, distortion=distortion, limits=limits(mine.judged),
+        resolution=resolution, distortion=distortion, limits=limits(mine.judged.sequence),
         voxel=(grid.spacing[0], grid.spacing[1], grid.thickness),
     )  # fmt: skip
 
@@ -143,19 +154,32 @@ def _differing(first: Phantom, other: Phantom, tissues: tuple[str, ...]) -> tupl
     return tuple(name for name in names if not tissues or name in tissues)
 
 
+def _maps(mine: Representative, found: SnrPrediction, missing: list[str]) -> tuple[Precision, ...]:
+    """Return bias and spread of what a protocol measures; what stands in the way is added to `missing`."""
+    encoding = mine.part.sequence.encoding
+    try:
+        if encoding.kind == "spectrum" and mine.judged.basis is not None and mine.judged.request.model is not None:
+            from .spectral_bounds import spectral_precision
+
+            return spectral_precision(mine.judged)
+        if "encoding" in encoding.contrast:
+            from .wave_verdict import wave_precision
+
+            missing.append(WAVE)
+            return wave_precision(mine.part.request, mine, found)
+    except InputError as problem:
+        missing.append(f"bias and precision: {problem}")
+        return ()
+    return _precision(mine.part, found, missing)
+
+
 def _precision(part: Prepared, found: SnrPrediction, missing: list[str]) -> tuple[Precision, ...]:
-    """Return bias and spread of the maps; what stands in the way is added to `missing`."""
+    """Return bias and spread of a fit to images."""
     request = part.request
     if request.model is None:
         missing.append("bias and precision: the protocol names no model to fit; name one with --model")
         return ()
     model = find_model(request.model)
-    if part.sequence.encoding.kind == "spectrum":
-        missing.append(f"bias and precision: '{model.name}' of a spectrum is not foretold; see mrsim basis")
-        return ()
-    if isinstance(model, Inversion):
-        missing.append(f"bias and precision: '{model.name}' inverts waves, which mrsim plan-waves plans")
-        return ()
     told = {name: text for name, text in request.given.items() if not measured(text)}
     missing += [
         f"the error of {text}, which measures {name}: {name} is taken as known"

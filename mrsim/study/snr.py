@@ -13,7 +13,6 @@ from ..plan.snr import ACCURACY, Progress, SnrPrediction, predict_snr
 from ..sequence.families.cartesian import Cartesian
 from ..sequence.families.protocol import Protocol
 from ..sequence.protocol import FOLDER, read_protocol_file
-from ..sequence.sequence import Sequence
 from .engines import engine_of
 from .fields import coils_of
 from .request import RunRequest
@@ -100,7 +99,7 @@ class Representative:
     """How many times more averages and lines the protocol has."""
     scan_time: float
     """Of the whole protocol, s."""
-    judged: Sequence
+    judged: Prepared
     """All slices and volumes, with few lines where all are alike: it loads scanner and patient like the whole."""
 
 
@@ -126,7 +125,7 @@ def representative(request: RunRequest) -> Representative:
     """
     if request.protocol.lower().endswith(".seq"):
         whole = prepare(request)
-        return Representative(part=whole, repeats=1, scan_time=whole.sequence.duration, judged=whole.sequence)
+        return Representative(part=whole, repeats=1, scan_time=whole.sequence.duration, judged=whole)
     path = resource(request.protocol, FOLDER, "protocol")
     _, family, table = read_protocol_file(path, dict(request.overrides))
     array = request.receive or (table.get("receive") if request.engine.get("name") != "pathways" else None)
@@ -144,10 +143,10 @@ def representative(request: RunRequest) -> Representative:
         known = missing if tr is None else math.ceil(SETTLED / float(tr[0]))
         lines["dummies"] = str(family.dummies + min(missing, known))
     if not fewer and not lines:
-        return Representative(part=judged, repeats=1, scan_time=scan_time, judged=judged.sequence)
+        return Representative(part=judged, repeats=1, scan_time=scan_time, judged=judged)
     part = _built(judged, path, {**request.overrides, **lines, **fewer})
     averages = getattr(family, "averages", 1) if "averages" in fewer else 1
-    return Representative(part=part, repeats=averages * left, scan_time=scan_time, judged=judged.sequence)
+    return Representative(part=part, repeats=averages * left, scan_time=scan_time, judged=judged)
 
 
 def _built(judged: Prepared, path: Path, entries: dict[str, str]) -> Prepared:

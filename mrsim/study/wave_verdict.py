@@ -16,7 +16,7 @@ import numpy as np
 from ..core.errors import InfeasibleError, InputError
 from ..core.wave import wavenumber
 from ..evaluate.power import power_of_estimate
-from ..phantom.stiffness import density_of, law_of
+from ..phantom.stiffness import MODULI, density_of, law_of
 from ..phantom.tissue import Tissue
 from ..plan.answer import Remedy, Verdict, said, said_voxels, undecided
 from ..plan.elastography import (
@@ -28,7 +28,9 @@ from ..plan.elastography import (
     seen_share,
     stiffness_of,
 )
+from ..plan.precision import Precision
 from ..plan.question import Question
+from ..plan.snr import SnrPrediction
 from .remedies import place_of
 from .request import RunRequest
 from .snr import Representative, representative, snr_of
@@ -120,27 +122,62 @@ def seen_waves(
     mine = scans[key]
     if isinstance(mine, Exception):
         raise mine
+    return wave_view(request, question, tissue, mine, snr_of(mine, (tissue.name,), budget=False))
+
+
+def wave_view(
+    request: RunRequest, question: Question, tissue: Tissue, mine: Representative, found: SnrPrediction
+) -> WaveView:
+    """Return how one examination sees a tissue's stiffness, of a protocol whose SNR is known.
+
+    Parameters
+    ----------
+    request : RunRequest
+    question : Question
+        Its voxels, displacement and spread on repetition count.
+    tissue : Tissue
+    mine : Representative
+    found : SnrPrediction
+    """
     header, field = mine.part.sequence.encoding, mine.part.phantom.field
     table, frequency = header.contrast, float(header.sheet["vibration_frequency"])
     modulus = law_of(tissue, field).at(frequency)
     k = complex(wavenumber(modulus, frequency, density_of(tissue, field)))
-    snr = min(row.snr for row in snr_of(mine, (tissue.name,), budget=False).rows)
+    snr = min(row.snr for row in found.rows if row.tissue == tissue.name)
     directions = np.stack([table[f"direction_{axis}"] for axis in "xyz"], axis=1)
     # A phasor's part is the mean of cosine-weighted images: variance 2 / n of one component that n images encode.
     share = 2 * float(np.linalg.pinv(directions.T @ directions).diagonal().max())
     noise = math.sqrt(share) / (float(np.max(table["encoding"])) * snr)
     voxel, moved = header.grid.spacing[0], question.displacement or DISPLACEMENT
-    found = derivative_snr(k, voxel, moved, noise, SMOOTHING)
-    place = place_of(request, question, mine.part.phantom, tissue.name)
-    voxels = question.voxels or place.voxels
+    seen = derivative_snr(k, voxel, moved, noise, SMOOTHING)
+    voxels = question.voxels or place_of(request, question, mine.part.phantom, tissue.name).voxels
     stiffness = stiffness_of(modulus)
     apart = max(1.0, voxels / (4 * math.pi * SMOOTHING**2))  # patches whose noise is independent
     return WaveView(
-        stiffness=stiffness, snr=found, voxels_per_wavelength=2 * math.pi / abs(k.real) / voxel, frequency=frequency,
-        noise_sd=stiffness * seen_share(found) / (found * math.sqrt(2 * apart)),
+        stiffness=stiffness, snr=seen, voxels_per_wavelength=2 * math.pi / abs(k.real) / voxel, frequency=frequency,
+        noise_sd=stiffness * seen_share(seen) / (seen * math.sqrt(2 * apart)),
         repeat_sd=REPEAT_SD if question.repeat_sd is None else question.repeat_sd, voxels=voxels, displacement=moved,
         scan_time=mine.scan_time,
     )  # fmt: skip
+
+
+def wave_precision(request: RunRequest, mine: Representative, found: SnrPrediction) -> tuple[Precision, ...]:
+    """Return what a direct inversion makes of a voxel of every probed tissue that knows its stiffness."""
+    question = Question(text="", kind="change", parameter="stiffness", voxels=1)
+    probed = {row.tissue for row in found.rows}
+    rows = []
+    for tissue in mine.part.phantom.tissues:
+        if tissue.name not in probed or not any(name in tissue.facts for name in MODULI):
+            continue
+        seen = wave_view(request, question, tissue, mine, found)
+        rows.append(
+            Precision(
+                tissue=tissue.name, grade=tissue.grade, parameter="shear_stiffness", unit="Pa", truth=seen.stiffness,
+                mean=seen.stiffness * seen_share(seen.snr), sd=seen.noise_sd, bound=math.nan, share=1.0,
+                scan_time=mine.scan_time,
+            )
+        )  # fmt: skip
+    return tuple(rows)
 
 
 def _chance(q: Question, seen: WaveView, examinations: int = 1, repeat: bool = True) -> tuple[float, float, float]:

@@ -12,7 +12,7 @@ from mrsim.core.errors import InputError
 from mrsim.core.field_map import FieldMap
 from mrsim.core.grid import Grid
 from mrsim.phantom.phantom import voxel_centres
-from mrsim.plan.probe import probe_of
+from mrsim.plan.probe import centre_signal, listening, probe_of
 from mrsim.plan.snr import predict_snr
 from mrsim.recon.methods import Sense
 from mrsim.sequence.scanner import Scanner
@@ -158,6 +158,17 @@ def test_snr_of_an_array_holds_its_gain_and_g_factor(tmp_path):
     g = images.encoding["g_factor"]
     np.testing.assert_allclose(noise.reconstruction[0], 1 / g[0], rtol=1e-6)
     assert g.max() > 1.05
+
+
+def test_a_probe_listens_only_where_its_signal_is_read(tmp_path):
+    changes = SMALL | {"te": "20 50 ms", "matrix": "32 4", "fov": "32 4 mm", "tr": "300 ms"}
+    sequence, phantom = built("disc-se", changes), block(tmp_path)
+    timeline = mr.discretize(sequence)
+    few = listening(timeline, True)
+    assert len(few.readouts.dwell) == 2 < len(timeline.readouts.dwell)
+    voxel = probe_of(phantom, phantom.tissues[0], sequence.encoding.grid, deep=True)
+    seen = [centre_signal(simulate(scan, voxel, mr.Bloch(accuracy=2e-3)), True) for scan in (timeline, few)]
+    assert np.allclose(*seen, rtol=0, atol=1e-3)  # each within the accuracy that the engine states
 
 
 def test_snr_of_a_spectrum_is_peak_height_over_noise(tmp_path):

@@ -52,6 +52,15 @@ def test_forecast_reaches_the_bound_of_an_unbiased_fit():
     assert plan.page.limits.margins
 
 
+def test_forecast_of_elastography_names_the_stiffness_of_the_tissues_that_know_theirs():
+    request = RunRequest(protocol="ax-mre-gre-60hz", overrides={"slices": "1", "matrix": "48 8", "fov": "96 16 mm"})
+    plan = forecast(request, (), NUCLEUS, brief=True)
+    row = plan.of("nucleus_pulposus", "shear_stiffness")
+    assert row.truth == pytest.approx(13.4e3, rel=0.02)  # of the tissue's law at 60 Hz
+    assert 0 < row.mean < row.truth  # noise lowers what a direct inversion reads
+    assert row.sd > 0
+
+
 @pytest.mark.slow
 def test_grades_change_what_is_read():
     plan = forecast(QUICK, (1, 5), NUCLEUS, brief=True)

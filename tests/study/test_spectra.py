@@ -22,7 +22,7 @@ from mrsim.study.measured import measured
 from mrsim.study.request import RunRequest
 from mrsim.study.run import prepare
 from mrsim.study.spectra import compared, expected_water, integrals_of, quantified, scale_factor, score_of
-from mrsim.study.spectral_bounds import voxel_rows
+from mrsim.study.spectral_bounds import spectral_precision, voxel_rows
 from tests.recon.test_spectra import METABOLITES, TIME, acquisition
 from tests.spectral_fit.examples import basis, spectra
 
@@ -222,6 +222,17 @@ def test_bounds_of_a_voxel_fall_with_the_root_of_its_averages(sphere):
     more = prepare(replace(request, overrides={**request.overrides, "averages": str(4 * averages)}))
     lower = {row.metabolite: row for row in voxel_rows(more)}["Cho"]
     assert 0.45 < lower.bound / rows["Cho"].bound < 0.62  # expectations hold the wider one back
+
+
+@pytest.mark.slow
+def test_a_plan_foretells_what_fits_of_a_voxel_scatter(sphere):
+    rows = {row.parameter: row for row in spectral_precision(sphere, 300)}
+    strong = rows["NAcGAG"]
+    assert strong.truth == pytest.approx(12.5, rel=1e-3)
+    assert strong.share > 0.95
+    assert strong.mean == pytest.approx(strong.truth, abs=strong.sd)
+    # what the fit expects holds it back, but stands in the bound with its whole width; 300 fits know the SD to 4 %
+    assert 0.6 < strong.sd / strong.bound < 1.1
 
 
 def test_the_score_is_weighted_by_the_file_of_the_basis_set(tmp_path):

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -76,7 +75,9 @@ class Problem:
 
     def transformed(self, signals: Complex) -> Complex:
         """Return the (..., frequency) complex spectra of (..., point) signals in the window."""
-        return np.asarray(scipy.fft.ifft(signals, axis=-1, norm="ortho")[..., self.inside])
+        from scipy.fft import ifft
+
+        return np.asarray(ifft(signals, axis=-1, norm="ortho")[..., self.inside])
 
     def lines(self, theta: Array) -> tuple[Complex, Complex]:
         """Return the (voxel, member, point) shaped signals, and the (voxel, 1, frequency) phase of their spectra.
