@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_plan_time.py [protocol ...]
 
-Each is planned twice in processes of their own; the second time counts, when kernels and bytecode are at hand. Processor
+Each is planned twice, in processes of their own; the second time counts, with kernels and bytecode at hand. Processor
 time is that of all threads; the wall clock depends on what else the machine does.
 """
 
