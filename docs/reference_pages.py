@@ -1,13 +1,14 @@
 """Sphinx extension: directives that print what the package holds at build time, so that pages cannot disagree with it.
 
 `tissue-tables`, `protocol-catalogue`, `command-reference`, `exit-codes` and `verification-table` stand in the pages of
-`reference/`.
+`reference/`, `protocol-gallery` in `gallery.md`.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -139,30 +140,55 @@ class ProtocolCatalogue(Generated):
         """Return a section per protocol."""
         from mrsim.core.toml import available
 
-        folder = Path(self.env.app.doctreedir, "diagrams")
-        folder.mkdir(parents=True, exist_ok=True)
-        return "\n".join(_protocol(name, path, folder, Path(self.env.srcdir)) for name, path in
-                         available("protocols").items())  # fmt: skip
+        doctrees, source = self.env.app.doctreedir, Path(self.env.srcdir)
+        return "\n".join(_protocol(name, path, doctrees, source) for name, path in available("protocols").items())
 
 
-def _protocol(name: str, path: Path, folder: Path, source: Path) -> str:
+def _protocol(name: str, path: Path, doctrees: Any, source: Path) -> str:
     from mrsim.cli.sequences import built_sequence
     from mrsim.core.toml import read_toml
-    from mrsim.report.diagram import sequence_diagram
-    from mrsim.report.style import png
     from mrsim.report.table import timing_table
 
     description, sequence = built_sequence(name, None, None, {})
-    picture = folder / f"{name}.png"
-    picture.write_bytes(png(sequence_diagram(sequence)))
     table = read_toml(path)
     run = table.get("run", {})
     facts = [("family", f"`{table['family']}`"), *((key, f"`{value}`") for key, value in run.items())]
     facts += [(row[0], row[1]) for row in timing_table(sequence).rows if row[0] in TIMING]
     rows = ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in facts)]
-    image = [f"```{{image}} /{Path(os.path.relpath(picture, source)).as_posix()}",
+    image = [f"```{{image}} {_diagram(name, doctrees, source)}",
              f":alt: Sequence diagram of {name}, one repetition", ":width: 760px", "```"]  # fmt: skip
     return "\n".join([f"## `{name}`", "", f"{description}.", "", *image, "", *rows, ""])
+
+
+class ProtocolGallery(Generated):
+    """A card per shipped protocol: picture, name, what it is, and the command."""
+
+    def markdown(self) -> str:
+        """Return one grid of figures."""
+        from mrsim.core.toml import available, read_toml
+
+        doctrees, source = self.env.app.doctreedir, Path(self.env.srcdir)
+        cards = []
+        for name, path in available("protocols").items():
+            kept = Path("images", "gallery", f"{name}.png")
+            shown = f"/{kept.as_posix()}" if (source / kept).is_file() else _diagram(name, doctrees, source)
+            said = str(read_toml(path).get("description", "")).rstrip(".")
+            cards += [f"```{{figure}} {shown}", ":class: card", f":alt: {said}", "",
+                      f"[`{name}`](reference/protocols.md): {said}", "```"]  # fmt: skip
+        return "\n".join(["::::{container} gallery", *cards, "::::", ""])
+
+
+@cache
+def _diagram(name: str, doctrees: Any, source: Path) -> str:
+    """Return the place of a protocol's sequence diagram, drawn once a build, from the root of the pages."""
+    from mrsim.cli.sequences import built_sequence
+    from mrsim.report.diagram import sequence_diagram
+    from mrsim.report.style import png
+
+    picture = Path(doctrees, "diagrams", f"{name}.png")
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    picture.write_bytes(png(sequence_diagram(built_sequence(name, None, None, {})[1])))
+    return f"/{Path(os.path.relpath(picture, source)).as_posix()}"
 
 
 class CommandReference(Generated):
@@ -221,6 +247,7 @@ def setup(app: Any) -> dict[str, bool]:
     """Register the extension with Sphinx."""
     app.add_directive("tissue-tables", TissueTables)
     app.add_directive("protocol-catalogue", ProtocolCatalogue)
+    app.add_directive("protocol-gallery", ProtocolGallery)
     app.add_directive("command-reference", CommandReference)
     app.add_directive("exit-codes", ExitCodes)
     app.add_directive("verification-table", VerificationTable)
