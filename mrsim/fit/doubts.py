@@ -126,7 +126,8 @@ def _broken(kind: str, name: str, sheet: Mapping[str, Any]) -> str | None:
     profile = str(sheet.get("excitation_profile", "hard"))
     if kind == "profile" and sheet.get("kind") == "2d" and not profile.startswith("hard"):
         return (
-            f"'{name}' takes the flips to be the same through the slice, which a slice by {profile} is not: its "
-            "times are off by some ten per cent; encode three dimensions, or see what '--without slice-profile' changes"
+            f"'{name}' takes the flips to be the same through the slice, which a slice by {profile} is not: its times "
+            "are off by some ten per cent, T1 of several flip angles, which goes with their square, reads half; "
+            "encode three dimensions, or see what '--without slice-profile' changes"
         )
     return None

@@ -35,6 +35,8 @@ def engine_of(request: RunRequest, **extra: Any) -> Bloch | Pathways:
     if name not in ENGINE_NAMES:
         raise InputError(f"unknown engine '{name}'{did_you_mean(name, list(ENGINE_NAMES))}", key="--engine")
     kind = ENGINE_NAMES[name]
+    if kind is Pathways:
+        options.pop("longest", None)  # Pathways foretells no time and refuses no run for it
     known = [entry.name for entry in fields(kind)]
     for option in options:
         if option not in known:
