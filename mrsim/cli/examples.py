@@ -5,6 +5,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "run disc-t2-mese --field 7 --grade 4",
         'run disc-t2-mese --set "echo_spacing=10 ms" --without noise',
         "run disc-t2-mese --model t2-epg --budget",
+        "run sag-dwi --recon grappa --recon maps=prescan",
         'run svs-press-np --physiology "field=2 Hz"',
     ),
     "reproduce": ("reproduce results/disc-t2-mese-3T-grade3-seed1/result.h5",),

@@ -121,6 +121,11 @@ def entries(context: click.Context, parameter: click.Parameter, texts: tuple[str
     return changed
 
 
+def recon_entries(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    """Return the entries of a reconstruction from texts ``key=value``; a bare word is the method."""
+    return entries(context, parameter, tuple(text if "=" in text else f"method={text}" for text in texts))
+
+
 def position(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, ...] | None:
     """Return a place, m, from three lengths with a unit, e.g. ``"0 0 22 mm"``; None stays None."""
     from ..core.units import parse_quantity
@@ -221,6 +226,12 @@ field_options = together(
     click.option("--shim", type=click.IntRange(0, 8), help="Highest degree of the shim [default: the scanner's]."),
     click.option("--transmit", metavar="NAME", help="Transmit field: uniform, body, or a map of relative B1+."),
     click.option("--receive", metavar="NAME", help="Receive coils: uniform, volume, spine-8, -16, -32, head-8, -32."),
+)  # fmt: skip
+recon_option = click.option(
+    "--recon", metavar="METHOD|KEY=VALUE", multiple=True, callback=recon_entries,
+    help="How to reconstruct: a method of 'mrsim recon' (sense, grappa, iterative, ...), its options, and ghost, "
+    "partial, window, size, maps (calibration, prescan or a file), unwarp, off_resonance, noise_scan, each as "
+    "key=value, e.g. --recon grappa --recon maps=prescan.",
 )  # fmt: skip
 engine_options = together(
     click.option(

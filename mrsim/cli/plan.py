@@ -17,6 +17,7 @@ from .options import (
     json_option,
     phantom_options,
     protocol_argument,
+    recon_option,
     scanner_option,
     set_option,
     tissues_option,
@@ -40,6 +41,7 @@ UNANSWERED = 3
 @field_options
 @click.option("--model", metavar="NAME", help="Signal model to fit [default: the protocol's].")
 @given_option
+@recon_option
 @click.option("--grades", "several", metavar="LIST", callback=grades, help="Foretell several grades, e.g. 1,2,3,4,5.")
 @tissues_option
 @click.option("--ask", "asked", metavar="QUESTION", multiple=True,

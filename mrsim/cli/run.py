@@ -23,6 +23,7 @@ from .options import (
     noise_free_option,
     noise_model_options,
     phantom_options,
+    recon_option,
     seed_option,
     sequence_options,
 )
@@ -45,6 +46,7 @@ RESULTS = Path("results")
 )
 @given_option
 @noise_model_options
+@recon_option
 @seed_option
 @noise_free_option
 @click.option(

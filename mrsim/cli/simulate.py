@@ -17,6 +17,7 @@ from .options import (
     json_option,
     noise_free_option,
     phantom_options,
+    recon_option,
     seed_option,
     sequence_options,
 )
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @sequence_options
 @phantom_options
 @field_options
+@recon_option
 @seed_option
 @noise_free_option
 @engine_options

@@ -14,6 +14,7 @@ from .options import (
     json_option,
     phantom_options,
     protocol_argument,
+    recon_option,
     scanner_option,
     set_option,
     tesla,
@@ -47,14 +48,19 @@ def law(context: click.Context, parameter: click.Parameter, text: str | None) ->
 @set_option
 @phantom_options
 @field_options
+@recon_option
 @tissues_option
 @click.option("--image", type=click.IntRange(0), default=0, show_default=True, help="Whose budget to print.")
 @click.option("--exponent", metavar="LAW", callback=law, help="How SNR grows with the field: a law's name or a number.")
-@click.option("--engine", type=click.Choice(["bloch", "pathways"]), default="bloch", show_default=True)
+@click.option(
+    "--engine",
+    type=click.Choice(["bloch", "pathways"]),
+    help="Engine of the probe [default: the protocol's, else bloch].",
+)
 @click.option("--threads", type=click.IntRange(1), help="Worker threads; the result does not depend on it.")
 @json_option
 def command(
-    wanted: tuple[float, ...], tissues: tuple[str, ...], image: int, exponent: str | float | None, engine: str,
+    wanted: tuple[float, ...], tissues: tuple[str, ...], image: int, exponent: str | float | None, engine: str | None,
     as_json: bool, **asked: Any,
 ) -> None:  # fmt: skip
     """Predict the SNR that PROTOCOL gives every tissue of a phantom, and say where it comes from and where it goes.

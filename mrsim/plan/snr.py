@@ -27,6 +27,7 @@ from ..core.coils import Coils
 from ..core.errors import InputError
 from ..phantom.phantom import PURE, Phantom
 from ..phantom.tissue import Tissue
+from ..recon import Method, Steps
 from ..sequence.discretize import discretize
 from ..sequence.scanner import Scanner
 from ..sequence.sequence import Sequence
@@ -94,6 +95,8 @@ def predict_snr(
     tissues: tuple[str, ...] = (),
     repeats: float = 1,
     budget: bool = True,
+    method: Method | None = None,
+    steps: Steps | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> SnrPrediction:
@@ -116,6 +119,10 @@ def predict_snr(
     budget : bool
         Whether slice profile and T2' are told apart from the rest of the weighting, for which a voxel travels twice
         more.
+    method : Method, optional
+        That is to reconstruct the scan; what suits its sampling by default.
+    steps : Steps, optional
+        Before and after it.
     threads : int, optional
         Worker threads.
     progress : callable, optional
@@ -130,7 +137,7 @@ def predict_snr(
     rows: list[SnrRow] = []
     errors: dict[str, float] = {}
     silent = _silence(timeline)
-    noise = image_noise(silent, coils)
+    noise = image_noise(silent, coils, method, steps)
     pure = _pure(phantom, silent, noise)
     for done, tissue in enumerate(chosen):
         stated, signals = _signals(timeline, phantom, tissue, engine, threads, budget)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..core.unwrap import unwrap, unwrap_echoes
-from .dispatch import reconstruct
+from .dispatch import coil_maps, reconstruct
 from .methods import Combine, CompressedSensing, Grappa, Method, NonUniform, Sense, SliceGrappa, Smash, Steps, Subspace
 from .spectroscopy import Spectroscopy
 from .windows import Window
@@ -21,6 +21,7 @@ __all__ = [
     "Steps",
     "Subspace",
     "Window",
+    "coil_maps",
     "reconstruct",
     "unwrap",
     "unwrap_echoes",

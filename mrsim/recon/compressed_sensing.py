@@ -180,34 +180,3 @@ def point_spread(mask: NDArray[np.bool_]) -> tuple[Array, float]:
     side = np.abs(spread)
     side[centre] = 0.0
     return np.asarray(spread, dtype=np.complex128), float(side.max())
-
-
-def variable_density(shape: tuple[int, int], acceleration: float, middle: int, rng: int, power: float = 3.0) -> Any:
-    """Return a random (z, y) mask with a fully sampled middle and a density that falls towards the edge.
-
-    Parameters
-    ----------
-    shape : (int, int)
-        Encoded (z, y).
-    acceleration : float
-        Encoded lines over acquired ones.
-    middle : int
-        Lines acquired around the middle, along every axis with more than one.
-    rng : int
-        Seed.
-    power : float
-        The density falls as (1 - r)^power with the distance r from the middle.
-    """
-    generator = np.random.default_rng(rng)
-    z, y = np.indices(shape)
-    away = [np.abs(i - n // 2) for i, n in ((z, shape[0]), (y, shape[1]))]
-    radius = np.sqrt(sum((a / max(n / 2, 1)) ** 2 for a, n in zip(away, shape, strict=True) if n > 1))
-    kept = np.all([(a <= (middle - 1) / 2) | (n == 1) for a, n in zip(away, shape, strict=True)], axis=0)
-    wanted = round(z.size / acceleration) - int(np.count_nonzero(kept))
-    if wanted < 0:
-        raise InputError(f"{middle} lines in the middle are already more than 1/{acceleration:g} of {z.size}")
-    density = np.where(kept, 0.0, np.maximum(1 - radius, 0) ** power + 1e-3)
-    chosen = generator.choice(z.size, wanted, replace=False, p=(density / density.sum()).ravel())
-    mask = kept.copy()
-    mask.ravel()[chosen] = True
-    return mask

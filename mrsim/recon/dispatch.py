@@ -6,16 +6,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import overload
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..core.acquisition import Acquisition
 from ..core.errors import InputError
 from ..core.images import Images
 from ..core.spectra import Spectra
 from .cartesian import reconstruct_cartesian
+from .combine import mix
 from .ghost import straightened
 from .kspace import check_finite
 from .many_coils import Ready, make_ready
 from .methods import Combine, CompressedSensing, Grappa, Method, NonUniform, Sense, SliceGrappa, Smash, Steps, Subspace
-from .off_raster import reconstruct_off_raster
+from .off_raster import reconstruct_off_raster, sensitivities
 from .parallel import (
     default_method,
     reconstruct_combined,
@@ -88,6 +92,26 @@ def reconstruct(
     return images if asked.size is None else interpolated(images, asked.size)
 
 
+def coil_maps(raw: Acquisition, estimate: str = "espirit") -> NDArray[np.complex128]:
+    """Return the (coil, z, y, x) sensitivities that the raw data hold, not whitened.
+
+    Parameters
+    ----------
+    raw : Acquisition
+        With calibration lines, or the middle of k-space without gaps.
+    estimate : str
+        ``"espirit"`` or ``"lowres"``.
+    """
+    check_finite(raw)
+    known = with_measured_noise(raw)
+    lines = straightened(separated(known), "auto")
+    if lines.encoding.k_from == "trajectory":
+        return sensitivities(lines, estimate)
+    ready = make_ready(lines)
+    white = np.concatenate(list(ready.maps(None, estimate)), axis=1)
+    return mix(np.asarray(np.linalg.inv(ready.whitener)), white)
+
+
 def with_measured_noise(raw: Acquisition) -> Acquisition:
     """Return raw data whose noise covariance is what a prescan (group ``noise``) shows, if they hold one.
 
@@ -111,6 +135,8 @@ def _off_raster(raw: Acquisition, method: Method | None, progress: Progress | No
 
 
 def _run(ready: Ready, method: Method | None, may_fold: bool, progress: Progress | None) -> Images:
+    if method is None and ready.raw.encoding.sheet.get("bands", 1) > 1:
+        method = SliceGrappa()
     if not isinstance(method, SliceGrappa):  # whose groups of slices carry several
         ready.check_slices()
     if method is None:

@@ -195,7 +195,9 @@ def _looked_up(lines: Lines, turns: dict[tuple[int, ...], tuple[float, float]]) 
 
 def _by_entropy(raw: Acquisition, names: list[str], progress: Progress | None) -> Acquisition:
     """Return the acquisition with the lag and, slice by slice, the phase of the least entropy."""
-    judged = "calibration" if "calibration" in raw.groups else "imaging"  # without gaps, it does not fold
+    judged = "imaging"
+    if "calibration" in names and np.ptp(lines_of(raw, "calibration").labels["reverse"]) > 0:
+        judged = "calibration"  # without gaps, it does not fold
     first = _entropies(raw, lines_of(raw, judged), progress)
     lag = -float(np.mean([b for _, b in first.values()])) / (4 * np.pi * _speed(raw, judged))
     found = _entropies(raw, lines_of(raw, judged, lag), progress)

@@ -80,6 +80,7 @@ def sort_lines(raw: Acquisition, name: str = "imaging") -> Raster:
     """Return the k-space of a group of readouts on the encoded matrix.
 
     z counts partitions in three dimensions and slices in two; readouts under the label ``reverse`` run backwards.
+    Calibration lines may be shorter than the matrix: they lie around its middle.
 
     Parameters
     ----------
@@ -90,12 +91,14 @@ def sort_lines(raw: Acquisition, name: str = "imaging") -> Raster:
     """
     group, (nz, ny, nx) = raw.groups[name], raw.encoding.grid.shape
     _, coils, samples = group.data.shape
-    if samples != nx:
+    shorter = name == "calibration" and samples < nx
+    if samples != nx and not shorter:
         raise InputError(f"readouts have {samples} samples, the encoded matrix has {nx} along the readout direction")
     contrasts = len(next(iter(raw.encoding.contrast.values())))
     along = "partition" if raw.encoding.kind == "3d" else "slice"
     z, y, c = (_label(group, n, limit) for n, limit in ((along, nz), ("line", ny), ("contrast", contrasts)))
     data = np.zeros((contrasts, coils, nz, ny, nx), dtype=np.complex128)
+    read = slice(nx // 2 - samples // 2, nx // 2 - samples // 2 + samples)
     repeat, count = _repeats((c * nz + z) * ny + y, contrasts * nz * ny)
     backwards = _label(group, "reverse", 2) == 1
     for turn in range(int(count.max(initial=0))):
@@ -106,9 +109,9 @@ def sort_lines(raw: Acquisition, name: str = "imaging") -> Raster:
             lines = group.data if len(chosen) == len(group.data) else group.data[chosen]
             lines = lines[..., ::-1] if flip else lines
             if turn == 0:
-                data[c[chosen], :, z[chosen], y[chosen]] = lines
+                data[c[chosen], :, z[chosen], y[chosen], read] = lines
             else:
-                data[c[chosen], :, z[chosen], y[chosen]] += lines
+                data[c[chosen], :, z[chosen], y[chosen], read] += lines
     count = count.reshape(contrasts, nz, ny)
     if count.max(initial=0) > 1:
         data /= np.maximum(count, 1)[:, None, :, :, None]
@@ -132,17 +135,18 @@ def _label(group: Readouts, name: str, limit: int) -> NDArray[np.int64]:
     return value
 
 
-def calibration_lines(raw: Acquisition, raster: Raster) -> tuple[NDArray[np.complex128], tuple[slice, slice]]:
+def calibration_lines(
+    raw: Acquisition, raster: Raster | None = None
+) -> tuple[NDArray[np.complex128], tuple[slice, slice]]:
     """Return the fully sampled middle of k-space, (coil, z, y, x), and its place along z and y.
 
     From the group ``calibration`` where there is one, else from the imaging readouts; of several contrasts the one
     with the strongest signal. In two dimensions z counts slices, all of which are there.
     """
-    source = sort_lines(raw, "calibration") if "calibration" in raw.groups else raster
-    if source.data.shape[1] != raster.data.shape[1]:
-        raise InputError(
-            f"the calibration has {source.data.shape[1]} coils, the image {raster.data.shape[1]}; they must be the same"
-        )
+    source = sort_lines(raw, "calibration") if "calibration" in raw.groups or raster is None else raster
+    coils = raw.imaging.data.shape[1]
+    if source.data.shape[1] != coils:
+        raise InputError(f"the calibration has {source.data.shape[1]} coils, the image {coils}; they must be the same")
     volume = raw.encoding.kind == "3d"
     strengths = [np.vdot(one, one).real for one in source.data] if len(source.data) > 1 else [1.0]
     best = int(np.argmax(strengths))

@@ -70,9 +70,10 @@ class SliceGrappa:
     Group g holds slices g, g + n, g + 2 n, ..., with n groups. Each slice alone is in the group ``calibration``.
     """
 
-    bands: int
-    shift: float
-    """Of each band against the one before, in fields of view along y."""
+    bands: int | None = None
+    """None: what the protocol sheet says."""
+    shift: float | None = None
+    """Of each band against the one before, in fields of view along y; None: what the protocol sheet says."""
     split: bool = True
     regularisation: float = 1e-6
     maps: Maps | None = None

@@ -26,7 +26,7 @@ from ..core.images import Images
 from .coil_maps import estimate_maps
 from .combine import matched, matched_noise, mix, whitening
 from .g_factor import replica_noise
-from .kspace import nominal, stated, to_kspace, unknown_noise
+from .kspace import calibration_lines, nominal, stated, to_kspace, unknown_noise
 from .methods import NonUniform
 from .nonuniform import Transform, covered_radius, density
 from .off_resonance import segments
@@ -73,7 +73,7 @@ def reconstruct_off_raster(raw: Acquisition, method: NonUniform, progress: Progr
             one = _samples(raw, whitener, c, z)
             shape = grid.shape if volume else (1, *grid.shape[1:])
             warnings += _gaps(one, shape) if z == c == 0 else ()
-            maps = _maps(one, method, whitener, shape, block) if maps is None else maps
+            maps = _maps(raw, one, method, whitener, shape, block) if maps is None else maps
             field = np.zeros(shape) if method.field is None else method.field[block]
             data[c, block], noise[c, block] = _image(one, maps, field, method, sample)
             if progress:
@@ -86,6 +86,16 @@ def reconstruct_off_raster(raw: Acquisition, method: NonUniform, progress: Progr
         data=data, grid=grid, contrast=raw.encoding.contrast, sigma=uniform, noisy=raw.noisy,
         encoding=nominal(raw) | facts, history=stated(raw, warnings),
     )  # fmt: skip
+
+
+def sensitivities(raw: Acquisition, estimate: str) -> Array:
+    """Return the (coil, z, y, x) maps of an acquisition off the raster, not whitened."""
+    grid, volume = raw.encoding.grid, raw.encoding.kind == "3d"
+    whitener, _ = whitening(raw.noise_density)
+    method, shape = NonUniform(estimate=estimate), grid.shape if volume else (1, *grid.shape[1:])
+    parts = [slice(None)] if volume else [slice(z, z + 1) for z in range(grid.shape[0])]
+    white = [_maps(raw, _samples(raw, whitener, 0, z), method, whitener, shape, part) for z, part in enumerate(parts)]
+    return mix(np.asarray(np.linalg.inv(whitener)), np.concatenate(white, axis=1))
 
 
 def _gaps(one: Samples, shape: tuple[int, ...]) -> tuple[str, ...]:
@@ -135,13 +145,19 @@ def _samples(raw: Acquisition, whitener: Array, contrast: int, z: int) -> Sample
     )
 
 
-def _maps(one: Samples, method: NonUniform, whitener: Array, shape: tuple[int, ...], block: slice) -> Array:
+def _maps(
+    raw: Acquisition, one: Samples, method: NonUniform, whitener: Array, shape: tuple[int, ...], block: slice
+) -> Array:
     """Return the whitened (coil, z, y, x) maps of a block; one coil hears everything alike."""
     coils = len(one.data)
     if method.maps is not None:
         return mix(whitener, method.maps[:, block])
     if coils == 1:
         return np.ones((1, *shape), dtype=np.complex128)
+    if "calibration" in raw.groups:
+        lines, (z, y) = calibration_lines(raw)
+        box = (z, y) if raw.encoding.kind == "3d" else (slice(0, 1), y)
+        return estimate_maps(mix(whitener, lines[:, block]), box, method.estimate)
     own = Transform(one.turns, shape[3 - one.turns.shape[1] :], coils)
     # where samples are too far apart their images streak, and the streaks would pass for sensitivity
     smooth = np.exp(-2 * np.sum((one.turns / covered_radius(one.turns, own.shape)) ** 2, axis=1))

@@ -104,6 +104,7 @@ def reconstruct_grappa(ready: Ready, method: Grappa, progress: Progress | None =
     data = np.zeros((len(ready.raster.data), *shape), dtype=np.complex128)
     noise, g = np.ones((1, *shape)), np.ones((1, *shape))
     lines, (z, y) = ready.calibration()
+    lines = lines[..., np.any(lines, axis=(0, 1, 2))]  # a prescan has shorter readouts
     acceleration, notes = 1.0, set[str]()
     for done, (block, maps) in enumerate(zip(ready.blocks(), ready.maps(method.maps, method.estimate), strict=True)):
         lattice = _need_lattice(ready.pattern(block), "GRAPPA")

@@ -24,11 +24,12 @@ Progress = Callable[[int, int], None]
 
 def reconstruct_bands(ready: Ready, method: SliceGrappa, progress: Progress | None = None) -> Images:
     """Return the images of slices excited together."""
+    count, shift = _bands_of(ready, method)
     contrasts, _, nz, ny, nx = ready.raster.data.shape
-    groups = nz // method.bands
-    if nz % method.bands or ready.volume or "calibration" not in ready.raw.groups:
+    groups = nz // count
+    if nz % count or ready.volume or "calibration" not in ready.raw.groups:
         raise InputError(
-            f"{nz} slices in bands of {method.bands}: needs whole groups of slices, two dimensions and a group "
+            f"{nz} slices in bands of {count}: needs whole groups of slices, two dimensions and a group "
             "'calibration' with every slice alone",
             key="bands",
         )
@@ -42,23 +43,31 @@ def reconstruct_bands(ready: Ready, method: SliceGrappa, progress: Progress | No
         members = list(range(group, nz, groups))
         alone = lines[:, members].swapaxes(0, 1)
         middle = (ny // 2 - y.start, nx // 2)
-        kernels = slice_kernels(
-            alone[:, :, y], middle, method.shift, split=method.split, regularisation=method.regularisation
-        )
+        kernels = slice_kernels(alone[:, :, y], middle, shift, split=method.split, regularisation=method.regularisation)
         own = [maps[m] for m in members]
         for contrast in range(contrasts):
-            bands = separate(ready.raster.data[contrast, :, group], kernels, method.shift)
+            bands = separate(ready.raster.data[contrast, :, group], kernels, shift)
             for m, image, sensitivity in zip(members, bands, own, strict=True):
                 data[contrast, m] = matched(image[:, None], sensitivity)[0]
         for b, (m, sensitivity) in enumerate(zip(members, own, strict=True)):
-            there = move(sensitivity, b * method.shift)
+            there = move(sensitivity, b * shift)
             weights = np.sqrt(np.sum(np.abs(combined_weights([kernels[b]], there)) ** 2, axis=0))
-            noise[0, m] = move(weights.astype(np.complex128), -b * method.shift).real[0]
-        leaks.append(leakage(_only(alone, y), kernels, method.shift))
+            noise[0, m] = move(weights.astype(np.complex128), -b * shift).real[0]
+        leaks.append(leakage(_only(alone, y), kernels, shift))
         if progress:
             progress(group + 1, groups)
-    facts = {"bands": method.bands, "shift": method.shift, "leakage": np.array(leaks)}
-    return ready.images(data, noise, "slice-GRAPPA", acceleration=float(method.bands), **facts)
+    facts = {"bands": count, "shift": shift, "leakage": np.array(leaks)}
+    return ready.images(data, noise, "slice-GRAPPA", acceleration=float(count), **facts)
+
+
+def _bands_of(ready: Ready, method: SliceGrappa) -> tuple[int, float]:
+    """Return how many bands there are, and the shift of each against the one before."""
+    sheet = ready.raw.encoding.sheet
+    count = sheet.get("bands") if method.bands is None else method.bands
+    shift = sheet.get("band_shift") if method.shift is None else method.shift
+    if count is None or shift is None:
+        raise InputError("slice-grappa needs bands and shift, which the raw data do not say", key="method")
+    return int(count), float(shift)
 
 
 def _only(lines: Array, y: slice) -> Array:

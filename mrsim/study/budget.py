@@ -26,13 +26,13 @@ from ..evaluate.budget import error_budget
 from ..fit.models import find_model
 from ..phantom.phantom import PURE
 from ..plan.probe import centre_signal, probe_of
-from ..recon import reconstruct
 from ..sequence.discretize import discretize
 from ..sequence.imperfect import Imperfections
 from ..simulate import simulate
 from ..simulate.object_cells import IN_SHAPES
 from .engines import engine_of
 from .measured import measured
+from .reconstruction import images_of
 from .request import Progress, RunRequest, RunResult
 from .run import Prepared, fitted, prepare, simulated
 
@@ -70,11 +70,15 @@ class _Job:
 
     def noisy(self, raw: Acquisition) -> Images:
         """Return the images of a scan with the run's own noise."""
-        return reconstruct(measured(raw, self.result.request))
+        return self.made(measured(raw, self.result.request))
+
+    def made(self, raw: Acquisition) -> Images:
+        """Return the images of a scan, reconstructed as the run's."""
+        return images_of(raw, self.result.request.recon)
 
     def filled(self, images: Images, content: Callable[[str, NDArray[np.bool_]], NDArray[np.complex128]]) -> Images:
         """Return images whose pure voxels hold what `content` says of their tissue, with the noise of `images`."""
-        noise = images.data - reconstruct(self.clean).data if self.result.raw.noisy else np.zeros_like(images.data)
+        noise = images.data - self.made(self.clean).data if self.result.raw.noisy else np.zeros_like(images.data)
         data = images.data.copy()
         for tissue, pure in _pure(self.result.truth).items():
             data[:, pure] = content(tissue, pure) + noise[:, pure]
@@ -151,9 +155,9 @@ def _without(job: _Job, cause: str) -> Evaluation:
     """Return the evaluation of the run with one cause switched off."""
     request = job.prepared.request
     if cause == "noise":
-        return job.scored(reconstruct(job.clean))
+        return job.scored(job.made(job.clean))
     if cause == "partial-volume":
-        images = {tissue: reconstruct(raw).data for tissue, raw in job.alone.items()}
+        images = {tissue: job.made(raw).data for tissue, raw in job.alone.items()}
         return job.scored(job.filled(job.result.images, lambda tissue, pure: images[tissue][:, pure]))
     if cause == "point-spread":
         return job.scored(job.filled(job.result.images, _probed(job.prepared)))
@@ -172,7 +176,7 @@ def _without_all(job: _Job) -> Evaluation:
     request = job.prepared.request
     off = (cause for cause in SWITCHES if cause not in _excused(request))
     other = replace(request, without=tuple(dict.fromkeys((*request.without, "noise", *off))))
-    images = replace(reconstruct(job.clean), noisy=False)
+    images = replace(job.made(job.clean), noisy=False)
     bare = replace(job, result=replace(job.result, raw=job.clean))
     return job.scored(bare.filled(images, _probed(prepare(other))), other)
 

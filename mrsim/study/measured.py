@@ -10,6 +10,7 @@ from ..core.acquisition import Acquisition
 from ..core.errors import InputError, did_you_mean
 from ..core.toml import structure
 from ..simulate import Physiology, add_noise, add_physiology
+from .reconstruction import read_reconstruction
 from .request import RunRequest, check_effects
 
 
@@ -36,6 +37,7 @@ def read_physiology(entries: Mapping[str, str]) -> Physiology | None:
 def check_asked(request: RunRequest) -> None:
     """Raise an `InputError` unless the causes, effects and fluctuations of a request are such as there are."""
     check_effects(request)
+    read_reconstruction(request.recon)
     read_physiology(request.physiology)
 
 
@@ -51,5 +53,6 @@ def measured(raw: Acquisition, request: RunRequest) -> Acquisition:
     """
     body = read_physiology(request.physiology)
     if "noise" not in request.without:
-        return add_noise(raw, rng=request.seed, physiology=body)
+        silent = read_reconstruction(request.recon).noise_scan
+        return add_noise(raw, rng=request.seed, physiology=body, prescan=silent)
     return raw if body is None else add_physiology(raw, body, request.seed)

@@ -70,6 +70,8 @@ class RunRequest:
     """Receive coils, e.g. ``"spine-16"``."""
     snr_exponent: str | float | None = None
     """How SNR grows with the field: a law's name or an exponent; None: the scanner's."""
+    recon: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """How images are reconstructed, as text: {"method": "grappa", "partial": "homodyne"}; see `reconstruction`."""
     vibration: str | None = None
     """Path of a file of waves (`mrsim shake`) that move the phantom while it is scanned."""
     drives: tuple[str, ...] = ()

@@ -27,7 +27,6 @@ from ..fit.models import find_model
 from ..fit.validity import region_notes
 from ..phantom.phantom import Phantom, RoiMasks
 from ..phantom.transfer import transfer_notes, with_transfer
-from ..recon import reconstruct
 from ..sequence.discretize import discretize
 from ..sequence.imperfect import Imperfections
 from ..sequence.protocol import read_protocol_file
@@ -39,7 +38,9 @@ from .fields import coils_of, extrapolation_notes, in_fields
 from .given import check_names, given_options
 from .import_phantom import open_phantom
 from .measured import check_asked, measured
+from .prescan import with_prescan
 from .provenance import provenance
+from .reconstruction import images_of, merged
 from .request import Progress, RunRequest, RunResult
 from .run_table import RunTable
 from .spectra import bases_of, one_voxel, quantify_run, with_amounts, with_chemistry
@@ -86,7 +87,7 @@ class Prepared:
 def prepare(request: RunRequest) -> Prepared:
     """Read the files of a request, build the sequence and check it against the scanner."""
     path, description, defaults, build = _read(request)
-    request = with_own_engine(request, defaults)
+    request = replace(with_own_engine(request, defaults), recon=merged(defaults.recon, request.recon))
     check_asked(request)
     scanner = _machine(choose_scanner(request.field, request.scanner, defaults.scanner), defaults, request)
     grade = request.grade if request.grade is not None else defaults.grade
@@ -167,7 +168,7 @@ def simulate_only(request: RunRequest, progress: Progress | None = None) -> tupl
     """Go down the road as far as the raw data."""
     prepared = prepare(request)
     raw = simulated(prepared, engine_of(prepared.request), progress)
-    return prepared.sequence, prepared.phantom, measured(raw, request)
+    return prepared.sequence, prepared.phantom, measured(raw, prepared.request)
 
 
 def simulated(
@@ -179,6 +180,7 @@ def simulated(
     coils = coils_of(prepared.phantom, prepared.sequence.scanner, prepared.request)
     threads = prepared.request.threads
     raw = simulate(timeline, prepared.phantom, engine, threads=threads, progress=report, coils=coils)
+    raw = with_prescan(raw, prepared.request, prepared.sequence, prepared.phantom, engine)
     if prepared.basis is not None:
         raw = with_chemistry(raw, prepared, timeline, coils, bases or bases_of(prepared, progress))
     guessed = prepared.phantom.extrapolated
@@ -204,14 +206,14 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     with clock.step("build"):
         prepared = _in_motion(prepare(request), progress)
     request = prepared.request
-    grid = prepared.sequence.encoding.grid
-    with clock.step("truth"):
-        truth, rois = truth_of(prepared.phantom, prepared.sequence), prepared.phantom.rois(grid)
     with clock.step("simulate"):
         raw = simulated(prepared, engine_of(request), progress, bases := bases_of(prepared, progress))
     with clock.step("reconstruct"):
         heard = measured(raw, request)
-        images = reconstruct(heard, progress=clock.within("reconstruct"))
+        images = images_of(heard, request.recon, clock.within("reconstruct"))
+    with clock.step("truth"):
+        truth = truth_of(prepared.phantom, prepared.sequence, images.grid)
+        rois = prepared.phantom.rois(images.grid)
     if "partial-volume" in request.without:
         with clock.step("unmix"):
             images = _unmixed(prepared, images, raw, truth)
@@ -269,7 +271,7 @@ def fitted(images: Images | Waves, request: RunRequest, progress: Progress | Non
 
     def measure(protocol: str) -> Maps | None:
         own = replace(
-            request, protocol=protocol, model=None, given={}, overrides={}, seed=request.seed + 1,
+            request, protocol=protocol, model=None, given={}, overrides={}, recon={}, seed=request.seed + 1,
             likelihood="gaussian", noise_floor="keep",
         )  # fmt: skip
         return run(own, progress).maps
@@ -286,12 +288,13 @@ def _unmixed(prepared: Prepared, images: Images, raw: Acquisition, truth: Maps) 
     """
     if raw.encoding.kind == "spectrum":
         raise InputError("a spectrum has one voxel, from which nothing can be unmixed", key="--without")
-    noise = images.data - reconstruct(raw).data
+    noise = images.data - images_of(raw, prepared.request.recon).data
     data = images.data.copy()
     for tissue, fraction in truth.fractions.items():
         pure: NDArray[np.bool_] = fraction >= 0.99
         if not pure.any():
             continue
-        alone = reconstruct(simulated(prepared, engine_of(prepared.request, only=(tissue,)), None))
+        part = simulated(prepared, engine_of(prepared.request, only=(tissue,)), None)
+        alone = images_of(part, prepared.request.recon)
         data[:, pure] = alone.data[:, pure] + noise[:, pure]
     return replace(images, data=data)

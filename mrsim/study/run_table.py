@@ -27,5 +27,7 @@ class RunTable:
     """Allow a field strength beyond those at which tissues are known."""
     receive: str | None = None
     """Receive coils; a protocol that leaves out lines needs several."""
+    recon: dict[str, str] = field(default_factory=dict)
+    """How images are reconstructed, e.g. ``method = "grappa"``; see `reconstruction`."""
     imperfections: Imperfections | None = None
     """Of the scanner, instead of those in its own file."""

@@ -10,11 +10,13 @@ from pathlib import Path
 from ..core.toml import resource
 from ..phantom.phantom import Phantom
 from ..plan.snr import ACCURACY, Progress, SnrPrediction, predict_snr
+from ..recon import Spectroscopy
 from ..sequence.families.cartesian import Cartesian
 from ..sequence.families.protocol import Protocol
 from ..sequence.protocol import FOLDER, read_protocol_file
 from .engines import engine_of
 from .fields import coils_of
+from .reconstruction import read_reconstruction
 from .request import RunRequest
 from .run import Prepared, prepare
 
@@ -74,6 +76,7 @@ def snr_of(
     part = mine.part
     phantom = part.phantom if altered is None else altered(part.phantom)
     scanner = part.sequence.scanner
+    asked = read_reconstruction(part.request.recon)
     found = predict_snr(
         part.sequence,
         phantom,
@@ -82,6 +85,8 @@ def snr_of(
         tissues=tissues,
         repeats=mine.repeats,
         budget=budget,
+        method=None if isinstance(asked.method, Spectroscopy) else asked.method,
+        steps=asked.steps,
         threads=part.request.threads,
         progress=progress,
     )
@@ -108,7 +113,8 @@ def fewer_lines(family: Protocol, count: int = LINES) -> dict[str, str]:
     if not isinstance(family, Cartesian) or family.name not in LINE_BY_LINE:
         return {}
     lines = family.matrix[1]
-    if lines <= 2 * LINES or lines % 2 or family.partial_fourier < 1 or getattr(family, "acceleration", 1) > 1:
+    left_out = family.partial_fourier < 1 or family.acceleration > 1 or family.calibration_lines > 0
+    if left_out or lines <= 2 * LINES or lines % 2:
         return {}
     matrix = (family.matrix[0], count, *family.matrix[2:])
     fov = (family.fov[0], family.fov[1] * count / lines, *family.fov[2:])
@@ -128,7 +134,8 @@ def representative(request: RunRequest) -> Representative:
         return Representative(part=whole, repeats=1, scan_time=whole.sequence.duration, judged=whole)
     path = resource(request.protocol, FOLDER, "protocol")
     _, family, table = read_protocol_file(path, dict(request.overrides))
-    array = request.receive or (table.get("receive") if request.engine.get("name") != "pathways" else None)
+    engine = request.engine.get("name", table.get("engine"))
+    array = request.receive or (table.get("receive") if engine != "pathways" else None)
     lines = {} if array else fewer_lines(family)
     judged = prepare(replace(request, overrides={**request.overrides, **lines}))
     tr = judged.sequence.encoding.contrast.get("tr")
@@ -159,6 +166,8 @@ def _fewer(family: Protocol, tr: float | None) -> dict[str, str]:
     """Return the entries that leave one slice, one volume, one average, and the whole signal of water."""
     many = {name: getattr(family, name, 1) for name in ("slices", "volumes", "averages")}
     fewer = {name: "1" for name, count in many.items() if isinstance(count, int) and count > 1}
+    if getattr(family, "bands", 1) > 1:
+        fewer["bands"] = "1"
     if "slices" in fewer and isinstance(getattr(family, "tr", None), str) and tr is not None:
         fewer["tr"] = f"{1e6 * tr:.3f} us"  # the shortest with one slice is shorter
     if "slices" in fewer and getattr(family, "slots", None) == 0:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.grid import Grid
 from ..core.images import Images
 from ..core.maps import Maps
 from ..core.wave import Waves
@@ -47,9 +48,9 @@ def tissue_modulus(tissue: Tissue, field: float, frequency: float) -> complex:
     return law_of(tissue, field).at(frequency)
 
 
-def truth_of(phantom: Phantom, sequence: Sequence) -> Maps:
-    """Return the true maps on a sequence's grid; of an elastography sequence with the moduli at its frequency."""
-    truth = phantom.truth(sequence.encoding.grid)
+def truth_of(phantom: Phantom, sequence: Sequence, grid: Grid | None = None) -> Maps:
+    """Return the true maps on a grid, by default a sequence's; of elastography with the moduli at its frequency."""
+    truth = phantom.truth(grid or sequence.encoding.grid)
     frequency = sequence.encoding.sheet.get("vibration_frequency")
     return truth if frequency is None else with_moduli(truth, phantom, float(frequency))
 

@@ -15,9 +15,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from mrsim.core.undersampling import variable_density
 from mrsim.recon import CompressedSensing, Grappa, Sense, reconstruct
 from mrsim.recon.coil_maps import estimate_maps
-from mrsim.recon.compressed_sensing import variable_density
 from tests.recon.scans import acquisition, covariance, disc, kspace, loop_fields
 
 LIMITS = {

@@ -10,9 +10,10 @@ import subprocess
 import numpy as np
 import pytest
 
+from mrsim.core.undersampling import variable_density
 from mrsim.recon import Grappa, Sense, reconstruct
 from mrsim.recon.coil_maps import estimate_maps
-from mrsim.recon.compressed_sensing import compressed_sensing, variable_density
+from mrsim.recon.compressed_sensing import compressed_sensing
 from mrsim.recon.kspace import to_image, to_kspace
 from mrsim.recon.lattice import Lattice
 from mrsim.recon.nonuniform import forward

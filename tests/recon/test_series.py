@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from mrsim.core.errors import InputError
+from mrsim.core.undersampling import variable_density
 from mrsim.recon import CompressedSensing, SliceGrappa, Subspace, reconstruct
-from mrsim.recon.compressed_sensing import compressed_sensing, point_spread, variable_density
+from mrsim.recon.compressed_sensing import compressed_sensing, point_spread
 from mrsim.recon.g_factor import replica_noise
 from mrsim.recon.kspace import sort_lines, to_image, to_kspace
 from mrsim.recon.simultaneous import band_phase, leakage, separate, slice_kernels

@@ -43,6 +43,9 @@ SHARED = {
     "max_slew": st.sampled_from([40.0, 70.0, 200.0, 500.0]),
     "dummies": st.sampled_from([0, 1, 3]),
     "partial_fourier": st.sampled_from([1.0, 1.0, 0.75]),
+    "acceleration": st.sampled_from([1, 1, 1, 2]),
+    "calibration_lines": st.sampled_from([0, 0, 3, 8]),
+    "sampling": st.sampled_from(["regular", "regular", "random"]),
 }
 REFOCUSED = {
     "flip": st.floats(0.3, math.pi / 2),
@@ -75,6 +78,8 @@ OWN = {
         "flip": st.lists(st.floats(0.05, 1.5), min_size=1, max_size=2).map(tuple),
         "te": SPACING,
         "tr": TR,
+        "bands": st.sampled_from([1, 1, 1, 2]),
+        "band_shift": st.sampled_from([0.5, 0.25]),
     },
     "multi-echo-gradient-echo": RECALLED
     | {

@@ -49,6 +49,9 @@ DRAWN = {
     RadialGradientEcho: COMMON
     | {
         "partial_fourier": st.sampled_from([1.0, 1.0, 1.0, 0.75]),
+        "acceleration": st.sampled_from([1, 1, 1, 2]),
+        "calibration_lines": st.sampled_from([0, 0, 0, 8]),
+        "sampling": st.sampled_from(["regular", "regular", "regular", "random"]),
         "fov": st.integers(40, 250).map(lambda v: (v * 1e-3, v * 1e-3)),
         "matrix": st.integers(8, 24).map(lambda n: (2 * n, 2 * n)),
         "slice_thickness": st.floats(2e-3, 10e-3),

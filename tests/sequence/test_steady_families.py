@@ -44,12 +44,17 @@ COMMON = {
     "averages": st.sampled_from([1, 2]),
     "dummies": st.sampled_from([0, 1, 3]),
     "partial_fourier": st.sampled_from([1.0, 1.0, 0.75]),
+    "acceleration": st.sampled_from([1, 1, 1, 2]),
+    "calibration_lines": st.sampled_from([0, 0, 3, 8]),
+    "sampling": st.sampled_from(["regular", "regular", "random"]),
 }
 SLAB = COMMON | {
     "fov": st.tuples(*[st.integers(40, 250)] * 3).map(lambda v: tuple(x * 1e-3 for x in v)),
     "matrix": st.tuples(st.integers(16, 32), st.integers(2, 5), st.integers(2, 5)),
     "slab_fraction": st.sampled_from([0.8, 1.0]),
     "partial_fourier_slab": st.sampled_from([1.0, 1.0, 1.0, 0.75]),
+    "acceleration_slab": st.sampled_from([1, 1, 1, 2]),
+    "caipirinha": st.sampled_from([0, 0, 0, 1]),
 }
 SLICE = COMMON | {
     "fov": st.tuples(*[st.integers(40, 250)] * 2).map(lambda v: tuple(x * 1e-3 for x in v)),

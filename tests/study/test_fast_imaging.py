@@ -14,8 +14,8 @@ import mrsim as mr
 from mrsim.core.coils import Coils
 from mrsim.core.field_map import FieldMap
 from mrsim.core.grid import Grid
+from mrsim.core.undersampling import variable_density
 from mrsim.recon import Combine, CompressedSensing, Grappa, Sense, Smash
-from mrsim.recon.compressed_sensing import variable_density
 from mrsim.recon.lattice import Lattice
 from mrsim.recon.sense import unfolding
 from mrsim.sequence.scanner import Scanner

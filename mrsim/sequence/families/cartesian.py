@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core.acquisition import Encoding
 from ...core.errors import InputError
 from ...core.grid import Grid
+from ...core.undersampling import lattice, middle, variable_density
 from ...core.units import Frequency, Lengths
 from ..events import NS, Gradient, RfPulse
 from ..gradients import Limits, logical_limits, scaled, trapezoid
@@ -21,6 +23,9 @@ from ..scanner import Scanner
 from ..selection import slice_amplitude
 from ..sequence import Block, Sequence
 from .protocol import Placed, positive, positive_lengths
+
+SEED = 1
+"""Of lines at random: a protocol reads the same ones every time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,11 +40,42 @@ class Cartesian(Placed):
     """Readout bandwidth per pixel, Hz."""
     partial_fourier: float = 1.0
     """Part of the lines that is covered, above 0.5; those at one end of k-space are left out."""
+    acceleration: int = 1
+    """Every how many-th line is read."""
+    calibration_lines: int = 0
+    """Lines around the middle of k-space that are all read, for the coil maps."""
+    sampling: Literal["regular", "random"] = "regular"
+    """Lines one step apart, or at random, as many, and denser towards the middle."""
 
     @property
     def covered_lines(self) -> range:
         """The lines that partial Fourier leaves, the last ones; in ascending order."""
         return covered(self.matrix[1], self.partial_fourier)
+
+    @property
+    def read_lines(self) -> tuple[int, ...]:
+        """The lines that are read, in ascending order; the middle one is always among them."""
+        return tuple(np.flatnonzero(self.read_mask()[0]).tolist())
+
+    def read_mask(self, partitions: int = 1, step: int = 1, shift: int = 0) -> NDArray[np.bool_]:
+        """Return the (partition, line) places that are read of those that partial Fourier leaves along the lines.
+
+        Parameters
+        ----------
+        partitions : int
+            How many there are.
+        step : int
+            Every how many-th of them is read.
+        shift : int
+            Of the lines from one partition that is read to the next.
+        """
+        shape = (partitions, self.matrix[1])
+        if self.sampling == "random" and self.acceleration * step > 1:
+            mask = variable_density(shape, self.acceleration * step, max(self.calibration_lines, 1), rng=SEED)
+        else:
+            mask = lattice(shape, (step, self.acceleration), shift) | middle(shape, self.calibration_lines)
+        mask[:, : self.covered_lines.start] = False
+        return mask
 
     @property
     @abstractmethod
@@ -58,6 +94,13 @@ class Cartesian(Placed):
             raise InputError(f"is {self.matrix}; expected {count} numbers of 2 to 4096, {words}", key="matrix")
         positive("pixel_bandwidth", self.pixel_bandwidth)
         check_share("partial_fourier", self.partial_fourier)
+        lines = self.matrix[1]
+        if not 1 <= self.acceleration <= lines // 2:
+            problem = f"is {self.acceleration}; {lines} lines allow 1 to {lines // 2}: lower it, or raise the matrix"
+            raise InputError(problem, key="acceleration")
+        if not 0 <= self.calibration_lines <= lines:
+            raise InputError(f"is {self.calibration_lines}; use 0 to {lines}", key="calibration_lines")
+        _ = self.read_lines  # which refuses more lines in the middle than there are at all
 
 
 def covered(lines: int, share: float) -> range:
@@ -203,6 +246,8 @@ def finished(
         "dummies": protocol.dummies,
         "averages": protocol.averages,
     }
+    if protocol.acceleration > 1:
+        shared["acceleration"] = float(protocol.acceleration)
     if protocol.preparation:
         shared["preparation"] = ", ".join(module.name for module in protocol.preparation)
     header = Encoding(

@@ -77,6 +77,8 @@ class EchoPlanar(Slice2D):
             at_least(key, getattr(self, key), 1)
         for key in ("calibration_lines", "navigator_lines", "spoiler_cycles"):
             at_least(key, getattr(self, key), 0)
+        if self.sampling != "regular":
+            raise InputError(f"is '{self.sampling}'; a train's lines are one step apart: use regular", key="sampling")
         most = self.matrix[1] // 2
         if self.shots * self.acceleration > most:
             together = self.shots * self.acceleration

@@ -59,6 +59,9 @@ class MPRage(Slab3D):
         if self.partial_fourier_slab != 1:
             problem = f"is {self.partial_fourier_slab:g}, must be 1: a train reads all partitions; use partial_fourier"
             raise InputError(problem, key="partial_fourier_slab")
+        if self.acceleration_slab != 1:
+            problem = f"is {self.acceleration_slab}, must be 1: a train reads all partitions; use acceleration"
+            raise InputError(problem, key="acceleration_slab")
         if list(self.ti) != sorted(set(self.ti)) or self.ti[0] <= 0:
             raise InputError("must hold ascending positive times", key="ti")
         for angle in self.flip:
@@ -110,7 +113,7 @@ class MPRage(Slab3D):
 
     def shots(self) -> list[tuple[int, int]]:
         """Return (average, line) of every repetition; line -1 stands for a dummy."""
-        lines = [(average, line) for average in range(self.averages) for line in self.covered_lines]
+        lines = [(average, line) for average in range(self.averages) for line in self.read_lines]
         return [(0, -1)] * self.dummies + lines
 
     def _inversion(self, played: SteadyState) -> tuple[Block, ...]:

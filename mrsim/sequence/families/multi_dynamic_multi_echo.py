@@ -110,18 +110,19 @@ class MultiDynamicMultiEcho(Refocused):
         for _ in range(self.dummies):
             yield 0, -1
         for average in range(self.averages):
-            for shot in range(-(-len(self.covered_lines) // self.share)):
+            for shot in range(-(-len(self.read_lines) // self.share)):
                 yield average, shot
 
     def line_table(self) -> NDArray[np.int64]:
         """Return the (shot, echo) line to read, -1 where there is none: a band of k-space per echo of an image."""
-        lines, echoes = len(self.covered_lines), self.share
+        lines, echoes = len(self.read_lines), self.share
         shots = -(-lines // echoes)
         table = np.full((shots, self.echo_train), -1, dtype=np.int64)
-        rank, first = np.arange(lines), self.covered_lines.start
+        rank, read = np.arange(lines), np.array(self.read_lines)
+        before = self.read_lines.index(self.matrix[1] // 2) // shots
         for image, echo in enumerate(self.effective_echoes):
-            turn = echo - 1 - image * echoes - (self.matrix[1] // 2 - first) // shots
-            table[rank % shots, image * echoes + (rank // shots + turn) % echoes] = first + rank
+            turn = echo - 1 - image * echoes - before
+            table[rank % shots, image * echoes + (rank // shots + turn) % echoes] = read
         return table
 
     @prepared_series

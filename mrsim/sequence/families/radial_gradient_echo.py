@@ -66,6 +66,10 @@ class RadialGradientEcho(Recalled):
         if self.partial_fourier != 1:
             problem = f"is {self.partial_fourier:g}, must be 1: spokes have no lines to leave out; lower spokes instead"
             raise InputError(problem, key="partial_fourier")
+        if self.acceleration != 1 or self.calibration_lines:
+            key, least = ("acceleration", 1) if self.acceleration != 1 else ("calibration_lines", 0)
+            problem = f"is {getattr(self, key)}, must be {least}: it is for lines; lower spokes instead"
+            raise InputError(problem, key=key)
         if not self.flip:
             raise InputError("has no value", key="flip")
         for angle in self.flip:

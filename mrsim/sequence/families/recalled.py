@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...core.units import Angle
-from ..events import Gradient
+from ..events import Gradient, RfPulse
 from ..gradients import moments, shifted, trapezoid
 from ..readout import Readout
 from ..scanner import Scanner
@@ -93,6 +93,8 @@ class Echoes:
         phase: float,
         position: float = 0.0,
         encode: tuple[Block, ...] = (),
+        pulse: RfPulse | None = None,
+        purpose: str = "imaging",
     ) -> list[Block]:
         """Return one repetition up to its spoiler.
 
@@ -110,19 +112,23 @@ class Echoes:
             Of the slice along z from the grid's origin, m.
         encode : tuple of Block
             Played between the excitation and what leads to the first readout.
+        pulse : RfPulse, optional
+            Instead of the one that selects the slice at `position`.
+        purpose : str
+            Group of raw data that the readouts belong to.
         """
-        blocks = [*self.plan.prepare(position, self.excitation.before), self._excite(line, phase, position), *encode]
+        excite = self._excite(line, phase, pulse or self.excitation.at(position))
+        blocks = [*self.plan.prepare(position, self.excitation.before), excite, *encode]
         for echo, (readout, label) in enumerate(zip(self.readouts, labels, strict=True)):
             blocks += self._between(echo, waits)
-            adc = replace(readout.adc, phase=phase) if line >= 0 else None
+            adc = replace(readout.adc, phase=phase, purpose=purpose) if line >= 0 else None
             played = {"line": line, **label} if adc else {}
             name = f"read {echo + 1}"
             blocks.append(Block(duration=readout.duration, gx=readout.gradient, adc=adc, labels=played, name=name))
         return [*blocks, self._spoil(line)]
 
-    def _excite(self, line: int, phase: float, position: float) -> Block:
+    def _excite(self, line: int, phase: float, pulse: RfPulse) -> Block:
         part = self.excitation
-        pulse = part.at(position)
         pulse = replace(pulse, phase=math.fmod(pulse.phase + phase, 2 * math.pi))
         encode = self.plan.phase(line)
         return Block(

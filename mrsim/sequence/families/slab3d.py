@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
+from ...core.errors import InputError
 from ...core.grid import Grid
 from ...core.units import Lengths
 from .cartesian import Cartesian, check_share, covered
@@ -23,6 +26,10 @@ class Slab3D(Cartesian):
     """Width of the excited slab over the field of view along it; below 1 its edges do not fold in."""
     partial_fourier_slab: float = 1.0
     """Part of the partitions that is covered, above 0.5."""
+    acceleration_slab: int = 1
+    """Every how many-th partition is read."""
+    caipirinha: int = 0
+    """By how many lines the pattern moves from one partition that is read to the next."""
 
     def __post_init__(self) -> None:
         """Refuse what no scanner could encode."""
@@ -30,6 +37,12 @@ class Slab3D(Cartesian):
         Placed.__post_init__(self)
         positive("slab_fraction", self.slab_fraction)
         check_share("partial_fourier_slab", self.partial_fourier_slab)
+        most = self.matrix[2] // 2
+        if not 1 <= self.acceleration_slab <= most:
+            raise InputError(f"is {self.acceleration_slab}; use 1 to {most}", key="acceleration_slab")
+        if not 0 <= self.caipirinha < self.acceleration:
+            problem = f"is {self.caipirinha}; every {self.acceleration}. line is read: use 0 to {self.acceleration - 1}"
+            raise InputError(problem, key="caipirinha")
 
     @property
     def selected(self) -> float:
@@ -54,9 +67,10 @@ class Slab3D(Cartesian):
 
     def encodings(self) -> Iterator[tuple[int, int, int]]:
         """Yield (average, partition, line), lines fastest; line -1 stands for a dummy."""
+        mask = self.read_mask(self.matrix[2], self.acceleration_slab, self.caipirinha)
         for _ in range(self.dummies):
             yield 0, -1, -1
         for average in range(self.averages):
             for partition in covered(self.matrix[2], self.partial_fourier_slab):
-                for line in self.covered_lines:
+                for line in np.flatnonzero(mask[partition]).tolist():
                     yield average, partition, line

@@ -85,5 +85,5 @@ class Slice2D(Cartesian):
         for _ in range(self.dummies):
             yield 0, -1
         for average in range(self.averages):
-            for line in self.covered_lines:
+            for line in self.read_lines:
                 yield average, line

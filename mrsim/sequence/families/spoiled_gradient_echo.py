@@ -13,6 +13,7 @@ from ..preparations.series import prepared_series
 from ..scanner import Scanner
 from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, solve
+from .bands import check_bands, together
 from .cartesian import finished
 from .interleave import interleave
 from .protocol import flip_angle, pulse_name
@@ -34,9 +35,16 @@ class SpoiledGradientEcho(Recalled):
     tr: TimeOrMinimum = 20e-3
     """Repetition time, s."""
 
+    bands: int = 1
+    """Slices excited together: as many groups as there are, slices a whole number of groups apart share a readout."""
+    band_shift: float = 0.5
+    """Of each band's image against that of the band before, in fields of view along the lines (CAIPIRINHA)."""
+
     def __post_init__(self) -> None:
-        """Refuse impossible flip angles."""
+        """Refuse impossible flip angles, and bands that cannot be told apart."""
         Recalled.__post_init__(self)
+        if self.bands != 1:
+            check_bands(self)
         if not self.flip:
             raise InputError("has no value", key="flip")
         for angle in self.flip:
@@ -48,7 +56,10 @@ class SpoiledGradientEcho(Recalled):
         played = [echoes(self, scanner, flip, 1, False) for flip in self.flip]
         limits = played[0].plan.limits
         te, (pause,) = solve("te", self.te, (played[0].lead(),), limits, "pixel_bandwidth, or shorten the pulse")
-        turns = interleave(self, self.tr, {"the echo time": te, **played[0].tail()}, limits, "shorten te")
+        content = {"the echo time": te, **played[0].tail()}
+        if self.bands > 1:
+            return together(self, played, (te, pause), content)
+        turns = interleave(self, self.tr, content, limits, "shorten te")
         blocks: list[Block] = []
         excitation = 0
         for image, parts in enumerate(played):

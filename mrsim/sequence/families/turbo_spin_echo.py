@@ -68,7 +68,7 @@ class TurboSpinEcho(Refocused):
     @property
     def shots(self) -> int:
         """Number of trains per image."""
-        return -(-len(self.covered_lines) // self.echo_train)
+        return -(-len(self.read_lines) // self.echo_train)
 
     def lines(self) -> Iterator[tuple[int, int]]:
         """Yield (average, shot) in the order of acquisition; shot -1 stands for a dummy."""
@@ -110,7 +110,7 @@ class TurboSpinEcho(Refocused):
 
     def line_table(self, effective: int) -> NDArray[np.int64]:
         """Return the (shot, echo) line to read, -1 where there is none left, with the centre at echo `effective`."""
-        lines, shots, echoes = len(self.covered_lines), self.shots, self.echo_train
+        lines, shots, echoes = len(self.read_lines), self.shots, self.echo_train
         table = np.full((shots, echoes), -1, dtype=np.int64)
         rank, middle = np.arange(lines), self._central_rank()
         line, turn = rank, 0
@@ -118,12 +118,12 @@ class TurboSpinEcho(Refocused):
             line = np.argsort(np.abs(rank - middle), kind="stable")
         else:
             turn = effective - middle // shots
-        table[rank % shots, (rank // shots + turn) % echoes] = self.covered_lines.start + line
+        table[rank % shots, (rank // shots + turn) % echoes] = np.array(self.read_lines)[line]
         return table
 
     def _central_rank(self) -> int:
         """Return the number of the central line among those that are read."""
-        return self.matrix[1] // 2 - self.covered_lines.start
+        return self.read_lines.index(self.matrix[1] // 2)
 
     def _effective(self, spacing: int) -> int:
         """Return the number, from 0, of the echo that reads the central line."""

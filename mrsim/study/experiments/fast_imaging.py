@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from ...core.acquisition import Acquisition, Readouts
 from ...core.grid import Grid
 from ...core.images import Images
+from ...core.undersampling import variable_density
 from ...phantom.offset_map import ACROSS, field_grid
 from ...phantom.receive import receive_coils
 from ...recon import Combine, CompressedSensing, Grappa, Method, Sense, SliceGrappa, Smash, reconstruct
 from ...recon.combine import mix, whitening
-from ...recon.compressed_sensing import variable_density
 from ...recon.g_factor import replica_noise
 from ...recon.lattice import Lattice
 from ...recon.many_coils import make_ready

@@ -18,11 +18,11 @@ from ...core.acquisition import Acquisition
 from ...core.errors import InputError
 from ...core.units import Fraction, Frequency, Quantity
 from ...evaluate import evaluate
-from ...recon import reconstruct
 from ...simulate import add_noise
 from ..engines import engine_of
 from ..experiment import Arrays, Experiment, Measure, Outcome, mean_over
 from ..held import Held, held
+from ..reconstruction import images_of, read_reconstruction
 from ..request import RunRequest
 from ..run import Prepared, fitted, prepare, simulated
 from ..waves import truth_of
@@ -44,6 +44,9 @@ class ProtocolRun:
     without: tuple[str, ...] = ()
     b1: Fraction | None = None
     offset: Frequency | None = None
+    receive: str | None = None
+    recon: dict[str, str] = dataclasses.field(default_factory=dict)
+    """How images are reconstructed, as text: ``{"method": "grappa"}``."""
     engine: str = "bloch"
 
 
@@ -51,9 +54,10 @@ def replicate(settings: ProtocolRun, streams: Sequence[np.random.Generator]) -> 
     """Return mean, scatter and truth of every map in every region, (replicate,) each."""
     prepared, raw, truth, rois = _scanned(held(settings))
     noise = "noise" not in settings.without
+    recon = read_reconstruction(prepared.request.recon)
     rows: dict[str, list[float]] = {}
     for rng in streams:
-        images = reconstruct(add_noise(raw, rng=rng) if noise else raw)
+        images = images_of(add_noise(raw, rng=rng, prescan=recon.noise_scan) if noise else raw, recon)
         maps = fitted(images, prepared.request, None)
         if maps is None:
             raise InputError(f"{settings.protocol} names no model to fit", key="settings.model")
@@ -88,7 +92,8 @@ def _scanned(asked_for: Held[ProtocolRun]) -> tuple[Prepared, Acquisition, Any, 
     request = RunRequest(
         protocol=asked.protocol, field=asked.field, scanner=asked.scanner, phantom=asked.phantom, grade=asked.grade,
         model=asked.model, overrides={key: str(value) for key, value in asked.set.items()}, without=asked.without,
-        b1=asked.b1, offset=asked.offset, engine={"name": asked.engine}, threads=1,
+        b1=asked.b1, offset=asked.offset, receive=asked.receive, recon=asked.recon,
+        engine={"name": asked.engine}, threads=1,
     )  # fmt: skip
     prepared = prepare(request)
     raw = simulated(prepared, engine_of(prepared.request), None)

@@ -15,9 +15,9 @@ import numpy as np
 from ...core.errors import InputError
 from ...core.maps import VALUED
 from ...phantom.phantom import PURE
-from ...recon import reconstruct
 from ...simulate import add_noise
 from ..engines import engine_of
+from ..reconstruction import images_of, read_reconstruction
 from ..request import Progress
 from ..run import fitted, prepare, simulated
 from ..waves import truth_of
@@ -82,12 +82,14 @@ def _of_grade(
     prepared = prepare(request)
     raw = simulated(prepared, engine_of(prepared.request), None)
     truth = truth_of(prepared.phantom, prepared.sequence)
+    recon = read_reconstruction(prepared.request.recon)
     streams = np.random.SeedSequence(seed).spawn(replicates)
     wanted = [name for name in found.asked.wanted.weights if name in truth.values]
     values: dict[str, list[object]] = {name: [] for name in wanted}
-    usable = np.ones(prepared.sequence.encoding.grid.shape, dtype=bool)
+    usable = np.ones(truth.grid.shape, dtype=bool)
     for stream in streams:
-        images = reconstruct(add_noise(raw, rng=np.random.default_rng(stream)))
+        heard = add_noise(raw, rng=np.random.default_rng(stream), prescan=recon.noise_scan)
+        images = images_of(heard, recon)
         maps = fitted(images, prepared.request, None)
         if maps is None:
             return
