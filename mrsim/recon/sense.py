@@ -131,7 +131,7 @@ def _inverse(
     size = np.diagonal(normal, axis1=-2, axis2=-1).real
     # a fold of voxels that the coils hear alike is singular, perhaps but for rounding: lift it, and see it by its g
     lifted = normal + (np.where(alive, ROUNDING * size, 1.0)[..., None] * np.eye(n))
-    exact = np.linalg.inv(lifted)
+    exact = _inverted(lifted)
     squared = np.where(alive, np.diagonal(exact, axis1=-2, axis2=-1).real * size, 1.0)
     alike = np.any((squared > MOST_G**2) | (squared < 0.5), axis=-1)
     folds = int(np.count_nonzero(alive.any(axis=-1)))
@@ -141,10 +141,24 @@ def _inverse(
             "accelerate less, use other maps or regularise"
         )
     g = np.where(alike[..., None] & alive, np.inf, np.sqrt(np.maximum(squared, 1.0)))
-    inverse = exact if penalty == 0 else np.linalg.inv(lifted + penalty * np.eye(n))
+    inverse = exact if penalty == 0 else _inverted(lifted + penalty * np.eye(n))
     both = alive[..., :, None] & alive[..., None, :]
     both &= ~alike[..., None, None] | (penalty > 0)
     return np.where(both, inverse, 0), g
+
+
+def _inverted(matrices: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """Return the inverse of (..., n, n) Hermitian matrices; of two by two, the most frequent, in closed form."""
+    if matrices.shape[-1] != 2:
+        return np.asarray(np.linalg.inv(matrices))
+    a, b, d = matrices[..., 0, 0].real, matrices[..., 0, 1], matrices[..., 1, 1].real
+    determinant = a * d - (b.real**2 + b.imag**2)
+    result = np.empty_like(matrices)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result[..., 0, 0], result[..., 1, 1] = d / determinant, a / determinant
+        result[..., 0, 1] = -b / determinant
+    result[..., 1, 0] = result[..., 0, 1].conj()
+    return result
 
 
 def iterate(

@@ -128,6 +128,24 @@ def test_every_method_has_a_name():
     }  # fmt: skip
 
 
+def test_slices_excited_together_are_taken_apart():
+    """In the steady state they look as each by itself does."""
+    alone = {"matrix": "24 24", "fov": "160 160 mm", "slices": "2", "slice_gap": "8 mm", "dummies": "60", "tr": "60 ms"}
+    request = mr.RunRequest(
+        protocol="disc-spgr", receive="spine-8", engine={"accuracy": 1e-2, "subsamples": 1}, overrides=alone,
+    )  # fmt: skip
+    both = replace(request, overrides={**alone, "bands": "2", "calibration_lines": "24"})
+    one, two = (images_of(simulated(prepare(each), engine_of(each), None), {}) for each in (request, both))
+    assert two.encoding["reconstruction"] == "slice-GRAPPA"
+    leakage = two.encoding["leakage"][0]
+    assert np.diag(leakage) == pytest.approx([1, 1], abs=0.02)
+    assert leakage[0, 1] < 0.05
+    assert leakage[1, 0] < 0.05
+    size = np.abs(one.data[0])
+    inside = size > 0.3 * size.max()
+    assert np.linalg.norm(np.abs(two.data[0])[inside] - size[inside]) < 0.05 * np.linalg.norm(size[inside])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "recon", "likelihood"),
