@@ -111,6 +111,7 @@ def main() -> None:
 def perform(arguments: Sequence[str]) -> int:
     """Run the command line; return the exit code, one of `EXIT_CODES` (143 where a process was terminated)."""
     loudness.set_level(loudness.NORMAL)
+    loudness.listen()
     try:
         code = _called(list(arguments))
         sys.stdout.flush()

@@ -7,6 +7,7 @@ warnings, progress and the course of the work on stderr. ``--quiet`` leaves out 
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -50,6 +51,22 @@ def warnings(texts: Iterable[str]) -> None:
     word = click.style("warning:", fg="yellow") if coloured(sys.stderr) else "warning:"
     for text in () if quiet() else texts:
         click.echo(f"{word} {text}", err=True)
+
+
+class _Told(logging.Handler):
+    """Writes what the library logs, such as how long a scan is going to take."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not quiet():
+            click.echo(record.getMessage(), err=True)
+
+
+def listen() -> None:
+    """Write what the library logs to stderr from now on."""
+    logger = logging.getLogger("mrsim")
+    if not logger.handlers:
+        logger.addHandler(_Told())
+        logger.setLevel(logging.INFO)
 
 
 def hint(text: str) -> None:

@@ -14,7 +14,7 @@ from ..core.errors import InputError
 from ..sequence.timeline import Timeline
 from .blocks import blocks, within
 from .classes import TissueClass
-from .cost import SAMPLE, check_longest, predicted_seconds
+from .cost import SAMPLE, check_at_best, check_longest, predicted_seconds, tell
 from .cuda import CudaSpins, cuda_signal
 from .direct import direct_signal
 from .exchange_walk import exchange_signal
@@ -89,6 +89,8 @@ def by_spin(job: Job, reason: str = "") -> tuple[NDArray[np.complex128], dict[st
         spread = spread_spins(job)
         heard = spread.sensitivity(job)
         return by_loss(spread.classes, lambda kinds: _on_device(job, spread, kinds, heard)), spread.facts
+    cells_held = sum(len(kind.members) for kind in job.classes)
+    check_at_best(job.engine, job.timeline, cells_held, job.workers, reason)
     per_layer, split, facts = _chosen(job)
     timeline = divided(job.timeline, split)
 
@@ -105,6 +107,7 @@ def by_spin(job: Job, reason: str = "") -> tuple[NDArray[np.complex128], dict[st
 
     seconds = predicted_seconds(timeline, facts["spins"], job.workers, some)
     check_longest(seconds, job.engine, timeline, facts["spins"], job.workers, reason)
+    tell(seconds, job.workers, reason)
     total: NDArray[np.complex128] | None = None
     for cells, progress in blocks(job, per_layer):
         signal, _ = signal_of(cells, progress)

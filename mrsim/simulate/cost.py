@@ -8,6 +8,7 @@ that would take longer than is allowed is refused, with what makes it cheaper.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from time import process_time
@@ -22,6 +23,8 @@ FASTEST = 2e9
 """Steps per second and thread that no machine exceeds by much: what is quick at this rate is not measured."""
 QUICK = 5.0
 """Processor time, s, at the fastest rate up to which a scan is not worth a measurement."""
+NOTICED = 10.0
+"""Time, s, from which a scan says beforehand how long it will take."""
 SAMPLE = 256
 """Spins on which the rate is measured."""
 
@@ -55,14 +58,30 @@ def predicted_seconds(timeline: Timeline, spins: int, workers: int, travel: Call
     return (process_time() - start) / carried * spins / workers
 
 
-def check_longest(seconds: float, engine: Bloch, timeline: Timeline, spins: int, workers: int, reason: str) -> None:
+def check_at_best(engine: Bloch, timeline: Timeline, spins: int, workers: int, reason: str) -> None:
+    """Refuse at once what would take longer than the engine's option allows even at the fastest rate."""
+    seconds = spins * steps_of(timeline) / FASTEST
+    if seconds > NOTICED:
+        check_longest(seconds / workers, engine, timeline, spins, workers, reason, "at least")
+
+
+def tell(seconds: float, workers: int, reason: str) -> None:
+    """Say what a scan will take before it starts, if somebody will notice."""
+    if seconds >= NOTICED:
+        said = f"every spin travels by itself ({reason}): about {spoken(seconds)} on {workers} threads"
+        logging.getLogger("mrsim").info(said)
+
+
+def check_longest(
+    seconds: float, engine: Bloch, timeline: Timeline, spins: int, workers: int, reason: str, about: str = "about"
+) -> None:  # fmt: skip
     """Raise an `InfeasibleError` where a scan would take longer than the engine's option allows."""
     if seconds <= engine.longest:
         return
     steps = steps_of(timeline)
     raise InfeasibleError(
         f"every spin would travel by itself ({reason}): {spins:.2g} spins x {steps:.2g} steps at "
-        f"{spins * steps / (seconds * workers):.2g} a second and thread take about {spoken(seconds)} on {workers} "
+        f"{spins * steps / (seconds * workers):.2g} a second and thread take {about} {spoken(seconds)} on {workers} "
         f"threads, more than the {spoken(engine.longest)} that `longest` allows. Cheaper: a smaller matrix, fewer "
         "slices, averages or images (--set), fewer subsamples, less accuracy, single precision; or allow it: "
         f"--longest '{math.ceil(seconds / 30)} min'"

@@ -44,3 +44,20 @@ def test_predicted_time_grows_with_spins_and_falls_with_threads(monkeypatch):
 @pytest.mark.parametrize(("seconds", "words"), [(12.34, "12 s"), (100, "1.7 min"), (7000, "1.9 h"), (1.1e6, "306 h")])
 def test_times_are_spoken_in_two_digits(seconds, words):
     assert cost.spoken(seconds) == words
+
+
+def test_a_scan_that_cannot_be_short_is_refused_before_its_errors_are_estimated(monkeypatch):
+    monkeypatch.setattr(cost, "NOTICED", 0.0)
+    box = Box(size=(4e-3, 4e-3), pools=(pool(),))
+    with pytest.raises(InfeasibleError, match=r"81 spins x 1\.2e\+03 steps .* take at least"):
+        simulate(scan(40), box, replace(ENGINE, longest=1e-9), threads=1)
+
+
+def test_a_scan_that_takes_a_while_says_so_before_it_starts(monkeypatch, caplog):
+    monkeypatch.setattr(cost, "QUICK", 0.0)
+    monkeypatch.setattr(cost, "NOTICED", 0.0)
+    with caplog.at_level("INFO", logger="mrsim"):
+        simulate(scan(2), Box(size=(4e-3, 4e-3), pools=(pool(),)), ENGINE, threads=1)
+    (said,) = caplog.messages
+    assert said.startswith("every spin travels by itself (reuse is switched off): about ")
+    assert said.endswith("on 1 threads")
