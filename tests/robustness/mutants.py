@@ -4,7 +4,8 @@
 
 Each mutant is the module with one operator, comparison, number, condition or function replaced. The tests that speak
 for the module (`SPEAKERS`) run on a copy of the checkout until the first that fails. Kernels that are compiled into
-others are compiled anew. A mutant that runs for ever is noticed too.
+others are compiled anew. A mutant that runs for ever is noticed too. Named numbers at the top of a module (tolerances,
+sizes of blocks) and defaults are left alone: other values of them are as right.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def points(tree: ast.AST) -> Iterator[tuple[ast.AST, str, object]]:
 
 def _live(node: ast.AST) -> Iterator[ast.AST]:
     """Yield the nodes that compute: no annotations, decorators, messages, imports or type aliases."""
-    if isinstance(node, SILENT):
+    if isinstance(node, SILENT) or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).isupper()):
         return
     yield node
     for name, value in ast.iter_fields(node):

@@ -63,6 +63,32 @@ def test_a_step_turns_every_spin_by_rodrigues_formula():
     np.testing.assert_allclose(turned, wanted, atol=1e-13)
 
 
+def test_blocks_of_spins_do_not_matter():
+    """Spins in several blocks, the last one not full, are carried as they are alone."""
+    from mrsim.simulate._kernels.exchange import BLOCK, exchange_free, exchange_steps
+    from mrsim.simulate.steps import rotation_series, turn_series
+
+    rng, n = np.random.default_rng(8), 2 * BLOCK + 37
+    place, x, y, z = (rng.uniform(-1, 1, (rows, n)) for rows in (3, 2, 2, 3))
+    mixing = (rng.uniform(-0.5, 0.5, (2, 2)), rng.uniform(-0.5, 0.5, (3, 3)), rng.uniform(0, 0.1, 3))
+    b1, slopes, kept = rng.uniform(-0.1, 0.1, (2, 3)), rng.uniform(-0.1, 0.1, (3, 3)), rng.uniform(0.5, 1, (3, 1))
+    moved = rng.uniform(-2, 2, 3)
+    whole = [x.copy(), y.copy(), z.copy()]
+
+    def carry(mx, my, mz, where):
+        offset = np.array([0.05, -0.1])
+        exchange_steps(mx, my, mz, where, offset, b1, slopes, kept, mixing, mixing, rotation_series(np.float64))
+        transverse = np.stack([mixing[0], mixing[0].T])
+        exchange_free(mx, my, mz, where, moved, 0.3, transverse, mixing[1], mixing[2], turn_series(np.float64))
+
+    carry(*whole, place)
+    for i in (0, 5, BLOCK - 1, BLOCK, 2 * BLOCK + 1, n - 1):
+        alone = [array[:, i : i + 1].copy() for array in (x, y, z)]
+        carry(*alone, place[:, i : i + 1].copy())
+        for one, every in zip(alone, whole, strict=True):
+            np.testing.assert_allclose(every[:, i : i + 1], one, rtol=1e-12, atol=1e-14)
+
+
 def test_step_equals_the_exponential_of_scipy():
     generator = system().generator([900.0, 40.0, 0.0], [-2000.0, 30.0, 500.0], [2000.0, -30.0, 0.0]) * 0.3
     expected = np.array([expm(g) for g in generator])
