@@ -62,7 +62,10 @@ details { margin: 4px 0; } summary { cursor: pointer; font-size: 13px; }
 .downloads { columns: 3 15em; padding-left: 18px; font-size: 13px; } a { color: var(--link); overflow-wrap: anywhere; }
 section > p { color: var(--quiet); font-size: 13px; }
 pre { background: #f4f6f8; padding: 10px 14px; border-radius: 6px; font-size: 12px; white-space: pre-wrap; }
-@media (max-width: 800px) { main { padding: 16px 12px 40px; } .viewer canvas { height: 300px; } }
+@media (max-width: 800px) {
+  main { padding: 16px 12px 40px; } .viewer canvas { height: 300px; }
+  figure { overflow-x: auto; } figure img { max-width: max(100%, 620px); }
+}
 @media screen and (prefers-color-scheme: dark) {
   :root { color-scheme: dark; --ink: #e3e8ee; --quiet: #9aa6b2; --hair: #39424c; --paper: #14181d; --link: #7db4e6; }
   body { background: var(--paper); }
@@ -77,7 +80,8 @@ pre { background: #f4f6f8; padding: 10px 14px; border-radius: 6px; font-size: 12
   .scroll, .scroll.long { overflow: visible; max-height: none; }
   table { font-size: 9px; } td:first-child, .number { white-space: normal; } .prose { min-width: 0; }
   body { font-size: 11px; } main { padding: 0; max-width: none; }
-  section { break-inside: auto; } tr, .warnings, .facts { break-inside: avoid; } h2 { break-after: avoid; }
+  figure { overflow: visible; } figure img { max-width: 100%; }
+  section { break-inside: auto; } tr, .warnings, .facts { break-inside: avoid; } h2 { break-after: avoid; break-inside: avoid; }
 }
 """
 
