@@ -124,7 +124,7 @@ def perform(arguments: Sequence[str]) -> int:
 def _called(arguments: list[str]) -> int:
     stopping.leaves()
     try:
-        outcome: Any = cli.main(arguments, prog_name="mrsim", standalone_mode=False)
+        outcome: Any = cli.main(arguments or ["--help"], prog_name="mrsim", standalone_mode=False)
     except click.ClickException as problem:
         where = getattr(problem, "ctx", None)
         hint = f" (see '{where.command_path} --help')" if where is not None else ""

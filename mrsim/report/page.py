@@ -81,7 +81,7 @@ pre { background: #f4f6f8; padding: 10px 14px; border-radius: 6px; font-size: 12
   table { font-size: 9px; } td:first-child, .number { white-space: normal; } .prose { min-width: 0; }
   body { font-size: 11px; } main { padding: 0; max-width: none; }
   figure { overflow: visible; } figure img { max-width: 100%; }
-  section { break-inside: auto; } tr, .warnings, .facts { break-inside: avoid; } h2 { break-after: avoid; break-inside: avoid; }
+  section { break-inside: auto; } tr, .warnings, .facts, h2 { break-inside: avoid; } h2 { break-after: avoid; }
 }
 """
 

@@ -44,6 +44,7 @@ def test_help_of_the_whole_fits_a_screen_and_says_the_exit_codes():
     assert code == 0
     assert fits(out)
     assert all(str(number) in out.splitlines()[-1] for number in EXIT_CODES)
+    assert called() == (0, out, "")  # a bare `mrsim` asks for the same
 
 
 @pytest.mark.parametrize("name", COMMANDS)
