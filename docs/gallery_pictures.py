@@ -32,7 +32,7 @@ COARSE = 64
 def small(protocol):
     """Return the settings that make a protocol cheap: entries as texts."""
     made = {"dummies": "0"}
-    if hasattr(protocol, "matrix"):
+    if isinstance(getattr(protocol, "matrix", None), tuple):
         shrink = max(1.0, max(protocol.matrix[:2]) / COARSE)
         sides = [2 * round(side / shrink / 2) for side in protocol.matrix[:2]]
         made["matrix"] = " ".join(map(str, [*sides, *(min(8, side) for side in protocol.matrix[2:])]))

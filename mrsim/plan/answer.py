@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..core.shown import Shown
 from ..core.written import quantity
 from .question import Question
 
@@ -32,7 +33,7 @@ class Remedy:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
+class Verdict(Shown):
     """The answer to one question."""
 
     question: str
@@ -55,6 +56,10 @@ class Verdict:
     """Where there is none: the change that comes nearest."""
     searched: bool = False
     """Whether remedies were looked for."""
+
+    def _facts(self) -> dict[str, str]:
+        remedy = {"remedy": self.remedy.change if self.remedy else ""}
+        return {"": f"{self.answer}: {self.question}", "tissue": self.tissue, "limited by": self.cause} | remedy
 
 
 def refused(question: Question, problem: str) -> Verdict:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..core.shown import Rows, Shown
+from ..core.written import quantity
 from .distortion import Distortion
 from .limits import Limits
 from .precision import Precision
@@ -23,7 +25,7 @@ class Page:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Forecast:
+class Forecast(Shown):
     """One protocol on one scanner, for one phantom."""
 
     protocol: str
@@ -62,3 +64,14 @@ class Forecast:
             if row.tissue == tissue and row.parameter == parameter and grade in (None, row.grade):
                 return row
         return None
+
+    def _facts(self) -> dict[str, str]:
+        model = {"model": self.model or "", "scan time": f"{self.scan_time:.4g} s"}
+        return {"": f"{self.protocol} at {self.field:g} T", "phantom": self.phantom} | model
+
+    def _table(self) -> Rows:
+        names = ("tissue", "grade", "parameter", "truth", "mean", "bias", "SD of a voxel")
+        return (names, *(
+            (row.tissue, str(row.grade or ""), row.parameter,
+             *(quantity(one, row.unit) for one in (row.truth, row.mean, row.bias, row.sd))) for row in self.precision
+        ))  # fmt: skip

@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 from ..core.acquisition import Acquisition
 from ..core.coils import Coils
 from ..core.errors import InputError
+from ..core.shown import Shown
+from ..core.written import number
 from ..phantom.phantom import PURE, Phantom
 from ..phantom.tissue import Tissue
 from ..recon import Method, Steps
@@ -65,7 +67,7 @@ class SnrRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SnrPrediction:
+class SnrPrediction(Shown):
     """The SNR of all tissues at one field strength."""
 
     scanner: str
@@ -84,6 +86,11 @@ class SnrPrediction:
     def per_root_second(self, row: SnrRow) -> float:
         """Return a row's SNR over the root of the scan time, 1/sqrt(s): what is fair to compare between fields."""
         return row.snr / math.sqrt(self.scan_time)
+
+    def _facts(self) -> dict[str, str]:
+        best = {row.tissue: max(one.snr for one in self.rows if one.tissue == row.tissue) for row in self.rows}
+        facts = {"": f"{self.scanner}, {self.field:g} T", "scan time": f"{self.scan_time:.4g} s"}
+        return facts | {tissue: f"SNR {number(snr, 3)}" for tissue, snr in best.items()}
 
 
 def predict_snr(

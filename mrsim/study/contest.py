@@ -14,6 +14,7 @@ from ..core.errors import InputError, StorageError
 from ..core.evaluation import Evaluation, EvaluationRow
 from ..core.images import Images
 from ..core.maps import Maps
+from ..core.shown import Rows, Shown
 from ..core.storage import load
 from ..evaluate import evaluate
 from .entrants import Entrant
@@ -22,7 +23,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Standing:
+class Standing(Shown):
     """How one fitter did."""
 
     name: str
@@ -42,6 +43,14 @@ class Standing:
         rows = [row for row in self.evaluation.rows if row.parameter == parameter]
         voxels = sum(row.n + row.rejected for row in rows)
         return sum(row.rejected for row in rows) / voxels if voxels else float("nan")
+
+    def _facts(self) -> dict[str, str]:
+        names = dict.fromkeys(row.parameter for row in self.evaluation.rows)
+        errors = {name: f"error {100 * self.error(name):.3g} %" for name in names}
+        return {"": self.name} | errors | {"took": f"{self.seconds:.3g} s"}
+
+    def _table(self) -> Rows:
+        return self.evaluation._table()
 
 
 def root_mean_square(row: EvaluationRow) -> float:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.shown import Rows, Shown
 from ..core.version import __version__
 from .chunk_store import ChunkName, ChunkStore
 from .claims import Verdict, judge
@@ -40,7 +41,7 @@ class Task:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class StudyResult:
+class StudyResult(Shown):
     """What a study found."""
 
     study: Study
@@ -57,6 +58,15 @@ class StudyResult:
     def holds(self) -> bool:
         """Whether every claim holds."""
         return all(verdict.holds for verdict in self.verdicts)
+
+    def _facts(self) -> dict[str, str]:
+        held = sum(verdict.holds for verdict in self.verdicts)
+        return {"": f"{held} of {len(self.verdicts)} claims hold", "replicates": f"{self.made:,} made"}
+
+    def _table(self) -> Rows:
+        return (("claim", "verdict"), *(
+            (verdict.claim.says, "holds" if verdict.holds else "does not hold") for verdict in self.verdicts
+        ))  # fmt: skip
 
 
 def run_study(

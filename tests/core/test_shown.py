@@ -20,6 +20,8 @@ from mrsim.core.maps import Maps
 from mrsim.core.shown import Shown
 from mrsim.core.spectra import Spectra
 from mrsim.core.wave import Waves
+from mrsim.plan.answer import Verdict
+from mrsim.plan.snr import SnrPrediction, SnrRow
 from mrsim.sequence.families import FAMILIES
 
 GRID = Grid(shape=(1, 3, 4), spacing=(1e-3, 2e-3, 5e-3))
@@ -56,6 +58,10 @@ def nouns():
         "protocol": protocol,
         "sequence": sequence,
         "timeline": mr.discretize(sequence),
+        "snr": SnrPrediction(scanner="3T", field=3.0, law="torso", scan_time=195.0, rows=(
+            SnrRow(tissue="csf", image=0, contrast={}, signal=1.0, phasor=1.0, sigma=0.05, snr=20.0, factors={}),)),
+        "verdict": Verdict(question="T2 within 5 %", tissue="csf", answer="no", chance=0.1, wanted=0.95, cause="bias",
+                           reason="far off"),
         "phantom": mr.load_phantom("lumbar-disc", field=3.0, grade=3),
     }  # fmt: skip
 
@@ -81,6 +87,8 @@ def test_lines_name_the_numbers_in_the_units_of_readers(nouns):
     assert "nucleus &lt;1&gt;" in nouns["evaluation"]._repr_html_()
     assert "<th" in nouns["evaluation"]._repr_html_()
     assert "field 3 T" in repr(nouns["scanner"])
+    assert repr(nouns["snr"]) == "<SnrPrediction: 3T, 3 T; scan time 195 s; csf SNR 20.0>"
+    assert repr(nouns["verdict"]) == "<Verdict: no: T2 within 5 %; tissue csf; limited by bias>"
     assert "te 10" not in repr(nouns["protocol"])
     assert re.search(r"echo_spacing [\d.]+ ms", repr(nouns["protocol"]))
     assert repr(nouns["phantom"]).startswith("<Phantom: lumbar-disc; field 3 T; grade 3; tissues ")
