@@ -93,21 +93,23 @@ def command(
     from ..study.optimiser.free import read_free
     from ..study.optimiser.targets import Wanted, chosen_model, default_weights, stated
     from ..study.request import RunRequest
+    from ..study.run import prepare
 
     request = RunRequest(**asked, model=model, seed=seed)
-    kind = forecast_kind(request)
-    name = kind or chosen_model(request)
+    ready = prepare(request)
+    kind = forecast_kind(ready)
+    name = kind or chosen_model(ready)
     if kind and (confirm or truth or known or snr or rician or grades):
         raise click.UsageError(f"{request.protocol}: candidates are forecast with the phantom's own truth; "
                                "--confirm, --truth, --known, --snr, --rician and --grades do not apply")  # fmt: skip
     aim = Wanted(
-        model=name, weights=wanted_of(request, kind, wanted) if kind else wanted or default_weights(name, known),
+        model=name, weights=wanted_of(ready, kind, wanted) if kind else wanted or default_weights(name, known),
         known=known, truth=stated(name, truth) if truth else {},
         tissues=tissues, grades=grades, snr=snr, likelihood="rician" if rician else "gaussian",
     )  # fmt: skip
     folder = out if out is not None else RESULTS / f"optimum-{Path(request.protocol).stem}"
     with progress_bar(wanted=not as_json) as report:
-        found = optimise(request, Asked(free=read_free(free), wanted=aim, time=time, front=front), report)
+        found = optimise(request, Asked(free=read_free(free), wanted=aim, time=time, front=front), report, ready)
         files = save_optimum(found, folder, f"{Path(request.protocol).stem}-best")
         rows = confirmed(found, confirm, seed, report) if confirm else ()
     if as_json:

@@ -30,6 +30,8 @@ class Remedy:
     minutes: float
     """Scanner time of the whole study, min: all subjects of all groups."""
     chance: float
+    forecast: bool = False
+    """Whether the numbers are those of a forecast of the changed protocol, not estimates."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +58,10 @@ class Verdict(Shown):
     """Where there is none: the change that comes nearest."""
     searched: bool = False
     """Whether remedies were looked for."""
+    forecasts: int = 0
+    """Made for that."""
+    untried: tuple[str, ...] = ()
+    """Changes that were left out because enough forecasts had been made."""
 
     def _facts(self) -> dict[str, str]:
         remedy = {"remedy": self.remedy.change if self.remedy else ""}

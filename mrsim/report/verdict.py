@@ -23,10 +23,14 @@ def _change(v: Verdict) -> tuple[str, ...]:
     if v.answer != "no":
         return ()
     if v.remedy is not None:
-        return (f"cheapest change: {_words(v.remedy, v.wanted)}",)
-    if v.nearest is not None:
-        return (f"no single change is enough; nearest: {_words(v.nearest, v.wanted)}",)
-    return (f"not helped by {TRIED}",) if v.searched else ()
+        said: tuple[str, ...] = (f"cheapest change: {_words(v.remedy, v.wanted)}",)
+    elif v.nearest is not None:
+        said = (f"no single change is enough; nearest: {_words(v.nearest, v.wanted)}",)
+    else:
+        said = (f"not helped by {TRIED}",) if v.searched else ()
+    if not v.untried:
+        return said
+    return (*said, f"not tried, after {v.forecasts} forecasts: {'; '.join(v.untried)}")
 
 
 def _words(remedy: Remedy, wanted: float) -> str:

@@ -80,7 +80,7 @@ def _answers(request: RunRequest, question: Question, remedies: bool, progress: 
         found = forecast(request, grades, (name,), progress, brief=True)
         answer = verdict(question, found, name, place.spread, place.voxels)
         if answer.answer == "no" and remedies:
-            answer = with_remedy(answer, request, question, found, place)
+            answer = with_remedy(answer, request, question, found, place, progress)
         yield answer
 
 

@@ -15,6 +15,7 @@ from ..plan.exchange_contrast import tissue_asymmetry
 from ..plan.forecast import Forecast
 from .plan import Tell, forecast, regional
 from .request import RunRequest
+from .run import prepare
 from .snr import representative
 
 RADIUS = 0.10
@@ -122,10 +123,11 @@ def _chosen(request: RunRequest, tissues: tuple[str, ...], free: tuple[str, ...]
     from .optimiser.free import read_free
     from .optimiser.targets import Wanted, chosen_model, default_weights
 
-    name = chosen_model(request)
+    ready = prepare(request)
+    name = chosen_model(ready)
     aim = Wanted(model=name, weights=default_weights(name, ()), tissues=tissues)
     time = representative(replace(request, field=None)).scan_time
-    found = optimise(request, Asked(free=read_free(free), wanted=aim, time=NEARLY * time))
+    found = optimise(request, Asked(free=read_free(free), wanted=aim, time=NEARLY * time), ready=ready)
     return dict(found.best.entries)
 
 

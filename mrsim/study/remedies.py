@@ -2,14 +2,15 @@
 
 A change costs scanner time: minutes of one scan times the scans of all subjects. Another fit costs none. What averages,
 thickness and voxel do to the noise is estimated from the forecast at hand (the standard deviation falls with the root
-of the averages and with the voxel's volume); what is named in the end has been forecast anew.
+of the averages and with the voxel's volume); what is named in the end has been forecast anew. No more than `MOST`
+forecasts are made; what was left out for that is said.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core.errors import InfeasibleError, InputError
@@ -22,10 +23,12 @@ from ..plan.question import Question
 from ..plan.verdict import group_design, verdict
 from ..sequence.families.protocol import Protocol
 from ..sequence.protocol import FOLDER, read_protocol_file
-from .plan import forecast, refitted
+from .plan import Tell, forecast, refitted
 from .request import RunRequest
 from .run import prepare
 
+MOST = 24
+"""Forecasts that the search for one remedy makes: other times, fields and fits first, then what promises a yes."""
 AVERAGES = (2, 3, 4, 6, 8, 12, 16)
 STRETCHED = (0.7, 1.5, 2.0)
 """Factors of the echo spacing, or of the echo times, to try."""
@@ -63,24 +66,53 @@ def place_of(request: RunRequest, question: Question, phantom: Phantom, name: st
     return Place(tissue=name, voxels=voxels, spread=spread)
 
 
-def with_remedy(answer: Verdict, request: RunRequest, question: Question, found: Forecast, place: Place) -> Verdict:
+@dataclass(slots=True, eq=False)
+class _Allowance:
+    """Counts forecasts, and notes what is left out once all have been made."""
+
+    progress: Tell | None
+    made: int = 0
+    untried: list[str] = field(default_factory=list)
+
+    def allows(self, change: str) -> bool:
+        """Return whether one more may be made, for a change, and count it."""
+        if self.made >= MOST:
+            self.untried.append(change)
+            return False
+        self.made += 1
+        if self.progress:
+            self.progress("remedies", self.made, MOST)
+        return True
+
+
+def with_remedy(
+    answer: Verdict, request: RunRequest, question: Question, found: Forecast, place: Place,
+    progress: Tell | None = None,
+) -> Verdict:  # fmt: skip
     """Return a no with the change that takes the least scanner time, or with the one that comes nearest to a yes."""
-    wanted, tried = answer.wanted, []
-    options = [*_more_subjects(question, found, place), *_forecast_anew(request, question, place)]
-    for base in (found, *_other_fits(request, question, found)):
+    wanted, tried, allowed = answer.wanted, [], _Allowance(progress)
+    options = [*_more_subjects(question, found, place), *_forecast_anew(request, question, place, allowed)]
+    for base in (found, *_other_fits(request, question, found, allowed)):
         options += [] if base is found else [_judged(question, base, place, f"fit {base.model}", model=base.model)]
         options += _scaled(request, question, base, place, "" if base is found else str(base.model))
+    remedy = None
     for option in sorted(options, key=lambda option: (option.chance < wanted, option.minutes)):
         if option.chance < wanted:
             tried.append(option)
             continue
-        sure = _confirmed(request, question, option, place)
+        sure = _confirmed(request, question, option, place, allowed)
         if sure is not None and sure.chance >= wanted:
-            return replace(answer, remedy=sure, searched=True)
+            remedy = sure
+            break
         tried += [] if sure is None else [sure]
+    if progress:
+        progress("remedies", MOST, MOST)
     nearest = max(tried, key=lambda option: option.chance, default=None)
-    better = nearest if nearest is not None and nearest.chance > answer.chance else None
-    return replace(answer, nearest=better, searched=True)
+    better = nearest if remedy is None and nearest is not None and nearest.chance > answer.chance else None
+    return replace(
+        answer, remedy=remedy, nearest=better, searched=True, forecasts=allowed.made,
+        untried=tuple(dict.fromkeys(allowed.untried)),
+    )  # fmt: skip
 
 
 def _family(request: RunRequest) -> Protocol:
@@ -109,12 +141,12 @@ def _more_subjects(q: Question, found: Forecast, place: Place) -> Iterator[Remed
     )  # fmt: skip
 
 
-def _other_fits(request: RunRequest, q: Question, found: Forecast) -> Iterator[Forecast]:
+def _other_fits(request: RunRequest, q: Question, found: Forecast, allowed: _Allowance) -> Iterator[Forecast]:
     """Yield the forecast with every other fit that measures the same from the same images."""
     if not q.parameter or found.model is None:
         return
     for model in MODELS:
-        if model.name == found.model or q.parameter not in model.map_names:
+        if model.name == found.model or q.parameter not in model.map_names or not allowed.allows(f"fit {model.name}"):
             continue
         other = refitted(request, found, model.name)
         if other.precision:
@@ -168,10 +200,14 @@ def _judged(
     return Remedy(change=change, entries=dict(entries or {}), field=field, model=model, minutes=minutes, chance=chance)
 
 
-def _confirmed(request: RunRequest, q: Question, option: Remedy, place: Place) -> Remedy | None:
-    """Return a change as a forecast of its own judges it; None where it cannot be scanned."""
-    if not option.entries or option.field is not None:
+def _confirmed(
+    request: RunRequest, q: Question, option: Remedy, place: Place, allowed: _Allowance
+) -> Remedy | None:  # fmt: skip
+    """Return a change as a forecast of its own judges it; None where it cannot be scanned or no forecast is left."""
+    if not option.entries or option.field is not None or option.forecast:
         return option  # more subjects, another fit, and what has been forecast already
+    if not allowed.allows(option.change):
+        return None
     other = replace(request, overrides={**request.overrides, **option.entries})
     other = other if option.model is None else replace(other, model=option.model, given={})
     try:
@@ -182,16 +218,18 @@ def _confirmed(request: RunRequest, q: Question, option: Remedy, place: Place) -
     return _judged(q, found, there, option.change, option.entries, model=option.model)
 
 
-def _forecast_anew(request: RunRequest, q: Question, place: Place) -> Iterator[Remedy]:
+def _forecast_anew(request: RunRequest, q: Question, place: Place, allowed: _Allowance) -> Iterator[Remedy]:
     """Yield changes of times and field, each forecast by itself."""
-    for change, entries, field in _changes(request):
-        other = replace(request, overrides={**request.overrides, **entries}, field=field or request.field)
-        if field is not None:
+    for change, entries, tesla in _changes(request):
+        if not allowed.allows(change):
+            continue
+        other = replace(request, overrides={**request.overrides, **entries}, field=tesla or request.field)
+        if tesla is not None:
             other = replace(other, scanner=None)
         try:
             found = forecast(other, _grades(q), (place.tissue,), brief=True)
-            here = place if field is None else place_of(other, q, prepare(other).phantom, place.tissue)
-            yield _judged(q, found, here, change, entries, field)
+            here = place if tesla is None else place_of(other, q, prepare(other).phantom, place.tissue)
+            yield replace(_judged(q, found, here, change, entries, tesla), forecast=True)
         except (InputError, InfeasibleError):
             continue  # what cannot be played or is not known there is no remedy
 
@@ -210,6 +248,6 @@ def _changes(request: RunRequest) -> Iterator[tuple[str, dict[str, str], float |
             text = " ".join(f"{1e3 * factor * time:.4g}" for time in times) + " ms"
             yield f"{words} of {text}", {name: text}, None
     here = prepare(request).phantom.field
-    for field in FIELDS:
-        if field != here:
-            yield f"a field of {field:g} T", {}, field
+    for tesla in FIELDS:
+        if tesla != here:
+            yield f"a field of {tesla:g} T", {}, tesla

@@ -18,6 +18,7 @@ from mrsim.study.optimiser.searching import Searching
 from mrsim.study.optimiser.targets import Wanted, stated
 from mrsim.study.optimiser.write import protocol_text
 from mrsim.study.request import RunRequest
+from mrsim.study.run import prepare
 
 
 def optimised(capsys, folder, *arguments):
@@ -162,15 +163,22 @@ def test_settings_forecast_one_by_one_find_the_least_and_pass_over_what_breaks_a
     monkeypatch.setattr(forecasted, "_spectrum", spread)
     monkeypatch.setattr(forecasted, "broken_limits", lambda s: ("SAR head",) if te(s) > 0.2 else ())
     request = RunRequest(protocol="svs-press-np", overrides={"averages": "1", "water_averages": "1", "dummies": "0"})
-    weights = forecasted.wanted_of(request, forecasted.SPECTRUM, {"lactate": 1.0})
+    ready = prepare(request)
+    assert forecasted.forecast_kind(ready) == forecasted.SPECTRUM
+    weights = forecasted.wanted_of(ready, forecasted.SPECTRUM, {"lactate": 1.0})
     assert weights == {"Lac": 1.0}
     wanted = Wanted(model=forecasted.SPECTRUM, weights=weights)
     asked = Asked(free=read_free(["te=40:300 ms"]), wanted=wanted, front=2)
-    best, own, front, notes = forecasted.by_forecast(request, asked, lambda *_: None)
+    best, own, front, notes = forecasted.by_forecast(request, asked, lambda *_: None, ready)
     assert float(best.entries["te"].split()[0]) == pytest.approx(150, abs=13)  # 6 values, halved twice
     assert own.spread["voxel"]["Lac"] == pytest.approx(1.115)
     assert "te 300 ms is not offered: SAR head" in notes
     assert [point.cost for point in front] == sorted((point.cost for point in front), reverse=True)
+    monkeypatch.setattr(forecasted, "MOST", 4)
+    told: list[tuple[int, int]] = []
+    few = forecasted.by_forecast(request, asked, lambda _, done, total: told.append((done, total)), ready)
+    assert any("ended after 4 candidates" in note for note in few[3])
+    assert max(done for done, _ in told) == 4
 
 
 def test_choice_that_breaks_a_limit_is_named_and_not_taken(monkeypatch):
@@ -179,8 +187,8 @@ def test_choice_that_breaks_a_limit_is_named_and_not_taken(monkeypatch):
 
     monkeypatch.setattr(Searching, "_allowed", refuse)
     asked = Asked(free=read_free(["flip=10,90"]), wanted=Wanted(model="spgr", weights={"m0": 1.0}))
-    state = Searching(request=RunRequest(protocol="disc-spgr"), asked=asked, targets=(), sigma=1.0, gap=(0.0, 0.0),
-                      known={}, notes=[])  # fmt: skip
+    state = Searching(request=RunRequest(protocol="disc-spgr"), scanner=Scanner.preset("3T"), asked=asked, targets=(),
+                      sigma=1.0, gap=(0.0, 0.0), known={}, notes=[])  # fmt: skip
     found = Found(settings=np.zeros(0), value=1.0), SimpleNamespace(held={"flip": "90"})
     assert state.within_limits(found, None, True) is None
     assert state.notes == ["flip 90: SAR head is 5 W/kg of 3.2 W/kg"]

@@ -10,6 +10,7 @@ import pytest
 from mrsim.cli import perform
 from mrsim.core.errors import InputError
 from mrsim.plan.question import read_question
+from mrsim.report.verdict import verdict_lines
 from mrsim.study.ask import answers, questions_of
 from mrsim.study.compare import compared
 from mrsim.study.experiments import field_comparison
@@ -74,6 +75,18 @@ def test_remedy_turns_no_into_yes():
     assert found.remedy is None or found.remedy.chance >= 0.8
     easy = answers(QUICK, [read_question("SNR of nucleus above 1000")], remedies=False)[0]
     assert easy.answer == "no"
+
+
+@pytest.mark.slow
+def test_search_for_a_remedy_ends_after_its_forecasts_and_says_what_it_left_out(monkeypatch):
+    monkeypatch.setattr("mrsim.study.remedies.MOST", 2)
+    told = []
+    question = read_question("change of 0.1 ms in T2 of nucleus in a voxel")
+    found = answers(QUICK, [question], progress=lambda step, done, total: told.append((step, done, total)))[0]
+    assert (found.answer, found.remedy, found.forecasts) == ("no", None, 2)
+    assert "a field of 7 T" in found.untried
+    assert ("remedies", 2, 2) in told
+    assert f"not tried, after 2 forecasts: {'; '.join(found.untried)}" in verdict_lines(found)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from ...sequence.families.protocol import Protocol
 from ...sequence.protocol import load_protocol
 from ..plan import regional
 from ..request import Progress, RunRequest
-from ..run import Prepared, prepare
+from ..run import Prepared
 from ..spectral_bounds import voxel_rows
 from ..spectral_verdict import metabolite_named
 from ..wave_verdict import seen_waves
@@ -34,44 +34,45 @@ FORECAST = (SPECTRUM, WAVES)
 """What is wanted of protocols that are optimised here."""
 COARSE, REFINED, ROUNDS = 6, 2, 3
 """Values of a range at first, halvings of their distance around the best, and walks through all settings at most."""
+MOST = 48
+"""Candidates that are forecast; a note says where that ended the search."""
 
 Spread = dict[str, dict[str, float]]
 
 
-def forecast_kind(request: RunRequest) -> str | None:
+def forecast_kind(ready: Prepared) -> str | None:
     """Return which of `FORECAST` a protocol measures; None where a signal model is fitted to images."""
-    ready = prepare(request)
     if ready.sequence.encoding.kind == "spectrum":
         return SPECTRUM
     return WAVES if "encoding" in ready.sequence.encoding.contrast else None
 
 
-def wanted_of(request: RunRequest, kind: str, wanted: dict[str, float]) -> dict[str, float]:
+def wanted_of(ready: Prepared, kind: str, wanted: dict[str, float]) -> dict[str, float]:
     """Return name -> weight of what counts: metabolites by the names of the basis, or stiffness; all by default."""
     if kind == WAVES:
         stray = next((name for name in wanted if name != WAVES), None)
         if stray is not None:
-            raise InputError(f"{request.protocol} measures stiffness, not '{stray}'", key="--want")
+            raise InputError(f"{ready.request.protocol} measures stiffness, not '{stray}'", key="--want")
         return wanted or {WAVES: 1.0}
-    basis = prepare(request).basis
+    basis = ready.basis
     if basis is None:
-        raise InputError(f"{request.protocol} names no basis under [run]: no metabolite is known", key="protocol")
+        raise InputError(f"{ready.request.protocol} names no basis under [run]: no metabolite is known", key="protocol")
     if wanted:
         return {metabolite_named(basis, name): weight for name, weight in wanted.items()}
     return {each.name: 1.0 for each in load_metabolites(basis)}
 
 
 def by_forecast(
-    request: RunRequest, asked: Asked, progress: Progress
+    request: RunRequest, asked: Asked, progress: Progress, ready: Prepared
 ) -> tuple[Point, Point | None, tuple[Point, ...], tuple[str, ...]]:
     """Return the best protocol, the one as it stands, the front of what was tried, and notes."""
     for entry in asked.free:
         if isinstance(entry, Range) and entry.count:
             raise InputError(f"'{entry.name}[{entry.count}]' is a list; this protocol takes one value", key="--free")
-    ready = prepare(request)
     spread_of = _spectrum if asked.wanted.model == SPECTRUM else _waves
     search = _Search(request=request, asked=asked, ready=ready, spread_of=spread_of, progress=progress)
     best = search.best()
+    progress("settings", MOST, MOST)
     tried = sorted((point for point in search.known.values() if point is not None), key=lambda point: point.time)
     reached = np.minimum.accumulate([math.inf, *(point.cost for point in tried)])
     front = tuple(point for point, before in zip(tried, reached, strict=False) if point.cost < before * (1 - 1e-6))
@@ -125,10 +126,13 @@ class _Search:
 
     def point(self, texts: tuple[str, ...]) -> Point | None:
         """Return a candidate; None where a limit, the scanner or the time forbids it, which is noted."""
+        if texts not in self.known and len(self.known) >= MOST:
+            self.notes.append(f"the search ended after {MOST} candidates: fewer free settings are searched more finely")
+            return None
         if texts not in self.known:
             entries = {entry.name: text for entry, text in zip(self.asked.free, texts, strict=True)}
             self.known[texts] = self.measured({**self.request.overrides, **entries}, entries)
-            self.progress("settings", len(self.known), len(self.known) + 1)
+            self.progress("settings", len(self.known), MOST)
         return self.known[texts]
 
     def as_it_stands(self) -> Point | None:

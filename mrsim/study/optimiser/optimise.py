@@ -17,7 +17,7 @@ from ...plan.optimise_search import Scan
 from ...sequence.protocol import FOLDER, read_protocol_file
 from ..given import given_options
 from ..request import Progress, RunRequest
-from ..run import prepare
+from ..run import Prepared, prepare
 from .forecasted import FORECAST, by_forecast
 from .free import Choices
 from .played import Settings
@@ -47,7 +47,9 @@ class Optimum:
     notes: tuple[str, ...] = ()
 
 
-def optimise(request: RunRequest, asked: Asked, progress: Progress | None = None) -> Optimum:
+def optimise(
+    request: RunRequest, asked: Asked, progress: Progress | None = None, ready: Prepared | None = None
+) -> Optimum:
     """Return the best protocol.
 
     Parameters
@@ -58,21 +60,25 @@ def optimise(request: RunRequest, asked: Asked, progress: Progress | None = None
         What is free, what is wanted, how long it may take.
     progress : callable, optional
         Called with (step, done, in all).
+    ready : Prepared, optional
+        The request with its files read, where that has been done.
     """
     report = progress or (lambda step, done, total: None)
     _check(request, asked)
+    ready = prepare(request) if ready is None else ready
     if asked.wanted.model in FORECAST:
-        best, own, front, said = by_forecast(request, asked, report)
+        best, own, front, said = by_forecast(request, asked, report, ready)
         return Optimum(
             request=replace(request, overrides={**request.overrides, **best.entries}), asked=asked, targets=(),
             best=best, own=own, stood=_stood(request, asked), front=front, notes=said,
         )  # fmt: skip
     report("size of the signal", 0, 1)
-    targets, sigma = targets_of(request, asked.wanted, prepare(request).sequence)
+    targets, sigma = targets_of(request, asked.wanted, ready.sequence)
     report("size of the signal", 1, 1)
     gap = (0.0, 0.0) if asked.wanted.model != SEGMENTED else (0.0, _threshold(request))
     notes = [UNFOLDED] if any(entry.name == "acceleration" for entry in asked.free) else []
-    state = Searching(request=request, asked=asked, targets=targets, sigma=sigma, gap=gap, known={}, notes=notes)
+    state = Searching(request=request, scanner=ready.sequence.scanner, asked=asked, targets=targets, sigma=sigma,
+                      gap=gap, known={}, notes=notes)  # fmt: skip
     longest, per_time = asked.time or math.inf, asked.time is None
     report("settings", 0, 1 + asked.front)
     found = state.over_choices(longest, per_time)

@@ -21,8 +21,8 @@ from ...fit.models import find_model
 from ...plan.optimise_cost import Target, cost
 from ...plan.optimise_search import Found, Scan, search, total
 from ...sequence.protocol import FOLDER, read_protocol_file
+from ...sequence.scanner import Scanner
 from ..request import RunRequest
-from ..run import prepare
 from .free import Choices, Free, Range
 from .played import Settings, anchor, broken_limits, linearised, look, nearest, own_values, playable
 from .targets import Wanted
@@ -77,6 +77,7 @@ class Searching:
     """One optimisation under way."""
 
     request: RunRequest
+    scanner: Scanner
     asked: Asked
     targets: tuple[Target, ...]
     sigma: float
@@ -103,10 +104,9 @@ class Searching:
 
     def _looked(self, chosen: tuple[str, ...]) -> tuple[Settings, Scan, Array, Array]:
         path = resource(self.request.protocol, FOLDER, "protocol")
-        scanner = prepare(self.request).sequence.scanner
         held = dict(self.request.overrides) | {c.name: v for c, v in zip(self.choices, chosen, strict=True)}
         ranges = tuple(entry for entry in self.asked.free if isinstance(entry, Range))
-        settings = Settings(path=path, scanner=scanner, ranges=ranges, held=held)
+        settings = Settings(path=path, scanner=self.scanner, ranges=ranges, held=held)
         family = read_protocol_file(path, held)[1]
         own = {entry.name: getattr(family, entry.name, None) for entry in ranges}
         at = anchor(settings, own_values(settings, own))
@@ -253,7 +253,7 @@ class Searching:
     def own(self) -> Point | None:
         """Return the protocol as it stands; None where it cannot tell the parameters."""
         path = resource(self.request.protocol, FOLDER, "protocol")
-        settings = Settings(path=path, scanner=prepare(self.request).sequence.scanner, ranges=(),
+        settings = Settings(path=path, scanner=self.scanner, ranges=(),
                             held=self.request.overrides)  # fmt: skip
         point = self._said(self.targets, self.here(settings, np.empty(0)), {})
         return point if math.isfinite(point.cost) else None

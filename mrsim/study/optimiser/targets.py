@@ -24,7 +24,7 @@ from ...sequence.sequence import Sequence
 from ..given import given_options, measured
 from ..import_phantom import open_phantom
 from ..request import RunRequest
-from ..run import prepare
+from ..run import Prepared, prepare
 from ..snr import predicted_snr
 from .played import look
 
@@ -156,11 +156,11 @@ def stated(model: str, texts: tuple[str, ...]) -> dict[str, float]:
     return found
 
 
-def chosen_model(request: RunRequest) -> str:
+def chosen_model(ready: Prepared) -> str:
     """Return the model that is fitted: the request's, or the protocol's."""
-    model = request.model or prepare(request).request.model
+    model = ready.request.model
     if model is None:
-        raise InputError(f"{request.protocol} names no model to fit; give one", key="--model")
+        raise InputError(f"{ready.request.protocol} names no model to fit; give one", key="--model")
     return find_model(model).name
 
 
