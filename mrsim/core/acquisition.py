@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .grid import Grid
-from .shown import Shown, columns, counted, extent, listing, span
+from .shown import Shown, columns, counted, listing, span
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -112,4 +112,4 @@ class Acquisition(Shown):
     def _facts(self) -> dict[str, str]:
         groups = {name: group._facts()[""] for name, group in self.groups.items()}
         encoding = {"encoding": self.encoding.kind, "contrast": columns(self.encoding.contrast)}
-        return groups | encoding | {"grid": extent(self.encoding.grid), "noise": "added" if self.noisy else "none"}
+        return groups | encoding | {"grid": self.encoding.grid.in_words(), "noise": "added" if self.noisy else "none"}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .errors import InputError
 from .grid import Grid
 from .maps import Maps
-from .shown import Shown, extent, span
+from .shown import Shown, span
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -87,7 +87,7 @@ class FieldMap(Shown):
         return below, position - below
 
     def _facts(self) -> dict[str, str]:
-        return {"": extent(self.grid), "size": span(np.abs(self.values))}
+        return {"": self.grid.in_words(), "size": span(np.abs(self.values))}
 
 
 def field_map_of(maps: Maps, parameter: str = "off_resonance", smoothing: float = 0.0) -> FieldMap:

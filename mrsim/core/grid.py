@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .shown import Shown, extent
+from .shown import Shown
 from .written import quantity
 
 ORIENTATIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
@@ -74,6 +74,12 @@ class Grid(Shown):
         dx, dy, _ = self.spacing
         return dx * dy * self.thickness
 
+    def in_words(self) -> str:
+        """Return voxels and their size, e.g. ``"128 × 128 × 1 voxels of 1 × 1 × 4 mm"``."""
+        nz, ny, nx = self.shape
+        dx, dy, dz = (f"{1e3 * size:.4g}" for size in (*self.spacing[:2], self.thickness))
+        return f"{nx} × {ny} × {nz} voxels of {dx} × {dy} × {dz} mm"
+
     def coordinates(self, axis: int) -> NDArray[np.float64]:
         """Return the (n,) voxel centres along grid axis 0 = x, 1 = y, 2 = z, m."""
         n = self.shape[2 - axis]
@@ -103,4 +109,4 @@ class Grid(Shown):
 
     def _facts(self) -> dict[str, str]:
         centre = " ".join(f"{1e3 * one:.4g}" for one in self.centre)
-        return {"": extent(self), "gap": quantity(self.gap, "m") if self.gap else "", "centre": f"{centre} mm"}
+        return {"": self.in_words(), "gap": quantity(self.gap, "m") if self.gap else "", "centre": f"{centre} mm"}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .grid import Grid
-from .shown import Shown, columns, counted, extent, span
+from .shown import Shown, columns, counted, span
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -61,6 +61,6 @@ class Images(Shown):
 
     def _facts(self) -> dict[str, str]:
         return {
-            "": counted(len(self.data), "image"), "contrast": columns(self.contrast), "grid": extent(self.grid),
+            "": counted(len(self.data), "image"), "contrast": columns(self.contrast), "grid": self.grid.in_words(),
             "noise": f"{span(self.sigma)}{'' if self.noisy else ' (not added)'}",
         }  # fmt: skip

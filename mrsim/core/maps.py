@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .grid import Grid
-from .shown import Shown, extent, listing, span
+from .shown import Shown, listing, span
 
 STATUS = {
     0: "converged",
@@ -70,4 +70,6 @@ class Maps(Shown):
         held = np.isin(self.status, VALUED)
         values = {name: span(found[held], self.units.get(name, "")) for name, found in self.values.items()}
         tissues = {"tissues": listing(self.fractions)} if self.fractions else {}
-        return {"": self.model, "grid": extent(self.grid), "voxels with a value": f"{held.sum():,}"} | values | tissues
+        return (
+            {"": self.model, "grid": self.grid.in_words(), "voxels with a value": f"{held.sum():,}"} | values | tissues
+        )

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .written import quantity, scale
-
-if TYPE_CHECKING:
-    from .grid import Grid
 
 Rows = tuple[tuple[str, ...], ...]
 """A table's cells; the first row holds the names of the columns."""
@@ -57,13 +54,6 @@ class Shown:
 
 def _row(tag: str, cells: tuple[str, ...]) -> str:
     return "<tr>" + "".join(f'<{tag} style="text-align: left">{escape(cell)}</{tag}>' for cell in cells) + "</tr>"
-
-
-def extent(grid: Grid) -> str:
-    """Return a grid's voxels and their size, e.g. ``"128 x 128 x 1 voxels of 1 x 1 x 4 mm"``."""
-    nz, ny, nx = grid.shape
-    dx, dy, dz = (f"{1e3 * size:.4g}" for size in (*grid.spacing[:2], grid.thickness))
-    return f"{nx} × {ny} × {nz} voxels of {dx} × {dy} × {dz} mm"
 
 
 def span(values: Any, unit: str = "") -> str:

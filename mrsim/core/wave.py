@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 from .grid import Grid
-from .shown import Shown, extent, listing, span
+from .shown import Shown, listing, span
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -76,7 +76,7 @@ class Waves(Shown):
     def _facts(self) -> dict[str, str]:
         return {
             "": listing(f"{one:g} Hz" for one in self.frequencies), "components": listing(self.components),
-            "amplitude": span(1e6 * np.abs(self.displacement)) + " µm", "grid": extent(self.grid),
+            "amplitude": span(1e6 * np.abs(self.displacement)) + " µm", "grid": self.grid.in_words(),
         }  # fmt: skip
 
 

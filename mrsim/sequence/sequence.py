@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.acquisition import Encoding
-from ..core.shown import Shown, columns, counted, extent
+from ..core.shown import Shown, columns, counted
 from .events import Adc, Gradient, RfPulse, SoftDelay, Trigger
 from .scanner import Scanner
 
@@ -82,6 +82,6 @@ class Sequence(Shown):
         return np.concatenate([[0], np.cumsum(lengths)[:-1]])
 
     def _facts(self) -> dict[str, str]:
-        encoding = {"contrast": columns(self.encoding.contrast), "grid": extent(self.encoding.grid)}
+        encoding = {"contrast": columns(self.encoding.contrast), "grid": self.encoding.grid.in_words()}
         time = {"scan time": f"{self.duration:.4g} s", "scanner": self.scanner.name}
         return {"": f"{self.name}, {counted(len(self.blocks), 'block')}"} | time | encoding
