@@ -112,7 +112,7 @@ def _tell(file: Path, out: Path, images: Images, partial: str, as_json: bool) ->
     if "leakage" in images.encoding:
         leak = np.asarray(images.encoding["leakage"])
         own = np.eye(leak.shape[-1], dtype=bool)
-        facts |= {"least_gain": float(leak[:, own].min()), "most_leakage": float(leak[:, ~own].max())}
+        facts |= {"least_gain": float(np.nanmin(leak[:, own])), "most_leakage": float(np.nanmax(leak[:, ~own]))}
     facts |= {"images": len(images.data), "shape": list(images.grid.shape), "axes": len(encoded_axes(images))}
     if as_json:
         write_json({"file": str(file), "out": str(out), "steps": partial, **facts, "warnings": warnings})

@@ -174,7 +174,7 @@ def _gain(raw: Acquisition, method: Method | None = None) -> float:
     block = np.prod(size * np.sinc(raw.imaging.k[..., :axes] * size), axis=-1)
     block = block * (1.0 if axes == 3 else grid.thickness)
     group = replace(raw.imaging, data=block[:, None].astype(np.complex128))
-    alone = method if isinstance(method, NonUniform) else None
+    alone = replace(method, maps=None, field=None) if isinstance(method, NonUniform) else None
     image = np.abs(reconstruct(replace(raw, groups={"imaging": group}), alone).data[0])
     middle = tuple(slice(n // 2 - n // 8, n // 2 + n // 8 + 1) for n in grid.shape)
     return float(np.mean(image[middle]))

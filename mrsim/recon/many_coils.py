@@ -6,7 +6,7 @@ A block is what is reconstructed at once: a slice in two dimensions, the volume 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -231,8 +231,8 @@ def make_ready(raw: Acquisition, partial: str = "pocs") -> Ready:
             "the same coils"
         )
     whitener, density = whitening(raw.noise_density)
-    raster = sort_lines(raw)
-    white = Raster(data=mix(whitener, raster.data, axis=1), count=raster.count)
+    lines = replace(raw.imaging, data=mix(whitener, raw.imaging.data, axis=1))  # fewer than the raster has
+    white = sort_lines(replace(raw, groups={**raw.groups, "imaging": lines}))
     warnings = unknown_noise(density)
     sigma = float(np.sqrt(density / raw.encoding.dwell / white.averages))
     return Ready(raw=raw, raster=white, whitener=whitener, sigma=sigma, warnings=warnings, partial=partial)

@@ -45,17 +45,31 @@ class Unfolding:
 
     def apply(self, kspace: NDArray[np.complex128], lattice: Lattice) -> NDArray[np.complex128]:
         """Return the (z, y, x) image of whitened (coil, z, y, x) k-space, of which only the lattice's lines count."""
-        folded = to_image(kspace * lattice.mask[..., None], AXES)
-        return self.unfold(folded)
-
-    def unfold(self, folded: NDArray[np.complex128]) -> NDArray[np.complex128]:
-        """Return the (z, y, x) image of (coil, z, y, x) transforms of zero-filled k-space."""
-        coils, nz, ny, nx = folded.shape
-        first = folded.reshape(coils, nz * ny, nx)[:, self.place[0]]
+        coils, nz, ny, nx = kspace.shape
+        rows = self.place[0]
+        if lattice.rz == 1 and nz == 1:
+            first = _decimated(kspace[:, 0, lattice.y0 :: lattice.ry], lattice, rows)
+        else:
+            folded = to_image(kspace * lattice.mask[..., None], AXES)
+            first = folded.reshape(coils, nz * ny, nx)[:, rows]
         image = np.zeros((nz * ny, nx), dtype=np.complex128)
         for row, weight in zip(self.place, self.weights, strict=True):
             image[row] = np.sum(weight * first, axis=0)
         return image.reshape(nz, ny, nx)
+
+
+def _decimated(lines: NDArray[np.complex128], lattice: Lattice, rows: NDArray[np.int64]) -> NDArray[np.complex128]:
+    """Return some rows (coil, row, x) of the transform of zero-filled k-space from its acquired lines alone.
+
+    Lines y0 + R m make sum_m d_m exp(i 2 pi (y0 + R m - n//2)(y - n//2) / n): a transform as long as they are many.
+    """
+    from scipy import fft
+
+    n, count = lattice.shape[1], lines.shape[1]
+    along = fft.ifft(to_image(lines, (-1,)), axis=1, norm="forward")
+    place = rows - n // 2
+    turn = np.exp(2j * np.pi * (lattice.y0 - n // 2) * place / n) / np.sqrt(n)
+    return np.asarray(along[:, place % count] * turn[:, None])
 
 
 def unfolding(maps: NDArray[np.complex128], lattice: Lattice, regularisation: float = 0.0) -> Unfolding:

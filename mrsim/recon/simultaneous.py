@@ -92,7 +92,7 @@ def leakage(kspace: Array, kernels: Sequence[Kernel], shift: float) -> NDArray[n
     """Return the (band, band) matrix: what of band j's signal the reconstruction puts into band i.
 
     Diagonal elements are the gain of the band for itself, real part of <result, truth> / <truth, truth>; the others
-    are root-mean-square signal in band i over that of band j.
+    are root-mean-square signal in band i over that of band j. Of an empty band nothing is known: NaN.
 
     Parameters
     ----------
@@ -110,6 +110,9 @@ def leakage(kspace: Array, kernels: Sequence[Kernel], shift: float) -> NDArray[n
         truth = to_image(kspace[j], AXES)
         found = separate(kspace[j] * phase[j][:, None], kernels, shift)
         power = float(np.sum(np.abs(truth) ** 2))
+        if power == 0:
+            matrix[:, j] = np.nan
+            continue
         for i in range(bands):
             if i == j:
                 matrix[i, j] = np.sum(truth.conj() * found[i]).real / power

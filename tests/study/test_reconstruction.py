@@ -129,12 +129,20 @@ def test_every_method_has_a_name():
 
 
 def test_slices_excited_together_are_taken_apart():
-    """In the steady state they look as each by itself does."""
-    alone = {"matrix": "24 24", "fov": "160 160 mm", "slices": "2", "slice_gap": "8 mm", "dummies": "60", "tr": "60 ms"}
+    """They look as each by itself does after as many excitations."""
+    alone = {
+        "matrix": "24 24",
+        "fov": "160 160 mm",
+        "slices": "2",
+        "slice_gap": "8 mm",
+        "tr": "60 ms",
+        "flip": "15 deg",
+    }
     request = mr.RunRequest(
-        protocol="disc-spgr", receive="spine-8", engine={"accuracy": 1e-2, "subsamples": 1}, overrides=alone,
+        protocol="disc-spgr", receive="spine-8", engine={"accuracy": 1e-2, "subsamples": 1},
+        overrides={**alone, "dummies": "28"},
     )  # fmt: skip
-    both = replace(request, overrides={**alone, "bands": "2", "calibration_lines": "24"})
+    both = replace(request, overrides={**alone, "dummies": "2", "bands": "2", "calibration_lines": "24"})
     one, two = (images_of(simulated(prepare(each), engine_of(each), None), {}) for each in (request, both))
     assert two.encoding["reconstruction"] == "slice-GRAPPA"
     leakage = two.encoding["leakage"][0]
