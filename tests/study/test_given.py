@@ -8,8 +8,9 @@ from mrsim.core.grid import Grid
 from mrsim.core.maps import Maps
 from mrsim.core.storage import save
 from mrsim.exchange.nifti import write_volume
-from mrsim.fit.models import find_model
-from mrsim.study.given import given_options
+from mrsim.fit.inversions import INVERSIONS
+from mrsim.fit.models import MODELS, find_model
+from mrsim.study.given import DIMENSIONS, given_options
 
 GRID = Grid(shape=(2, 3, 4), spacing=(1e-3, 1e-3, 4e-3))
 SPGR = find_model("spgr")
@@ -19,6 +20,12 @@ def _maps(**values):
     return Maps(
         grid=GRID, values=values, errors={}, units=dict.fromkeys(values, ""), status=np.zeros(GRID.shape, np.int8)
     )
+
+
+def test_every_option_of_every_fit_can_be_given_by_command():
+    units = {option.unit for one in (*MODELS, *INVERSIONS) for option in one.options}
+    assert units <= set(DIMENSIONS)
+    assert given_options(find_model("field-map"), {"smoothing": "4 mm"}) == {"smoothing": pytest.approx(4e-3)}
 
 
 def test_given_number_is_read_with_its_unit():
