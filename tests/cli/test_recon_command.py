@@ -303,3 +303,41 @@ def test_spectra_are_reconstructed_with_what_is_asked_for(tmp_path, capsys):
         assert code == 2
         assert because in err
     assert not (tmp_path / "bad.h5").exists()
+
+
+def test_each_step_of_spectra_is_chosen_by_command(tmp_path, capsys):
+    """Eight averages of two coils drift, one is spoiled, an eddy current turns all, and residual water is left."""
+    time, rng = spectra.TIME, np.random.default_rng(3)
+    hearing = np.array([1.0, 0.5 * np.exp(1.1j)])[:, None]
+    eddy = np.exp(2j * np.pi * 6.0 * 0.05 * (1 - np.exp(-time / 0.05)))
+    clean = spectra.METABOLITES + spectra.line(4.65, 20.0)
+    turned = [clean * np.exp(2j * np.pi * hertz * time) for hertz in rng.uniform(-5, 5, 8)]
+    turned[5] = turned[5] + spectra.noise(len(time), 2.0)
+    signals = np.array([hearing * one * eddy for one in turned])
+    water = np.array([hearing * spectra.line(4.65, 5000.0) * eddy])
+    raw = spectra.acquisition(signals + spectra.noise(signals.shape, 0.02), water)
+    save(tmp_path / "svs.h5", raw=replace(raw, noisy=True))
+
+    def made(*options):
+        words = [word for option in options for word in ("--set", option)]
+        code, out, err = called(
+            capsys, tmp_path / "svs.h5", "--method", "spectrum", *words, "--out", tmp_path / "o.h5", "--json"
+        )
+        assert code == 0, err
+        one = load(tmp_path / "o.h5")["spectra"]
+        return json.loads(out), one.ppm(), np.abs(one.spectrum()[0, 0])
+
+    def peak(ppm, spectrum, shift):
+        return spectrum[np.abs(ppm - shift) < 0.15].max()
+
+    told, ppm, whole = made()
+    assert told["averages"] == 7
+    assert told["rejected"] == 1
+    assert told["eddy_currents"] is True
+    assert made("reject=0")[0]["averages"] == 8
+    assert peak(ppm, made("align=false")[2], 1.31) < 0.9 * peak(ppm, whole, 1.31)
+    assert peak(ppm, made("eddy_currents=false")[2], 1.31) < 0.99 * peak(ppm, whole, 1.31)
+    assert peak(ppm, made("remove_water=true")[2], 4.65) < 0.05 * peak(ppm, whole, 4.65)
+    # alone the line of 8 Hz would keep 8 / 18 of its height; it stands on the feet of the others
+    assert 0.4 < peak(ppm, made("lorentz=10 Hz")[2], 1.31) / peak(ppm, whole, 1.31) < 0.65
+    assert len(made("points=4096")[1]) == 4096
