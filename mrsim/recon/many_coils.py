@@ -36,6 +36,7 @@ class Ready:
     """An acquisition, sorted and whitened."""
 
     raw: Acquisition
+    """Its imaging and calibration readouts whitened."""
     raster: Raster
     """Of the imaging readouts, whitened."""
     whitener: Array
@@ -104,13 +105,7 @@ class Ready:
 
     def calibration(self) -> tuple[Array, tuple[slice, slice]]:
         """Return the whitened (coil, z, y, x) calibration lines and their place along z and y."""
-        source = self.raster
-        lines, (z, y) = calibration_lines(self.raw, source)
-        if "calibration" in self.raw.groups:  # of which only the middle serves
-            white = np.zeros(lines.shape, dtype=np.complex128)
-            white[:, z, y] = mix(self.whitener, lines[:, z, y])
-            lines = white
-        return lines, (z, y)
+        return calibration_lines(self.raw, self.raster)
 
     def maps(self, given: Array | None, estimate: str) -> Iterator[Array]:
         """Yield the whitened (coil, z, y, x) maps of each block, as given or estimated."""
@@ -231,8 +226,12 @@ def make_ready(raw: Acquisition, partial: str = "pocs") -> Ready:
             "the same coils"
         )
     whitener, density = whitening(raw.noise_density)
-    lines = replace(raw.imaging, data=mix(whitener, raw.imaging.data, axis=1))  # fewer than the raster has
-    white = sort_lines(replace(raw, groups={**raw.groups, "imaging": lines}))
+    groups = dict(raw.groups)
+    for name in {"imaging", "calibration"} & set(groups):  # before they are sorted: a raster has more lines
+        if groups[name].data.shape[1] == coils:
+            groups[name] = replace(groups[name], data=mix(whitener, groups[name].data, axis=1))
+    raw = replace(raw, groups=groups)
+    white = sort_lines(raw)
     warnings = unknown_noise(density)
     sigma = float(np.sqrt(density / raw.encoding.dwell / white.averages))
     return Ready(raw=raw, raster=white, whitener=whitener, sigma=sigma, warnings=warnings, partial=partial)
