@@ -44,12 +44,17 @@ class ImageNoise:
         """Whether all voxels of an image have the same noise."""
         return bool(np.ptp(self.coils) == 0 and np.all(np.ptp(self.reconstruction, axis=(1, 2, 3)) == 0))
 
-    def factors(self, inside: NDArray[np.bool_]) -> tuple[float, Array]:
-        """Return the mean coil factor and the (contrast,) reconstruction factors of a region; of all if it is empty."""
+    def factors(self, inside: NDArray[np.bool_]) -> tuple[float, Array, Array]:
+        """Return the mean coil factor, the (contrast,) reconstruction factors of a region, of all if it is empty, and
+        the (contrast,) root mean square noise over that of a voxel of mean SNR: 1 where all voxels are alike.
+        """
         where = inside if inside.any() else np.ones_like(inside)
         coils = self.coils[where]
-        both = (self.coils * self.reconstruction)[:, where].mean(axis=1)
-        return float(coils.mean()), np.asarray(both / coils.mean())
+        each = (self.coils * self.reconstruction)[:, where]
+        both = each.mean(axis=1)
+        heard = np.where(each > 0, each, np.nan)
+        uneven = both * np.sqrt(np.nanmean(heard**-2, axis=1)) if np.all(both > 0) else np.ones_like(both)
+        return float(coils.mean()), np.asarray(both / coils.mean()), np.asarray(uneven)
 
 
 def adc_time(raw: Acquisition) -> Array:

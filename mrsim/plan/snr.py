@@ -59,9 +59,10 @@ class SnrRow:
     phasor: complex
     """The same with its phase."""
     sigma: float
-    """Standard deviation of one quadrature channel of the image's noise, proton density units."""
+    """Standard deviation of one quadrature channel of the image's noise, proton density units: the root mean square
+    over the tissue's voxels, which an array makes unequal."""
     snr: float
-    """signal / sigma; of a spectrum its highest peak over the noise, without apodisation."""
+    """Mean over those voxels of signal over noise; of a spectrum its highest peak over it, without apodisation."""
     factors: dict[str, float]
     """Whose product is `snr`, in the order of the chain."""
 
@@ -243,7 +244,7 @@ def _rows(
     repeats: float,
 ) -> list[SnrRow]:
     grid, contrast = raw.encoding.grid, raw.encoding.contrast
-    coils, recon = noise.factors(inside)
+    coils, recon, uneven = noise.factors(inside)
     pools = tissue.pools(phantom.field)
     density = sum(pool.pd for pool in pools)
     rows = []
@@ -266,7 +267,7 @@ def _rows(
             "T2'": size / refocused if refocused else 1.0,
         }
         snr = math.prod(factors.values())
-        sigma = size / snr if snr else math.nan
+        sigma = float(uneven[image]) * size / snr if snr else math.nan
         rows.append(
             SnrRow(
                 tissue=tissue.name,
