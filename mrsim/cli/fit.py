@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import loudness
-from .options import given_option, json_option, models, noise_model_options
+from .options import given_option, json_option, models, noise_level, noise_model_options
 from .output import write_json, write_tables
 from .simulate import check_file_writable
 
@@ -32,12 +32,18 @@ if TYPE_CHECKING:
 @click.option("--basis", metavar="FILE", type=click.Path(path_type=Path), help="Basis of spectra, if FILE has none.")
 @given_option
 @noise_model_options
+@click.option(
+    "--sigma", metavar="NUMBER|residuals", callback=noise_level,
+    help="Standard deviation of the noise of one quadrature channel, in the images' unit, or what the residuals show "
+    "[default: what FILE knows, else residuals].",
+)  # fmt: skip
+@click.option("--powder", is_flag=True, help="Average the directions of each b-value first.")
 @click.option("--threads", type=click.IntRange(1), help="Worker threads; the result does not depend on it.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.h5", help="Write the maps to this file.")
 @json_option
 def command(
-    file: Path, model: str | None, basis: Path | None, given: dict[str, str], threads: int | None, out: Path | None,
-    as_json: bool, **noise: Any,
+    file: Path, model: str | None, basis: Path | None, given: dict[str, str], powder: bool, threads: int | None,
+    out: Path | None, as_json: bool, **noise: Any,
 ) -> None:  # fmt: skip
     """Fit a signal model to the images in FILE, or to its raw data after reconstruction.
 
@@ -56,10 +62,14 @@ def command(
     contents = contents_of(file)
     spectra = spectra_of(contents)
     if spectra is not None:
+        _refuse(powder or noise["sigma"] is not None, "are spectra, which carry their own noise", file)
         _fit_spectra(file, contents, spectra, (model, basis, given, threads), out, as_json)
         return
     chosen = chosen or find_model(model_of(file, contents))
-    source = source_of(waves_of(contents) or images_of(file, contents), chosen)
+    source: Any = waves_of(contents) or images_of(file, contents)
+    if powder:
+        source, noise["sigma"] = _averaged(source, noise["sigma"], file)
+    source = source_of(source, chosen)
     maps = fit(source, chosen, threads=threads, **noise, **given_options(chosen, given))
     if out is not None:
         save(out, maps=maps)
@@ -72,6 +82,29 @@ def command(
     loudness.warnings(said)
     if out is not None:
         click.echo(f"maps: {out}")
+
+
+def _averaged(source: Any, sigma: float | str | None, file: Path) -> tuple[Images, str | None]:
+    """Return means over directions, and what is left to say of their noise: a stated one is that of single images."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from ..core.images import Images
+    from ..fit.powder import powder_average
+
+    _refuse(not isinstance(source, Images), "are waves, which have no b-values", file)
+    stated = sigma if isinstance(sigma, str) or sigma is None else None
+    if stated is not sigma:
+        source = replace(source, sigma=np.full((1, 1, 1, 1), sigma))
+    return powder_average(source), stated
+
+
+def _refuse(wrong: bool, why: str, file: Path) -> None:
+    from ..core.errors import InputError
+
+    if wrong:
+        raise InputError(f"{file}: its data {why}; leave it out", key="--sigma, --powder")
 
 
 def contents_of(file: Path) -> Mapping[str, Any]:

@@ -156,6 +156,16 @@ def _is_number(text: str) -> bool:
     return True
 
 
+def noise_level(context: click.Context, parameter: click.Parameter, text: str | None) -> float | str | None:
+    """Return the standard deviation of the noise from a number, or the word that has it from the residuals."""
+    if text is None or text == "residuals":
+        return text
+    try:
+        return positive(context, parameter, float(text))
+    except ValueError:
+        raise click.BadParameter(f"'{text}' is neither a number nor 'residuals'", context, parameter) from None
+
+
 def together(*options: Callable[[F], F]) -> Callable[[F], F]:
     """Return a decorator that adds several options, in the given order."""
 

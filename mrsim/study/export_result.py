@@ -99,7 +99,7 @@ def _bids(source: Path, contents: Contents, target: Path) -> dict[str, Any]:
 
 def _nifti(source: Path, contents: Contents, target: Path) -> dict[str, Any]:
     """Write magnitude and phase of the series, every map, its truth and the regions, each a volume."""
-    from ..exchange.gradient_tables import write_fsl
+    from ..exchange.gradient_tables import write_fsl, write_mrtrix
     from ..exchange.nifti import write_volume
 
     images, maps, truth = _images(source, contents), _fitted(contents), _truth(contents)
@@ -119,6 +119,7 @@ def _nifti(source: Path, contents: Contents, target: Path) -> dict[str, Any]:
             (work / "regions.tsv").write_text(f"index\tname\n{rows}", encoding="utf-8")
         if "direction_x" in images.contrast:
             write_fsl(work / "images", images.contrast)
+            write_mrtrix(work / "images.b", images.contrast, images.grid)
     return {"NIfTI files": len(list(target.glob("*.nii.gz")))}
 
 

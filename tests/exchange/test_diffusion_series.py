@@ -47,6 +47,26 @@ def test_series_with_a_gradient_table_is_fitted_by_command(file, kind):
     assert read_diffusion(file).contrast["te"][0] == 0.07
 
 
+def test_noise_of_a_series_is_stated_and_that_of_means_over_directions_follows(tmp_path):
+    axes, shells = np.tile(np.eye(3), (6, 1)), np.repeat([0.0, 30e6, 80e6, 200e6, 500e6, 800e6], 3)
+    table = {"b": shells} | {f"direction_{a}": np.where(shells > 0, axes[:, i], 0.0) for i, a in enumerate("xyz")}
+    clean = 900 * (0.1 * np.exp(-shells * 15e-9) + 0.9 * np.exp(-shells * 1.2e-9))
+    noise = np.random.default_rng(3).standard_normal((18, 1, 20, 20))
+    grid, file, out = Grid(shape=(1, 20, 20), spacing=(1e-3,) * 3), tmp_path / "d.nii.gz", tmp_path / "maps.h5"
+    write_volume(file, clean[:, None, None, None] + 9 * noise, grid)
+    write_mrtrix(tmp_path / "d.b", table, grid)
+    assert perform(["fit", str(file), "--model", "ivim-map"]) == 2  # a prior is weighed against a known noise
+    assert perform(["fit", str(file), "--model", "ivim-map", "--sigma", "-9"]) == 2
+    found = {}
+    for asked in (["ivim-map", "--sigma", "9"], ["adc", "--powder", "--sigma", "9"]):
+        assert perform(["fit", str(file), "--out", str(out), "--model", *asked]) == 0
+        found[asked[0]] = load(out, "maps")
+    perfused, mean = found.values()
+    assert np.median(perfused.values["d"]) == pytest.approx(1.2e-9, rel=0.03)
+    assert np.median(perfused.values["f"]) == pytest.approx(0.1, rel=0.1)
+    assert np.median(mean.errors["adc"]) == pytest.approx(mean.values["adc"].std(), rel=0.15)  # of means of three
+
+
 def test_series_without_its_table_or_with_a_wrong_one_is_refused(file):
     with pytest.raises(InputError, match="no gradient table"):
         read_diffusion(file)

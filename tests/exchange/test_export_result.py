@@ -102,6 +102,24 @@ def test_volumes_as_nifti(capsys, result, tmp_path):
     assert (tmp_path / "set/regions.tsv").read_text() == "index\tname\n1\tnucleus\n"
 
 
+def test_series_of_diffusion_as_nifti_has_the_table_of_either_program(capsys, tmp_path):
+    from mrsim.exchange.gradient_tables import read_fsl, read_mrtrix
+
+    axis = np.array([0.48, 0.6, 0.64])
+    table = {"b": np.array([0.0, 6e8])} | {f"direction_{a}": np.array([0.0, n]) for a, n in zip("xyz", axis, strict=True)}
+    images = Images(data=np.ones((2, *GRID.shape), complex), grid=GRID, contrast=table, sigma=np.ones(1))
+    save(tmp_path / "dwi.h5", images=images)
+    exported(capsys, tmp_path / "dwi.h5", "nifti", tmp_path / "set")
+    for read in (
+        read_fsl(tmp_path / "set/images.bval", tmp_path / "set/images.bvec"),
+        read_mrtrix(tmp_path / "set/images.b", GRID),
+    ):
+        for name, column in table.items():
+            np.testing.assert_allclose(read[name], column, atol=1e-9)
+    world = np.loadtxt(tmp_path / "set/images.b")[1, :3]
+    np.testing.assert_allclose(world, GRID.axes @ axis, atol=1e-9)
+
+
 def test_series_and_map_as_dicom_lie_where_the_grid_says(capsys, result, tmp_path):
     import pydicom
 
