@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..core.errors import InputError
 from ..core.evaluation import Evaluation, EvaluationRow
 from ..core.maps import STATUS, Maps
+from .noise_anisotropy import noise_flag
 
 VALID = (0, 9)
 """Status codes whose value counts. A value at a bound is a limit and not a measurement: it is left out and flagged."""
@@ -99,7 +100,7 @@ def _row(
         fit_se=float(np.sqrt(np.mean(claimed**2))),
         n=n,
         rejected=rejected,
-        flags=(*_misfit(maps, fitted, independent), *_flags(maps.status[known], note)),
+        flags=(*noise_flag(maps, parameter, fitted), *_misfit(maps, fitted, independent), *_flags(maps.status[known], note)),
     )
 
 
