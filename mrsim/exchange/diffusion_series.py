@@ -1,8 +1,8 @@
 """Series of diffusion-weighted volumes as other programs keep them: NIfTI with a gradient table beside it.
 
 STEM.nii or STEM.nii.gz with STEM.bval and STEM.bvec (FSL, BIDS) or STEM.b (MRtrix); echo and repetition time from a
-sidecar STEM.json where there is one. The noise is not known: it is stated to a fit (``sigma``), which otherwise takes it from
-its residuals.
+sidecar STEM.json where there is one. The noise is not known: it is stated to a fit (``sigma``), which otherwise takes
+it from its residuals.
 """
 
 from __future__ import annotations

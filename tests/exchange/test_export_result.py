@@ -106,7 +106,8 @@ def test_series_of_diffusion_as_nifti_has_the_table_of_either_program(capsys, tm
     from mrsim.exchange.gradient_tables import read_fsl, read_mrtrix
 
     axis = np.array([0.48, 0.6, 0.64])
-    table = {"b": np.array([0.0, 6e8])} | {f"direction_{a}": np.array([0.0, n]) for a, n in zip("xyz", axis, strict=True)}
+    table = {"b": np.array([0.0, 6e8])}
+    table |= {f"direction_{a}": np.array([0.0, axis[i]]) for i, a in enumerate("xyz")}
     images = Images(data=np.ones((2, *GRID.shape), complex), grid=GRID, contrast=table, sigma=np.ones(1))
     save(tmp_path / "dwi.h5", images=images)
     exported(capsys, tmp_path / "dwi.h5", "nifti", tmp_path / "set")
