@@ -100,7 +100,11 @@ def _row(
         fit_se=float(np.sqrt(np.mean(claimed**2))),
         n=n,
         rejected=rejected,
-        flags=(*noise_flag(maps, parameter, fitted), *_misfit(maps, fitted, independent), *_flags(maps.status[known], note)),
+        flags=(
+            *noise_flag(maps, parameter, fitted),
+            *_misfit(maps, fitted, independent),
+            *_flags(maps.status[known], note),
+        ),
     )
 
 
