@@ -100,11 +100,7 @@ def _row(
         fit_se=float(np.sqrt(np.mean(claimed**2))),
         n=n,
         rejected=rejected,
-        flags=(
-            *noise_flag(maps, parameter, fitted),
-            *_misfit(maps, fitted, independent),
-            *_flags(maps.status[known], note),
-        ),
+        flags=(*_doubts(maps, parameter, fitted, independent), *_flags(maps.status[known], note)),
     )
 
 
@@ -115,6 +111,10 @@ def _flags(status: NDArray[np.int8], note: str | None) -> tuple[str, ...]:
         for code, count in zip(codes, counts, strict=True)
     )
     return (*found, note) if note else found
+
+
+def _doubts(maps: Maps, parameter: str, fitted: NDArray[np.bool_], independent: float) -> tuple[str, ...]:
+    return (*noise_flag(maps, parameter, fitted), *_misfit(maps, fitted, independent))
 
 
 def _misfit(maps: Maps, fitted: NDArray[np.bool_], independent: float) -> tuple[str, ...]:
