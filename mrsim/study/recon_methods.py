@@ -44,8 +44,7 @@ def options_of(name: str) -> dict[str, str]:
 def method_of(name: str, options: Mapping[str, str]) -> Method | Spectroscopy | None:
     """Return the method of a name with its options, which are texts; None for ``auto``."""
     if name not in METHODS:
-        known = f"known: {', '.join(METHODS)}"
-        raise InputError(f"unknown method '{name}'{did_you_mean(name, [*METHODS])}; {known}", key="method")
+        raise InputError(f"unknown method '{name}'{did_you_mean(name, [*METHODS])}", key="method")
     kind, fixed = METHODS[name]
     if kind is None:
         if options:
@@ -55,8 +54,8 @@ def method_of(name: str, options: Mapping[str, str]) -> Method | Spectroscopy | 
     values: dict[str, Any] = dict(fixed)
     for key, text in options.items():
         if key not in known_options:
-            hint = did_you_mean(key, [*known_options])
-            raise InputError(f"is no option of {name}{hint}; known: {', '.join(known_options)}", key=key)
+            hint = did_you_mean(key, [*known_options]) if known_options else "; it has none"
+            raise InputError(f"is no option of {name}{hint}", key=key)
         values[key] = _value(key, text, known_options[key])
     method: Method | Spectroscopy = kind(**values)
     return method
