@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from .style import BLUE, HAIR, INK, RED, styled
+from .style import BLUE, HAIR, INK, RED, Drawn, styled
 
 SPAN = (2.5, 50.0, 97.5)
 """Percentiles over the cohorts: ends of the bar and its point."""
@@ -15,7 +14,7 @@ SPAN = (2.5, 50.0, 97.5)
 
 def difference_figure(
     found: Mapping[tuple[str, str], Sequence[tuple[str, Sequence[tuple[float, float]], float]]],
-) -> Figure:
+) -> Drawn:
     """Return a panel per quantity with a row per arm: the difference found, and that of noise.
 
     Parameters
@@ -45,4 +44,4 @@ def difference_figure(
             "Black: found; red: made by noise (median, 95 % of the cohorts). Arms in red: noise explains most cohorts.",
             fontsize=8.5,
         )
-    return figure
+    return Drawn(figure)
