@@ -47,7 +47,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "recon": ("recon raw.h5 --out images.h5",),
     "fit": (
         "fit images.h5 --model t2-epg --out maps.h5",
-        "fit images.h5 --model t2-mono --likelihood rician",
+        "fit images.h5 --model t2-mono --likelihood rician --mask disc.nii.gz",
     ),
     "plan-waves": ('plan-waves --stiffness "12.5 kPa" --region "30 mm"',),
     "track": ("track results/ax-dti-cerv-3T-seed1 --least-fa 0.2 --out fibres.tck",),

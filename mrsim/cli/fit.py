@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 )
 @click.option("--basis", metavar="FILE", type=click.Path(path_type=Path), help="Basis of spectra, if FILE has none.")
 @given_option
+@click.option(
+    "--mask", metavar="FILE", help="Fit only these voxels: a NIfTI file, or a result's regions, FILE.h5 or .h5:REGION."
+)
 @noise_model_options
 @click.option(
     "--sigma", metavar="NUMBER|residuals", callback=noise_level,
@@ -42,18 +45,20 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.h5", help="Write the maps to this file.")
 @json_option
 def command(
-    file: Path, model: str | None, basis: Path | None, given: dict[str, str], powder: bool, threads: int | None,
-    out: Path | None, as_json: bool, **noise: Any,
+    file: Path, model: str | None, basis: Path | None, given: dict[str, str], mask: str | None, powder: bool,
+    threads: int | None, out: Path | None, as_json: bool, **noise: Any,
 ) -> None:  # fmt: skip
     """Fit a signal model to the images in FILE, or to its raw data after reconstruction.
 
-    FILE is one of mrsim, or a NIfTI file of diffusion with STEM.bval and STEM.bvec, or MRtrix's STEM.b, beside it.
+    FILE is one of mrsim, a NIfTI file of diffusion with STEM.bval and STEM.bvec, or MRtrix's STEM.b, beside it, or one
+    of a BIDS series (MESE, MEGRE, IRT1, VFA, ...) with STEM.json, which stands for all.
     Spectra, also those of a NIfTI-MRS file, are fitted by the basis in FILE or in that of --basis.
     """
     from ..core.storage import save
     from ..fit.fit import fit
     from ..fit.models import find_model
     from ..study.given import given_options
+    from ..study.masks import mask_of
     from ..study.waves import source_of
 
     chosen = None if model is None else find_model(model)
@@ -63,6 +68,7 @@ def command(
     spectra = spectra_of(contents)
     if spectra is not None:
         _refuse(powder or noise["sigma"] is not None, "are spectra, which carry their own noise", file)
+        _refuse(mask is not None, "are spectra, whose voxels are all fitted", file, "--mask")
         _fit_spectra(file, contents, spectra, (model, basis, given, threads), out, as_json)
         return
     chosen = chosen or find_model(model_of(file, contents))
@@ -70,15 +76,17 @@ def command(
     if powder:
         source, noise["sigma"] = _averaged(source, noise["sigma"], file)
     source = source_of(source, chosen)
-    maps = fit(source, chosen, threads=threads, **noise, **given_options(chosen, given))
+    inside = None if mask is None else mask_of(mask, source.grid)
+    maps = fit(source, chosen, mask=inside, threads=threads, **noise, **given_options(chosen, given))
     if out is not None:
         save(out, maps=maps)
     rows, said = summary(maps, contents.get("rois") or {}), tuple(maps.history.get("warnings", ()))
     if as_json:
-        write_json({"file": str(file), "model": maps.model, "rows": rows, "warnings": said,
+        write_json({"file": str(file), "model": maps.model, "rows": rows, "status": ended(maps), "warnings": said,
                     "out": None if out is None else str(out)})  # fmt: skip
         return
     _write(maps, rows)
+    loudness.notes([f"voxels: {', '.join(f'{count} {how}' for how, count in ended(maps).items())}"])
     loudness.warnings(said)
     if out is not None:
         click.echo(f"maps: {out}")
@@ -100,15 +108,15 @@ def _averaged(source: Any, sigma: float | str | None, file: Path) -> tuple[Image
     return powder_average(source), stated
 
 
-def _refuse(wrong: bool, why: str, file: Path) -> None:
+def _refuse(wrong: bool, why: str, file: Path, options: str = "--sigma, --powder") -> None:
     from ..core.errors import InputError
 
     if wrong:
-        raise InputError(f"{file}: its data {why}; leave it out", key="--sigma, --powder")
+        raise InputError(f"{file}: its data {why}; leave it out", key=options)
 
 
 def contents_of(file: Path) -> Mapping[str, Any]:
-    """Return what a file of mrsim holds, the spectra of a NIfTI-MRS file, or NIfTI images with a gradient table."""
+    """Return what a file of mrsim holds, the spectra of a NIfTI-MRS file, or a series of NIfTI images."""
     from ..core.storage import load
 
     if file.name.lower().endswith((".nii", ".nii.gz")):
@@ -116,6 +124,10 @@ def contents_of(file: Path) -> Mapping[str, Any]:
 
         if tables_of(file):
             return {"images": read_diffusion(file)}
+        from ..exchange.bids_series import holds_images, read_images
+
+        if holds_images(file):
+            return {"images": read_images(file)}
         from ..exchange.nifti_mrs import read_nifti_mrs
 
         return {"spectra": read_nifti_mrs(file)}
@@ -220,9 +232,13 @@ def summary(maps: Maps, rois: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return one row per region (all voxels without regions) and parameter: mean, SD, median, n, SI units."""
     import numpy as np
 
+    from ..core.maps import STATUS
+
     regions = dict(rois) or {"all": np.ones(maps.grid.shape, dtype=bool)}
+    wanted = np.array([word != "outside the mask" for word in STATUS.values()])[maps.status]
     rows: list[dict[str, Any]] = []
-    for region, mask in regions.items():
+    for region, whole in regions.items():
+        mask = whole & wanted
         for parameter, values in maps.values.items():
             known = values[mask & np.isfinite(values)]
             empty = known.size == 0
@@ -239,6 +255,15 @@ def summary(maps: Maps, rois: Mapping[str, Any]) -> list[dict[str, Any]]:
                 }
             )
     return rows
+
+
+def ended(maps: Maps) -> dict[str, int]:
+    """Return how many voxels' fits ended how; those at a bound have a value that is a limit and no measurement."""
+    import numpy as np
+
+    from ..core.maps import STATUS
+
+    return {word: count for code, word in STATUS.items() if (count := int(np.count_nonzero(maps.status == code)))}
 
 
 def _write(maps: Maps, rows: list[dict[str, Any]]) -> None:

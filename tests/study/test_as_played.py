@@ -12,7 +12,7 @@ from mrsim.fit.models import find_model
 from mrsim.fit.slab import within_slab
 from mrsim.sequence.protocol import load_protocol
 from mrsim.sequence.scanner import Scanner
-from mrsim.study.engines import as_played
+from mrsim.study.engines import as_played, engine_of
 from mrsim.study.request import RunRequest
 from mrsim.study.snr import predicted_snr
 
@@ -45,3 +45,9 @@ def test_an_ideal_slab_has_no_profile_and_others_keep_theirs():
     assert np.ptp(within_slab(model, settings, images)["b1"]) > 0.1
     assert within_slab(model, settings, as_played(images, request))["b1"] == 1.0
     assert as_played(images, replace(request, without=())) is images
+
+
+def test_pathways_take_the_longest_time_of_a_run_which_they_do_not_foretell():
+    request = RunRequest(protocol="disc-se", engine={"name": "pathways", "longest": 60.0, "accuracy": 1e-3})
+    assert engine_of(request) == engine_of(replace(request, engine={"name": "pathways", "accuracy": 1e-3}))
+    assert engine_of(replace(request, engine={"longest": 60.0})).longest == 60.0
