@@ -119,9 +119,11 @@ def walk_all(
     """
     walker = _Walker(steps, plan, slab, spin, per_layer, phases)
     row = np.zeros(len(steps.timeline.readouts.dwell), dtype=np.int64)
-    if slab.start == "steady":
-        return _periodic(walker, plan, row), row
-    return _transient(walker, plan, row, steady), row
+    rows = _periodic(walker, plan, row) if slab.start == "steady" else _transient(walker, plan, row, steady)
+    if not len(rows):
+        raise InputError("is so coarse that no pulse counts and no readout hears anything; ask for less, e.g. 1e-3",
+                         key="accuracy")  # fmt: skip
+    return rows, row
 
 
 def _transient(walker: _Walker, plan: Program, row: NDArray[np.int64], steady: float) -> NDArray[np.complex128]:

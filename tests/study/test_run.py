@@ -16,7 +16,7 @@ import mrsim as mr
 from mrsim.core.errors import InfeasibleError, InputError, StorageError
 from mrsim.core.toml import available, read_toml
 from mrsim.study.reproduce import Difference, compared, repeated, reproduce
-from mrsim.study.run import prepare, run
+from mrsim.study.run import prepare, run, simulate_only
 from mrsim.study.save import check_writable, save_run
 
 SMALL = {"matrix": "40 32", "fov": "160 128 mm", "echoes": "4", "dummies": "1"}
@@ -307,3 +307,12 @@ def test_request_sets_transmit_field_and_offset_of_the_phantom():
     prepared = prepare(mr.RunRequest(protocol="disc-se", b1=0.9, offset=20.0))
     assert (prepared.phantom.b1, prepared.phantom.offset) == (0.9, 20.0)
     assert prepare(mr.RunRequest(protocol="disc-se")).phantom.b1 == 1.0
+
+
+def test_an_accuracy_that_is_coarser_than_what_the_pulses_turn_is_refused():
+    small = {"matrix": "80 8", "fov": "320 32 mm", "dummies": "2", "echoes": "2"}
+    asked = mr.RunRequest(
+        protocol="dixon-psm", field=7.0, overrides=small, without=("noise",), engine={"accuracy": 1e-2}
+    )
+    with pytest.raises(InputError, match="so coarse that no pulse counts"):
+        simulate_only(asked)
