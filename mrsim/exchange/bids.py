@@ -52,6 +52,10 @@ MAPS = {
 COLUMNS = {"te": ("EchoTime", 1.0), "tr": ("RepetitionTimeExcitation", 1.0), "ti": ("InversionTime", 1.0)}
 COLUMNS |= {"flip": ("FlipAngle", 180 / np.pi), "tsl": ("SpinLockTime", 1.0)}
 """Contrast column -> field of the sidecar and its factor."""
+LISTS = ("te", "flip", "tsl")
+"""Columns of which a map may list several values; of others BIDS takes one number, or none where they vary."""
+IGNORED = ("_map", "_images")
+"""Ends of the names of what BIDS has no name for: its validator is told to leave them out."""
 
 
 def write_bids(
@@ -81,6 +85,8 @@ def write_bids(
         made = _write_images(work, derived, images, subject, dict(facts or {}))
         if maps is not None:
             _describe(derived, "derivative", {"GeneratedBy": [{"Name": "mrsim", "Version": __version__}]})
+            unnamed = "".join(f"*{end}.nii.gz\n*{end}.json\n" for end in IGNORED)
+            (derived / ".bidsignore").write_text(unnamed, encoding="utf-8")
             sources = [f"bids::{path.relative_to(work)}" for path in made]
             made += _write_maps(derived / f"sub-{subject}", maps, images, f"sub-{subject}", sources)
     return [folder / path.relative_to(work) for path in made]
@@ -151,6 +157,8 @@ def _write_diffusion(place: Path, images: Images, subject: str, facts: dict[str,
 
 def _sidecar(images: Images, index: int) -> dict[str, Any]:
     side: dict[str, Any] = {"Manufacturer": "mrsim", "SliceThickness": 1e3 * images.grid.thickness}
+    if "family" in images.encoding:
+        side["PulseSequenceType"] = str(images.encoding["family"]).replace("-", " ")
     for column, (name, factor) in COLUMNS.items():
         if column in images.contrast:
             side[name] = float(images.contrast[column][index]) * factor
@@ -173,9 +181,12 @@ def _write_maps(place: Path, maps: Maps, images: Images, head: str, sources: lis
     side: dict[str, Any] = {
         "EstimationAlgorithm": f"mrsim {__version__}: {maps.model}", "Sources": sources, "SkullStripped": False,
     }  # fmt: skip
-    side |= {
-        COLUMNS[c][0]: (COLUMNS[c][1] * np.asarray(v)).tolist() for c, v in images.contrast.items() if c in COLUMNS
-    }
+    for column, (name, factor) in COLUMNS.items():
+        found = factor * np.asarray(images.contrast.get(column, ()))
+        if column in LISTS and len(found):
+            side[name] = found.tolist()
+        elif len(found) and np.ptp(found) == 0:
+            side[name] = float(found[0])
     made = []
     for name, volume in values.items():
         suffix, label = MAPS.get(name, "map"), "" if name in MAPS else f"_desc-{_word(name)}"

@@ -1,7 +1,10 @@
 """BIDS data sets: names, sidecars, numbers, and where they refuse."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from mrsim.core.errors import InputError
 from mrsim.core.grid import Grid
 from mrsim.core.images import Images
 from mrsim.core.maps import Maps
-from mrsim.exchange.bids import write_bids
+from mrsim.exchange.bids import DIFFUSION, write_bids
 from mrsim.exchange.nifti import read_volume
 
 from .bids_rules import violations
@@ -118,6 +121,26 @@ def test_bids_data_sets_keep_the_rules_of_the_specification(tmp_path, family):
     sheet = {"family": family, "echo_spacing": 0.007, "train_length": 100}
     write_bids(tmp_path / "set", replace(images, encoding=sheet), _maps(), facts={"MagneticFieldStrength": 3.0})
     assert violations(tmp_path / "set") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", [*SCANS, "diffusion"])
+def test_bids_validator_finds_no_error(tmp_path, family):
+    """The validator of the BIDS community, which brings the specification along and needs no network."""
+    if family == "diffusion":
+        columns = {"te": [0.08] * 3, "tr": [4.0] * 3, "b": [0.0, 5e8, 1e9]}
+        turned = {"direction_x": [0.0, 1.0, 0.0], "direction_y": [0.0, 0.0, 0.6], "direction_z": [0.0, 0.0, 0.8]}
+        images = replace(_images(family, **columns, **turned), encoding={"family": DIFFUSION})
+    else:
+        sheet = {"family": family, "echo_spacing": 0.007, "train_length": 100}
+        images = replace(_images(family, **SCANS[family]), encoding=sheet)
+    write_bids(tmp_path / "set", images, _maps(), facts={"MagneticFieldStrength": 3.0})
+    program = Path(sys.executable).with_name("bids-validator-deno")
+    for folder in (tmp_path / "set", tmp_path / "set" / "derivatives" / "mrsim"):
+        done = subprocess.run([program, "--json", folder], capture_output=True, text=True, timeout=60, check=False)
+        issues = json.loads(done.stdout)["issues"]["issues"]
+        wrong = [(one["code"], one.get("subCode"), one.get("location")) for one in issues if one["severity"] == "error"]
+        assert wrong == []
 
 
 def test_bids_names_magnetisation_transfer_by_its_state_and_no_vfa_where_flips_are_equal(tmp_path):
