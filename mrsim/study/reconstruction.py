@@ -1,6 +1,6 @@
 """From raw data to images as a user asks: method, steps before and after it, coil maps, and maps of the field.
 
-Every command comes by here: `mrsim run`, `plan`, `snr` and `recon` read the same entries.
+Every command comes by here: `mrsim run`, `plan`, `snr` and `recon` read the same entries::
 
     method                        name in `recon_methods.METHODS`; what else is given are its options
     ghost, partial, window, size  the steps of `mrsim.recon.Steps`

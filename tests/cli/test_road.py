@@ -122,6 +122,6 @@ def test_help_names_every_cause_of_error():
     from mrsim.study.request import CAUSES
 
     shown = " ".join(
-        CliRunner().invoke(__import__("mrsim.cli", fromlist=["cli"]).cli, ["run", "--help"]).output.split()
+        CliRunner().invoke(__import__("mrsim.cli", fromlist=["cli"]).cli, ["run", "--help-all"]).output.split()
     )
     assert all(cause in shown.replace("- ", "-") for cause in CAUSES)
