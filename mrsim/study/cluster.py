@@ -141,14 +141,21 @@ class _Round:
                     self._hand_out(number)
                 else:
                     yield number, found.result
-            self._leavers(self.client.scheduler_info(n_workers=-1)["workers"])
+            self._leavers(self._listed())
         finally:
             self.client.cancel([*self.open])
+
+    def _listed(self) -> Any:
+        """Return the workers that the scheduler has now, by address.
+
+        The client's own `scheduler_info` is a shared note that a clock rewrites without any worker in it.
+        """
+        return self.client.sync(self.client.scheduler.identity, n_workers=-1)["workers"]
 
     def _look(self) -> None:
         """Note who came and who left; whoever came is asked which mrsim it has."""
         self.looked = monotonic()
-        listed = self.client.scheduler_info(n_workers=-1)["workers"]
+        listed = self._listed()
         self._leavers(listed)
         new = [address for address in listed if address not in self.good and address not in self.cluster.bad]
         told = self.client.run(_version, workers=new, on_error="return") if new else {}

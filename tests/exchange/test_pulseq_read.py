@@ -263,12 +263,14 @@ def test_hundred_thousand_blocks_are_read_in_two_seconds(tmp_path):
     count = 100_000
     many = "\n".join(f"{i + 1} {rows[i % len(rows)]}" for i in range(count))
     path.write_text(f"{head}[BLOCKS]\n{many}\n\n{rest.partition('[SIGNATURE]')[0]}")
-    spent = []
+    shares = []
     for _ in range(3):
         begin = time.process_time()
+        sum(i * i for i in range(5_000_000))
+        middle = time.process_time()
         assert len(read_pulseq(path, SCANNER).blocks) == count
-        spent.append(time.process_time() - begin)
-    assert min(spent) < 2.0
+        shares.append((time.process_time() - middle) / (middle - begin))
+    assert min(shares) < 8  # 2 s where a processor sums five million squares in 0.25 s, as an idle one here does
 
 
 def test_samples_at_raster_centres_are_no_violation_and_odd_knots_are(tmp_path):
