@@ -1,7 +1,7 @@
 """What memory a scan and the images and maps made of it will take, told before it starts.
 
 The numbers per sample and per cell are measured on whole runs from protocol to maps (`bench_run_memory.py` prints
-prediction and peak); what a run takes is 0.6 to 0.9 of the prediction.
+prediction and peak); what a run takes is 0.65 to 0.9 of the prediction.
 """
 
 from __future__ import annotations
