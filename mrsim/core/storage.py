@@ -116,6 +116,23 @@ def readable_as(what: str, path: Path | str) -> Iterator[None]:
         raise InputError(f"is no {what} that can be read: {reason(problem)}", file=path) from None
 
 
+def is_own(path: Path, what: str) -> bool:
+    """Return whether an HDF5 file is one of mrsim's.
+
+    Parameters
+    ----------
+    path : path
+    what : str
+        What the file should be, for the message where it is no HDF5 file or not there.
+    """
+    import h5py
+
+    if not path.is_file():
+        raise StorageError(f"{path}: no such file")
+    with readable_as(what, path), h5py.File(path, "r") as held:
+        return held.attrs.get("format") in (FORMAT, FORMAT.encode())
+
+
 def _check_readable(path: Path | str) -> None:
     import h5py
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.coils import Coils
-from ..core.errors import InputError, StorageError
+from ..core.errors import InputError
 from ..core.field_map import FieldMap
 from ..core.grid import Grid
-from ..core.storage import FORMAT, load, readable_as
+from ..core.storage import is_own, load
 from ..exchange.cfl import COIL, SLICE, read_cfl
 from ..phantom.phantom import voxel_centres
 
@@ -36,16 +36,11 @@ def maps_from_file(file: Path, grid: Grid, coils: int) -> Array | None:
     coils : int
         Of the raw data.
     """
-    import h5py
-
     if file.suffix.lower() == ".cfl":
         found = _of_bart(file, grid)
     else:
-        if not file.is_file():
-            raise StorageError(f"{file}: no such file")
-        with readable_as("file with coil maps or raw data", file), h5py.File(file, "r") as held:
-            ours = held.attrs.get("format") in (FORMAT, FORMAT.encode())
-        arrays = [value for value in load(file).values() if isinstance(value, Coils)] if ours else []
+        ours = load(file) if is_own(file, "file with coil maps or raw data") else {}
+        arrays = [value for value in ours.values() if isinstance(value, Coils)]
         if not arrays:
             return None
         found = arrays[0].heard(voxel_centres(grid))

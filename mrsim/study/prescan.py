@@ -11,13 +11,12 @@ from typing import Any
 
 from ..core.acquisition import Acquisition, Readouts
 from ..core.errors import InfeasibleError, InputError
-from ..core.toml import resource
 from ..phantom.phantom import Phantom
 from ..sequence.discretize import discretize
 from ..sequence.families.protocol import Placed
 from ..sequence.families.spoiled_gradient_echo import SpoiledGradientEcho
 from ..sequence.families.spoiled_gradient_echo_3d import SpoiledGradientEcho3D
-from ..sequence.protocol import FOLDER, read_protocol_file
+from ..sequence.protocol import load_protocol
 from ..sequence.sequence import Sequence
 from ..simulate import Bloch, Pathways, simulate
 from .fields import coils_of
@@ -47,7 +46,7 @@ def prescan_of(protocol: str, overrides: dict[str, str], scan: Sequence) -> Sequ
     """
     if protocol.lower().endswith(".seq") or scan.encoding.kind == "spectrum":
         raise InputError("a prescan needs a protocol of images; name a file with a prescan instead", key="maps")
-    family = read_protocol_file(resource(protocol, FOLDER, "protocol"), overrides)[1]
+    family = load_protocol(protocol, overrides)
     if not isinstance(family, Placed):
         raise InputError(f"{family.name} has no place in the body that a prescan could take over", key="maps")
     grid = scan.encoding.grid

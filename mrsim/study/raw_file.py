@@ -6,18 +6,12 @@ from pathlib import Path
 
 from ..core.acquisition import Acquisition
 from ..core.errors import StorageError
-from ..core.storage import FORMAT, load, readable_as
+from ..core.storage import is_own, load
 
 
 def raw_of(file: Path) -> Acquisition:
     """Return the raw data of a file of mrsim, or of an MRD file, whatever its name ends in."""
-    import h5py
-
-    if not file.is_file():
-        raise StorageError(f"{file}: no such file")
-    with readable_as("HDF5 file with raw data of mrsim, nor an MRD file,", file), h5py.File(file, "r") as held:
-        ours = held.attrs.get("format") in (FORMAT, FORMAT.encode())
-    if not ours:
+    if not is_own(file, "HDF5 file with raw data of mrsim, nor an MRD file,"):
         from ..exchange.mrd import read_mrd
 
         return read_mrd(file)

@@ -23,7 +23,7 @@ from ..core.spectra import Spectra
 from ..fit.models import find_model
 from ..fit.spectral import SpectralFit
 from ..fit.spectral.given import quantify, water_scale_of
-from ..phantom.metabolite import load_metabolites
+from ..phantom.metabolite import Metabolite, load_metabolites
 from ..plan.precision import Precision
 from ..sequence.discretize import discretize
 from ..simulate.spin_systems.in_phantom import PURE, content_of
@@ -72,17 +72,17 @@ def voxel_rows(ready: Prepared, progress: Progress | None = None) -> tuple[Voxel
     """
     voxel, rows = _looked_at(ready, progress), []
     found = voxel.fitted(voxel.spectra)
-    played, averages = shot(discretize(ready.sequence)), int(ready.sequence.encoding.sheet["averages"])
+    averages = int(ready.sequence.encoding.sheet["averages"])
     seconds = ready.sequence.duration / averages
     for name, bound in zip(found.names, found.errors[0], strict=True):
-        each = next(m for m in load_metabolites(str(ready.basis)) if m.name == name)
+        each = next(m for m in voxel.metabolites if m.name == name)
         value = voxel.amounts[name]
         needed = averages * (float(bound) / (WANTED * value)) ** 2 if value > 0 else math.inf
         basis, k = voxel.basis, voxel.basis.index(name)
         rows.append(
             VoxelRow(
                 metabolite=name, value=value, bound=float(bound), kept=float(basis.fids[k, 0].real / basis.protons[k]),
-                displacement=_farthest(played, main_offset(each, PROTON, ready.phantom.field)),
+                displacement=_farthest(voxel.played, main_offset(each, PROTON, ready.phantom.field)),
                 averages=needed, minutes=needed * seconds / 60,
             )
         )  # fmt: skip
@@ -136,6 +136,8 @@ class _Voxel:
     options: dict[str, Any]
     amounts: Mapping[str, float]
     """True amounts over what is selected of them, mM."""
+    metabolites: tuple[Metabolite, ...]
+    played: Shot
     threads: int | None
 
     def fitted(self, spectra: Spectra) -> SpectralFit:
@@ -156,7 +158,7 @@ def _looked_at(ready: Prepared, progress: Progress | None) -> _Voxel:
     reference = _water(spectra, basis, Relaxation(t1=scale.t1, t2=scale.t2), scale.content)
     return _Voxel(
         spectra=_with_water(spectra, reference), basis=basis, options=options, amounts=content.amounts,
-        threads=ready.request.threads,
+        metabolites=metabolites, played=played, threads=ready.request.threads,
     )  # fmt: skip
 
 
