@@ -3,16 +3,19 @@
     python -m tests.robustness.mutants mrsim/fit/_kernels/decay.py --count 40 --seed 1
 
 Each mutant is the module with one operator, comparison, number, condition or function replaced. The tests that speak
-for the module (`SPEAKERS`) run on a copy of the checkout until the first that fails. Kernels that are compiled into
-others are compiled anew. A mutant that runs for ever is noticed too. Named numbers at the top of a module (tolerances,
-sizes of blocks) and defaults are left alone: other values of them are as right.
+for the module (`SPEAKERS`) run on a copy of the checkout until the first that fails. The checks of kernels
+(`tests/kernels/check_*.py`) run with the compiler off, in a copy of this process, at a second each; for other tests
+kernels that are compiled into others are compiled anew. A mutant that runs for ever is noticed too. Named numbers at
+the top of a module (tolerances, sizes of blocks) and defaults are left alone: other values of them are as right.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import importlib
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -20,6 +23,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NoReturn
 
 import numpy as np
 
@@ -27,21 +31,25 @@ ROOT = Path(__file__).resolve().parents[2]
 SPEAKERS: dict[str, tuple[str, ...]] = {
     "mrsim/core/_kernels/epg.py": ("tests/pathways/test_trains.py", "tests/fit/test_relaxometry.py"),
     "mrsim/core/_kernels/selective_train.py": ("tests/fit/test_slab.py", "tests/fit/test_relaxometry.py"),
-    "mrsim/fit/_kernels/decay.py": ("tests/fit/test_fit.py", "tests/fit/test_compiled.py", "tests/fit/test_rician.py"),
-    "mrsim/fit/_kernels/normal.py": ("tests/fit/test_compiled.py", "tests/fit/test_diffusion.py"),
-    "mrsim/fit/_kernels/nonnegative.py": ("tests/fit/test_t2_spectrum.py",),
-    "mrsim/fit/_kernels/tensor.py": ("tests/fit/test_diffusion.py",),
-    "mrsim/fit/_kernels/levenberg_marquardt.py": ("tests/fit/test_levenberg_marquardt.py", "tests/fit/test_fit.py"),
+    "mrsim/fit/_kernels/decay.py": ("tests/kernels/check_decay.py",),
+    "mrsim/fit/_kernels/echoes.py": ("tests/kernels/check_echoes.py",),
+    "mrsim/fit/_kernels/grid_search.py": ("tests/kernels/check_search.py",),
+    "mrsim/fit/_kernels/levenberg_marquardt.py": ("tests/kernels/check_search.py",),
+    "mrsim/fit/_kernels/nonnegative.py": ("tests/kernels/check_linear.py",),
+    "mrsim/fit/_kernels/normal.py": ("tests/kernels/check_linear.py",),
+    "mrsim/fit/_kernels/tensor.py": ("tests/kernels/check_linear.py",),
     "mrsim/recon/grappa.py": ("tests/recon/test_grappa.py",),
     "mrsim/recon/partial_fourier.py": ("tests/recon/test_partial_fourier.py",),
     "mrsim/recon/sense.py": ("tests/recon/test_sense.py",),
-    "mrsim/simulate/_kernels/bloch.py": (
-        "tests/simulate/test_reference.py", "tests/simulate/test_bloch_rf.py", "tests/simulate/test_plane_sums.py",
-    ),
-    "mrsim/simulate/_kernels/exchange.py": ("tests/simulate/test_exchange.py",),
-    "mrsim/simulate/_kernels/states.py": ("tests/pathways/test_states.py", "tests/pathways/test_engine.py"),
+    "mrsim/simulate/_kernels/bloch.py": ("tests/kernels/check_bloch.py",),
+    "mrsim/simulate/_kernels/exchange.py": ("tests/kernels/check_exchange.py",),
+    "mrsim/simulate/_kernels/plane.py": ("tests/kernels/check_exchange.py",),
+    "mrsim/simulate/_kernels/states.py": ("tests/kernels/check_states.py",),
+    "mrsim/simulate/_kernels/walk.py": ("tests/kernels/check_exchange.py",),
 }  # fmt: skip
 """The tests that are asked first, by module."""
+LEFT = (".git", ".venv", "results", "docs", "*.part", ".mypy_cache", ".ruff_cache", ".coverage_seen")
+"""What a copy of the checkout does without."""
 OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.Pow: ast.Mult,
     ast.Mod: ast.Add, ast.And: ast.Or, ast.Or: ast.And, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE,
@@ -127,8 +135,10 @@ def importers(folder: Path, module: str) -> list[Path]:
 
 def noticed(folder: Path, tests: tuple[str, ...], most: float) -> bool:
     """Return whether the tests fail on what a folder holds, or do not end."""
+    if all(Path(test).name.startswith("check_") for test in tests):
+        return uncompiled(folder, tests)
     command = [sys.executable, "-P", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", *tests]
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
@@ -141,12 +151,42 @@ def noticed(folder: Path, tests: tuple[str, ...], most: float) -> bool:
     return process.returncode != 0
 
 
+def uncompiled(folder: Path, tests: tuple[str, ...]) -> bool:
+    """Return the same of checks that need no compiler, run in a copy of this process with what they import at hand."""
+    os.environ.update(NUMBA_DISABLE_JIT="1", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    for name in ("numba", "scipy.linalg", "scipy.optimize", "scipy.special", "h5py", "pytest"):
+        importlib.import_module(name)
+    child = os.fork()
+    if child == 0:
+        _check(folder, tests)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status) != 0
+
+
+def _check(folder: Path, tests: tuple[str, ...]) -> NoReturn:
+    """Run checks on a folder and end; a kernel that runs for ever is ended by the system."""
+    import pytest
+
+    resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1), os.dup2(nowhere, 2)
+    os.chdir(folder)
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, str(folder))
+    code = 1
+    try:
+        quick = ("-x", "--tb=no", "--assert=plain", "--noconftest", "-p", "no:cacheprovider")
+        code = int(pytest.main([*quick, "-o", "python_files=check_*.py", *tests]))
+    finally:
+        os._exit(code)
+
+
 def survivors(module: str, count: int, seed: int, tests: tuple[str, ...]) -> tuple[list[str], int]:
     """Return the mutants of a module that the tests did not notice, and how many there were."""
     source, lived, tried = (ROOT / module).read_text(), [], 0
     with TemporaryDirectory() as name:
         folder = Path(name) / "checkout"
-        ignored = shutil.ignore_patterns(".git", ".venv", "results", "docs", "*.part", ".mypy_cache", ".ruff_cache")
+        ignored = shutil.ignore_patterns(*LEFT)
         shutil.copytree(ROOT, folder, ignore=ignored, symlinks=True)
         start = time.monotonic()
         if noticed(folder, tests, 1800):

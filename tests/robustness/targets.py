@@ -310,6 +310,51 @@ def _command(folder: Path) -> object:
     return code
 
 
+HEAD = "Host: 127.0.0.1:8000\r\nOrigin: http://127.0.0.1:8000\r\nX-Mrsim-Token: token\r\n"
+SETTINGS = (
+    '{"setting": {"sequence": "se", "field": 3, "te": 60, "tr": 2000, "voxel": 1.0, "averages": 2}, "budget": false}',
+    '{"setting": {"sequence": "epi", "field": 1.7, "grade": 4}, "budget": true}',
+)  # fmt: skip
+
+
+def _requests() -> list[Files]:
+    """Return what the lab's page sends, as it comes from the wire."""
+    bare = [f"{line} HTTP/1.1\r\n{HEAD}\r\n" for line in
+            ("GET /?token=token", "GET /api/jobs/0123456789abcdef", "DELETE /api/jobs/0123456789abcdef")]  # fmt: skip
+    json = "Content-Type: application/json\r\n"
+    posts = [f"POST /api/jobs HTTP/1.1\r\n{HEAD}{json}Content-Length: {len(b)}\r\n\r\n{b}" for b in SETTINGS]
+    return [{"request": text.encode()} for text in (*bare, *posts, *posts)]
+
+
+def _api(folder: Path) -> object:
+    """Answer a request as the lab's server does; a run is not started but asked for, and its sequence built."""
+    from types import SimpleNamespace
+
+    from mrsim.app.server import Handler
+    from mrsim.app.settings import checked
+    from mrsim.sequence.protocol import load_protocol
+    from mrsim.sequence.scanner import load_scanner
+
+    def start(table: dict[str, object], *, budget: bool) -> str:
+        asked = checked(table).request(folder, budget=budget)
+        load_protocol(asked.protocol, asked.overrides).build(load_scanner(asked.scanner))
+        return "0123456789abcdef"
+
+    class Asked(Handler):
+        def setup(self) -> None:
+            self.rfile, self.wfile = io.BytesIO((folder / "request").read_bytes()), io.BytesIO()
+
+        def finish(self) -> None:
+            pass
+
+    jobs = SimpleNamespace(start=start, state=lambda name: {"state": "queued"}, cancel=lambda name: True)
+    server = SimpleNamespace(token="token", page=b"<p>", jobs=jobs, server_port=8000)
+    answer = Asked(None, ("127.0.0.1", 1), server).wfile.getvalue()
+    if b" 500 " in answer[:40]:
+        raise DefectError(answer[:300].decode(errors="replace"))
+    return answer
+
+
 SMALL = ("disc-se", "disc-spgr", "svs-press-np", "b1-afi", "disc-t2star-megre", "ax-mre-gre-60hz", "sag-dwi")
 TARGETS = {
     target.name: target
@@ -335,6 +380,7 @@ TARGETS = {
         Target("mrtrix", _written(_make_mrtrix), _mrtrix, True),
         Target("streamlines", _written(_make_lines), _lines),
         Target("command", _commands, _command, True, 0.5),
+        Target("api", _requests, _api, True, 0.5),
     )
 }  # fmt: skip
 """Every target by its name."""

@@ -5,7 +5,7 @@ import pytest
 from tests.robustness.fuzz import damaged_files, fuzz, numbers_of, read_one
 from tests.robustness.targets import TARGETS
 
-INPUTS = 6000
+INPUTS = 6300
 
 
 @pytest.mark.slow

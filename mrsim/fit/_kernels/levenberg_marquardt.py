@@ -60,10 +60,10 @@ def exponential(x):
 def bessel_ratio(z):
     """Return I1(z) / I0(z) and z - log I0(z).
 
-    The power series below 20, Hankel's asymptotic one above: both to 1e-15.
+    The power series below 24, Hankel's asymptotic one above: both to 2e-15.
     """
     a = abs(z)
-    if a < 20.0:
+    if a < 24.0:
         # power series: all terms positive, nothing cancels
         q, term, i0, i1, k = 0.25 * a * a, 1.0, 1.0, 1.0, 1.0
         other = 1.0
