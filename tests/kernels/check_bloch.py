@@ -88,6 +88,20 @@ def test_the_largest_angle_of_a_step_has_every_term_of_the_series(dtype, short, 
         np.testing.assert_allclose(m, wanted, atol=bound[dtype, short])
 
 
+def test_ramped_steps_have_every_term_of_the_series_too():
+    one, none, work = np.ones(1), np.zeros(1), np.empty((3, 1))
+    for axis in range(3):
+        half, fields = np.zeros((3, 1)), np.zeros((2, 1))
+        half[axis] = 0.5
+        if axis < 2:
+            fields[axis] = 0.5
+        m = np.array([[0.6], [-0.3], [0.7]])
+        wanted, offset, place, slopes = rotated(m, half), np.full(1, half[2, 0]), np.zeros((3, 1)), np.zeros((6, 1))
+        series = rotation_series(np.float64)
+        kernels.rf_ramped(m, place, offset, one, one, one, none, fields, slopes, 0, 1, work, series)
+        np.testing.assert_allclose(m, wanted, atol=4e-15)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_phasors_of_any_angle(dtype):
     turns = np.concatenate([np.linspace(-0.5, 0.5, 21), [1.37, -3.81, 0.4999]]).astype(dtype)

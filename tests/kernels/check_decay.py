@@ -58,12 +58,15 @@ def test_which_voxels_have_no_line():
     series[2:, 2] = 0.0  # two are enough
     series[:, 3] = np.exp(5 * TE)  # grows
     series[0, 4] = -1.0
-    floor = np.array([0, 0, 0, 0, 0, series[2, 5]])  # an echo at the floor counts
+    series[:, 5] = [1, 0.7, 0.6, 0.3, 0.2, 0.1]
+    floor = np.array([0, 0, 0, 0, 0, 0.6])  # an echo at the floor counts
     values, _, status, _ = fitted(kernels.log_linear, series, floor=floor)
     assert status.tolist() == [NOT_FINITE, NO_SIGNAL, CONVERGED, AT_BOUND, NO_SIGNAL, CONVERGED]
     np.testing.assert_allclose(values[:, 2], [1, 20], rtol=1e-9)
     assert values[1, 3] == 0.0
-    np.testing.assert_allclose(values[:, 5], [1, 20], rtol=1e-9)
+    np.testing.assert_allclose(values[:, 5], regression(series[:, 5], 3)[:2], rtol=1e-9)
+    slow = fitted(kernels.log_linear, np.exp(-0.5 * TE)[:, None])
+    assert (slow[2][0], slow[0][1, 0]) == (CONVERGED, pytest.approx(0.5))
     same = fitted(kernels.log_linear, series[:2, 5:], te=np.array([0.01, 0.01]))
     assert same[2].tolist() == [SINGULAR]
 

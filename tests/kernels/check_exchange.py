@@ -125,10 +125,10 @@ def test_walk_of_a_class_is_maps_and_phasors_in_turn():
     phasor = rng.normal(size=(2, depth)) + 1j * rng.normal(size=(2, depth))
     sample = rng.normal(size=(2, depth)) + 1j * rng.normal(size=(2, depth))
     plane = rng.normal(size=(2, angles)) + 1j * rng.normal(size=(2, angles))
-    decay, angle = np.array([0.9, 0.7]), np.array([0, 0.8, 0, 0, -2.1, 0])
-    ops = np.array([[0, 1, 1], [1, 0, 0], [2, 1, 0], [0, 0, 0], [1, 1, 0], [2, 0, 0]])
+    decay, angle = np.array([0.9, 0.7]), np.array([0, 0.8, 0, 0, -2.1, 0, 0, 0])
+    ops = np.array([[0, 1, 1], [1, 0, 0], [2, 1, 0], [0, 0, 0], [1, 1, 0], [2, 0, 0], [0, 1, 0], [2, 1, 0]])
     layers = np.array([0, 2, 6])
-    wanted, out = state.copy(), np.empty((2, 2, 2, angles))
+    wanted, out = state.copy(), np.empty((3, 2, 2, angles))
     heard = []
     for kind, use, row in ops:
         turned = wanted[:, 0] + 1j * wanted[:, 1]
