@@ -304,7 +304,8 @@ def test_tabulated_fits_at_bounds_and_what_is_left_alone(table):
     assert (errors[:2, 1] == 7).all()  # no error on a bound
     assert (amplitude[3], rounds[3]) == (7.0, 0)
     inside = atoms(SCAN, {"t2": np.array([0.06]), "b1": np.array([0.85])}).T @ table.basis.T
-    *_, status, _, _ = solved(table, inside, np.zeros((1, 3)), [0, 0, 0], [0, 1], -1, limit=1)
+    at = np.array([[0.0, AXES[1].node(0.85), 0.0]])
+    *_, status, _, _ = solved(table, inside, at, [0, 0.6, 0], [0], -1, limit=1)
     assert status.tolist() == [2]
 
 
