@@ -37,7 +37,8 @@ def rate_table(found: dict[str, Any]) -> Table:
     rows = tuple(
         (
             rate["name"], rate["precision"], f"{rate['per_second']:.3g}", f"{rate['unit']}/s", _or_dash(rate["goal"]),
-            str(rate["operations"] or "–"), f"{100 * rate['per_second'] / rate['limit']:.0f}" if rate["limit"] else "–",
+            f"{rate['operations']:g}" if rate["operations"] else "–",
+            f"{100 * rate['per_second'] / rate['limit']:.0f}" if rate["limit"] else "–",
             f"{rate['per_second'] / rate['baseline']:.1f}" if rate["baseline"] else "–", f"{rate['two_threads']:.2f}",
         )
         for rate in found["rates"]

@@ -102,7 +102,7 @@ class CudaScan:
                 pulses.pulse_run,
                 np.stack([-pulses.runs[:, 4] / np.pi, pulses.runs[:, 4]], axis=1).astype(dtype),
                 span,
-                np.ascontiguousarray(np.concatenate([pulses.b1, pulses.gradient]).T, dtype=dtype),
+                np.ascontiguousarray(np.concatenate([pulses.b1[:2], pulses.gradient]).T, dtype=dtype),
                 forms.form,
                 forms.moment,
                 np.ascontiguousarray(forms.stride[:, 0]),

@@ -155,9 +155,9 @@ def _step_tables(
     for first, last, half, whole, factor, *_ in table.runs:
         part = slice(int(first), int(last))
         dt = float(seconds[int(whole)])
-        amplitude = 2 * np.hypot(*table.b1[:, part]) / dt
+        amplitude = 2 * np.hypot(*table.b1[:2, part]) / dt
         halves, wholes = (_mixers(system, float(seconds[int(row)])) for row in (half, whole))
-        fields = (table.b1[:, part].copy(), table.gradient[:3, part].copy())
+        fields = (table.b1[:2, part].copy(), table.gradient[:3, part].copy())
         kept = np.exp(-system.saturation(amplitude, carrier) * dt)
         found.append(
             (factor * (kind.offset + system.shift), *fields, kept, halves, wholes, rotation_series(np.float64))

@@ -14,8 +14,13 @@ ANY, SMOOTH, CONSTANT, VERY_SMOOTH = 0, 1, 2, 3
 LARGEST_BEND = 1 / 32
 """Largest second difference of the phase, turns, at which the series of the smooth recurrence is exact to 1e-14."""
 
-SLIGHT_BEND: dict[RealType, float] = {np.float64: 1 / 64, np.float32: 1 / 256}
-"""The same for series of four terms in double precision and of two in single: errors of 2e-15 and 2e-9 a sample."""
+SLIGHT_BEND: dict[RealType, float] = {np.float64: 1 / 64, np.float32: 1 / 96}
+"""Largest change of the phase between samples, turns, over three samples of a very smooth readout."""
+SLIGHT_SHIFT: dict[RealType, float] = {np.float64: 1 / 192, np.float32: 1 / 288}
+"""Largest phase, turns, by which two samples lie off equal steps between those around them."""
+
+AT_ONCE = 2**14
+"""Numbers that are classified together: few enough to stay in a cache."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -27,25 +32,66 @@ class SampleForms:
     moment: NDArray[np.floating]
     """(readout, sample, 3) from the window's start to each sample, 1/m."""
     stride: NDArray[np.floating]
-    """(readout, sample, 3) to the next sample, 1/m; zero for the last."""
+    """(readout, sample, 3) to the next sample, 1/m; zero for the last. Very smooth: at every third sample, a third of
+    what leads to the next third sample."""
     bends: NDArray[np.floating]
-    """(readout, sample, 3) change of the stride to the next sample, 1/m; zero for the last two."""
+    """(readout, sample, 3) change of the stride to the next sample, 1/m; zero for the last two. Very smooth: at every
+    third sample the change of its stride to the next such; at the two in between what they lie off that stride."""
 
     @classmethod
     def of(cls, moment: NDArray[np.float64], reach: NDArray[np.float64], dtype: RealType) -> SampleForms:
         """Classify (readout, sample, 3) moments for spins within `reach` (3,), m, of the origin."""
-        stride, bends = np.zeros_like(moment), np.zeros_like(moment)
-        stride[:, :-1] = np.diff(moment, axis=1)
-        bends[:, :-2] = np.diff(moment, n=2, axis=1)
-        largest = (np.abs(bends) @ reach).max(axis=1, initial=0.0)
-        round_off = 1e-12 * np.abs(moment).max(initial=1.0) * max(float(reach.max()), 1e-3)
-        form = np.select(
-            [largest <= round_off, largest <= SLIGHT_BEND[dtype], largest <= LARGEST_BEND],
-            [CONSTANT, VERY_SMOOTH, SMOOTH], ANY,
-        )  # fmt: skip
-        return cls(
-            form=form.astype(np.int64),
-            moment=moment.astype(dtype),
-            stride=stride.astype(dtype),
-            bends=bends.astype(dtype),
-        )
+        largest = max(float(moment.max(initial=1.0)), -float(moment.min(initial=0.0)))
+        round_off = 1e-12 * largest * max(float(reach.max()), 1e-3)
+        form = np.empty(len(moment), np.int64)
+        stride, bends = np.empty(moment.shape, dtype), np.empty(moment.shape, dtype)
+        some = max(1, AT_ONCE // max(1, moment[0].size)) if len(moment) else 1
+        for first in range(0, len(moment), some):
+            part = slice(first, first + some)
+            form[part], stride[part], bends[part] = _classified(moment[part], reach, round_off, dtype)
+        return cls(form=form, moment=moment.astype(dtype), stride=stride, bends=bends)
+
+
+def _classified(
+    moment: NDArray[np.float64], reach: NDArray[np.float64], round_off: float, dtype: RealType
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return form, stride and bends of some readouts; phases below `round_off` turns are none."""
+    stride, bends = np.zeros_like(moment), np.zeros_like(moment)
+    np.subtract(moment[:, 1:], moment[:, :-1], out=stride[:, :-1])
+    np.subtract(stride[:, 1:-1], stride[:, :-2], out=bends[:, :-2])
+    largest = (np.abs(bends) @ reach).max(axis=1, initial=0.0)
+    form = np.where(largest <= round_off, CONSTANT, np.where(largest <= LARGEST_BEND, SMOOTH, ANY))
+    smooth = np.flatnonzero(form == SMOOTH)
+    if len(smooth):
+        every = len(smooth) == len(form)
+        thirds, shifts = _by_three(*((moment, stride) if every else (moment[smooth], stride[smooth])))
+        turns = np.abs(shifts) @ reach
+        turned = turns[:, ::3].max(axis=1, initial=0.0)
+        turns[:, ::3] = 0
+        very = (turned <= SLIGHT_BEND[dtype]) & (turns.max(axis=1, initial=0.0) <= SLIGHT_SHIFT[dtype])
+        if every and very.all():
+            return np.full_like(form, VERY_SMOOTH), thirds, shifts
+        slight = smooth[very]
+        form[slight], stride[slight], bends[slight] = VERY_SMOOTH, thirds[very], shifts[very]
+    return form, stride, bends
+
+
+def _by_three(
+    moment: NDArray[np.float64], stride: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (readout, sample, 3) the strides and bends of a very smooth readout, which goes on straight at its end."""
+    rows, samples, components = moment.shape
+    threes = -(-samples // 3)
+    beyond = np.empty((rows, 3 * threes + 6, components))
+    beyond[:, :samples] = moment
+    more = np.arange(1, 3 * threes + 7 - samples)[:, None]
+    beyond[:, samples:] = moment[:, -1:] + more * stride[:, max(samples - 2, 0), None]
+    three = beyond.reshape(rows, threes + 2, 3, components)
+    step = np.diff(three[:, :, 0], axis=1) / 3
+    bends = np.empty((rows, threes, 3, components))
+    np.subtract(step[:, 1:], step[:, :-1], out=bends[:, :, 0])
+    np.subtract(three[:, :threes, 1], three[:, :threes, 0] + step[:, :threes], out=bends[:, :, 1])
+    np.subtract(three[:, :threes, 2], three[:, :threes, 0] + 2 * step[:, :threes], out=bends[:, :, 2])
+    thirds = stride.copy()
+    thirds[:, ::3] = step[:, :threes]
+    return thirds, bends.reshape(rows, 3 * threes, components)[:, :samples]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..core.phasors import RealType
 from ..sequence.timeline import Pulse, Timeline
-from .sampling import SLIGHT_BEND
+from .sampling import LARGEST_BEND, SLIGHT_BEND, SLIGHT_SHIFT
 
 Wave = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 MAX_HALF_ANGLE = 0.5
@@ -22,33 +22,40 @@ SHORT_HALF_ANGLE = 0.1
 
 
 def rotation_series(dtype: RealType) -> NDArray[np.floating]:
-    """Return (5, 7): terms of sqrt2 cos h and sqrt2 sin h / h in h^2, those of the short series likewise, and 1.
+    """Return (7, 7): terms in h^2 of sqrt2 cos h, of sqrt2 sin h / h, of (2 - 2 cos h) / h^2 and 2 sin h / h
+    for short steps, 1 and 1/2, and the latter two for all.
 
     Seven terms, in single precision four, serve up to MAX_HALF_ANGLE; four, or three, up to SHORT_HALF_ANGLE: errors
-    of 2e-15 and 1e-9.
+    of 2e-15 and 1e-9. Those of (2 - 2 cos h) / h^2, which is multiplied by h^2, are one fewer.
     """
     return _rotation_series(dtype is np.float64).astype(dtype)
 
 
 @lru_cache(maxsize=2)
 def _rotation_series(double: bool) -> NDArray[np.float64]:
-    series = np.zeros((5, 7))
+    series = np.zeros((7, 7))
     long, short = (7, 4) if double else (4, 3)
-    waves: tuple[Wave, ...] = (np.cos, lambda h: np.sinc(h / np.pi))
-    for row, wave in enumerate(waves):
-        series[row, :long] = math.sqrt(2) * _interpolated(wave, MAX_HALF_ANGLE, long)
-        series[row + 2, :short] = math.sqrt(2) * _interpolated(wave, SHORT_HALF_ANGLE, short)
-    series[4, 0] = 1
+    sinc: Wave = lambda h: np.sinc(h / np.pi)  # noqa: E731
+    rise: Wave = lambda h: np.sinc(h / (2 * np.pi)) ** 2  # noqa: E731  # (2 - 2 cos h) / h^2
+    for row, scale, wave, largest, terms in (
+        (0, math.sqrt(2), np.cos, MAX_HALF_ANGLE, long), (1, math.sqrt(2), sinc, MAX_HALF_ANGLE, long),
+        (2, 1, rise, SHORT_HALF_ANGLE, short - 1), (3, 2, sinc, SHORT_HALF_ANGLE, short),
+        (5, 1, rise, MAX_HALF_ANGLE, long - 1), (6, 2, sinc, MAX_HALF_ANGLE, long),
+    ):  # fmt: skip
+        series[row, :terms] = scale * _interpolated(wave, largest, terms)
+    series[4, :2] = 1, 0.5
     return series
 
 
 def turn_series(dtype: RealType) -> NDArray[np.floating]:
-    """Return (7, 8), terms in p^2: sqrt2 cos(pi p), sqrt2 sin(pi p)/p, |p| <= 1/2; those of 2 pi p; short series.
+    """Return (9, 8), terms in p^2: sqrt2 cos(pi p), sqrt2 sin(pi p)/p, |p| <= 1/2; those of 2 pi p; short series.
 
     The first two are interpolated at Chebyshev nodes, as short as the precision allows: errors of 2e-15 in double
-    and 5e-8 in single. Five Taylor terms each follow. The fifth row is the second with one term less in single
-    precision: its error of 8e-7 is harmless where it is not multiplied from sample to sample. The last two are again
-    of 2 pi p, for |p| as small as `sampling.SLIGHT_BEND`.
+    and 5e-8 in single. Five terms each follow, in single precision three, for |p| up to `sampling.LARGEST_BEND`: errors
+    of 1e-16 and 3e-9; the first is 1. The fifth row is the second with one term less in single
+    precision: its error of 8e-7 is harmless where it is not multiplied from sample to sample. The last two pairs are
+    again of 2 pi p, for |p| as small as `sampling.SLIGHT_BEND` and `sampling.SLIGHT_SHIFT`: errors of 2e-15, in
+    single precision of 2e-9 and, not multiplied from sample to sample, 9e-7.
     """
     return _turn_series(dtype is np.float64).astype(dtype)
 
@@ -56,19 +63,20 @@ def turn_series(dtype: RealType) -> NDArray[np.floating]:
 @lru_cache(maxsize=2)
 def _turn_series(double: bool) -> NDArray[np.float64]:
     """Return the series in double precision: runs ask for them at every readout."""
-    series = np.zeros((7, 8))
+    series = np.zeros((9, 8))
     halves = (lambda p: math.sqrt(2) * np.cos(np.pi * p), lambda p: math.sqrt(2) * np.pi * np.sinc(p))
     wholes = (lambda p: np.cos(2 * np.pi * p), lambda p: 2 * np.pi * np.sinc(2 * p))
-    slight = SLIGHT_BEND[np.float64 if double else np.float32]
+    real: RealType = np.float64 if double else np.float32
+    bend, shift = SLIGHT_BEND[real], SLIGHT_SHIFT[real]
     for row, (wave, largest, terms) in {
         0: (halves[0], 0.5, 8 if double else 5), 1: (halves[1], 0.5, 8 if double else 5),
         4: (halves[1], 0.5, 8 if double else 4),
-        5: (wholes[0], slight, 4 if double else 2), 6: (wholes[1], slight, 4 if double else 2),
+        2: (wholes[0], LARGEST_BEND, 5 if double else 3), 3: (wholes[1], LARGEST_BEND, 5 if double else 3),
+        5: (wholes[0], bend, 4 if double else 3), 6: (wholes[1], bend, 4 if double else 2),
+        7: (wholes[0], shift, 4 if double else 2), 8: (wholes[1], shift, 4 if double else 1),
     }.items():  # fmt: skip
         series[row, :terms] = _interpolated(wave, largest, terms)
-    for k in range(5):
-        series[2, k] = (-1) ** k * (2 * math.pi) ** (2 * k) / math.factorial(2 * k)
-        series[3, k] = (-1) ** k * (2 * math.pi) ** (2 * k + 1) / math.factorial(2 * k + 1)
+    series[2, 0] = 1
     return series
 
 
@@ -105,7 +113,8 @@ class PulseTable:
     """(run, 7): first step, one past the last, time rows of half a step and of a step, -pi dt, 1 where the gradient
     changes during steps or spins move, and 1 where no half angle exceeds SHORT_HALF_ANGLE."""
     b1: NDArray[np.floating]
-    """(2, step): -pi gamma_bar dt * B1, half rotation angle per unit of relative B1."""
+    """(7, step): -pi gamma_bar dt * B1, half rotation angle per unit of relative B1, real and imaginary; then the same
+    as in `_in_own_frames`."""
     gradient: NDArray[np.floating]
     """(2 component, step): -pi gamma_bar dt * G, half rotation angle per metre: the mean of each step, then its
     change over the step; three components for spins at rest."""
@@ -183,7 +192,7 @@ def tabulated(
         dt = np.repeat(pulse.dt / split, split)
         factor = -np.pi * gamma_bar * dt
         steps = np.repeat(pulse.b1, split) * factor
-        b1.append(np.stack([steps.real, steps.imag]))
+        b1.append(np.concatenate([[steps.real, steps.imag], _in_own_frames(steps)]))
         mean, change = cut_gradient(pulse, split)
         gradient.append((np.concatenate([mean, change], axis=1) * factor[:, None]).T)
         moving = mean.shape[1] > 3
@@ -206,12 +215,33 @@ def tabulated(
     return PulseTable(
         pulse_run=np.array(starts, dtype=np.int64),
         runs=np.array(runs, dtype=np.float64).reshape(-1, 7),
-        b1=np.concatenate(b1, axis=1).astype(dtype) if b1 else np.zeros((2, 0), dtype),
+        b1=np.concatenate(b1, axis=1).astype(dtype) if b1 else np.zeros((7, 0), dtype),
         gradient=np.ascontiguousarray(
             np.concatenate(gradient, axis=1).astype(dtype) if b1 else np.zeros((6, 0), dtype)
         ),
         steps=count,
     )
+
+
+def _in_own_frames(b1: NDArray[np.complex128]) -> NDArray[np.float64]:
+    """Return (5, step): B1 along an axis that turns with it by less than a right angle and keeps still where B1 is 0.
+
+    The signed amplitude, cosine and sine of the axis' angle from x, and tan(d / 2) and sin(d) of its turn d since the
+    step before. A pulse that only changes sign has one axis.
+    """
+    size = np.abs(b1)
+    played = np.flatnonzero(size > 0)
+    if not len(played):
+        return np.stack([size, np.ones_like(size), size, size, size])
+    axis = b1[played] / size[played]
+    between = axis[1:] * np.conj(axis[:-1])
+    flips = np.concatenate([[1.0], np.cumprod(np.where(between.real < 0, -1.0, 1.0))])
+    held = np.maximum(np.cumsum(size > 0) - 1, 0)  # axis of the last step that had one, or of the first
+    along = (axis * flips)[held]
+    turn = np.ones_like(along)
+    turn[1:] = along[1:] * np.conj(along[:-1])
+    turn.imag[np.abs(turn.imag) < 1e-15] = 0.0
+    return np.stack([(b1 * np.conj(along)).real, along.real, along.imag, turn.imag / (1 + turn.real), turn.imag])
 
 
 def cut_gradient(pulse: Pulse, split: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -20,8 +20,8 @@ ANCHOR = 64
 """Samples after which a readout phasor is computed afresh; bounds the recurrence's round-off."""
 TILE = 4
 """Samples that are kept for all spins of a block before the coils weigh them; divides ANCHOR."""
-CURVE = 32
-"""The same where the gradient changes from sample to sample, and so the recurrence has two stages; even."""
+CURVE = 48
+"""The same where the gradient changes from sample to sample, and so the recurrence has two stages; 3 times 2^4."""
 
 
 @njit(nogil=True, cache=True)
@@ -40,49 +40,73 @@ def turned(x, y, z, qx, qy, qz, c):
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
-def rf_steps(
-    m, position, offset, b1, square, e1, e2, recovery, pulse_b1, pulse_gradient, first, last, short, series
-):  # fmt: skip
+def into_frame(x, y, c, s):
+    """Write transverse components in axes turned by the angle whose cosine and sine are c and s."""
+    for i in range(x.size):
+        u = c * x[i] + s * y[i]
+        y[i] = c * y[i] - s * x[i]
+        x[i] = u
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def rf_steps(m, position, offset, b1, e1, e2, recovery, pulse_b1, pulse_gradient, first, last, short, series):
     """Turn and relax a block of spins through steps `first`..`last` of one pulse, all of one length.
 
-    m : (3, n) magnetisation over M0, changed in place. position : (3, n) m. offset, b1, square : (n,), `square` of b1.
-    e1, e2, recovery : (n,) relaxation over one step, z -> e1 z + recovery. pulse_b1 : (2, steps),
+    m : (3, n) magnetisation over M0, changed in place. position : (3, n) m. offset, b1 : (n,).
+    e1, e2, recovery : (n,) relaxation over one step, z -> e1 z + recovery. pulse_b1 : (7, steps) of `PulseTable`,
     pulse_gradient : (3, steps) in units of half rotation angle (per unit b1, per m); offset likewise.
-    series : (4, 7) of `rotation_series`; `short` takes the last two rows, four terms (in single precision three).
+    series : (7, 7) of `rotation_series`; `short` takes the short ones, four terms (in single precision three).
     Relaxation follows each rotation; the caller makes the splitting symmetric at the ends.
+
+    The axes turn about z with the direction of B1, by three shears where it changes, so that h lies in the plane of
+    x and z. A turn is then two reflections: with C = cos|h|, S = sin|h|/|h| and g = C y + S (hz x - hx z),
+    x -> x - 2 S hz g, z -> z + 2 S hx g, y -> 2 C g - y; computed from K = 2 - 2 C, which does not lose the small
+    change of y in round-off.
     """
     x, y, z = m[0], m[1], m[2]
     px, py, pz = position[0], position[1], position[2]
-    c0, c1, c2, c3, c4, c5, c6 = series[0]
-    s0, s1, s2, s3, s4, s5, s6 = series[1]
+    k0, k1, k2, k3, k4, k5, _ = series[5]
+    s0, s1, s2, s3, s4, s5, s6 = series[6]
     if short:
-        c0, c1, c2, c3, c4, c5, c6 = series[2]
+        k0, k1, k2, k3, k4, k5, _ = series[2]
         s0, s1, s2, s3, s4, s5, s6 = series[3]
+    half = series[4, 1]
+    if last > first:
+        into_frame(x, y, pulse_b1[3, first], pulse_b1[4, first])
     for k in range(first, last):
-        bx, by = pulse_b1[0, k], pulse_b1[1, k]
-        across = bx * bx + by * by
+        amplitude, tangent, sine = pulse_b1[2, k], pulse_b1[5, k], pulse_b1[6, k]
         gx, gy, gz = pulse_gradient[0, k], pulse_gradient[1, k], pulse_gradient[2, k]
+        turning = k > first and sine != 0
         for i in range(x.size):
+            hx = amplitude * b1[i]
             hz = offset[i] + gx * px[i] + gy * py[i] + gz * pz[i]
-            u = across * square[i] + hz * hz
+            u = hx * hx + hz * hz
             if m.dtype == SINGLE:
                 if short:
-                    c = c0 + u * (c1 + u * c2)
+                    f = u * (k0 + u * k1)
                     s = s0 + u * (s1 + u * s2)
                 else:
-                    c = c0 + u * (c1 + u * (c2 + u * c3))
+                    f = u * (k0 + u * (k1 + u * k2))
                     s = s0 + u * (s1 + u * (s2 + u * s3))
             elif short:
-                c = c0 + u * (c1 + u * (c2 + u * c3))
+                f = u * (k0 + u * (k1 + u * k2))
                 s = s0 + u * (s1 + u * (s2 + u * s3))
             else:
-                c = c0 + u * (c1 + u * (c2 + u * (c3 + u * (c4 + u * (c5 + u * c6)))))
+                f = u * (k0 + u * (k1 + u * (k2 + u * (k3 + u * (k4 + u * k5)))))
                 s = s0 + u * (s1 + u * (s2 + u * (s3 + u * (s4 + u * (s5 + u * s6)))))
-            w = s * b1[i]
-            u, v, w = turned(x[i], y[i], z[i], w * bx, w * by, s * hz, c)
-            x[i] = e2[i] * u
-            y[i] = e2[i] * v
-            z[i] = recovery[i] + e1[i] * w
+            qx, qz = s * hx, s * hz
+            a, b, c = x[i], y[i], z[i]
+            if turning:
+                a += tangent * b
+                b -= sine * a
+                a += tangent * b
+            d = qz * a - qx * c - f * b
+            g = b + half * d
+            x[i] = e2[i] * (a - qz * g)
+            y[i] = e2[i] * (b + d - f * g)
+            z[i] = recovery[i] + e1[i] * (c + qx * g)
+    if last > first:
+        into_frame(x, y, pulse_b1[3, last - 1], -pulse_b1[4, last - 1])
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
@@ -107,20 +131,13 @@ def phasor(turns, cosine, sine, one, single, short):
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
-def small_phasor(turns, cosine, sine, single, short):
-    """Return cos and sin of 2 pi turns, |turns| <= 1/32, where five Taylor terms (three) are exact to round-off.
-
-    `short`: four terms (two) of the series for angles as small as `SampleForms` says.
-    """
+def small_phasor(turns, cosine, sine, single):
+    """Return cos and sin of 2 pi turns, |turns| <= 1/32, where five terms (three) are exact to round-off."""
     c0, c1, c2, c3, c4 = cosine
     s0, s1, s2, s3, s4 = sine
     u = turns * turns
     if single:
-        if short:
-            return c0 + u * c1, turns * (s0 + u * s1)
         return c0 + u * (c1 + u * c2), turns * (s0 + u * (s1 + u * s2))
-    if short:
-        return c0 + u * (c1 + u * (c2 + u * c3)), turns * (s0 + u * (s1 + u * (s2 + u * s3)))
     c = c0 + u * (c1 + u * (c2 + u * (c3 + u * c4)))
     return c, turns * (s0 + u * (s1 + u * (s2 + u * (s3 + u * s4))))
 
@@ -141,7 +158,7 @@ def five_terms(row):
 def phasors(turns, real, imag, series):
     """Write exp(-i 2 pi turns) of each spin.
 
-    series : (7, 8) of `turn_series`; the third row begins with 1.
+    series : (9, 8) of `turn_series`; the third row begins with 1.
     """
     cosine, sine, one = eight_terms(series[0]), eight_terms(series[1]), series[2, 0]
     for i in range(turns.size):
@@ -331,58 +348,136 @@ def readout_moving(wr, wi, place, offset, decay, moment, time, work, series, out
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
-def bend(vr, vi, cr, ci, position, bends, short, series, out):
+def bend(vr, vi, cr, ci, position, bends, series, out):
     """Sample v while it turns by c from sample to sample, and c by exp(-i 2 pi k.r), |k.r| at most 1/32 turn.
 
-    bends : (samples, 3) k, 1/m. short : as for `small_phasor`. out : (2, samples), added to. v and c are left as they
-    are after an even number.
+    bends : (samples, 3) k, 1/m. out : (2, samples), added to. v and c are left as they are after a multiple of four.
     """
     zero = series[2, 0] - series[2, 0]
     cosine, sine = five_terms(series[2]), five_terms(series[3])
-    if short:
-        cosine, sine = five_terms(series[5]), five_terms(series[6])
     px, py, pz = position[0], position[1], position[2]
     samples = out.shape[1]
-    for s in range(0, samples, 2):
-        n = min(s + 1, samples - 1)
-        kx, ky, kz = bends[s, 0], bends[s, 1], bends[s, 2]
-        lx, ly, lz = bends[n, 0], bends[n, 1], bends[n, 2]
-        a0 = b0 = a1 = b1 = zero
+    for s in range(0, samples, 4):
+        n, o, p = min(s + 1, samples - 1), min(s + 2, samples - 1), min(s + 3, samples - 1)
+        a0 = b0 = a1 = b1 = a2 = b2 = a3 = b3 = zero
         for i in range(vr.size):
             x, y, c, d = vr[i], vi[i], cr[i], ci[i]
             a0 += x
             b0 += y
-            v = x * c - y * d
-            w = x * d + y * c
-            e, f = small_phasor(kx * px[i] + ky * py[i] + kz * pz[i], cosine, sine, vr.dtype == SINGLE, short)
-            x = c * e + d * f
-            y = d * e - c * f
-            a1 += v
-            b1 += w
-            vr[i] = v * x - w * y
-            vi[i] = v * y + w * x
-            e, f = small_phasor(lx * px[i] + ly * py[i] + lz * pz[i], cosine, sine, vr.dtype == SINGLE, short)
-            cr[i] = x * e + y * f
-            ci[i] = y * e - x * f
+            x, y = x * c - y * d, x * d + y * c
+            a1 += x
+            b1 += y
+            turns = bends[s, 0] * px[i] + bends[s, 1] * py[i] + bends[s, 2] * pz[i]
+            e, f = small_phasor(turns, cosine, sine, vr.dtype == SINGLE)
+            c, d = c * e + d * f, d * e - c * f
+            x, y = x * c - y * d, x * d + y * c
+            a2 += x
+            b2 += y
+            turns = bends[n, 0] * px[i] + bends[n, 1] * py[i] + bends[n, 2] * pz[i]
+            e, f = small_phasor(turns, cosine, sine, vr.dtype == SINGLE)
+            c, d = c * e + d * f, d * e - c * f
+            x, y = x * c - y * d, x * d + y * c
+            a3 += x
+            b3 += y
+            turns = bends[o, 0] * px[i] + bends[o, 1] * py[i] + bends[o, 2] * pz[i]
+            e, f = small_phasor(turns, cosine, sine, vr.dtype == SINGLE)
+            c, d = c * e + d * f, d * e - c * f
+            vr[i] = x * c - y * d
+            vi[i] = x * d + y * c
+            turns = bends[p, 0] * px[i] + bends[p, 1] * py[i] + bends[p, 2] * pz[i]
+            e, f = small_phasor(turns, cosine, sine, vr.dtype == SINGLE)
+            cr[i] = c * e + d * f
+            ci[i] = d * e - c * f
         out[0, s] += a0
         out[1, s] += b0
         if n > s:
             out[0, n] += a1
             out[1, n] += b1
+        if o > n:
+            out[0, o] += a2
+            out[1, o] += b2
+        if p > o:
+            out[0, p] += a3
+            out[1, p] += b3
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
-def readout_curved(wr, wi, position, offset, decay, moment, stride, bends, time, short, work, series, out):
-    """Sample a block under a gradient that changes smoothly: second differences of the phase below 1/32 turn, or
-    as small as `SampleForms` says of `short`.
+def bend_slightly(vr, vi, cr, ci, position, bends, series, out):
+    """Sample v while it turns by c three times, c by exp(-i 2 pi k.r) after three samples, and those in between more.
 
-    stride, bends : (samples, 3) first and second forward differences of `moment`, 1/m; the rest as for
-    `readout_general`, with work : (7, n). Two complex multiplies per sample and spin.
+    bends : (samples, 3) 1/m of `SampleForms` where the gradient is very smooth: in three rows the turn of c, and by
+    how much the two samples in between lie off equal turns. They are turned only to be summed. series : four terms of
+    cosine and sine for either, in single precision three and two, two and one. v and c are left as they are after a
+    multiple of three.
     """
-    turns, ar, ai, cr, ci, vr, vi = work[0], work[1], work[2], work[3], work[4], work[5], work[6]
+    zero = series[2, 0] - series[2, 0]
+    c0, c1, c2, c3, _ = five_terms(series[5])
+    s0, s1, s2, s3, _ = five_terms(series[6])
+    d0, d1, d2, d3, _ = five_terms(series[7])
+    t0, t1, t2, t3, _ = five_terms(series[8])
+    px, py, pz = position[0], position[1], position[2]
+    samples = out.shape[1]
+    for s in range(0, samples, 3):
+        n, o = min(s + 1, samples - 1), min(s + 2, samples - 1)
+        a0 = b0 = a1 = b1 = a2 = b2 = zero
+        for i in range(vr.size):
+            x, y, c, d = vr[i], vi[i], cr[i], ci[i]
+            a0 += x
+            b0 += y
+            x, y = x * c - y * d, x * d + y * c
+            turns = bends[n, 0] * px[i] + bends[n, 1] * py[i] + bends[n, 2] * pz[i]
+            u = turns * turns
+            if vr.dtype == SINGLE:
+                e, f = d0 + u * d1, turns * t0
+            else:
+                e, f = d0 + u * (d1 + u * (d2 + u * d3)), turns * (t0 + u * (t1 + u * (t2 + u * t3)))
+            a1 += x * e + y * f
+            b1 += y * e - x * f
+            x, y = x * c - y * d, x * d + y * c
+            turns = bends[o, 0] * px[i] + bends[o, 1] * py[i] + bends[o, 2] * pz[i]
+            u = turns * turns
+            if vr.dtype == SINGLE:
+                e, f = d0 + u * d1, turns * t0
+            else:
+                e, f = d0 + u * (d1 + u * (d2 + u * d3)), turns * (t0 + u * (t1 + u * (t2 + u * t3)))
+            a2 += x * e + y * f
+            b2 += y * e - x * f
+            vr[i] = x * c - y * d
+            vi[i] = x * d + y * c
+            turns = bends[s, 0] * px[i] + bends[s, 1] * py[i] + bends[s, 2] * pz[i]
+            u = turns * turns
+            if vr.dtype == SINGLE:
+                e, f = c0 + u * (c1 + u * c2), turns * (s0 + u * s1)
+            else:
+                e, f = c0 + u * (c1 + u * (c2 + u * c3)), turns * (s0 + u * (s1 + u * (s2 + u * s3)))
+            cr[i] = c * e + d * f
+            ci[i] = d * e - c * f
+        out[0, s] += a0
+        out[1, s] += b0
+        if n > s:
+            out[0, n] += a1
+            out[1, n] += b1
+        if o > n:
+            out[0, o] += a2
+            out[1, o] += b2
+
+
+@njit(nogil=True, cache=True, fastmath=FLAGS)
+def readout_curved(wr, wi, position, offset, decay, moment, stride, bends, time, very, work, series, out):
+    """Sample a block under a gradient that changes smoothly, or very smoothly.
+
+    stride, bends : (samples, 3) of `SampleForms`, 1/m; the rest as for
+    `readout_general`, with work : (8, n). Two complex multiplies per sample and spin.
+    """
+    turns, ar, ai, cr, ci, vr, vi, long = work[0], work[1], work[2], work[3], work[4], work[5], work[6], work[7]
     px, py, pz = position[0], position[1], position[2]
     samples = out.shape[1]
     dwell = time[1] - time[0]
+    for i in range(wr.size):
+        long[i] = decay[i] * decay[i] * decay[i]
+    for _ in range(4):  # decay over CURVE samples
+        for i in range(wr.size):
+            long[i] *= long[i]
     for first in range(0, samples, CURVE):
         last = min(first + CURVE, samples)
         kx, ky, kz, t = moment[first, 0], moment[first, 1], moment[first, 2], time[first]
@@ -398,14 +493,13 @@ def readout_curved(wr, wi, position, offset, decay, moment, stride, bends, time,
         for i in range(wr.size):
             cr[i] *= decay[i]
             ci[i] *= decay[i]
-            ar[i] = decay[i]
-        bend(vr, vi, cr, ci, position, bends[first:last], short, series, out[:, first:last])
-        for _ in range(5):  # decay over CURVE = 2^5 samples
-            for i in range(wr.size):
-                ar[i] *= ar[i]
+        if very:
+            bend_slightly(vr, vi, cr, ci, position, bends[first:last], series, out[:, first:last])
+        else:
+            bend(vr, vi, cr, ci, position, bends[first:last], series, out[:, first:last])
         for i in range(wr.size):
-            wr[i] *= ar[i]
-            wi[i] *= ar[i]
+            wr[i] *= long[i]
+            wi[i] *= long[i]
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)
@@ -418,7 +512,7 @@ def sample_block(form, wr, wi, position, offset, decay, moment, stride, bends, t
     if position.shape[0] > 3:
         readout_moving(wr, wi, position, offset, decay, moment, time, work[:7], series, out)
     elif form == 1 or form == 3:
-        readout_curved(wr, wi, position, offset, decay, moment, stride, bends, time, form == 3, work[:7], series, out)
+        readout_curved(wr, wi, position, offset, decay, moment, stride, bends, time, form == 3, work, series, out)
     elif form == 0:
         readout_general(wr, wi, position, offset, decay, moment, time, series, out)
     else:
@@ -525,7 +619,7 @@ def play_pulse(m, position, offset, b1, time_class, recover, e1, e2, runs, pulse
     e1, e2 : (time, class). time_class : (n,) class of each spin. recover : 1 for the full equation, 0 for its
     homogeneous part. work : (7, n) scratch. pulse_gradient as for `rf_ramped`.
     """
-    f1, f2, fr, off, square = work[0], work[1], work[2], work[3], work[4]
+    f1, f2, fr, off = work[0], work[1], work[2], work[3]
     for run in range(runs.shape[0]):
         first, last = int(runs[run, 0]), int(runs[run, 1])
         for stage in range(3):  # half a step; steps but the last; the last with half a step of relaxation
@@ -545,10 +639,8 @@ def play_pulse(m, position, offset, b1, time_class, recover, e1, e2, runs, pulse
             if runs[run, 5] > 0:
                 rf_ramped(m, position, off, b1, f1, f2, fr, pulse_b1, pulse_gradient, begin, end, work[4:7], series)
             else:
-                for i in range(off.size):
-                    square[i] = b1[i] * b1[i]
                 short = runs[run, 6] > 0
-                rf_steps(m, position, off, b1, square, f1, f2, fr, pulse_b1, pulse_gradient, begin, end, short, series)
+                rf_steps(m, position, off, b1, f1, f2, fr, pulse_b1, pulse_gradient, begin, end, short, series)
 
 
 @njit(nogil=True, cache=True, fastmath=FLAGS)

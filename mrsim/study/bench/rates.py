@@ -30,12 +30,12 @@ GOALS = {
 }  # fmt: skip
 """What one core aims at, in double and in single precision."""
 OPERATIONS = {
-    # place in the field 3, squared angle 2, series 6 (4), axis 4, two cross products 12, relaxation and sum 6
-    "rf": (33, 31),
+    # place in the field 3, B1 1, squared angle 2, series 6 (4), axis 2, turn of the axes 3, reflections 8, relaxation 3
+    "rf": (28, 26),
     # complex multiplication 4, signal sum 2
     "readout constant": (6, 6),
-    # phase 3, its square 1, series 7 (3), two complex multiplications 8, signal sum 2
-    "readout smooth": (21, 17),
+    # in three samples: phase 9, its square 3, series 21 (9), four complex multiplications 16, signal sum 10
+    "readout smooth": (19.7, 15.7),
     # phase 4, rounding 2, square 1, series 15 (8), doubled angle 2, weighted signal sum 4, decay 2
     "readout any": (30, 23),
 }
@@ -56,7 +56,7 @@ class Rate:
     """Wall time of one thread over that of two."""
     goal: float | None
     """What one core aims at."""
-    operations: int | None
+    operations: float | None
     """Arithmetic instructions of one unit of work."""
     limit: float | None
     """What one core would do if it did only those, each as fast as a multiply-add. Processors that add beside their
