@@ -258,6 +258,9 @@ def _pilot(
     """Return, per group, the first step of the ladder that suffices, and the (group, step) errors."""
     from ._kernels import epg
 
+    errors = np.zeros((len(groups), len(ladder)))
+    if tolerance == 0:
+        return [len(ladder) - 1] * len(groups), errors
     corners = []
     for starts in groups:
         members = atoms[:, starts[0] : starts[-1] + CHUNK]
@@ -269,7 +272,7 @@ def _pilot(
     every = np.arange(pilots.shape[1])
     full, found = train.room(len(every)), train.room(len(every))
     train.play(pilots, ladder[-1], every, full)
-    errors, enough = np.zeros((len(groups), len(ladder))), np.zeros((len(groups), len(ladder)), dtype=bool)
+    enough = np.zeros((len(groups), len(ladder)), dtype=bool)
     enough[:, -1] = True
     for step, orders in enumerate(ladder[:-1]):
         lost = train.play(pilots, orders, every, found)[: len(corners)]

@@ -17,6 +17,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,7 @@ def predict_snr(
     steps: Steps | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
+    timeline: Timeline | None = None,
 ) -> SnrPrediction:
     """Return the SNR that a sequence gives each tissue of a phantom, with its budget.
 
@@ -135,20 +137,23 @@ def predict_snr(
         Worker threads.
     progress : callable, optional
         Called with the tissues done and all of them.
+    timeline : Timeline, optional
+        Of the sequence, where it is at hand.
     """
     if phantom.field != sequence.scanner.b0:
         raise InputError(
             f"the phantom is at {phantom.field:g} T, the scanner at {sequence.scanner.b0:g} T", key="field"
         )
     chosen = _chosen(phantom, tissues)
-    timeline, engine = discretize(sequence), engine or Bloch(accuracy=ACCURACY)
+    timeline, engine = timeline or discretize(sequence), engine or Bloch(accuracy=ACCURACY)
+    heard = cache(partial(listening, timeline))
     rows: list[SnrRow] = []
     errors: dict[str, float] = {}
     silent = _silence(timeline)
     noise = image_noise(silent, coils, method, steps)
     pure = _pure(phantom, silent, noise)
     for done, tissue in enumerate(chosen):
-        stated, signals = _signals(timeline, phantom, tissue, engine, threads, budget)
+        stated, signals = _signals(timeline, heard, phantom, tissue, engine, threads, budget)
         errors |= {name: max(value, errors.get(name, 0.0)) for name, value in stated.items()}
         rows += _rows(sequence.scanner, phantom, tissue, signals, noise, pure[tissue.name], silent, repeats)
         if progress:
@@ -208,14 +213,15 @@ def _inner_note(timeline: Timeline) -> tuple[str, ...]:
 
 
 def _signals(
-    timeline: Timeline, phantom: Phantom, tissue: Tissue, engine: Engine, threads: int | None, budget: bool
-) -> tuple[dict[str, float], dict[str, NDArray[np.complex128]]]:
+    timeline: Timeline, heard: Callable[[bool], Timeline], phantom: Phantom, tissue: Tissue, engine: Engine,
+    threads: int | None, budget: bool,
+) -> tuple[dict[str, float], dict[str, NDArray[np.complex128]]]:  # fmt: skip
     """Return the engine's errors and the probe's signals: as scanned, without T2', and with nominal flips as well."""
     slices = timeline.encoding.kind == "2d"
 
     def scan(deep: bool, **changes: Any) -> tuple[Acquisition, NDArray[np.complex128]]:
         probe = probe_of(phantom, tissue, timeline.encoding.grid, deep)
-        raw = simulate(listening(timeline, deep), probe, replace(engine, **changes), threads=threads)
+        raw = simulate(heard(deep), probe, replace(engine, **changes), threads=threads)
         return raw, centre_signal(raw, deep)
 
     deep = slices or selects_slab(timeline)

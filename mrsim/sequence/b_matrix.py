@@ -117,9 +117,10 @@ def b_matrices(timeline: Timeline, at: NDArray[np.int64] | None = None) -> NDArr
 
 
 def whole_course(timeline: Timeline, at: NDArray[np.int64]) -> tuple[Course, NDArray[np.int64]] | None:
-    """Return all lives of the scan behind each other, and the (excitation,) times at which they begin, ns.
+    """Return all lives with readouts behind each other, and the (excitation,) times at which any begins, ns.
 
-    Every excitation turns q to zero. None for a scan without excitations before its readouts.
+    Every excitation turns q to zero; between a life's last readout and the next such life nothing plays. None for a
+    scan without excitations before its readouts.
 
     Parameters
     ----------
@@ -131,10 +132,13 @@ def whole_course(timeline: Timeline, at: NDArray[np.int64]) -> tuple[Course, NDA
     begins = centres[uses == "excitation"]
     if len(begins) == 0 or len(at) == 0 or at.max() <= begins[0]:
         return None
-    first, last = int(begins[0]), int(at.max())
-    inside = (centres > first) & (centres < last) & np.isin(uses, ("excitation", *TURNS))
+    heard = np.sort(at[at > begins[0]])
+    owner = np.searchsorted(begins, heard) - 1
+    last = np.flatnonzero(np.diff(owner, append=len(begins)))
+    opens, closes = begins[owner[last]], heard[last]
+    inside = (centres > opens[0]) & _within(centres, opens, closes) & np.isin(uses, ("excitation", *TURNS))
     turns = tuple((int(t), str(u)) for t, u in zip(centres[inside], uses[inside], strict=True))
-    times, gradient = _between(timeline, first, last, [*at[at > first], *[time for time, _ in turns]])
+    times, gradient = _between(timeline, opens, closes, [*heard, *[time for time, _ in turns]])
     return Course(times=times, gradient=gradient, turns=turns), begins
 
 
@@ -187,18 +191,30 @@ def courses(timeline: Timeline, at: NDArray[np.int64]) -> list[tuple[Course, NDA
         first, last = int(begins[index]), int(at[members].max())
         inside = (centres > first) & (centres < last) & np.isin(uses, TURNS)
         turns = tuple((int(t), str(u)) for t, u in zip(centres[inside], uses[inside], strict=True))
-        times, gradient = _between(timeline, first, last, [*at[members], *[time for time, _ in turns]])
+        ends = np.array([[first], [last]], dtype=np.int64)
+        times, gradient = _between(timeline, *ends, [*at[members], *[time for time, _ in turns]])
         found.append((Course(times=times, gradient=gradient, turns=turns), members))
     return found
 
 
+def _within(times: NDArray[np.int64], opens: NDArray[np.int64], closes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which times lie in one of the lives from `opens` to `closes`, ascending."""
+    life = np.searchsorted(opens, times, side="right") - 1
+    return np.asarray((life >= 0) & (times <= closes[life]))
+
+
 def _between(
-    timeline: Timeline, first: int, last: int, extra: list[int]
+    timeline: Timeline, opens: NDArray[np.int64], closes: NDArray[np.int64], extra: list[int]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return knots and (n, 3) gradients from `first` to `last`, ns, with knots at `extra`."""
-    pieces = []
-    for times, _ in timeline.knots:
-        pieces.append(times[np.searchsorted(times, first) : np.searchsorted(times, last)])
-    times = np.unique(np.concatenate([*pieces, np.array([first, last, *extra], dtype=np.int64)]))
+    """Return knots and (n, 3) gradients of the lives from `opens` to `closes`, ns, zero between them.
+
+    There are knots at `extra`, too.
+    """
+    apart = closes[:-1] + 2 < opens[1:]
+    rests = [closes[:-1][apart] + 1, opens[1:][apart] - 1]
+    pieces = [times[_within(times, opens, closes)] for times, _ in timeline.knots]
+    times = np.sort(np.concatenate([*pieces, opens, closes, *rests, np.array(extra, dtype=np.int64)]), kind="stable")
+    times = times[np.concatenate([[True], np.diff(times) > 0])]
     gradient = np.stack([np.interp(times, t, g) for t, g in timeline.knots], axis=-1)
+    gradient[~_within(times, opens, closes)] = 0.0
     return times, gradient

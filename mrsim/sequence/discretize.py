@@ -50,6 +50,14 @@ class _Tables:
     cuts: dict[tuple[object, ...], _Cut] = field(default_factory=dict)
     pulses: dict[tuple[object, ...], int] = field(default_factory=dict)
     played: list[Pulse] = field(default_factory=list)
+    areas: dict[tuple[object, ...], NDArray[np.float64]] = field(default_factory=dict)
+
+    def collected(self, block: Block, at: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return what the gradients of a block collect until some times; see `played.collected`."""
+        key = (*map(id, block.gradients), None if block.rotation is None else block.rotation.tobytes(), at.tobytes())
+        if key not in self.areas:
+            self.areas[key] = collected(block, at)
+        return self.areas[key]
 
 
 def discretize(sequence: Sequence) -> Timeline:
@@ -128,7 +136,7 @@ def _new_cut(block: Block, tables: _Tables) -> _Cut:
     return _Cut(
         kind=kind,
         edges=at,
-        moment=np.diff(collected(block, at), axis=0) * tables.gamma_bar,
+        moment=np.diff(tables.collected(block, at), axis=0) * tables.gamma_bar,
         pulse=_pulse(block, rf, tables) if rf else -1,
         samples=_samples(block, adc, tables.gamma_bar) if adc else None,
     )
@@ -162,7 +170,8 @@ def _on_carrier(rf: RfPulse, parts: int) -> NDArray[np.complex128]:
 
 def _pulse(block: Block, rf: RfPulse, tables: _Tables) -> int:
     """Return the index of the pulse with its gradients; equal content is stored once."""
-    halves = np.diff(collected(block, rf.delay + rf.dwell * np.arange(2 * len(rf.signal) + 1) // 2), axis=0)
+    at = rf.delay + rf.dwell * np.arange(2 * len(rf.signal) + 1) // 2
+    halves = np.diff(tables.collected(block, at), axis=0)
     gradient = (halves[::2] + halves[1::2]) / (rf.dwell / NS)
     change = 4 * (halves[1::2] - halves[::2]) / (rf.dwell / NS)
     change[np.abs(change) < 1e-9 * np.abs(gradient).max(initial=0.0)] = 0.0

@@ -197,9 +197,9 @@ def moments(gradient: Gradient | None, at: NDArray[np.int64]) -> NDArray[np.floa
     if gradient is None:
         return np.zeros(len(at))
     t, g = gradient.times, gradient.amplitudes
-    at_knots = np.concatenate([[0.0], np.cumsum((g[1:] + g[:-1]) / 2 * np.diff(t))]) / NS
-    inside = np.clip(at, t[0], t[-1])
-    piece = np.clip(np.searchsorted(t, inside, side="right") - 1, 0, len(t) - 2)
+    at_knots = np.concatenate([[0.0], np.cumsum((g[1:] + g[:-1]) / 2 * (t[1:] - t[:-1]))]) / NS
+    inside = np.minimum(np.maximum(at, t[0]), t[-1])
+    piece = np.minimum(np.searchsorted(t, inside, side="right"), len(t) - 1) - 1
     since = (inside - t[piece]) / NS
     slope = (g[piece + 1] - g[piece]) / ((t[piece + 1] - t[piece]) / NS)
     return np.asarray(at_knots[piece] + (g[piece] + slope * since / 2) * since)

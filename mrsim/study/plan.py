@@ -16,6 +16,7 @@ from ..plan.precision import Precision, precision
 from ..plan.resolution import Resolution, resolutions
 from ..plan.snr import SnrPrediction
 from ..sequence.discretize import discretize
+from ..sequence.timeline import Timeline
 from .given import given_options, measured
 from .request import RunRequest
 from .run import Prepared
@@ -61,6 +62,7 @@ def forecast(
     rows: list[Precision] = []
     missing: list[str] = []
     first: Representative | None = None
+    first_played: Timeline | None = None
     whole = True
     for done, grade in enumerate(wanted):
         mine = representative(request if grade is None else replace(request, grade=grade))
@@ -69,12 +71,15 @@ def forecast(
         chosen = tissues if mine is first else _differing(first.part.phantom, mine.part.phantom, tissues)
         if done and not chosen:
             continue
-        found.append(snr_of(mine, chosen, budget=whole and not brief))
+        played = discretize(mine.part.sequence)
+        first_played = first_played or played
+        found.append(snr_of(mine, chosen, budget=whole and not brief, timeline=played))
         rows += _maps(mine, found[-1], missing)
         if progress:
             progress("plan", done + 1, steps)
     assert first is not None
-    page = None if brief else _page(first, tissues, missing)
+    assert first_played is not None
+    page = None if brief else _page(first, first_played, tissues, missing)
     ready = first.part.request
     result = Forecast(
         protocol=request.protocol, description=first.part.description, scanner=first.part.sequence.scanner.name,
@@ -138,8 +143,8 @@ def regional(phantom: Phantom) -> tuple[str, ...]:
     return tuple(t.name for t in phantom.tissues if t.name in held) or tuple(t.name for t in phantom.tissues)
 
 
-def _page(mine: Representative, tissues: tuple[str, ...], missing: list[str]) -> Page:
-    resolution, distortion = _image(mine.part, tissues, missing)
+def _page(mine: Representative, timeline: Timeline, tissues: tuple[str, ...], missing: list[str]) -> Page:
+    resolution, distortion = _image(timeline, mine.part.phantom, tissues, missing)
     grid = mine.part.sequence.encoding.grid
     return Page(
         resolution=resolution, distortion=distortion, limits=limits(mine.judged.sequence),
@@ -196,10 +201,9 @@ def _precision(part: Prepared, found: SnrPrediction, missing: list[str]) -> tupl
 
 
 def _image(
-    part: Prepared, tissues: tuple[str, ...], missing: list[str]
+    timeline: Timeline, phantom: Phantom, tissues: tuple[str, ...], missing: list[str]
 ) -> tuple[tuple[Resolution, ...], tuple[Distortion, ...]]:
     """Return resolution and distortion of the first image."""
-    timeline, phantom = discretize(part.sequence), part.phantom
     if timeline.encoding.kind == "spectrum":
         missing.append(
             "resolution and distortion: a spectrum has one voxel, whose displacement docs/spectroscopy tells"

@@ -14,6 +14,7 @@ from ..recon import Spectroscopy
 from ..sequence.families.cartesian import Cartesian
 from ..sequence.families.protocol import Protocol
 from ..sequence.protocol import FOLDER, read_protocol_file
+from ..sequence.timeline import Timeline
 from .engines import engine_of
 from .fields import coils_of
 from .reconstruction import read_reconstruction
@@ -71,6 +72,7 @@ def snr_of(
     altered: Callable[[Phantom], Phantom] | None = None,
     *,
     budget: bool = True,
+    timeline: Timeline | None = None,
 ) -> SnrPrediction:
     """Return the SNR of a protocol's tissues from its representative part; see `predicted_snr` and `predict_snr`."""
     part = mine.part
@@ -89,6 +91,7 @@ def snr_of(
         steps=asked.steps,
         threads=part.request.threads,
         progress=progress,
+        timeline=timeline,
     )
     notes = (*found.notes, SPECTRUM) if part.sequence.encoding.kind == "spectrum" else found.notes
     return replace(found, scan_time=mine.scan_time, notes=notes)

@@ -1,7 +1,7 @@
 """T1 from variable flip angles with the spoiling that RF phase cycling really gives, by extended phase graphs.
 
 With a quadratic RF phase the steady state of a spoiled gradient echo differs from Ernst's by some per cent, by how
-much depends on the increment, the flip, TR / T1 and T2. Here it is played pulse by pulse with one gradient order per
+much depends on the increment, the flip, TR / T1 and T2. Here it is solved for with one gradient order per
 repetition. T2 is given: it hardly matters where TR is short against it. Diffusion, which helps the spoiling, is left
 out. M0 holds the decay until TE.
 """
@@ -28,10 +28,6 @@ T1_FITTED = replace(T1, lower=0.08, upper=6.0)
 LASTING = 24.0
 """Orders carried, in T2 over TR: what leaves the last has decayed to 4e-11."""
 FEWEST, MOST_ORDERS = 12, 400
-SETTLED = 25.0
-"""Time constants of T1 after which no further pulse is played."""
-TOLERANCE = 1e-11
-"""Relative change of the signal over 64 pulses at which it counts as steady."""
 
 
 def axes(scan: Scan) -> tuple[Axis, ...]:
@@ -50,12 +46,11 @@ def atoms(scan: Scan, values: dict[str, Array]) -> Array:
     b1 = np.broadcast_to(values["b1"] if "b1" in values else scan.options["b1"], t1.shape)
     t2 = np.broadcast_to(float(scan.options["t2"]), t1.shape).copy()
     orders = int(np.clip(LASTING * scan.options["t2"] / tr, FEWEST, MOST_ORDERS))
-    most = int(SETTLED * T1_FITTED.upper / tr)
     flips, place = np.unique(scan.contrast["flip"], return_inverse=True)
     out = np.empty((len(flips), t1.size))
     for flip, row in zip(flips, out, strict=True):
-        settings = (t1, t2, b1 * flip, tr, increment, orders, most, TOLERANCE, row)
-        over_chunks(partial(_part, settings), 0, t1.size, None, chunk=16)
+        settings = (t1, t2, b1 * flip, tr, increment, orders, row)
+        over_chunks(partial(_part, settings), 0, t1.size, None)
     return out[place]
 
 
