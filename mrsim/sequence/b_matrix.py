@@ -191,8 +191,8 @@ def courses(timeline: Timeline, at: NDArray[np.int64]) -> list[tuple[Course, NDA
         first, last = int(begins[index]), int(at[members].max())
         inside = (centres > first) & (centres < last) & np.isin(uses, TURNS)
         turns = tuple((int(t), str(u)) for t, u in zip(centres[inside], uses[inside], strict=True))
-        ends = np.array([[first], [last]], dtype=np.int64)
-        times, gradient = _between(timeline, *ends, [*at[members], *[time for time, _ in turns]])
+        opens, closes = np.array([[first], [last]], dtype=np.int64)
+        times, gradient = _between(timeline, opens, closes, [*at[members], *[time for time, _ in turns]])
         found.append((Course(times=times, gradient=gradient, turns=turns), members))
     return found
 
