@@ -15,7 +15,6 @@ import numpy as np
 from ..core.acquisition import Acquisition
 from ..core.basis import Basis
 from ..core.coils import Coils
-from ..core.grid import Grid
 from ..core.images import Images
 from ..core.maps import Maps
 from ..core.metabolites import Relaxation
@@ -33,8 +32,8 @@ from ..sequence.discretize import discretize
 from ..sequence.timeline import Timeline
 from ..simulate.receiver import imperfect_reception
 from ..simulate.spin_systems import basis as basis_of
-from ..simulate.spin_systems.in_phantom import content_of, with_metabolites
-from ..simulate.spin_systems.shot import shot
+from ..simulate.spin_systems.in_phantom import content_of, water_shares, with_metabolites
+from ..simulate.spin_systems.shot import Shot, shot
 from .engines import spin_engine_of
 from .given import given_options
 from .request import Progress
@@ -45,8 +44,6 @@ if TYPE_CHECKING:
 
 VOXEL = "voxel"
 """Name of the region of a single voxel."""
-ACROSS = 32
-"""Places along each edge of the nominal voxel at which its tissues are looked up."""
 SCALE = 0.05
 """Relative error of the scale in mM from which a run says so."""
 
@@ -86,9 +83,9 @@ def bases_of(prepared: Prepared, progress: Progress | None = None) -> tuple[Basi
 def expected_water(prepared: Prepared, timeline: Timeline) -> dict[str, float]:
     """Return what the tissue tables say of a voxel's water, for the fit's scale in mM.
 
-    T1 and T2 are those of the tissue that gives most of the water's signal. Its content stands for all tissues of the
-    nominal voxel: each tissue's share of the volume times its content and what relaxation leaves of it, over what the
-    first tissue's relaxation leaves.
+    T1 and T2 are those of the tissue that gives most of the water's signal. Its content stands for all tissues of what
+    the pulses select of water: each one's share times its content and what relaxation leaves of it, over what the first
+    tissue's relaxation leaves.
 
     Parameters
     ----------
@@ -100,14 +97,9 @@ def expected_water(prepared: Prepared, timeline: Timeline) -> dict[str, float]:
     sheet = {key: float(value[0]) for key, value in header.contrast.items()}
     if not {"te", "tr"} <= set(sheet):
         return {}
-    x, y, z = (size / ACROSS for size in header.grid.spacing)
-    middle = header.grid.to_world(np.array([x, y, z]) / 2)
-    fine = Grid(
-        shape=(ACROSS,) * 3, spacing=(x, y, z), centre=(float(middle[0]), float(middle[1]), float(middle[2])),
-        axes=header.grid.axes,
-    )  # fmt: skip
-    spins = prepared.phantom.sample(fine)
-    volumes = np.bincount(spins.tissue, spins.volume, len(spins.tissues)) / float(np.prod(header.grid.spacing))
+    played = _played(prepared, timeline)
+    spins, share = water_shares(prepared.phantom, played, header.grid)
+    volumes = np.bincount(spins.tissue, share, len(spins.tissues))
     parts = [
         (share * pool.pd, Relaxation(t1=pool.t1, t2=pool.t2))
         for share, pools in zip(volumes, spins.pools, strict=True)
@@ -127,15 +119,19 @@ def with_chemistry(
 ) -> Acquisition:
     """Return the noise-free raw data of a run with the metabolites of the phantom's tissues."""
     assert prepared.basis is not None
-    played, metabolites = shot(timeline), load_metabolites(prepared.basis)
-    if spin_engine_of(prepared.request).pulses == "ideal":
-        played = replace(played, events=())
+    played, metabolites = _played(prepared, timeline), load_metabolites(prepared.basis)
     points = bases[0].fids.shape[1]
     content = content_of(prepared.phantom, played, raw.encoding.grid, metabolites, coils, points)
     received = imperfect_reception(timeline)
     for contrast, each in enumerate(bases):
         raw = with_metabolites(raw, prepared.phantom, each, content, contrast=contrast, received=received)
     return raw
+
+
+def _played(prepared: Prepared, timeline: Timeline) -> Shot:
+    """Return the pulses of a run's shot that select: none without the slice profile."""
+    played = shot(timeline)
+    return replace(played, events=()) if spin_engine_of(prepared.request).pulses == "ideal" else played
 
 
 def with_amounts(truth: Maps, raw: Acquisition) -> Maps:

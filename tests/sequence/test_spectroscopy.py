@@ -133,6 +133,18 @@ def test_chemical_shift_displaces_the_voxel_by_slab_df_over_bandwidth(protocol, 
     assert len(bands) == (5 if isinstance(protocol, SemiLaser) else 3)
 
 
+def test_a_slab_beyond_the_voxel_is_dephased_along_x(scanner):
+    """What the last pulse turns by 90 degrees at its slab's edge fills a body; its own crusher leaves a thin layer."""
+    timeline = discretize(Press(samples=16, suppression="none", shift=0.0).build(scanner))
+    z = np.linspace(0, 15e-3, 301)
+    row = next(row for row, axis, _ in localising(timeline, timeline.gamma_bar) if axis == 2)
+    edge = z[np.argmin(np.abs(profile(timeline, row, 2, z, 0.0) - 0.5))]
+    x = np.linspace(-25e-3, 25e-3, 800)
+    body = np.stack([x, np.full_like(x, 30e-3), np.full_like(x, edge)], axis=-1)
+    assert abs(mean_signal(timeline, body[:1], 1e9, 1e9, sample=0)[0]) > 0.5
+    assert abs(mean_signal(timeline, body, 1e9, 1e9, sample=0)[0]) < 0.02
+
+
 def edges(x, height):
     """Return where a profile passes half of its height, from below and from above."""
     above = np.flatnonzero(height > 0.5)
@@ -148,8 +160,11 @@ def lattice(length, count=1009):
     return ((steps % count + 0.5) / count - 0.5) * length
 
 
-def peaked(length, count=2039):
-    """The same with a triangular density along each axis, so that n cycles of a crusher leave sinc^2(n / 2)."""
+def peaked(length, count=4093):
+    """The same with a triangular density along each axis, so that n cycles of a crusher leave sinc^2(n / 2).
+
+    With 2,039 places PRESS's crushers on two axes alias to 0.02 of the signal; from 4,093 on they stay below 0.005.
+    """
     even = lattice(2.0, count)
     return np.sign(even) * (1 - np.sqrt(1 - np.abs(even))) * length / 2
 

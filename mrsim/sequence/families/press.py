@@ -7,7 +7,7 @@ stands behind each refocusing pulse, half an echo time apart.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from ...core.units import Time
@@ -43,7 +43,10 @@ class Press(Edited):
         parts = voxel_parts(self, scanner)
         pulse = self.shaped(scanner, math.pi, self.refocusing_duration, "refocusing", 0.0)
         # Unequal crushers: the stimulated echo of the three pulses is not refocused.
-        first, second, third = parts.excitation(0), parts.crushed(pulse, 1, 1.0), parts.crushed(pulse, 2, 1.6)
+        first = parts.excitation(0)
+        (second, beside), (third, besides) = parts.crushed_across(pulse, 1, 1.0), parts.crushed_across(pulse, 2, 1.6)
+        one = replace(selecting(1, second, "refocus 1"), gx=beside)
+        two = replace(selecting(2, third, "refocus 2"), gx=besides)
         edit, room = editing_part(parts, self), readout_room(parts)
         narrow = edit.duration if edit else 0
         behind = max(second.after, third.after)
@@ -59,7 +62,7 @@ class Press(Edited):
         between += behind - second.after
 
         def localise(image: int) -> list[Block]:
-            blocks = [selecting(0, first, "excite"), *wait(lead), selecting(1, second, "refocus 1")]
+            blocks = [selecting(0, first, "excite"), *wait(lead), one]
             pauses = (behind - second.after, between - (behind - second.after))
             if edit is None:
                 middle, end = wait(between), wait(late)
@@ -67,7 +70,7 @@ class Press(Edited):
                 narrows = [editing_block(parts, edit, self.editing[image], share) for share in (1.0, SECOND)]
                 middle = (*wait(pauses[0]), narrows[0], *wait(pauses[1]))
                 end = (*wait(behind - third.after), narrows[1], *wait(late - (behind - third.after)))
-            return [*blocks, *middle, selecting(2, third, "refocus 2"), *end]
+            return [*blocks, *middle, two, *end]
 
         contrast: dict[str, Any] = {"te": te / NS, "flip": self.flip}
         contrast |= {"editing": self.editing} if self.editing else {}

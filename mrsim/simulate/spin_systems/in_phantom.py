@@ -137,32 +137,65 @@ def content_of(
     offsets = {each.name: main_offset(each, observed, played.b0) for each in present}
     if not present:
         return Content(lines={}, amounts=dict.fromkeys((each.name for each in metabolites), 0.0))
-    half = reach(played, list(offsets.values()))
-    fine = Grid(
-        shape=(ACROSS,) * 3, spacing=(2 * half[0] / ACROSS, 2 * half[1] / ACROSS, 2 * half[2] / ACROSS),
-        centre=tuple(np.asarray(voxel.centre) + voxel.axes @ _half_cell(half)), axes=voxel.axes,
-    )  # fmt: skip
-    spins = phantom.sample(fine)
-    position = spins.position + _half_cell(half)
+    box = _box(phantom, played, voxel, list(offsets.values()))
+    spins, fine = box.spins, box.cells
     heard = np.ones((1 if coils is None else len(coils.maps), len(spins.volume)), dtype=np.complex128)
     if coils is not None:
         heard = np.asarray(coils.sensitivity(fine.to_world(spins.position)))
     time = np.asarray(np.arange(samples) * played.dwell, dtype=np.float64)
-    x, y, z = (_middles(POINTS, h) for h in half)
-    cells = [_middles(ACROSS, h) for h in half]
     lines, amounts = dict[str, Complex](), dict.fromkeys((each.name for each in metabolites), 0.0)
     for name, offset in offsets.items():
-        profile = selected(played, offset, (x, y, z))
-        share = np.prod([np.interp(position[:, i], p, profile[i]) for i, p in enumerate((x, y, z))], axis=0)
-        means = [np.interp(c, p, q).mean() for c, p, q in zip(cells, (x, y, z), profile, strict=True)]
-        whole = float(np.prod(means) * np.prod(half) * 8)
-        weight = spins.volume * share / whole
+        weight = box.shares(played, offset)
         amount = np.array([stated.get(tissue, {}).get(name, 0.0) for tissue in spins.tissues])[spins.tissue]
         amounts[name] = float(weight @ amount)
         lines[name] = float(np.prod(voxel.spacing)) * _dephasing(
             spins, heard * (weight * amount), np.asarray(time, np.float64)
         )
     return Content(lines=lines, amounts=amounts)
+
+
+def water_shares(phantom: Phantom, played: Shot, voxel: Grid) -> tuple[Spins, NDArray[np.float64]]:
+    """Return places of the phantom, and the share of what the pulses select of water that lies at each.
+
+    Parameters
+    ----------
+    phantom : Phantom
+    played : Shot
+    voxel : Grid
+        The nominal voxel.
+    """
+    box = _box(phantom, played, voxel, [0.0])
+    return box.spins, box.shares(played, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Box:
+    """The phantom in a box that holds what is selected of some lines."""
+
+    half: tuple[float, float, float]
+    """Of its edges, m."""
+    cells: Grid
+    spins: Spins
+
+    def shares(self, played: Shot, offset: float) -> NDArray[np.float64]:
+        """Return the share of what is selected of a line at an offset, Hz, that lies at each place."""
+        position = self.spins.position + _half_cell(self.half)
+        places = [_middles(POINTS, h) for h in self.half]
+        profile = selected(played, offset, (places[0], places[1], places[2]))
+        share = np.prod([np.interp(position[:, i], p, profile[i]) for i, p in enumerate(places)], axis=0)
+        cells = [_middles(ACROSS, h) for h in self.half]
+        means = [np.interp(c, p, q).mean() for c, p, q in zip(cells, places, profile, strict=True)]
+        return np.asarray(self.spins.volume * share / float(np.prod(means) * np.prod(self.half) * 8))
+
+
+def _box(phantom: Phantom, played: Shot, voxel: Grid, offsets: list[float]) -> _Box:
+    """Return the phantom around a voxel, as far as lines at these offsets, Hz, are selected."""
+    half = reach(played, offsets)
+    cells = Grid(
+        shape=(ACROSS,) * 3, spacing=(2 * half[0] / ACROSS, 2 * half[1] / ACROSS, 2 * half[2] / ACROSS),
+        centre=tuple(np.asarray(voxel.centre) + voxel.axes @ _half_cell(half)), axes=voxel.axes,
+    )  # fmt: skip
+    return _Box(half=half, cells=cells, spins=phantom.sample(cells))
 
 
 def _middles(count: int, half: float) -> NDArray[np.float64]:
