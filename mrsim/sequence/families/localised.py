@@ -26,7 +26,7 @@ from ...core.errors import InputError
 from ...core.units import Angle, ChemicalShift, Length, Time
 from .. import rf
 from ..events import NS, Adc, Gradient, RfPulse
-from ..gradients import Limits, joined, logical_limits, shifted, trapezoid
+from ..gradients import Limits, logical_limits, trapezoid
 from ..preparations.preparation import Stage, prepared
 from ..scanner import Scanner, to_ns
 from ..selection import Selection, crushed, excite, slice_amplitude
@@ -117,18 +117,6 @@ class VoxelParts:
         area = share * self.protocol.crusher_cycles * self.crossings[axis]
         part = crushed(self.scanner, self.limits, pulse, self._amplitude(pulse, axis), area, least_side)
         return replace(part, pulse=self.tuned(part.pulse))
-
-    def crushed_across(self, pulse: RfPulse, axis: int, share: float) -> tuple[Selection, Gradient | None]:
-        """Return the same with room beside it for crushers of the same size along x, and what is played there.
-
-        The soft edges of a slab beyond the voxel are thin: its own crusher turns them by few cycles, and a body holds
-        many voxels of them. Along x its signal is dephased through all of the body.
-        """
-        if not (area := share * self.protocol.crusher_cycles * self.crossings[axis]):
-            return self.crushed(pulse, axis, share), None
-        lobe = trapezoid(self.limits, area)
-        part = self.crushed(pulse, axis, share, int(lobe.times[-1]))
-        return part, joined(lobe, shifted(lobe, part.duration - int(lobe.times[-1])))
 
     def _amplitude(self, pulse: RfPulse, axis: int) -> float:
         if self.protocol.pulse == "hard":

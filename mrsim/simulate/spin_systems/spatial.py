@@ -8,7 +8,7 @@ own axis alone, that is exactly the average over the full grid: PRESS never has 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ STILL = 1e-9
 def spatial_state(damping: Damping, shot: Shot, engine: SpinSystem) -> Matrix:
     """Return the density matrix at the first sample, eigenbasis, summed over positions, per voxel's volume."""
     space = damping.levels.space
+    if engine.crushers == "average":
+        shot = replace(shot, events=_closing_first(shot.events))
     places = [_line(axis, space, shot, engine) for axis in range(3)]
     used = [_axes(event) for event in shot.events]
     last = [max((i for i, axes in enumerate(used) if axis in axes), default=-1) for axis in range(3)]
@@ -77,6 +79,22 @@ def _axes(event: Wait | Play) -> tuple[int, ...]:
     if isinstance(event, Wait):
         return tuple(axis for axis in range(3) if abs(event.moment[axis]) > STILL * 1e6)
     return tuple(axis for axis in range(3) if np.any(np.abs(event.pulse.gradient[:, axis]) > STILL))
+
+
+def _closing_first(events: tuple[Wait | Play, ...]) -> tuple[Wait | Play, ...]:
+    """Return the events with gradients of a wait apart: first along axes that are averaged behind it, then others.
+
+    Shifts, couplings and gradients of a wait commute, and an axis that is averaged early is not open with the next.
+    """
+    found: list[Wait | Play] = []
+    for i, event in enumerate(events):
+        later = {axis for other in events[i + 1 :] for axis in _axes(other)}
+        moved = np.array([axis in later for axis in range(3)])
+        if isinstance(event, Wait) and np.any(event.moment[moved]) and np.any(event.moment[~moved]):
+            found.append(Wait(duration=event.duration, moment=np.where(moved, 0.0, event.moment)))
+            event = Wait(duration=0.0, moment=np.where(moved, event.moment, 0.0))
+        found.append(event)
+    return tuple(found)
 
 
 def _line(axis: int, space: Subspace, shot: Shot, engine: SpinSystem) -> Line:
