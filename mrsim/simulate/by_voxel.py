@@ -24,7 +24,6 @@ from .pulse_maps import Relaxation
 from .receiver import window_kinds
 from .road import obstacle
 from .slice_reuse import MAX_SPLIT, STEADY
-from .steps import divided
 from .task import Task
 from .voxel_course import Course, Stretch
 from .voxel_doubts import doubts
@@ -53,7 +52,7 @@ class _Voxel:
     """One scan with the object in two parts: around the voxel in fine cells, and all beyond it."""
 
     def __init__(self, task: Task, timeline: Timeline, program: VoxelProgram) -> None:
-        self.task, self.program, self.timeline = task, program, timeline
+        self.task, self.program, self.timeline, self.split = task, program, timeline, 1
         self.finer, self.coarser = FINER, FIRST_COARSER
         if task.engine.subsamples is not None:
             self.finer, self.coarser = math.ceil(task.engine.subsamples / ACROSS), 1
@@ -131,7 +130,7 @@ class _Voxel:
         return kind.pd * result, kind.pd * course.left_out
 
     def _stretch(self, stretch: Operations, boxes: Boxes, spin: Relaxation) -> Stretch:
-        elements = elements_of(self.timeline, self.program, stretch, boxes, spin)
+        elements = elements_of(self.timeline, self.program, stretch, boxes, spin, self.split)
         pathways = Pathways(boxes=boxes, spin=spin, least=self.least)
         seen = pathways.play(stretch, elements)
         return Stretch(along=pathways.along, seen=seen, left_out=pathways.left_out)
@@ -172,25 +171,23 @@ def by_voxel(task: Task) -> tuple[Complex, dict[str, Any]] | str:
 
 def _rf_steps(voxel: _Voxel) -> tuple[_Voxel, int, float]:
     """Return the scan with RF steps short enough, their division, and the error that they leave over M0."""
-    task, base, whole = voxel.task, voxel.task.timeline, voxel.whole()
+    task, whole = voxel.task, voxel.whole()
     kind = voxel.main()
     if kind is None:
         return voxel, 1, 0.0
     held = voxel.held(0, kind)
-    split, longest = 1, max(float(pulse.dt.max()) for pulse in base.pulses)
     if task.engine.rf_step is not None:
-        split = max(1, math.ceil(longest / task.engine.rf_step * (1 - 1e-9)))
-    voxel.timeline = divided(base, split)
+        longest = max(float(pulse.dt.max()) for pulse in voxel.timeline.pulses)
+        voxel.split = max(1, math.ceil(longest / task.engine.rf_step * (1 - 1e-9)))
     found, _ = voxel.respond(kind, held, 0.0)
     while True:
-        voxel.timeline = divided(base, 2 * split)
-        finer, _ = voxel.respond(kind, held, 0.0)
-        error = 4 / 3 * float(np.abs(finer - found).max(initial=0.0)) / whole
-        if error <= task.engine.accuracy / 4 or task.engine.rf_step is not None or split >= MAX_SPLIT:
-            break
-        split, found = 2 * split, finer
-    voxel.timeline = divided(base, split)
-    return voxel, split, error
+        finer = copy(voxel)
+        finer.split = 2 * voxel.split
+        refined, _ = finer.respond(kind, held, 0.0)
+        error = 4 / 3 * float(np.abs(refined - found).max(initial=0.0)) / whole
+        if error <= task.engine.accuracy / 4 or task.engine.rf_step is not None or voxel.split >= MAX_SPLIT:
+            return voxel, voxel.split, error
+        voxel, found = finer, refined
 
 
 def _left_behind(voxel: _Voxel) -> float:

@@ -241,17 +241,19 @@ class ClassRun:
         (layer, readout) magnetisation that the plane does not dephase at the centre of k-space.
         """
         first, kind = bundle[0], self.classes[bundle[0]]
-        mean = np.sum([self.job.share_of(self.classes[index]) * self._mean(index) for index in bundle], axis=0)
+        own = [self.own(index) for index in bundle]
+        shares = [self.job.share_of(self.classes[index]) for index in bundle]
+        mean = np.sum([share * self._mean(response) for share, response in zip(shares, own, strict=True)], axis=0)
         mean = mean if kind.left is None else mean * kind.left
         moving = self.moving_at(kind)
         if moving is not None:
-            given = self.plan, moving, self.own(first), kind, self.engine.dtype
+            given = self.plan, moving, own[0], kind, self.engine.dtype
             heard = [moving_signal(w, *given) for w in self.windows]
         elif self.straight:
-            heard = [self._from_pencils(w, bundle) for w in self.windows]
+            heard = [self._from_pencils(w, bundle, own) for w in self.windows]
         else:
             pairs = zip(self.windows, self.sums_at(kind), strict=True)
-            heard = [summed_signal(*pair, self.own(first), kind) for pair in pairs]
+            heard = [summed_signal(*pair, own[0], kind) for pair in pairs]
         if kind.left is not None:
             heard = [part * kind.left[w.rows, None, None] for w, part in zip(self.windows, heard, strict=True)]
         led = [self.classes[i] for i in self.led.get(first, []) if self.follows(i)]
@@ -262,18 +264,17 @@ class ClassRun:
             mean = mean * dephased(kind, led, self.times, np.zeros(1))[:, 0]
         return heard, kind.pd * mean
 
-    def _mean(self, index: int) -> NDArray[np.complex128]:
+    def _mean(self, response: Response) -> NDArray[np.complex128]:
         """Return the (layer, readout) magnetisation of one class over M0 that the plane does not dephase."""
-        response = self.own(index)
         sorting = np.argsort(response.orders)
         chosen = sorting[np.minimum(np.searchsorted(response.orders, self.echo, sorter=sorting), len(sorting) - 1)]
         held = response.orders[chosen] == self.echo
         return np.asarray(response.coefficients[response.row, :, chosen].T * held)
 
-    def _from_pencils(self, windows: Windows, bundle: list[int]) -> NDArray[np.complex128]:
-        """Return the (readout, coil, sample) signal of a bundle, m^3, from its classes' pencils."""
+    def _from_pencils(self, windows: Windows, bundle: list[int], own: list[Response]) -> NDArray[np.complex128]:
+        """Return the (readout, coil, sample) signal of a bundle, m^3, from its classes' pencils and responses."""
         kinds = [self.classes[index] for index in bundle]
-        parts = [Part(pencils=self.pencils_at(self.classes[i]), response=self.own(i)) for i in bundle]
+        parts = [Part(pencils=self.pencils_at(k), response=r) for k, r in zip(kinds, own, strict=True)]
         node = np.array([kind.node for kind in kinds])
         middle = float(node.max() + node.min()) / 2
         time = np.asarray((np.arange(windows.table.moment.shape[1]) + 0.5) * windows.table.dwell[0], dtype=np.float64)

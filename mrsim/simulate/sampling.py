@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,16 @@ SLIGHT_BEND: dict[RealType, float] = {np.float64: 1 / 64, np.float32: 1 / 96}
 """Largest change of the phase between samples, turns, over three samples of a very smooth readout."""
 SLIGHT_SHIFT: dict[RealType, float] = {np.float64: 1 / 192, np.float32: 1 / 288}
 """Largest phase, turns, by which two samples lie off equal steps between those around them."""
+
+
+def sine_of_shift(dtype: RealType) -> float:
+    """Return the first term of sin(2 pi p) / p for |p| up to SLIGHT_SHIFT: in single precision all of it.
+
+    Of a line through the origin that is interpolated where p^2 is half its largest, in error by at most 9e-7.
+    """
+    middle = SLIGHT_SHIFT[dtype] / math.sqrt(2)
+    return 2 * math.pi if dtype is np.float64 else math.sin(2 * math.pi * middle) / middle
+
 
 AT_ONCE = 2**14
 """Numbers that are classified together: few enough to stay in a cache."""
@@ -36,17 +47,23 @@ class SampleForms:
     what leads to the next third sample."""
     bends: NDArray[np.floating]
     """(readout, sample, 3) change of the stride to the next sample, 1/m; zero for the last two. Very smooth: at every
-    third sample the change of its stride to the next such; at the two in between what they lie off that stride."""
+    third sample the change of its stride to the next such; at the two in between what they lie off that stride, times
+    `sine_of_shift`."""
 
     @classmethod
     def of(cls, moment: NDArray[np.float64], reach: NDArray[np.float64], dtype: RealType) -> SampleForms:
         """Classify (readout, sample, 3) moments for spins within `reach` (3,), m, of the origin."""
+        count = len(moment)
+        if count > 1 and np.array_equal(moment[1:], moment[:-1]):
+            one = cls.of(moment[:1], reach, dtype)
+            parts = (np.repeat(part, count, axis=0) for part in (one.form, one.moment, one.stride, one.bends))
+            return cls(**dict(zip(("form", "moment", "stride", "bends"), parts, strict=True)))
         largest = max(float(moment.max(initial=1.0)), -float(moment.min(initial=0.0)))
         round_off = 1e-12 * largest * max(float(reach.max()), 1e-3)
-        form = np.empty(len(moment), np.int64)
+        form = np.empty(count, np.int64)
         stride, bends = np.empty(moment.shape, dtype), np.empty(moment.shape, dtype)
-        some = max(1, AT_ONCE // max(1, moment[0].size)) if len(moment) else 1
-        for first in range(0, len(moment), some):
+        some = max(1, AT_ONCE // max(1, moment[0].size)) if count else 1
+        for first in range(0, count, some):
             part = slice(first, first + some)
             form[part], stride[part], bends[part] = _classified(moment[part], reach, round_off, dtype)
         return cls(form=form, moment=moment.astype(dtype), stride=stride, bends=bends)
@@ -68,6 +85,8 @@ def _classified(
         turns = np.abs(shifts) @ reach
         turned = turns[:, ::3].max(axis=1, initial=0.0)
         turns[:, ::3] = 0
+        shifts[:, 1::3] *= sine_of_shift(dtype)
+        shifts[:, 2::3] *= sine_of_shift(dtype)
         very = (turned <= SLIGHT_BEND[dtype]) & (turns.max(axis=1, initial=0.0) <= SLIGHT_SHIFT[dtype])
         if every and very.all():
             return np.full_like(form, VERY_SMOOTH), thirds, shifts

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..core.phasors import RealType
 from ..sequence.timeline import Pulse, Timeline
-from .sampling import LARGEST_BEND, SLIGHT_BEND, SLIGHT_SHIFT
+from .sampling import LARGEST_BEND, SLIGHT_BEND, SLIGHT_SHIFT, sine_of_shift
 
 Wave = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 MAX_HALF_ANGLE = 0.5
@@ -55,7 +55,7 @@ def turn_series(dtype: RealType) -> NDArray[np.floating]:
     of 1e-16 and 3e-9; the first is 1. The fifth row is the second with one term less in single
     precision: its error of 8e-7 is harmless where it is not multiplied from sample to sample. The last two pairs are
     again of 2 pi p, for |p| as small as `sampling.SLIGHT_BEND` and `sampling.SLIGHT_SHIFT`: errors of 2e-15, in
-    single precision of 2e-9 and, not multiplied from sample to sample, 9e-7.
+    single precision of 2e-9 and, not multiplied from sample to sample, 9e-7; the last in units of `sine_of_shift`.
     """
     return _turn_series(dtype is np.float64).astype(dtype)
 
@@ -76,6 +76,8 @@ def _turn_series(double: bool) -> NDArray[np.float64]:
         7: (wholes[0], shift, 4 if double else 2), 8: (wholes[1], shift, 4 if double else 1),
     }.items():  # fmt: skip
         series[row, :terms] = _interpolated(wave, largest, terms)
+    scale = sine_of_shift(real)
+    series[7:] /= scale ** (2 * np.arange(8) + np.array([[0], [1]]))
     series[2, 0] = 1
     return series
 

@@ -43,18 +43,20 @@ single) and 8.3e+04 (FISP, phases 0 and pi, single) atoms/s.
 
 `python tests/benchmarks/bench_road.py`: processor time of the Bloch engine, one thread, over what the work given to its
 kernels takes at the rates of those kernels in the same run (2 cores, load 4 to 7, 2026-11-29; the cells of the object
-are timed apart). Runs below a second miss a factor of 2: what is left there is a fixed cost of 0.2 to 0.6 s. In
-`disc-ir-se` every class walks some twenty repetitions before it is steady, and what surrounds the kernel takes twice as
-long as the kernel; the rest reads the sequence, weighs diffusion and estimates errors.
+are timed apart; the first three before pulses took a quarter fewer operations). Runs below a second miss a factor of
+2: what is left there is a fixed cost of 0.2 to 0.6 s that reads the sequence, makes tables for each of 65 to 250
+classes, weighs diffusion and estimates errors (the three take 0.17, 0.12 and 0.09 s of kernels). In `disc-ir-se` every
+class walks some twenty repetitions before it is steady, and what surrounds the kernel takes twice as long as the
+kernel.
 
 | scan | s | predicted, s | ratio |
 | --- | --: | --: | --: |
 | disc-t2-mese | 1.8 | 0.9 | 1.9-2.0 |
 | disc-spgr | 1.8 | 0.9 | 1.8-2.1 |
 | sag-t2w-tse, one slice | 2.4 | 1.3 | 1.9 |
-| disc-ir-se | 0.9 | 0.24 | 3.4-3.9 |
-| disc-radial | 0.6 | 0.19 | 3.0 |
-| brain-spiral | 0.6 | 0.13 | 4.6 |
+| disc-ir-se | 0.75 | 0.17 | 4.4 |
+| disc-radial | 0.40 | 0.12 | 3.4 |
+| brain-spiral | 0.55 | 0.09 | 5.9 |
 """
 
 

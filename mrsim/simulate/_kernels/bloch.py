@@ -21,7 +21,8 @@ ANCHOR = 64
 TILE = 4
 """Samples that are kept for all spins of a block before the coils weigh them; divides ANCHOR."""
 CURVE = 48
-"""The same where the gradient changes from sample to sample, and so the recurrence has two stages; 3 times 2^4."""
+"""The same where the gradient changes from sample to sample, and so the recurrence has two stages; 3 times 2^4. Twice
+as many where the second stage takes a step only at every third sample."""
 
 
 @njit(nogil=True, cache=True)
@@ -406,15 +407,16 @@ def bend_slightly(vr, vi, cr, ci, position, bends, series, out):
     """Sample v while it turns by c three times, c by exp(-i 2 pi k.r) after three samples, and those in between more.
 
     bends : (samples, 3) 1/m of `SampleForms` where the gradient is very smooth: in three rows the turn of c, and by
-    how much the two samples in between lie off equal turns. They are turned only to be summed. series : four terms of
-    cosine and sine for either, in single precision three and two, two and one. v and c are left as they are after a
+    how much the two samples in between lie off equal turns, in such units that their sine begins with them. They are
+    turned only to be summed. series : four terms of cosine and sine for either, in single precision three and two,
+    two and one. v and c are left as they are after a
     multiple of three.
     """
     zero = series[2, 0] - series[2, 0]
-    c0, c1, c2, c3, _ = five_terms(series[5])
-    s0, s1, s2, s3, _ = five_terms(series[6])
-    d0, d1, d2, d3, _ = five_terms(series[7])
-    t0, t1, t2, t3, _ = five_terms(series[8])
+    p0, p1, p2, p3, _ = five_terms(series[5])
+    q0, q1, q2, q3, _ = five_terms(series[6])
+    r0, r1, r2, r3, _ = five_terms(series[7])
+    s1, s2, s3 = series[8, 1], series[8, 2], series[8, 3]
     px, py, pz = position[0], position[1], position[2]
     samples = out.shape[1]
     for s in range(0, samples, 3):
@@ -428,18 +430,18 @@ def bend_slightly(vr, vi, cr, ci, position, bends, series, out):
             turns = bends[n, 0] * px[i] + bends[n, 1] * py[i] + bends[n, 2] * pz[i]
             u = turns * turns
             if vr.dtype == SINGLE:
-                e, f = d0 + u * d1, turns * t0
+                e, f = r0 + u * r1, turns
             else:
-                e, f = d0 + u * (d1 + u * (d2 + u * d3)), turns * (t0 + u * (t1 + u * (t2 + u * t3)))
+                e, f = r0 + u * (r1 + u * (r2 + u * r3)), turns + turns * u * (s1 + u * (s2 + u * s3))
             a1 += x * e + y * f
             b1 += y * e - x * f
             x, y = x * c - y * d, x * d + y * c
             turns = bends[o, 0] * px[i] + bends[o, 1] * py[i] + bends[o, 2] * pz[i]
             u = turns * turns
             if vr.dtype == SINGLE:
-                e, f = d0 + u * d1, turns * t0
+                e, f = r0 + u * r1, turns
             else:
-                e, f = d0 + u * (d1 + u * (d2 + u * d3)), turns * (t0 + u * (t1 + u * (t2 + u * t3)))
+                e, f = r0 + u * (r1 + u * (r2 + u * r3)), turns + turns * u * (s1 + u * (s2 + u * s3))
             a2 += x * e + y * f
             b2 += y * e - x * f
             vr[i] = x * c - y * d
@@ -447,9 +449,9 @@ def bend_slightly(vr, vi, cr, ci, position, bends, series, out):
             turns = bends[s, 0] * px[i] + bends[s, 1] * py[i] + bends[s, 2] * pz[i]
             u = turns * turns
             if vr.dtype == SINGLE:
-                e, f = c0 + u * (c1 + u * c2), turns * (s0 + u * s1)
+                e, f = p0 + u * (p1 + u * p2), turns * (q0 + u * q1)
             else:
-                e, f = c0 + u * (c1 + u * (c2 + u * c3)), turns * (s0 + u * (s1 + u * (s2 + u * s3)))
+                e, f = p0 + u * (p1 + u * (p2 + u * p3)), turns * (q0 + u * (q1 + u * (q2 + u * q3)))
             cr[i] = c * e + d * f
             ci[i] = d * e - c * f
         out[0, s] += a0
@@ -475,11 +477,12 @@ def readout_curved(wr, wi, position, offset, decay, moment, stride, bends, time,
     dwell = time[1] - time[0]
     for i in range(wr.size):
         long[i] = decay[i] * decay[i] * decay[i]
-    for _ in range(4):  # decay over CURVE samples
+    for _ in range(5 if very else 4):  # decay over `anchor` samples
         for i in range(wr.size):
             long[i] *= long[i]
-    for first in range(0, samples, CURVE):
-        last = min(first + CURVE, samples)
+    anchor = 2 * CURVE if very else CURVE
+    for first in range(0, samples, anchor):
+        last = min(first + anchor, samples)
         kx, ky, kz, t = moment[first, 0], moment[first, 1], moment[first, 2], time[first]
         for i in range(wr.size):
             turns[i] = kx * px[i] + ky * py[i] + kz * pz[i] + offset[i] * t

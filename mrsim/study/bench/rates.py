@@ -34,10 +34,10 @@ OPERATIONS = {
     "rf": (28, 26),
     # complex multiplication 4, signal sum 2
     "readout constant": (6, 6),
-    # in three samples: phase 9, its square 3, series 21 (9), four complex multiplications 16, signal sum 10
-    "readout smooth": (19.7, 15.7),
-    # phase 4, rounding 2, square 1, series 15 (8), doubled angle 2, weighted signal sum 4, decay 2
-    "readout any": (30, 23),
+    # in three samples: phase 9, its square 3, series 21 (6), four complex multiplications 16, signal sum 14
+    "readout smooth": (21, 16),
+    # phase 4, rounding 2, square 1, series 15 (8), doubled angle 2, weighted signal sum 6, decay 2
+    "readout any": (32, 25),
 }
 """Arithmetic instructions of a spin step or a spin sample in double and in single precision: a multiply-add, a
 multiplication, an addition or a rounding each. What happens once per block, window or pulse is left out."""
