@@ -73,6 +73,25 @@ def test_the_start_finds_any_phase_and_shift(phase: float, shift: float) -> None
     assert np.exp(1j * found.maps.values["phase"].item()) == pytest.approx(np.exp(1j * phase), abs=0.1)
 
 
+def test_a_spectrum_is_not_read_upside_down_where_the_start_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a turn of phase and negative amounts fit as well: what stands out decides."""
+    from mrsim.fit.spectral import job
+
+    def turned(*args: object) -> np.ndarray:
+        theta = job_starts(*args)
+        theta[:, 0] += np.pi
+        return theta
+
+    job_starts = job.starts
+    data = spectra({"PG": 8.0, "Cr": 2.0}, noise=1.0, voxels=3)
+    right = fit_spectra(data, basis(("Lac", "Cr", "PG")))
+    monkeypatch.setattr(job, "starts", turned)
+    other = fit_spectra(data, basis(("Lac", "Cr", "PG")))
+    assert (right.amount("PG")[0] > 0).all()
+    np.testing.assert_allclose(other.amplitudes, right.amplitudes, atol=0.05 * right.errors.max())
+    assert np.abs(other.maps.values["phase"]).max() < 1
+
+
 def test_jacobian_is_that_of_finite_differences() -> None:
     made = basis(("Lac", "Cho", "PG"))
     problem = Problem(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core.basis import Basis
 from ...core.errors import InputError
@@ -73,6 +74,10 @@ class Job:
         if not self.noisy:
             found, prior = self._exact(data, found, prior, lower, upper)
         sure = uncertainty(self.problem, data, found.theta, found.amplitudes, prior)
+        over = _upside_down(found.amplitudes, sure.covariance)
+        if over.any():
+            found = solve(self.problem, data, _turned(found.theta, over), prior, lower, upper, close=close)
+            sure = uncertainty(self.problem, data, found.theta, found.amplitudes, prior)
         return self._drawn(data, found, sure, scale, lower, upper)
 
     def _exact(self, data: Array, found: Fitted, prior: Prior, lower: Array, upper: Array) -> tuple[Fitted, Prior]:
@@ -152,7 +157,7 @@ class Job:
         order = np.argsort(self.ppm)
         bound = ((found.theta >= upper) | (found.theta <= np.where(lower < 0, lower, -np.inf))).any(axis=1)
         return {
-            "theta": found.theta,
+            "theta": _turned(found.theta, np.zeros(len(found.theta), dtype=bool)),
             "status": np.where((found.status == 0) & bound, 3, found.status).astype(np.int8),
             "amplitudes": found.amplitudes / scale,
             "covariance": sure.covariance[:, :count, :count] / scale[:, :, None] / scale[:, None, :],
@@ -197,6 +202,23 @@ def job_of(spectra: Spectra, basis: Basis, settings: Combination, ppm: Array) ->
         ppm=inside,
         noisy=spectra.noisy,
     )
+
+
+def _upside_down(amplitudes: Array, covariance: Array) -> NDArray[np.bool_]:
+    """Return for which voxels most of what stands out is negative.
+
+    A phase of pi and amplitudes of the other sign fit as well, and noise may have chosen them at the start.
+    """
+    error = np.sqrt(np.einsum("vii->vi", covariance)[:, : amplitudes.shape[1]])
+    heights = np.where(np.isfinite(error) & (error > 0), amplitudes / np.where(error > 0, error, 1.0), 0.0)
+    return np.asarray(np.sum(heights * np.abs(heights), axis=1) < 0)
+
+
+def _turned(theta: Array, over: NDArray[np.bool_]) -> Array:
+    """Return the parameters with half a turn for those that are `over`, the phase between -pi and pi."""
+    turned = theta.copy()
+    turned[:, 0] = np.remainder(theta[:, 0] + np.pi * over + np.pi, 2 * np.pi) - np.pi
+    return turned
 
 
 def _complex(values: Array) -> Complex:
