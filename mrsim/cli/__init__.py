@@ -12,7 +12,7 @@ import click
 
 from ..core.errors import UserError, did_you_mean
 from ..core.version import __version__
-from . import loudness, stopping
+from . import loudness, output_streams, stopping
 from .command import EXIT_CODES, IN_SHORT, dressed, named_or_meant
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -104,6 +104,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and leave the process with its exit code."""
+    output_streams.prepare()
     stopping.listen()
     sys.exit(perform(sys.argv[1:]))
 
@@ -116,8 +117,11 @@ def perform(arguments: Sequence[str]) -> int:
         code = _called(list(arguments))
         sys.stdout.flush()
     except BrokenPipeError:
-        _silence_output()
+        output_streams.silence()
         return BROKEN_PIPE
+    except OSError as problem:
+        output_streams.silence()
+        return _complain(f"standard output cannot be written: {problem.strerror}", USER_ERROR)
     return code
 
 
@@ -135,30 +139,32 @@ def _called(arguments: list[str]) -> int:
         return _complain(stopping.message(), stopping.code())
     except BrokenPipeError:
         raise
+    except OSError as problem:
+        if problem.filename is None and problem.errno in output_streams.FULL:
+            raise  # of what is written to standard output
+        return _defect(problem)
     except MemoryError:
         return _complain(OUT_OF_MEMORY, USER_ERROR)
     except Exception as problem:
-        if os.environ.get("MRSIM_DEBUG") or loudness.verbose():
-            raise
-        said = " ".join(str(problem).split()) or "no message"
-        return _complain(
-            f"defect in mrsim: {type(problem).__name__}: {said}; --verbose shows where; please report it", DEFECT
-        )
+        return _defect(problem)
     return outcome if isinstance(outcome, int) else 0
+
+
+def _defect(problem: Exception) -> int:
+    """Say what went wrong that no user can mend."""
+    if os.environ.get("MRSIM_DEBUG") or loudness.verbose():
+        raise problem
+    said = " ".join(str(problem).split()) or "no message"
+    return _complain(
+        f"defect in mrsim: {type(problem).__name__}: {said}; --verbose shows where; please report it", DEFECT
+    )
 
 
 def _complain(message: str, code: int) -> int:
     """Write one message to stderr, red on a terminal."""
-    said = f"mrsim: {message}"
+    said = output_streams.harmless(f"mrsim: {message}")
     click.echo(click.style(said, fg="red") if loudness.coloured(sys.stderr) else said, err=True)
     return code
-
-
-def _silence_output() -> None:
-    """Send what is left in the buffers to nowhere, so that leaving the process does not fail on it."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
 
 
 __all__ = ["EXIT_CODES", "cli", "main", "perform"]

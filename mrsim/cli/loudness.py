@@ -16,6 +16,8 @@ from typing import Any
 
 import click
 
+from .output_streams import harmless
+
 QUIET, NORMAL, VERBOSE = -1, 0, 1
 _level = [NORMAL]
 
@@ -43,14 +45,14 @@ def coloured(stream: Any) -> bool:
 def notes(texts: Iterable[str]) -> None:
     """Write what stands beside a result and helps to read it."""
     for text in () if quiet() else texts:
-        click.echo(f"note: {text}")
+        click.echo(f"note: {harmless(text)}")
 
 
 def warnings(texts: Iterable[str]) -> None:
     """Write what makes a result doubtful, to stderr, yellow on a terminal."""
     word = click.style("warning:", fg="yellow") if coloured(sys.stderr) else "warning:"
     for text in () if quiet() else texts:
-        click.echo(f"{word} {text}", err=True)
+        click.echo(f"{word} {harmless(text)}", err=True)
 
 
 class _Told(logging.Handler):

@@ -7,6 +7,8 @@ files, or to itself again and again.
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,21 @@ MOST_PER_BYTE = 200
 """Unpacked bytes per byte of a file beyond that."""
 MOST_NODES = 200_000
 """Groups and datasets of an HDF5 file, counted by every way that leads to them."""
+
+
+def check_file(path: Path | str, text: bool = False) -> None:
+    """Raise an `InputError` for what no reader comes to the end of: a pipe, a device, a text larger than `FREE`.
+
+    A path that leads nowhere, or to a folder, passes: whoever opens it says so.
+    """
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        raise InputError("is a pipe or a device; name a file", file=path)
+    if text and found.st_size > FREE:
+        raise InputError(f"has {found.st_size / 1e9:.3g} GB; a text of at most {FREE / 1e9:.3g} is read", file=path)
 
 
 def check_unpacked(wanted: int, stored: int, path: Path | str) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from .bounded import check_hdf5
+from .bounded import check_file, check_hdf5
 from .errors import InputError, StorageError, UserError, did_you_mean
 from .replacing import reason, replacing
 from .version import __version__
@@ -107,6 +107,7 @@ def readable_as(what: str, path: Path | str) -> Iterator[None]:
         The file, for the message.
     """
     try:
+        check_file(path)
         yield
     except UserError:
         raise
@@ -136,6 +137,7 @@ def is_own(path: Path, what: str) -> bool:
 def _check_readable(path: Path | str) -> None:
     import h5py
 
+    check_file(path)
     try:
         with Path(path).open("rb") as file:
             first = file.read(8)

@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from .bounded import check_file
 from .errors import InputError, did_you_mean
 
 T = TypeVar("T")
@@ -89,6 +90,7 @@ def resource(name: str, folder: str, what: str) -> Path:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the table of a TOML file; broken syntax is an `InputError` with its line."""
+    check_file(path, text=True)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.bounded import check_file
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.images import Images
@@ -110,6 +111,7 @@ def _table(path: Path, count: int) -> dict[str, NDArray[np.float64]]:
     if not path.exists():
         raise InputError("is missing: a series needs a sidecar that says EchoTime, InversionTime, FlipAngle, "
                          "RepetitionTime or SpinLockTime (s, degrees)", file=path)  # fmt: skip
+    check_file(path, text=True)
     try:
         side = json.loads(path.read_text(encoding="utf-8"))
         found = {column: factor * _column(side[field], count) for field, (column, factor) in FIELDS.items()

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.bounded import check_file
 from ..core.errors import InputError
 from ..core.images import Images
 from .gradient_tables import read_fsl, read_mrtrix
@@ -58,6 +59,7 @@ def _times(stem: Path) -> dict[str, float]:
     path = stem.with_name(f"{stem.name}.json")
     if not path.exists():
         return {}
+    check_file(path, text=True)
     try:
         side = json.loads(path.read_text(encoding="utf-8"))
         known = {"tr": side.get("RepetitionTimeExcitation")}

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.bounded import check_file
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.replacing import replacing
@@ -101,6 +102,7 @@ def _table(contrast: Mapping[str, Array]) -> tuple[Array, Array]:
 
 
 def _numbers(path: Path) -> Array:
+    check_file(path, text=True)
     try:
         table = np.loadtxt(path, ndmin=2)
     except (OSError, ValueError) as problem:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.bounded import check_file
 from ..core.errors import InputError
 
 STARTS = 4
@@ -97,6 +98,7 @@ def read_bvecs(path: Path) -> NDArray[np.float64]:
 
     Rows of zeros stand for images without weighting and are kept; others are normalised.
     """
+    check_file(path, text=True)
     try:
         table = np.loadtxt(path, ndmin=2)
     except (OSError, ValueError) as error:

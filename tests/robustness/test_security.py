@@ -2,6 +2,8 @@
 
 import ast
 import gzip
+import os
+import pkgutil
 import struct
 from pathlib import Path
 
@@ -137,3 +139,27 @@ def test_names_from_files_stay_in_the_folder(tmp_path):
     write_fsl(named, tmp_path / "in")
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
     assert "../../escaped" in read_fsl(tmp_path / "in").names
+
+
+@pytest.mark.parametrize("read", [
+    "mrsim.core.storage.load", "mrsim.exchange.nifti.read_volume", "mrsim.exchange.bids_series.holds_images",
+    "mrsim.exchange.pulseq.text.read_content", "mrsim.exchange.basis_files.foreign.text_of",
+    "mrsim.exchange.gradient_tables._numbers", "mrsim.sequence.directions.read_bvecs",
+    "mrsim.sequence.imperfect.impulse_response.read_response", "mrsim.core.toml.read_toml",
+    "mrsim.exchange.spin_files.read_jemris",
+])  # fmt: skip
+def test_pipes_and_devices_are_refused_and_not_waited_for(tmp_path, read):
+    pipe = tmp_path / "pipe.nii"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(UserError, match="is a pipe or a device"):
+            pkgutil.resolve_name(read)(path)
+
+
+def test_a_text_that_is_larger_than_any_is_not_read_whole(tmp_path):
+    path = tmp_path / "long.seq"
+    with path.open("wb") as file:
+        file.truncate(bounded.FREE + 1)
+    with pytest.raises(UserError, match=r"has 1.07 GB; a text of at most"):
+        bounded.check_file(path, text=True)
+    bounded.check_file(path)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.basis import Basis
+from ...core.bounded import check_file
 from ...core.errors import InputError
 
 
@@ -71,6 +72,7 @@ def numbers(words: list[str], path: Path, what: str) -> NDArray[np.float64]:
 
 def text_of(path: Path) -> str:
     """Return a text file's content."""
+    check_file(path, text=True)
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as problem:

@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.bounded import check_file
 from ...core.errors import InputError, StorageError
 
 _HEADER = re.compile(r"^[ \t]*(?:\[([^\]\n]*)\]|extension[ \t]+(\S+)[ \t]+(\S+))[ \t\r]*$", re.MULTILINE)
@@ -67,6 +68,7 @@ class Row:
 
 def read_content(path: Path) -> bytes:
     """Return a file as UTF-8 without byte-order mark and carriage returns, or say why it is no Pulseq text file."""
+    check_file(path, text=True)
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.bounded import check_file
 from ...core.errors import InputError
 from .axis_wave import Array, PiecewiseLinear
 
@@ -23,6 +24,7 @@ MOST_SAMPLES = 200_000_000
 def read_response(path: str) -> tuple[Array, NDArray[np.complex128]]:
     """Return the (n,) frequencies, Hz, and the (3, n) complex response of a file."""
     place = Path(path)
+    check_file(place, text=True)
     try:
         lines = place.read_text(encoding="utf-8").splitlines()
     except OSError as error:
