@@ -30,6 +30,8 @@ def prepare() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    if not os.environ.get("MRSIM_DEBUG"):
+        sys.unraisablehook = lambda _: None  # a file that could not be closed is told by an error, and not once more
 
 
 def silence() -> None:

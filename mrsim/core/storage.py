@@ -11,6 +11,7 @@ target, so that a reader or a killed process finds the old file or the new one a
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ FORMAT = "mrsim"
 SEAL, BLOCK = b"mrsim crc32 ", 512
 """A file begins with HDF5's block for users, which holds the checksum of all bytes after it: damage is told before
 HDF5's library follows it, which may lead it round in circles, and no number that has changed passes for a result."""
+LITTLE = 1 << 16
+"""Free bytes at which a disk is full for a file that could not be written."""
 DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, MemoryError, OverflowError)
 """What h5py and numpy raise over a file whose structure is broken, depending on where."""
 
@@ -48,16 +51,25 @@ def save(path: Path | str, **objects: Any) -> None:
 
     from .hdf5 import write_node
 
+    with replacing_hdf5(path) as temporary:
+        with h5py.File(temporary, "w", track_order=True, userblock_size=BLOCK) as file:
+            file.attrs.update({"format": FORMAT, "schema": SCHEMA, "mrsim_version": __version__})
+            for name, value in objects.items():
+                write_node(file, name, value, name)
+        with temporary.open("r+b") as sealed:
+            sealed.write(_seal(temporary))
+
+
+@contextmanager
+def replacing_hdf5(path: Path | str) -> Iterator[Path]:
+    """Give a temporary path as `replacing` does, for an HDF5 file: its library reports a full disk in many ways."""
     with replacing(path) as temporary:
         try:
-            with h5py.File(temporary, "w", track_order=True, userblock_size=BLOCK) as file:
-                file.attrs.update({"format": FORMAT, "schema": SCHEMA, "mrsim_version": __version__})
-                for name, value in objects.items():
-                    write_node(file, name, value, name)
-            with temporary.open("r+b") as sealed:
-                sealed.write(_seal(temporary))
-        except (OSError, RuntimeError) as problem:  # h5py reports a full disk as either
-            raise StorageError(f"{path}: cannot be written: {reason(problem)}") from None
+            yield temporary
+        except (OSError, RuntimeError) as problem:
+            full = shutil.disk_usage(temporary.parent).free < LITTLE
+            why = "No space left on device" if full else reason(problem)
+            raise StorageError(f"{path}: cannot be written: {why}") from None
 
 
 def load(path: Path | str, name: str | None = None) -> Any:

@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 from ..core.bounded import check_hdf5
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..core.replacing import replacing
-from ..core.storage import readable_as
+from ..core.storage import readable_as, replacing_hdf5
 
 Array = NDArray[np.float64]
 CONTRAST = {"ρ": "pd", "T1": "t1", "T2": "t2", "T2s": "t2_star", "Δw": "offset"}
@@ -59,7 +58,7 @@ def write_koma(path: Path, spins: SpinTable, name: str) -> None:
     """Write spins as a KomaMRI file."""
     import h5py
 
-    with replacing(path) as part, h5py.File(part, "w") as file:
+    with replacing_hdf5(path) as part, h5py.File(part, "w") as file:
         file.attrs["Version"], file.attrs["Name"] = "0.9.0", name
         file.attrs["Ns"] = len(spins.position)
         file.attrs["Dims"] = max(1, int(np.count_nonzero(np.ptp(spins.position, axis=0) > 0)))
@@ -106,7 +105,7 @@ def write_jemris(path: Path, maps: dict[str, Array], grid: Grid) -> None:
     data = np.stack([maps["pd"], *rates, maps["offset"] * 2 * math.pi], axis=-1)
     step, counts = np.asarray(grid.spacing), np.array(grid.shape[::-1])
     shift = np.asarray(grid.centre) - (counts // 2 - (counts - 1) / 2) * step
-    with replacing(path) as part, h5py.File(part, "w") as file:
+    with replacing_hdf5(path) as part, h5py.File(part, "w") as file:
         file["sample/data"] = data
         file["sample/resolution"], file["sample/offset"] = 1e3 * step[None], 1e3 * shift[None]
 

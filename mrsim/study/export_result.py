@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -147,14 +148,14 @@ def _csv(source: Path, contents: Contents, target: Path) -> dict[str, Any]:
 
     evaluation = _one(source, contents, Evaluation, "comparison with a truth", "give the result.h5 of a run with a fit")
     maps, truth = _fitted(contents), _truth(contents)
-    with replacing(target) as part:
-        part.write_text(region_table(evaluation), encoding="utf-8", newline="")
-    facts = {"rows": len(evaluation.rows)}
+    texts, facts = {target: region_table(evaluation)}, {"rows": len(evaluation.rows)}
     if maps is not None and truth is not None:
         text = voxel_table(maps, truth, contents.get("rois", {}))
-        with replacing(target.with_name(f"{target.stem}-voxels{target.suffix}")) as part:
-            part.write_text(text, encoding="utf-8", newline="")
+        texts[target.with_name(f"{target.stem}-voxels{target.suffix}")] = text
         facts["voxels in the file beside it"] = text.count("\r\n") - 1
+    with ExitStack() as both:  # none takes its place before all are whole
+        for path, text in texts.items():
+            both.enter_context(replacing(path)).write_text(text, encoding="utf-8", newline="")
     return facts
 
 

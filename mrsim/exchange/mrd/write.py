@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...core.acquisition import Acquisition, Readouts
 from ...core.errors import InputError
-from ...core.replacing import replacing
+from ...core.storage import replacing_hdf5
 from .header import COUNTERS, extra_labels, mrd_header
 
 LPS = np.diag([-1.0, -1.0, 1.0])
@@ -42,7 +42,7 @@ def write_mrd(raw: Acquisition, path: Path | str, name: str = "mrsim") -> None:
     table = np.array(rows, dtype=ismrmrd.hdf5.acquisition_dtype)
     table["head"]["scan_counter"] = np.arange(len(table))
     table["head"]["flags"][-1] |= np.uint64(1 << (LAST - 1))
-    with replacing(Path(path)) as temporary, ismrmrd.File(str(temporary), "w") as file:
+    with replacing_hdf5(path) as temporary, ismrmrd.File(str(temporary), "w") as file:
         container = file["dataset"]
         container.header = header
         container._contents.create_dataset("data", data=table, maxshape=(None,), chunks=True)
