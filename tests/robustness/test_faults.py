@@ -86,7 +86,7 @@ def test_place_that_may_not_be_written_is_named_with_the_reason(tmp_path, monkey
 
 
 def test_clock_that_goes_back_or_ahead_changes_nothing(tmp_path):
-    """What a killed process left is known by its process, not by its age; an older file than its successor is replaced."""
+    """What a killed process left is known by its process, not by its age."""
     path = tmp_path / "a.h5"
     save(path, number=1)
     left = tmp_path / f".a.h5.{places.socket.gethostname()}.{2**22 + 7}.00000000.part"
