@@ -50,7 +50,7 @@ def test_steps_mix_turn_and_saturate(n):
         wanted = mixed(wanted, half if k == steps - 1 else whole)
     kernels.exchange_steps(x, y, z, place, offset, b1, slopes, kept, half, whole, rotation_series(np.float64))
     for found, one in zip((x, y, z), wanted, strict=True):
-        np.testing.assert_allclose(found, one, atol=1e-13)
+        np.testing.assert_allclose(found, one, atol=1e-13, rtol=0)
 
 
 @pytest.mark.parametrize("largest", [0.01, 0.5])
@@ -63,7 +63,7 @@ def test_one_pool_turns_by_every_term_of_the_series(largest):
         kernels.turn_pool(
             m[0], m[1], m[2], place, half[2, 0], half[0, 0], half[1, 0], none, none, none, rotation_series(np.float64)
         )  # fmt: skip
-        np.testing.assert_allclose(m, wanted, atol=4e-15)
+        np.testing.assert_allclose(m, wanted, atol=4e-15, rtol=0)
 
 
 @pytest.mark.parametrize("n", SIZES)
@@ -81,8 +81,8 @@ def test_intervals_mix_complex_and_turn(n):
         kernels.exchange_free(
             x, y, z, place, moment, turns, transverse, longitudinal, recovery, turn_series(np.float64)
         )  # fmt: skip
-        np.testing.assert_allclose(x + 1j * y, wanted, atol=2e-14)
-        np.testing.assert_allclose(z, along, atol=1e-14)
+        np.testing.assert_allclose(x + 1j * y, wanted, atol=2e-14, rtol=0)
+        np.testing.assert_allclose(z, along, atol=1e-14, rtol=0)
 
 
 def test_layers_are_weighed_and_added():
@@ -92,7 +92,7 @@ def test_layers_are_weighed_and_added():
     step, row = np.array([2, 0, 1]), np.array([1, 0, 1])
     out = np.ones((3, 2, 5), complex)
     weigh(value, step, shape, row, out)
-    np.testing.assert_allclose(out, 1 + np.einsum("rclx,rlx->rcx", value[step], shape[row]), atol=1e-14)
+    np.testing.assert_allclose(out, 1 + np.einsum("rclx,rlx->rcx", value[step], shape[row]), atol=1e-14, rtol=0)
 
 
 def test_pencils_that_move_are_summed_with_what_they_see():
@@ -115,7 +115,7 @@ def test_pencils_that_move_are_summed_with_what_they_see():
     factors = [np.ones((layers, rows, columns)), shifts[:, :, 2], shifts[:, :, 0]]
     for part, factor in enumerate(factors):
         whole = np.einsum("clyx,rlyx,lyx->rclx", density, np.exp(-2j * np.pi * turns), factor * held)
-        np.testing.assert_allclose(out[:, part * coils : (part + 1) * coils], 1 + whole, atol=1e-13)
+        np.testing.assert_allclose(out[:, part * coils : (part + 1) * coils], 1 + whole, atol=1e-13, rtol=0)
 
 
 def test_walk_of_a_class_is_maps_and_phasors_in_turn():
@@ -148,5 +148,5 @@ def test_walk_of_a_class_is_maps_and_phasors_in_turn():
     split = [np.stack([array.real, array.imag], axis=1) for array in (phasor, sample, plane)]
     phases = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     walk(state, maps, split[0], decay, split[1], ops, phases, split[2], layers, 1.0, out)
-    np.testing.assert_allclose(state, wanted, atol=1e-13)
-    np.testing.assert_allclose(out[:, :, 0] + 1j * out[:, :, 1], np.array(heard), atol=1e-13)
+    np.testing.assert_allclose(state, wanted, atol=1e-13, rtol=0)
+    np.testing.assert_allclose(out[:, :, 0] + 1j * out[:, :, 1], np.array(heard), atol=1e-13, rtol=0)
