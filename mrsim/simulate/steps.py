@@ -52,10 +52,10 @@ def turn_series(dtype: RealType) -> NDArray[np.floating]:
 
     The first two are interpolated at Chebyshev nodes, as short as the precision allows: errors of 2e-15 in double
     and 5e-8 in single. Five terms each follow, in single precision three, for |p| up to `sampling.LARGEST_BEND`: errors
-    of 1e-16 and 3e-9; the first is 1. The fifth row is the second with one term less in single
-    precision: its error of 8e-7 is harmless where it is not multiplied from sample to sample. The last two pairs are
-    again of 2 pi p, for |p| as small as `sampling.SLIGHT_BEND` and `sampling.SLIGHT_SHIFT`: errors of 2e-15, in
-    single precision of 2e-9 and, not multiplied from sample to sample, 9e-7; the last in units of `sine_of_shift`.
+    of 1e-16 and 3e-9; the first is 1. The fifth row is the second with one term less in single precision: its error of
+    8e-7 is harmless where it is not multiplied from sample to sample. The last two pairs are tan(pi p) / p and
+    sin(2 pi p) / p, for |p| as small as `sampling.SLIGHT_BEND` and `sampling.SLIGHT_SHIFT`: errors of 2e-15, in single
+    precision of 2e-9 and, not multiplied from sample to sample, 9e-7; the last pair in units of `sine_of_shift`.
     """
     return _turn_series(dtype is np.float64).astype(dtype)
 
@@ -66,18 +66,19 @@ def _turn_series(double: bool) -> NDArray[np.float64]:
     series = np.zeros((9, 8))
     halves = (lambda p: math.sqrt(2) * np.cos(np.pi * p), lambda p: math.sqrt(2) * np.pi * np.sinc(p))
     wholes = (lambda p: np.cos(2 * np.pi * p), lambda p: 2 * np.pi * np.sinc(2 * p))
+    tangent: Wave = lambda p: np.tan(np.pi * p) / p  # noqa: E731
     real: RealType = np.float64 if double else np.float32
     bend, shift = SLIGHT_BEND[real], SLIGHT_SHIFT[real]
     for row, (wave, largest, terms) in {
         0: (halves[0], 0.5, 8 if double else 5), 1: (halves[1], 0.5, 8 if double else 5),
         4: (halves[1], 0.5, 8 if double else 4),
         2: (wholes[0], LARGEST_BEND, 5 if double else 3), 3: (wholes[1], LARGEST_BEND, 5 if double else 3),
-        5: (wholes[0], bend, 4 if double else 3), 6: (wholes[1], bend, 4 if double else 2),
-        7: (wholes[0], shift, 4 if double else 2), 8: (wholes[1], shift, 4 if double else 1),
+        5: (tangent, bend, 4 if double else 2), 6: (wholes[1], bend, 4 if double else 2),
+        7: (tangent, shift, 4 if double else 1), 8: (wholes[1], shift, 4 if double else 1),
     }.items():  # fmt: skip
         series[row, :terms] = _interpolated(wave, largest, terms)
     scale = sine_of_shift(real)
-    series[7:] /= scale ** (2 * np.arange(8) + np.array([[0], [1]]))
+    series[7:] /= scale ** (2 * np.arange(8) + 1)
     series[2, 0] = 1
     return series
 

@@ -408,9 +408,9 @@ def bend_slightly(vr, vi, cr, ci, position, bends, series, out):
 
     bends : (samples, 3) 1/m of `SampleForms` where the gradient is very smooth: in three rows the turn of c, and by
     how much the two samples in between lie off equal turns, in such units that their sine begins with them. They are
-    turned only to be summed. series : four terms of cosine and sine for either, in single precision three and two,
-    two and one. v and c are left as they are after a
-    multiple of three.
+    turned only to be summed. All turns are three shears, by the tangent of half the angle, its sine and the tangent.
+    series : four terms of tangent and sine for either, in single precision two and one. v and c are left as they are
+    after a multiple of three.
     """
     zero = series[2, 0] - series[2, 0]
     p0, p1, p2, p3, _ = five_terms(series[5])
@@ -430,30 +430,36 @@ def bend_slightly(vr, vi, cr, ci, position, bends, series, out):
             turns = bends[n, 0] * px[i] + bends[n, 1] * py[i] + bends[n, 2] * pz[i]
             u = turns * turns
             if vr.dtype == SINGLE:
-                e, f = r0 + u * r1, turns
+                t, f = r0 * turns, turns
             else:
-                e, f = r0 + u * (r1 + u * (r2 + u * r3)), turns + turns * u * (s1 + u * (s2 + u * s3))
-            a1 += x * e + y * f
-            b1 += y * e - x * f
+                t, f = turns * (r0 + u * (r1 + u * (r2 + u * r3))), turns + turns * u * (s1 + u * (s2 + u * s3))
+            e = x + t * y
+            g = y - f * e
+            a1 += e + t * g
+            b1 += g
             x, y = x * c - y * d, x * d + y * c
             turns = bends[o, 0] * px[i] + bends[o, 1] * py[i] + bends[o, 2] * pz[i]
             u = turns * turns
             if vr.dtype == SINGLE:
-                e, f = r0 + u * r1, turns
+                t, f = r0 * turns, turns
             else:
-                e, f = r0 + u * (r1 + u * (r2 + u * r3)), turns + turns * u * (s1 + u * (s2 + u * s3))
-            a2 += x * e + y * f
-            b2 += y * e - x * f
+                t, f = turns * (r0 + u * (r1 + u * (r2 + u * r3))), turns + turns * u * (s1 + u * (s2 + u * s3))
+            e = x + t * y
+            g = y - f * e
+            a2 += e + t * g
+            b2 += g
             vr[i] = x * c - y * d
             vi[i] = x * d + y * c
             turns = bends[s, 0] * px[i] + bends[s, 1] * py[i] + bends[s, 2] * pz[i]
             u = turns * turns
             if vr.dtype == SINGLE:
-                e, f = p0 + u * (p1 + u * p2), turns * (q0 + u * q1)
+                t, f = turns * (p0 + u * p1), turns * (q0 + u * q1)
             else:
-                e, f = p0 + u * (p1 + u * (p2 + u * p3)), turns * (q0 + u * (q1 + u * (q2 + u * q3)))
-            cr[i] = c * e + d * f
-            ci[i] = d * e - c * f
+                t, f = turns * (p0 + u * (p1 + u * (p2 + u * p3))), turns * (q0 + u * (q1 + u * (q2 + u * q3)))
+            c += t * d
+            d -= f * c
+            cr[i] = c + t * d
+            ci[i] = d
         out[0, s] += a0
         out[1, s] += b0
         if n > s:

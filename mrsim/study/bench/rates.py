@@ -34,8 +34,9 @@ OPERATIONS = {
     "rf": (28, 26),
     # complex multiplication 4, signal sum 2
     "readout constant": (6, 6),
-    # in three samples: phase 9, its square 3, series 21 (6), four complex multiplications 16, signal sum 14
-    "readout smooth": (21, 16),
+    # in three samples: phase 9, its square 3 (1), series 24 (6), three complex multiplications 12, turns by shears 9,
+    # signal sum 6
+    "readout smooth": (21, 14.3),
     # phase 4, rounding 2, square 1, series 15 (8), doubled angle 2, weighted signal sum 6, decay 2
     "readout any": (32, 25),
 }
