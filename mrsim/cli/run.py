@@ -61,7 +61,8 @@ RESULTS = Path("results")
     "drives",
     multiple=True,
     metavar="SIDE=MOTION",
-    help="Shake the phantom at the vibration of an elastography protocol: +z=\"0 8 0 um\"; see 'mrsim shake'.",
+    help="Shake the phantom at the vibration of an elastography protocol: +z=\"0 8 0 um\", see 'mrsim shake'; none: "
+    "leave it at rest.",
 )
 @click.option("--budget", is_flag=True, help="Split the error by cause: run again with causes switched off.")
 @click.option(

@@ -54,8 +54,8 @@ def quantities(context: click.Context, parameter: click.Parameter, text: str) ->
     "--law",
     default="springpot",
     show_default=True,
-    type=click.Choice(["springpot", "constant", "voigt"]),
-    help="How moduli go on from the frequency at which they are known.",
+    metavar="LAW",
+    help="How moduli go on from the frequency at which they are known: springpot, voigt or constant.",
 )
 @click.option(
     "--modulus",

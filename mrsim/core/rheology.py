@@ -7,7 +7,9 @@ penetration depth 1 / (omega sqrt(rho (1 - cos phi) / (2 |G*|))), phi = arg G*. 
 
 from __future__ import annotations
 
+import cmath
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +36,11 @@ class Voigt:
         """Refuse what no passive solid is."""
         _above("mu", self.mu, " Pa")
         _above("eta", self.eta, " Pa s", reach=True)
+
+    @classmethod
+    def through(cls, modulus: complex, frequency: float) -> Voigt:
+        """Return the solid that has a modulus, Pa, at a frequency, Hz."""
+        return cls(mu=modulus.real, eta=modulus.imag / (2 * math.pi * frequency))
 
     def at(self, frequency: float) -> complex:
         """Return G*, Pa, at a frequency, Hz."""
@@ -130,7 +137,46 @@ class Tabulated:
 
 
 Rheology = Voigt | Springpot | Zener | Tabulated
-"""All laws."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Law:
+    """A law by name: what numbers state it, and how it goes on from one measured modulus."""
+
+    numbers: tuple[str, ...] = ()
+    """Their dimensions; empty for a table."""
+    made: Callable[..., Rheology]
+    """Of those numbers, SI, or of a table's frequencies and moduli."""
+    through: Callable[[complex, float], Rheology] | None = None
+    """(G*, Pa, frequency, Hz) -> the law through it; None where one modulus does not tell it."""
+
+
+def _table(frequencies: tuple[float, ...], moduli: tuple[complex, ...]) -> Tabulated:
+    return Tabulated(frequencies=frequencies, moduli=moduli)
+
+
+LAWS = {
+    "springpot": Law(
+        numbers=("pressure", "fraction"),
+        made=lambda mu, alpha: Springpot(mu=mu, alpha=alpha),
+        through=Springpot.through,
+    ),
+    "voigt": Law(numbers=("pressure", "viscosity"), made=lambda mu, eta: Voigt(mu=mu, eta=eta), through=Voigt.through),
+    "constant": Law(
+        numbers=("pressure", "angle"),
+        made=lambda size, angle: _table((1.0,), (cmath.rect(size, angle),)),
+        through=lambda modulus, frequency: _table((frequency,), (modulus,)),
+    ),
+    "zener": Law(
+        numbers=("pressure", "pressure", "viscosity"),
+        made=lambda mu, mu_1, eta: Zener(mu=mu, mu_1=mu_1, eta=eta),
+    ),
+    "table": Law(made=_table),
+}
+"""All laws by the names that users write."""
+CONTINUED = tuple(name for name, law in LAWS.items() if law.through is not None)
+"""Those that go on from one measured modulus: with its own angle as |G*| ~ f^(2 angle / pi), with G' as it is and
+G'' ~ f, or not at all."""
 
 
 def from_stiffness(stiffness: float, angle: float) -> complex:

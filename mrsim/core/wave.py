@@ -101,6 +101,8 @@ def modulus_of(wavenumber: Any, frequency: Any, density: Any = 1000.0) -> Any:
 
 
 def shear_stiffness(modulus: Any) -> Any:
-    """Return rho c^2 = 2 |G*|^2 / (|G*| + G'), Pa: the modulus of an elastic medium with the same wave speed c."""
-    size = np.abs(modulus)
-    return 2 * size**2 / (size + np.real(modulus))
+    """Return rho c^2 = 2 |G*| / (1 + cos phi) = |G*| / cos^2(phi / 2), Pa, the elastic modulus of equal wave speed.
+
+    A negative G' alone, with which no wave travels, gives a stiffness beyond all bounds.
+    """
+    return np.abs(modulus) / np.cos(np.angle(modulus) / 2) ** 2

@@ -73,6 +73,10 @@ CORRECT = Option(
     name="correct", default=0.0, unit="", symbol="q", lower=0.0, upper=1.0,
     description="1: take out the factor by which differences over whole voxels overrate the modulus",
 )  # fmt: skip
+CURL = Option(
+    name="curl", default=0.0, unit="", symbol="c", lower=0.0, upper=1.0,
+    description="1: invert the curl of the motion, in which no pressure is left; needs x, y, z in three slices or more",
+)  # fmt: skip
 LOSS_ANGLE = Option(
     name="loss_angle", default=0.0, unit="rad", symbol=r"\varphi", varies=True, lower=0.0, upper=1.57,
     description="assumed phase of the modulus: a wavelength tells rho c^2 alone",

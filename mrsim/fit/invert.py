@@ -9,6 +9,7 @@ They are of first order: where `derivative_snr` is below about 3, bias and scatt
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,11 @@ from numpy.typing import NDArray
 from ..core.errors import InputError
 from ..core.maps import STATUS, Maps
 from ..core.wave import Waves
+from ..core.wave_filters import curl
 from .given import given_values
 from .inversion import Array, Complex, Field, Inversion, moduli
 from .validity import ADJOINING, REASONS, judged
+from .wave_derivatives import whole
 
 SMALL = 1e-4
 """Size of a probe over the noise: small enough for the first order, large enough for round-off."""
@@ -63,13 +66,14 @@ def invert(
         components=waves.components,
     )
     _check(method, field)
+    moved, drawn = field, _noise(waves, field) if np.isfinite(waves.sigma).all() else []
+    field, noise = _turned(method, moved, drawn) if float(settings.get("curl", 0.0)) > 0 else (moved, drawn)
     modulus = method.solve(field)
-    noise = _noise(waves, field) if np.isfinite(waves.sigma).all() else []
     shifts = _shifts(method, field, modulus, noise, progress)
-    heard = (noise, shifts) if waves.noisy else ([], [])
+    heard = (noise, shifts, (moved, drawn)) if waves.noisy else ([], [], (moved, []))
     values = np.concatenate([moduli(modulus), judged(method, field, modulus, *heard)])
     errors = _errors(modulus, shifts)
-    status = _status(inside, finite, field, modulus)
+    status = _status(inside & (field.mask | ~moved.mask), finite, field, modulus)
     return _maps(waves, method, values, errors, status, settings)
 
 
@@ -89,6 +93,19 @@ def _check(method: Inversion, field: Field) -> None:
     if not field.axes:
         shape = field.mask.shape
         raise InputError(f"'{method.name}' needs three voxels or more along an axis; the grid has {shape}", key="grid")
+
+
+def _turned(method: Inversion, field: Field, noise: list[Complex]) -> tuple[Field, list[Complex]]:
+    """Return the field's curl, 1, where all differences of it are whole, and that of its noise."""
+    inside = whole(field.mask, (0, 1, 2))
+    if field.components != ("x", "y", "z") or not inside.any():
+        raise InputError(
+            f"'{method.name}' needs the components x, y and z in three slices or more for a curl; the waves have "
+            f"{', '.join(field.components)} in {field.mask.any(axis=(1, 2)).sum()}",
+            key="curl",
+        )
+    turned = replace(field, u=np.where(inside, curl(field.u, field.spacing), 0), mask=inside)
+    return turned, [np.where(inside, curl(each, field.spacing), 0) for each in noise]
 
 
 def _noise(waves: Waves, field: Field) -> list[Complex]:

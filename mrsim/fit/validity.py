@@ -49,8 +49,9 @@ MOST_NEGLECTED, CHANGE_SNR = 0.1, 3.0
 
 
 def judged(
-    method: Inversion, field: Field, modulus: Complex, noise: list[Complex], shifts: list[Complex] | None = None
-) -> Array:
+    method: Inversion, field: Field, modulus: Complex, noise: list[Complex], shifts: list[Complex] | None = None,
+    moved: tuple[Field, list[Complex]] | None = None,
+) -> Array:  # fmt: skip
     """Return (7, z, y, x) the values of `inversion.VALIDITY`.
 
     Parameters
@@ -63,6 +64,8 @@ def judged(
         Fields of the waves' noise; empty where it is unknown or there is none.
     shifts : list of (z, y, x) arrays
         What each of them adds to the modulus, Pa.
+    moved : (Field, list of arrays), optional
+        The displacement and its noise, whose strain counts, where the inversion sees its curl.
     """
     highest = float(field.omega.max()) / (2 * np.pi)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -70,7 +73,8 @@ def judged(
         sides = [field.spacing[a] for a in field.axes]
         per_wave = 2 * np.pi / np.abs(k.real) / max(sides, default=np.nan)
         depth = np.where(k.imag != 0, 1 / np.abs(k.imag), np.inf)
-    strain = _ratio(_strain(field), [_strain(field.with_displacement(n)) for n in noise], field.mask)
+    whole_u, own = (field, noise) if moved is None else moved
+    strain = _ratio(_strain(whole_u), [_strain(whole_u.with_displacement(n)) for n in own], whole_u.mask)
     slope = _ratio(_slope(method, field), [_slope(method, field.with_displacement(n)) for n in noise], field.mask)
     distance = boundary_distance(field)
     neglected, believed = _neglected(method, field, modulus, shifts or [])

@@ -7,16 +7,12 @@ is none. A frequency in the condition of that entry is where the law passes thro
 from __future__ import annotations
 
 import cmath
-import math
 import re
 
 from ..core.errors import InputError, did_you_mean
-from ..core.rheology import Rheology, Springpot, Tabulated, Voigt, from_stiffness
+from ..core.rheology import CONTINUED, LAWS, Rheology, from_stiffness
 from .tissue import Tissue
 
-LAWS = ("springpot", "constant", "voigt")
-"""How a modulus goes on from the frequency at which it is known: with its own angle as |G*| ~ f^(2 angle / pi), not at
-all, or with G' as it is and G'' ~ f."""
 MODULI = ("storage_modulus", "shear_modulus_magnitude", "shear_stiffness", "shear_modulus")
 """Facts of a tissue that state its modulus."""
 WATER = 1000.0
@@ -51,15 +47,14 @@ def modulus_of(tissue: Tissue, field: float) -> tuple[complex, float | None]:
 
 
 def law_of(tissue: Tissue, field: float, law: str = "springpot") -> Rheology:
-    """Return the law of a tissue's shear modulus, one of `LAWS`."""
-    if law not in LAWS:
-        raise InputError(f"unknown law '{law}'{did_you_mean(law, LAWS)}", key="law")
+    """Return the law of a tissue's shear modulus, one of `core.rheology.CONTINUED`."""
+    through = LAWS[law].through if law in LAWS else None
+    if through is None:
+        raise InputError(f"unknown law '{law}'{did_you_mean(law, CONTINUED)}", key="law")
     modulus, frequency = modulus_of(tissue, field)
-    if law == "constant" or frequency is None or modulus.imag == 0:
-        return Tabulated(frequencies=(frequency or 1.0,), moduli=(modulus,))
-    if law == "voigt":
-        return Voigt(mu=modulus.real, eta=modulus.imag / (2 * math.pi * frequency))
-    return Springpot.through(modulus, frequency)
+    if frequency is None or modulus.imag == 0:
+        return LAWS["constant"].made(abs(modulus), cmath.phase(modulus))
+    return through(modulus, frequency)
 
 
 def _measured(tissue: Tissue, name: str, field: float) -> float | None:

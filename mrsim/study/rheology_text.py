@@ -1,6 +1,7 @@
 """Laws of the shear modulus in words: how a user states what a tissue is made of.
 
-``voigt MU, ETA``, ``springpot MU, ALPHA``, ``zener MU, MU_1, ETA`` or ``table FREQUENCY |G*| ANGLE, ...``, e.g.
+``voigt MU, ETA``, ``springpot MU, ALPHA``, ``zener MU, MU_1, ETA``, ``constant |G*|, ANGLE`` or
+``table FREQUENCY |G*| ANGLE, ...`` (`core.rheology.LAWS`), e.g.
 ``zener 5 kPa, 3 kPa, 4 Pa s`` or ``table 60 Hz 6.5 kPa 1.19 rad, 80 Hz 8.1 kPa 1.19 rad``.
 """
 
@@ -10,18 +11,11 @@ import cmath
 import re
 
 from ..core.errors import InputError, did_you_mean
-from ..core.rheology import Rheology, Springpot, Tabulated, Voigt, Zener
+from ..core.rheology import LAWS, Rheology
 from ..core.units import parse_quantity
 
 NUMBER = r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?"
 ENTRY = re.compile(rf"({NUMBER} ?k?Hz) ({NUMBER} ?k?Pa) ({NUMBER} ?(?:rad|deg))")
-FORMS = {
-    "voigt": ("pressure", "viscosity"),
-    "springpot": ("pressure", "fraction"),
-    "zener": ("pressure", "pressure", "viscosity"),
-    "table": (),
-}
-"""What each law is made of."""
 
 
 def law_in_words(text: str, key: str) -> tuple[str, Rheology]:
@@ -29,23 +23,21 @@ def law_in_words(text: str, key: str) -> tuple[str, Rheology]:
     name, _, said = text.partition("=")
     kind, _, rest = said.strip().partition(" ")
     parts = [part.strip() for part in rest.split(",") if part.strip()]
-    if kind not in FORMS:
-        raise InputError(f"'{text}' names no law{did_you_mean(kind, tuple(FORMS))}; write TISSUE=LAW ...", key=key)
-    if kind == "table":
-        return name.strip(), _table(parts, text, key)
-    form = FORMS[kind]
+    if kind not in LAWS:
+        raise InputError(f"'{text}' names no law{did_you_mean(kind, tuple(LAWS))}; write TISSUE=LAW ...", key=key)
+    law = LAWS[kind]
+    if not law.numbers:
+        return name.strip(), law.made(*_table(parts, text, key))
+    form = law.numbers
     if len(parts) != len(form):
         wanted = ", ".join(form)
         raise InputError(f"'{text}' has {len(parts)} numbers; {kind} needs {len(form)}: {wanted}", key=key)
-    first, second, *more = (_value(part, dimension, key) for part, dimension in zip(parts, form, strict=True))
-    if kind == "voigt":
-        return name.strip(), Voigt(mu=first, eta=second)
-    if kind == "springpot":
-        return name.strip(), Springpot(mu=first, alpha=second)
-    return name.strip(), Zener(mu=first, mu_1=second, eta=more[0])
+    values = [_value(part, dimension, key) for part, dimension in zip(parts, form, strict=True)]
+    return name.strip(), law.made(*values)
 
 
-def _table(parts: list[str], text: str, key: str) -> Tabulated:
+def _table(parts: list[str], text: str, key: str) -> tuple[tuple[float, ...], tuple[complex, ...]]:
+    """Return frequencies, Hz, and moduli, Pa."""
     found = [ENTRY.fullmatch(part) for part in parts]
     rows = [match.groups() for match in found if match is not None]
     if not rows or len(rows) < len(found):
@@ -53,9 +45,7 @@ def _table(parts: list[str], text: str, key: str) -> Tabulated:
             f"'{text}' is no table; write e.g. table 60 Hz 6.5 kPa 1.19 rad, 80 Hz 8.1 kPa 1.19 rad", key=key
         )
     values = [[_value(v, d, key) for v, d in zip(row, ("frequency", "pressure", "angle"), strict=True)] for row in rows]
-    return Tabulated(
-        frequencies=tuple(f for f, _, _ in values), moduli=tuple(cmath.rect(size, angle) for _, size, angle in values)
-    )
+    return tuple(f for f, _, _ in values), tuple(cmath.rect(size, angle) for _, size, angle in values)
 
 
 def _value(text: str, dimension: str, key: str) -> float:

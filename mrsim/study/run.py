@@ -44,7 +44,7 @@ from .reconstruction import images_of, merged
 from .request import Progress, RunRequest, RunResult
 from .run_table import RunTable
 from .spectra import bases_of, one_voxel, quantify_run, with_amounts, with_chemistry
-from .vibration import driven, moved_by, wrap_notes
+from .vibration import driven, moved_by, shaking, wrap_notes
 from .waves import model_of_waves, source_of, truth_of
 
 
@@ -87,8 +87,8 @@ class Prepared:
 def prepare(request: RunRequest) -> Prepared:
     """Read the files of a request, build the sequence and check it against the scanner."""
     path, description, defaults, build = _read(request)
-    request = replace(with_own_engine(request, defaults), recon=merged(defaults.recon, request.recon))
-    check_asked(request)
+    request = shaking(with_own_engine(request, defaults), defaults)
+    check_asked(request := replace(request, recon=merged(defaults.recon, request.recon)))
     scanner = _machine(choose_scanner(request.field, request.scanner, defaults.scanner), defaults, request)
     grade = request.grade if request.grade is not None else defaults.grade
     allowed = request.extrapolate or defaults.extrapolate
@@ -107,7 +107,7 @@ def prepare(request: RunRequest) -> Prepared:
     sequence = build(scanner)
     if path.suffix.lower() != ".seq":  # a foreign file is simulated as it stands; `mrsim check` judges it
         _within_limits(sequence, path.stem, scanner.name)
-    model = request.model or defaults.fit or model_of_waves(request, sequence)
+    model = request.model or model_of_waves(request, sequence, defaults)
     given = dict(request.given) or (defaults.given if request.model in (None, defaults.fit) else {})
     if model is not None:
         check_names(find_model(model), given)
@@ -130,8 +130,7 @@ def prepare(request: RunRequest) -> Prepared:
 
 def _in_motion(prepared: Prepared, progress: Progress | None) -> Prepared:
     """Return a prepared run whose phantom moves as the request shakes it."""
-    drives = prepared.request.drives
-    if not drives:
+    if not (drives := prepared.request.drives):
         return prepared
     if progress:
         progress("waves", 0, 1)
@@ -166,7 +165,7 @@ def _read(request: RunRequest) -> tuple[Path, str, RunTable, Callable[[Scanner],
 
 def simulate_only(request: RunRequest, progress: Progress | None = None) -> tuple[Sequence, Phantom, Acquisition]:
     """Go down the road as far as the raw data."""
-    prepared = prepare(request)
+    prepared = _in_motion(prepare(request), progress)
     raw = simulated(prepared, engine_of(prepared.request), progress)
     return prepared.sequence, prepared.phantom, measured(raw, prepared.request)
 

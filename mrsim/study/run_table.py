@@ -21,6 +21,10 @@ class RunTable:
     """Metabolites that a spectrum holds where tissues state their concentrations: a basis set, or names with commas."""
     including: tuple[str, ...] = ()
     """Effects without which the protocol measures nothing, e.g. ``mt``; see `request.EFFECTS`."""
+    drive: tuple[str, ...] = ()
+    """What shakes its phantom at the vibration that it encodes: ``"SIDE=MOTION"``, e.g. ``"+z=0 8 0 um"``."""
+    materials: tuple[str, ...] = ()
+    """Material sets of its phantom's tissues."""
     engine: str | None = None
     """Name of the engine that is quickest for the protocol; None: bloch."""
     extrapolate: bool = False

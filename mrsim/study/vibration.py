@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +22,16 @@ from ..sequence.sequence import Sequence
 from ..simulate.elastic.body import POINTS
 from ..simulate.elastic.in_phantom import moving_tissues, vibrating, waves_in
 from .import_phantom import open_phantom
+from .request import RunRequest
 from .rheology_text import law_in_words
+from .run_table import RunTable
 
 ELEMENT = 2e-3
-"""Largest side of the elements of a run, m."""
+"""Side of the elements of a run, m, unless waves need less or the body is so large that they may be larger."""
+UNKNOWNS, EACH = 1.5e5, 25
+"""Unknowns of a body above which its elements may be larger, and how many an element has."""
+STILL = "none"
+"""A drive that leaves the phantom at rest."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +85,16 @@ def moved_by(phantom: Phantom, path: str) -> Phantom:
     return vibrating(phantom, waves)
 
 
+def shaking(request: RunRequest, defaults: RunTable) -> RunRequest:
+    """Return a request with its protocol's drive and materials, which belong to the protocol's own phantom."""
+    if request.drives == (STILL,):
+        return replace(request, drives=())
+    if request.phantom not in (None, defaults.phantom):
+        return request
+    drives = request.drives or (() if request.vibration else defaults.drive)
+    return replace(request, drives=drives, materials=request.materials or defaults.materials)
+
+
 def driven(phantom: Phantom, drives: tuple[str, ...], sequence: Sequence) -> Phantom:
     """Return the phantom as it moves when it is shaken at the vibration that a sequence encodes.
 
@@ -95,12 +111,15 @@ def driven(phantom: Phantom, drives: tuple[str, ...], sequence: Sequence) -> Pha
 
 
 def _element(phantom: Phantom, tissues: tuple[str, ...], frequency: float) -> float:
-    """Return the size of elements that see the shortest wave with `POINTS` nodes, at most `ELEMENT`, m."""
-    size = ELEMENT
-    for tissue in phantom.tissues:
-        if tissue.name in tissues:
-            modulus, density = law_of(tissue, phantom.field).at(frequency), density_of(tissue, phantom.field)
-            size = min(size, 2 / POINTS * math.sqrt(abs(modulus) / density) / frequency)
+    """Return the size of elements, m: `ELEMENT`, more in a large body, never more than the shortest wave allows."""
+    moving = [tissue for tissue in phantom.tissues if tissue.name in tissues]
+    waves = [
+        2 / POINTS * math.sqrt(abs(law_of(t, phantom.field).at(frequency)) / density_of(t, phantom.field)) / frequency
+        for t in moving
+    ]
+    low, high = phantom.part(np.array([tissue.name in tissues for tissue in phantom.tissues])).box()
+    coarse = (EACH * float(np.prod(high - low)) / UNKNOWNS) ** (1 / 3)
+    size = min([max(ELEMENT, coarse if math.isfinite(coarse) else ELEMENT), *waves])
     return math.floor(size * 1e5) / 1e5
 
 

@@ -20,6 +20,7 @@ from ..phantom.tissue import Tissue
 from ..recon.wave_images import wave_images
 from ..sequence.sequence import Sequence
 from .request import Progress, RunRequest
+from .run_table import RunTable
 
 Source = Images | Waves
 STIFFNESSES = {"shear_stiffness", "shear_modulus_magnitude"}
@@ -35,10 +36,12 @@ def source_of(images: Source, model: str | Description | None, progress: Progres
     return wave_images(images, progress=report)
 
 
-def model_of_waves(request: RunRequest, sequence: Sequence) -> str | None:
-    """Return the inversion of a run that shakes the phantom and names none; None if nothing moves."""
+def model_of_waves(request: RunRequest, sequence: Sequence, defaults: RunTable) -> str | None:
+    """Return the model of a run that names none: its protocol's, an inversion if it shakes; of one at rest none."""
+    if defaults.fit is not None and not defaults.drive:
+        return defaults.fit
     shaken = bool(request.drives or request.vibration) and "vibration_frequency" in sequence.encoding.sheet
-    return "mre-direct" if shaken else None
+    return (defaults.fit or "mre-direct") if shaken else None
 
 
 def tissue_modulus(tissue: Tissue, field: float, frequency: float) -> complex:

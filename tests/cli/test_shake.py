@@ -27,6 +27,8 @@ DRIVE = ("--drive", "+z=0 8 0 um")
         ((*DRIVE, "--modulus", "nucleus_pulposus=voigt 5 kPa, 3 s"), "is no viscosity"),
         ((*DRIVE, "--modulus", "nucleus_pulposus=table 60 Hz 6.5 kPa"), "is no table"),
         ((*DRIVE, "--modulus", "nucleus_pulposus=table 90 Hz 6 kPa 1 rad, 95 Hz 7 kPa 1 rad"), "90 to 95 Hz, not 80"),
+        ((*DRIVE, "--modulus", "nucleus_pulposus=constant 5 kPa"), "needs 2: pressure, angle"),
+        ((*DRIVE, "--law", "zener"), "law: unknown law 'zener'"),
         ((*DRIVE, "--fibres", "0.5", "1"), "lumbar-disc has no lamellae"),
         (("--drive", "skin=nan 0 0 um"), "--drive: 'nan 0 0 um' is not finite"),
     ],

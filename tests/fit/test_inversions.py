@@ -1,9 +1,12 @@
 """Inversions against plane, cylindrical and superposed waves in closed form, their own discrete factors, and noise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import hankel2, jv
 
+from mrsim.core.errors import InputError
 from mrsim.core.wave import Waves, modulus_of, shear_stiffness, wavenumber
 from mrsim.fit.fit import fit
 from mrsim.fit.inversions import INVERSIONS
@@ -252,3 +255,29 @@ def test_noise_biases_the_direct_inversion_low_as_stated():
     read = maps.values["storage_modulus"][0, 20, 20] / length_for(20, 100.0)
     assert read == pytest.approx(1 / (1 + 1 / power), rel=0.06)
     assert maps.values["derivative_snr"][0, 20, 20] == pytest.approx(np.sqrt(power), rel=0.06)
+
+
+def test_curl_takes_out_a_pressure_that_misleads_the_displacement():
+    """A shear wave and the gradient of a potential, whose curl is zero: only with `curl` is the modulus found."""
+    modulus, shape = 12e3 * np.exp(0.3j), (11, 20, 24)
+    waves = plane_wave(modulus, (200.0,), (0.4, 0.5, 0.7), shape=shape, polarisation=(1.0, -0.8, 0.0))
+    _, z, y, x = places(shape, (1e-3,) * 3)
+    push = 1e-5 * np.stack([np.sin(90 * x) * np.cosh(90 * y), -np.cos(90 * x) * np.sinh(90 * y), 0 * z])
+    mixed = replace(waves, displacement=waves.displacement + push)
+    inner = (slice(4, -4),) * 3
+    found = [fit(mixed, "mre-direct", **QUIET, curl=on).values["storage_modulus"][inner] for on in (0.0, 1.0)]
+    alone = fit(waves, "mre-direct", **QUIET).values["storage_modulus"][inner]
+    assert found[1] == pytest.approx(alone, rel=0.01)
+    assert np.abs(found[0] / alone - 1).max() > 0.2
+
+
+def test_curl_needs_three_components_in_three_slices():
+    for waves in (plane_wave(), plane_wave(shape=(5, 24, 40), components=("z",), polarisation=(1.0,))):
+        with pytest.raises(InputError, match="three slices or more for a curl"):
+            fit(waves, "mre-direct", **QUIET, curl=1.0)
+
+
+def test_stiffness_of_moduli_that_are_none_is_told_without_a_warning():
+    assert shear_stiffness(np.array([-3e3 + 0j, 0j]))[0] > 1e30
+    assert shear_stiffness(np.array([0j])) == 0
+    assert shear_stiffness(6.51e3 * np.exp(1.19j)) == pytest.approx(2 * 6.51e3 / (1 + np.cos(1.19)))

@@ -1,12 +1,14 @@
 """From a shaken disc to an elastogram by one request: the wave images are the motion that the solver found."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from mrsim.core.errors import InputError
+from mrsim.core.toml import available
 from mrsim.report.waves import elastogram, wave_animation
 from mrsim.study.request import RunRequest
 from mrsim.study.run import prepare, run
@@ -23,20 +25,38 @@ def test_a_protocol_that_encodes_no_vibration_cannot_be_shaken():
 
 
 def test_offsets_that_fold_harmonics_are_refused_before_anything_is_solved():
-    prepared = prepare(RunRequest(protocol="ax-mre-gre-60hz", overrides={**SMALL, "offsets": "3"}))
+    prepared = prepare(RunRequest(protocol="ax-mre-gre-60hz", drives=DRIVES, overrides={**SMALL, "offsets": "3"}))
     with pytest.raises(InputError, match=r"3 phases .* fold its harmonic 2 .* needs 4 offsets"):
         driven(prepared.phantom, DRIVES, prepared.sequence)
 
 
-def test_a_shaken_run_is_inverted_unless_another_model_is_asked():
-    assert prepare(RunRequest(protocol="ax-mre-gre-60hz", drives=DRIVES, overrides=SMALL)).request.model == "mre-direct"
-    assert prepare(RunRequest(protocol="ax-mre-gre-60hz", overrides=SMALL)).request.model is None
+@pytest.mark.parametrize("name", sorted(name for name in available("protocols") if "mre" in name))
+def test_every_protocol_of_elastography_shakes_its_own_phantom_and_inverts_it(name):
+    request = prepare(RunRequest(protocol=name)).request
+    assert request.drives
+    assert request.model == "mre-direct"
+
+
+def test_a_shaken_run_is_inverted_and_a_drive_belongs_to_the_protocols_own_phantom():
+    other = RunRequest(protocol="ax-mre-gre-60hz", phantom="lumbar-disc", overrides=SMALL)
+    assert prepare(other).request.drives == ()
+    assert prepare(other).request.model is None
+    assert prepare(replace(other, drives=DRIVES)).request.model == "mre-direct"
+    still = prepare(RunRequest(protocol="ax-mre-gre-60hz", drives=("none",), overrides=SMALL)).request
+    assert still.drives == ()
+    assert still.model is None
 
 
 @pytest.mark.slow
 def test_wave_images_are_the_motion_that_the_solver_found():
     request = RunRequest(
-        protocol="ax-mre-gre-60hz", drives=DRIVES, without=("noise",), overrides={"matrix": "48 48", "slices": "1"}
+        protocol="ax-mre-gre-60hz",
+        phantom="lumbar-disc",
+        grade=3,
+        drives=DRIVES,
+        model="mre-direct",
+        without=("noise",),
+        overrides={"matrix": "48 48", "fov": "192 192 mm", "encoding": "axes"},
     )
     result = run(request)
     assert result.raw.history["reuse"] == "through the slice"

@@ -54,7 +54,12 @@ def test_forecast_reaches_the_bound_of_an_unbiased_fit():
 
 
 def test_forecast_of_elastography_names_the_stiffness_of_the_tissues_that_know_theirs():
-    request = RunRequest(protocol="ax-mre-gre-60hz", overrides={"slices": "1", "matrix": "48 8", "fov": "96 16 mm"})
+    request = RunRequest(
+        protocol="ax-mre-gre-60hz",
+        phantom="lumbar-disc",
+        grade=3,
+        overrides={"matrix": "48 8", "fov": "96 16 mm", "encoding": "axes"},
+    )
     plan = forecast(request, (), NUCLEUS, brief=True)
     row = plan.of("nucleus_pulposus", "shear_stiffness")
     assert row.truth == pytest.approx(13.4e3, rel=0.02)  # of the tissue's law at 60 Hz

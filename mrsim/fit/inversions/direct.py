@@ -10,9 +10,11 @@ ports of the BIOQIC server code it:
 
     |G*| = sum rho omega^2 |u| / sum |L|,   phi = acos(-sum (Re u Re L + Im u Im L) / sum |u| |L|),
 
-sums over frequencies and components, with the Laplacian in the plane of the image. Both take the modulus as locally
-constant, the same at all frequencies, and noise, which adds power to L but not to its product with u, biases both
-downwards: with a signal-to-noise ratio s of L by the factor 1 / (1 + 1 / s^2), or about sqrt of it.
+sums over frequencies and components, with the Laplacian in the plane of the image. Both leave the gradient of the
+pressure out; with `curl` they invert the curl of u, which has none (Sinkus 2005, Magnetic Resonance in Medicine
+53:372). Both take the modulus as locally constant, the same at all frequencies, and noise, which adds power to L but
+not to its product with u, biases both downwards: with a signal-to-noise ratio s of L by the factor 1 / (1 + 1 / s^2),
+or about sqrt of it.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from ...core.wave_filters import butterworth, filtered, gaussian
-from ..inversion import CORRECT, IN_PLANE, MODULI, PROBES, SMOOTHING, VALIDITY, WINDOW, Complex, Field, Inversion
+from ..inversion import CORRECT, CURL, IN_PLANE, MODULI, PROBES, SMOOTHING, VALIDITY, WINDOW, Complex, Field, Inversion
 from ..model import Option
 from ..wave_derivatives import second_differences, whole, window_sum
 
@@ -126,7 +128,7 @@ DIRECT = Inversion(
     parameters=MODULI,
     derived=VALIDITY,
     contrast=(),
-    options=(WINDOW, SMOOTHING, LOW_PASS, IN_PLANE, CORRECT, PROBES),
+    options=(WINDOW, SMOOTHING, LOW_PASS, IN_PLANE, CORRECT, CURL, PROBES),
     data="complex",
     formula=r"G^* = -\frac{\sum \rho \omega^2 \overline{\nabla^2 u}\, u}{\sum |\nabla^2 u|^2}",
     solve=direct,
@@ -140,6 +142,7 @@ MDEV_OPTIONS = (
     replace(LOW_PASS, default=100.0),
     replace(IN_PLANE, default=1.0),
     CORRECT,
+    CURL,
     PROBES,
 )
 MDEV = Inversion(

@@ -45,7 +45,7 @@ def body_of(
     tissues : tuple of str
         Names; by default all whose stiffness is known.
     law : str
-        How moduli go on from the frequency at which they are known; see `phantom.stiffness.LAWS`.
+        How moduli go on from the frequency at which they are known; see `core.rheology.CONTINUED`.
     anisotropy : (float, float), optional
         phi and zeta of the fibres in the phantom's lamellae; isotropic by default.
     laws : mapping of str to Rheology, optional
