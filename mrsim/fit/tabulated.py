@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import math
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +30,7 @@ LOST = 1e-9
 ROUNDS = 60
 NODES = 1200
 """Nodes among which a voxel's first guess is looked for, at most about."""
+DIGITS = 12  # of an image's weight: round-off makes no table of its own
 COARSE = 3e-3
 """Largest share of a signal that is left out while looking for the first guess."""
 
@@ -240,8 +241,27 @@ def solve(method: Method, table: Table, scan: Scan, series: Series) -> Solution:
 
 def _fingerprint(scan: Scan, weight: Array) -> bytes:
     """Return what changes with everything that a table depends on."""
-    facts = (sorted(scan.contrast.items()), sorted(scan.options.items()), sorted(scan.sheet.items()), weight)
-    return hashlib.sha256(pickle.dumps(facts)).digest()
+    digest = hashlib.sha256()
+    _feed(digest, (scan.contrast, scan.options, scan.sheet, weight))
+    return digest.digest()
+
+
+def _feed(digest: Any, value: Any) -> None:
+    """Add a value's content to a digest: unlike in a pickle, it does not matter who else holds it."""
+    if isinstance(value, Mapping):
+        for key in sorted(value):
+            digest.update(f"<{key}>".encode())
+            _feed(digest, value[key])
+    elif isinstance(value, list | tuple):
+        digest.update(f"[{len(value)}]".encode())
+        for item in value:
+            _feed(digest, item)
+    elif isinstance(value, np.ndarray) and value.dtype != object:
+        digest.update(f"{value.dtype}{value.shape}".encode() + value.tobytes())
+    elif value is None or isinstance(value, str | int | float | complex | np.generic):
+        digest.update(f"({value!r})".encode())
+    else:
+        digest.update(pickle.dumps(value))
 
 
 def tabulated(atoms: Atoms, axes: Callable[[Scan], tuple[Axis, ...]], make: Callable[..., Method]) -> Method:
@@ -250,11 +270,13 @@ def tabulated(atoms: Atoms, axes: Callable[[Scan], tuple[Axis, ...]], make: Call
     last: dict[bytes, Table] = {}  # the tables of a series of equal scans are one table
 
     def table_of(scan: Scan, weight: Array) -> Table:
+        weight = np.round(weight, DIGITS)
         known = _fingerprint(scan, weight)
         table = last.get(known)
         if table is None:
             table = tabulate(atoms, axes(scan), scan, weight)
-            last.clear()
+            if len(last) > 2:  # a few scans that are asked about in turn
+                del last[next(iter(last))]
             last[known] = table
         return table
 

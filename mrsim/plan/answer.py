@@ -56,8 +56,8 @@ class Verdict(Shown):
     """The cheapest change that makes a no a yes."""
     nearest: Remedy | None = None
     """Where there is none: the change that comes nearest."""
-    searched: bool = False
-    """Whether remedies were looked for."""
+    searched: str = ""
+    """What was looked through for a remedy; empty where none was looked for."""
     forecasts: int = 0
     """Made for that."""
     untried: tuple[str, ...] = ()

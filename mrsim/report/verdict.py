@@ -7,8 +7,6 @@ import math
 from ..plan.answer import Remedy, Verdict
 from .quantities import chance, label, number
 
-TRIED = "another fit, more subjects, averages, voxels, echo and repetition times, or another field"
-
 
 def verdict_lines(verdict: Verdict) -> tuple[str, ...]:
     """Return a verdict as lines, the answer first."""
@@ -27,7 +25,7 @@ def _change(v: Verdict) -> tuple[str, ...]:
     elif v.nearest is not None:
         said = (f"no single change is enough; nearest: {_words(v.nearest, v.wanted)}",)
     else:
-        said = (f"not helped by {TRIED}",) if v.searched else ()
+        said = (f"not helped by {v.searched}",) if v.searched else ()
     if not v.untried:
         return said
     return (*said, f"not tried, after {v.forecasts} forecasts: {'; '.join(v.untried)}")

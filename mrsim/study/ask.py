@@ -14,7 +14,7 @@ from ..plan.verdict import runs_verdict, time_verdict, verdict
 from ..sequence.protocol import FOLDER, read_protocol_file
 from ..sequence.scanner import choose_scanner
 from .plan import Tell, forecast, regional
-from .remedies import place_of, with_remedy
+from .remedies import place_of, pure_voxels, with_remedy
 from .request import RunRequest
 from .run import prepare
 from .snr import representative
@@ -72,11 +72,13 @@ def _answers(request: RunRequest, question: Question, remedies: bool, progress: 
     if question.kind == "change" and "encoding" in ready.sequence.encoding.contrast:
         yield from _stiffness(request, question, ready.phantom, remedies)
         return
+    voxels: dict[str, int] = {}
     for name in named_tissues(question, ready.phantom):
         if question.kind == "tell" and not _graded(ready.phantom, name):
             yield undecided(question, name, f"{name} has no Pfirrmann grades in the phantom {ready.phantom.name}")
             continue
-        place = place_of(request, question, ready.phantom, name)
+        voxels = voxels or pure_voxels(ready)
+        place = place_of(request, question, name, voxels[name])
         found = forecast(request, grades, (name,), progress, brief=True)
         answer = verdict(question, found, name, place.spread, place.voxels)
         if answer.answer == "no" and remedies:

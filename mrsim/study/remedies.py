@@ -16,7 +16,7 @@ from typing import Any
 from ..core.errors import InfeasibleError, InputError
 from ..core.toml import resource
 from ..fit.models import MODELS
-from ..phantom.phantom import PURE, Phantom
+from ..phantom.phantom import PURE
 from ..plan.answer import Remedy, Verdict
 from ..plan.forecast import Forecast
 from ..plan.question import Question
@@ -25,7 +25,7 @@ from ..sequence.families.protocol import Protocol
 from ..sequence.protocol import FOLDER, read_protocol_file
 from .plan import Tell, forecast, refitted
 from .request import RunRequest
-from .run import prepare
+from .run import Prepared, prepare
 
 MOST = 24
 """Forecasts that the search for one remedy makes: other times, fields and fits first, then what promises a yes."""
@@ -37,6 +37,7 @@ SLOWER = (1.5, 2.0, 3.0)
 THICKER, COARSER = (1.25, 1.5, 2.0), (1.25, 1.6, 2.0)
 """Factors of the slice's thickness, of the voxel's sides in the plane."""
 FIELDS = (1.5, 3.0, 7.0)
+SEARCHED = "another fit, more subjects, averages, voxels, echo and repetition times, or another field"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -50,13 +51,19 @@ class Place:
     """Standard deviation of true values between subjects, by grade."""
 
 
-def place_of(request: RunRequest, question: Question, phantom: Phantom, name: str) -> Place:
-    """Return the spread of the truth and the voxels of a tissue's region."""
-    grid = prepare(request).sequence.encoding.grid
-    pure = phantom.fractions(grid)[name] >= PURE
-    masks = phantom.rois(grid)
-    counts = [int((mask & pure).sum()) for mask in masks.values()]
-    voxels = max(counts, default=0) or int(pure.sum()) or 1
+def pure_voxels(ready: Prepared) -> dict[str, int]:
+    """Return how many voxels of a scan each tissue fills in one of its regions of interest; at least one."""
+    grid = ready.sequence.encoding.grid
+    masks = ready.phantom.rois(grid).values()
+    found = {}
+    for name, share in ready.phantom.fractions(grid).items():
+        pure = share >= PURE
+        found[name] = max((int((mask & pure).sum()) for mask in masks), default=0) or int(pure.sum()) or 1
+    return found
+
+
+def place_of(request: RunRequest, question: Question, name: str, voxels: int) -> Place:
+    """Return a tissue with the spread of its truth."""
     spread: dict[int, float] = {}
     for grade in question.grades if question.kind == "tell" else ():
         mine = prepare(replace(request, grade=grade)).phantom
@@ -110,7 +117,7 @@ def with_remedy(
     nearest = max(tried, key=lambda option: option.chance, default=None)
     better = nearest if remedy is None and nearest is not None and nearest.chance > answer.chance else None
     return replace(
-        answer, remedy=remedy, nearest=better, searched=True, forecasts=allowed.made,
+        answer, remedy=remedy, nearest=better, searched=SEARCHED, forecasts=allowed.made,
         untried=tuple(dict.fromkeys(allowed.untried)),
     )  # fmt: skip
 
@@ -212,7 +219,7 @@ def _confirmed(
     other = other if option.model is None else replace(other, model=option.model, given={})
     try:
         found = forecast(other, _grades(q), (place.tissue,), brief=True)
-        there = place_of(other, q, prepare(other).phantom, place.tissue)
+        there = replace(place, voxels=pure_voxels(prepare(other))[place.tissue])
     except (InputError, InfeasibleError):
         return None
     return _judged(q, found, there, option.change, option.entries, model=option.model)
@@ -228,7 +235,7 @@ def _forecast_anew(request: RunRequest, q: Question, place: Place, allowed: _All
             other = replace(other, scanner=None)
         try:
             found = forecast(other, _grades(q), (place.tissue,), brief=True)
-            here = place if tesla is None else place_of(other, q, prepare(other).phantom, place.tissue)
+            here = place if tesla is None else place_of(other, q, place.tissue, place.voxels)
             yield replace(_judged(q, found, here, change, entries, tesla), forecast=True)
         except (InputError, InfeasibleError):
             continue  # what cannot be played or is not known there is no remedy

@@ -42,11 +42,10 @@ def spectral_verdict(
     answer = threshold(question, "voxel", value, seconds, "noise", "" if question.relative else "mol/m^3")
     told = f"{answer.reason}\n{name}: {said(row.bound, 'mol/m^3')} of {said(row.value, 'mol/m^3')} in the voxel"
     answer = replace(answer, reason=told)
-    return (
-        answer
-        if answer.answer == "yes" or not remedies
-        else replace(answer, remedy=_averages(ready, question, name, value), searched=True)
-    )
+    if answer.answer == "yes" or not remedies:
+        return answer
+    remedy, tried = _averages(ready, question, name, value)
+    return replace(answer, remedy=remedy, searched=tried)
 
 
 def metabolite_named(basis: str, word: str) -> str:
@@ -61,24 +60,26 @@ def metabolite_named(basis: str, word: str) -> str:
                      key="--ask")  # fmt: skip
 
 
-def _averages(ready: Prepared, question: Question, name: str, value: float) -> Remedy | None:
-    """Return the averages that bring a bound down to the limit, each guess computed anew.
+def _averages(ready: Prepared, question: Question, name: str, value: float) -> tuple[Remedy | None, str]:
+    """Return the averages that bring a bound down to the limit, each guess computed anew, and what was tried.
 
     The bound falls with their root, and more slowly where the fit's expectations hold it down already.
     """
     now = int(ready.sequence.encoding.sheet["averages"])
-    needed: float = now
+    needed, tried = now, ""
     for _ in range(GUESSES):
         needed = math.ceil(1.01 * needed * (value / question.limit) ** 2)
-        entries = {"averages": str(int(needed))}
+        entries = {"averages": str(needed)}
+        hours = ready.sequence.duration * needed / now / 3600
+        tried = f"averages alone: it would take some {needed} in place of {now}, {hours:.3g} h of scan"
         try:
             other = prepare(replace(ready.request, overrides={**ready.request.overrides, **entries}))
         except (InputError, InfeasibleError):
-            return None  # more than a protocol may have
+            break  # more than a protocol may have
         row = next(row for row in voxel_rows(other) if row.metabolite == name)
         value = row.bound / row.value if question.relative else row.bound
         if value <= question.limit:
             minutes = other.sequence.duration / 60
             change = f"{needed} averages in place of {now}"
-            return Remedy(change=change, entries=entries, minutes=minutes, chance=1.0)
-    return None
+            return Remedy(change=change, entries=entries, minutes=minutes, chance=1.0), tried
+    return None, tried

@@ -31,8 +31,9 @@ from ..plan.elastography import (
 from ..plan.precision import Precision
 from ..plan.question import Question
 from ..plan.snr import SnrPrediction
-from .remedies import place_of
+from .remedies import pure_voxels
 from .request import RunRequest
+from .run import prepare
 from .snr import Representative, representative, snr_of
 
 Scans = dict[tuple[tuple[str, str], ...], Representative | InputError | InfeasibleError]
@@ -63,6 +64,9 @@ class WaveView:
     """s."""
 
 
+SEARCHED = "other vibrations and cycles of motion encoding that the protocol can play, or means of several examinations"
+
+
 def stiffness_verdict(
     request: RunRequest, question: Question, tissue: Tissue, remedies: bool, scans: Scans | None = None
 ) -> Verdict:  # fmt: skip
@@ -82,6 +86,7 @@ def stiffness_verdict(
     """
     scans = {} if scans is None else scans
     try:
+        question = replace(question, voxels=question.voxels or pure_voxels(prepare(request))[tissue.name])
         seen = seen_waves(request, question, tissue, {}, scans)
     except InputError as problem:
         return undecided(question, tissue.name, str(problem))
@@ -92,7 +97,7 @@ def stiffness_verdict(
     good = next((option for option in options if option.chance >= question.power), None)
     best = max(options, key=lambda option: option.chance, default=None)
     better = best if good is None and best is not None and best.chance > answer.chance else None
-    return replace(answer, remedy=good, nearest=better, searched=True)
+    return replace(answer, remedy=good, nearest=better, searched=SEARCHED)
 
 
 def seen_waves(
@@ -150,7 +155,7 @@ def wave_view(
     noise = math.sqrt(share) / (float(np.max(table["encoding"])) * snr)
     voxel, moved = header.grid.spacing[0], question.displacement or DISPLACEMENT
     seen = derivative_snr(k, voxel, moved, noise, SMOOTHING)
-    voxels = question.voxels or place_of(request, question, mine.part.phantom, tissue.name).voxels
+    voxels = question.voxels or 1
     stiffness = stiffness_of(modulus)
     apart = max(1.0, voxels / (4 * math.pi * SMOOTHING**2))  # patches whose noise is independent
     return WaveView(

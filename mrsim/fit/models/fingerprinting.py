@@ -55,6 +55,12 @@ def axes(scan: Scan) -> tuple[Axis, ...]:
 
 def atoms(scan: Scan, values: dict[str, Array]) -> Array:
     """Return the (n, atom) signals, real: all RF phases are equal."""
+    if "refocusing_flips" in scan.sheet:
+        raise InputError(
+            "is in the protocol sheet, but a fingerprint is a train without refocusing pulses; fit a train of spin "
+            "echoes with t2-epg",
+            key="refocusing_flips",
+        )
     b1 = np.broadcast_to(values["b1"] if "b1" in values else scan.options["b1"], values["t1"].shape)
     levels, which = np.unique(b1, return_inverse=True)
     flips = scan.contrast["flip"]

@@ -20,6 +20,7 @@ from ...plan.question import Question
 from ...sequence.families.protocol import Protocol
 from ...sequence.protocol import load_protocol
 from ..plan import regional
+from ..remedies import pure_voxels
 from ..request import Progress, RunRequest
 from ..run import Prepared
 from ..spectral_bounds import voxel_rows
@@ -185,7 +186,9 @@ def _waves(ready: Prepared, asked: Asked) -> Spread:
     question = Question(text="", kind="change", parameter=WAVES)
     scans: dict[tuple[tuple[str, str], ...], object] = {}
     spread: Spread = {}
+    voxels = pure_voxels(ready)
     for name in chosen:
+        question = replace(question, voxels=voxels[name])
         seen = seen_waves(ready.request, question, known[name], {}, scans)  # type: ignore[arg-type]
         shown = seen.stiffness * seen.snr**2 / (1 + seen.snr**2)
         spread[name] = {WAVES: seen.noise_sd / shown}
