@@ -110,7 +110,7 @@ def expected_water(prepared: Prepared, timeline: Timeline) -> dict[str, float]:
         return {}
     signals = [content * water.left(sheet) for content, water in parts]
     main = parts[int(np.argmax(signals))][1]
-    content = float(sum(signals) / main.left(sheet))
+    content = round(float(sum(signals) / main.left(sheet)), 12)  # no rounding above pure water
     return {"water_content": content, "water_t1": float(main.t1), "water_t2": float(main.t2)}
 
 
