@@ -78,6 +78,11 @@ def _unknown(tissue: Tissue, name: str, laws: tuple[FieldLaw, ...], field: float
 def _by_law(tissue: Tissue, name: str, law: FieldLaw, field: float, provenance: str) -> Property:
     """Return a property by a law, in or out of its range."""
     prefix = "fat_" if name.startswith("fat_") else ""
+    if not any(math.isclose(law.reference, b) for b in tissue.fields):
+        raise InputError(
+            f"{tissue.name}: the law for {name} starts from the value at {law.reference:g} T, where none stands; "
+            f"there are values at {', '.join(f'{b:g}' for b in tissue.fields)} T"
+        )
     reference = tissue.property(name, law.reference)
 
     def t2(b: float) -> float:

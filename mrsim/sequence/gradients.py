@@ -23,6 +23,8 @@ from ..core.errors import InfeasibleError
 from .events import NS, Gradient
 from .scanner import Scanner
 
+MOST_TRIED = 10_000_000
+"""Pairs of a ramp and a length among which a lobe is looked for; usual ones have thousands."""
 SLACK = 1.0 + 1e-9
 """Limits are compared with this factor: round-off is no violation."""
 
@@ -94,6 +96,11 @@ def _bridge_times(limits: Limits, start: float, end: float, area: float, duratio
     longest_ramp = limits.ramp(limits.gradient + max(abs(start), abs(end)))
     if duration is None:
         most = 4 * longest_ramp + limits.up(abs(area) / limits.gradient * NS)
+        if most // raster * (longest_ramp // raster) > MOST_TRIED:
+            raise InfeasibleError(
+                f"a gradient lobe of {area * 1e6:.4g} mT/m ms would last {most / NS:.3g} s within "
+                f"{limits.gradient * 1e3:.4g} mT/m and {limits.slew:.4g} T/m/s; ask for less area or a faster slew"
+            )
         totals = np.arange(2 * raster, most + raster, raster, dtype=np.int64)
     else:
         totals = np.array([duration], dtype=np.int64)

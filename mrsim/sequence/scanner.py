@@ -33,8 +33,14 @@ LIMITED = {"gradient": "T/m", "slew": "T/m/s", "b1": "T"}
 """Limits that a scanner is known by, and their units."""
 
 
+LONGEST = 1e6
+"""Longest time in a sequence, s: eleven days."""
+
+
 def to_ns(seconds: float) -> int:
-    """Return a time in whole nanoseconds."""
+    """Return a time in whole nanoseconds; one beyond `LONGEST` is an `InputError`."""
+    if not abs(seconds) <= LONGEST:
+        raise InputError(f"a time of {seconds:.4g} s is longer than any scan lasts; at most {LONGEST:.0g} s are played")
     return round(seconds * NS)
 
 

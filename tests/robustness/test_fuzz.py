@@ -2,6 +2,7 @@
 
 import pytest
 
+from mrsim.core.errors import UserError
 from tests.robustness.fuzz import damaged_files, fuzz, numbers_of, read_one
 from tests.robustness.targets import TARGETS
 
@@ -28,3 +29,16 @@ def test_a_reader_that_breaks_is_found():
 
     broken = dataclasses.replace(TARGETS["bvec"], read=lambda folder: {}["missing"])
     assert "KeyError" in str(read_one(broken, broken.seeds()[0]))
+
+
+@pytest.mark.parametrize(("name", "old", "new", "words"), [
+    ("protocol", 'te = "15 30 60 100 ms"', 'te = "15 30 1e308 100 ms"', "longer than any scan lasts"),
+    ("protocol", "crusher_cycles = 4.0", "crusher_cycles = 4e9", "would last"),
+    ("tissue", 'field = "1.5 3 7 T"', 'field = "1.5 2.9 7 T"', "starts from the value at 3 T, where none stands"),
+])  # fmt: skip
+def test_what_fuzzing_found_is_refused_by_its_reason(tmp_path, name, old, new, words):
+    target = TARGETS[name]
+    text = next(files["a.toml"].decode() for files in target.seeds() if old.encode() in files["a.toml"])
+    (tmp_path / "a.toml").write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(UserError, match=words):
+        target.read(tmp_path)
