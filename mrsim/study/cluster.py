@@ -9,6 +9,7 @@ mrsim, or without it, are reported and never used.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from queue import Empty, Queue
 from time import monotonic
 from typing import Any
 
-from ..core.errors import InputError
+from ..core.errors import InputError, UserError
 from ..core.version import __version__
 from .executors import ATTEMPTS, ONE_THREAD, Result, Task, WorkerError, environment
 
@@ -66,7 +67,16 @@ class Cluster:
         if not tasks:
             return
         with self._client() as client:
-            yield from _Round(self, client, work, tasks).results()
+            try:
+                yield from _Round(self, client, work, tasks).results()
+            except Exception as problem:
+                if client.status == "running" or isinstance(problem, UserError):
+                    raise
+                logging.getLogger("distributed").setLevel(logging.CRITICAL)  # it tells the same, at length
+                raise WorkerError(
+                    f"the scheduler at {self.where} is lost; what is finished is kept: start a scheduler, and the "
+                    "same command goes on"
+                ) from None
 
     @contextmanager
     def _client(self) -> Iterator[Any]:

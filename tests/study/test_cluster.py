@@ -51,6 +51,7 @@ def scheduler(folder, workers=2, **environment):
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": env, "cwd": folder}
     options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(place)]
     started = [subprocess.Popen([*dask, *options], **quiet)]
+    (folder / "scheduler.pid").write_text(str(started[0].pid))
     try:
         deadline = time.time() + 60
         while not place.exists() and time.time() < deadline:
@@ -128,6 +129,18 @@ def test_cluster_gives_what_serial_gives_though_a_worker_is_killed(tmp_path):
     assert summary(once) == summary(spread)
     for name, values in once.outcomes["disc"].data.items():
         np.testing.assert_array_equal(values, spread.outcomes["disc"].data[name])
+
+
+@pytest.mark.slow
+def test_cluster_whose_scheduler_is_lost_says_so_and_does_not_wait(tmp_path):
+    with scheduler(tmp_path, 1) as (address, _):
+        found = Cluster(address).run(slow_square, range(400))
+        next(found)
+        os.kill(json.loads((tmp_path / "scheduler.pid").read_text()), 9)
+        start = time.monotonic()
+        with pytest.raises(WorkerError, match=r"scheduler at tcp://.* is lost; .*the same command goes on"):
+            list(found)
+        assert time.monotonic() - start < 30
 
 
 @pytest.mark.slow

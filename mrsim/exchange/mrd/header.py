@@ -123,3 +123,10 @@ def sheet_of(header: Any, words: dict[str, str]) -> dict[str, Any]:
     if "mrsim_effective_echo_spacing" in words:
         sheet["effective_echo_spacing"] = float(words["mrsim_effective_echo_spacing"])
     return sheet
+
+
+def lacking(held: Any, known: Any) -> set[str]:
+    """Return the fields that a record lacks, or a record in it."""
+    names = set(known.names) - set(held.names or ())
+    inner = [name for name in known.names if name not in names and known[name].names]
+    return names | {f"{name}.{field}" for name in inner for field in lacking(held[name], known[name])}

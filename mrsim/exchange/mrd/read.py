@@ -17,7 +17,7 @@ from ...core.acquisition import Acquisition, Encoding, Readouts
 from ...core.errors import InputError, StorageError
 from ...core.grid import Grid
 from ...sequence.nominal import cartesian_k
-from .header import COUNTERS, SERIES, sheet_of, user_words
+from .header import COUNTERS, SERIES, lacking, sheet_of, user_words
 from .short_lines import padded
 from .write import FLAGS, LPS, REVERSE, UNUSED
 
@@ -92,7 +92,7 @@ def _contents(path: Path) -> tuple[Any, NDArray[Any], list[NDArray[np.float32]],
     if rows.dtype.names is None or not {"head", "traj", "data"} <= set(rows.dtype.names):
         raise StorageError(f"{path}: dataset/data has no table of acquisitions (head, traj, data)")
     heads = rows["head"]
-    missing = set(ismrmrd.hdf5.acquisition_header_dtype.names) - set(heads.dtype.names or ())
+    missing = lacking(heads.dtype, ismrmrd.hdf5.acquisition_header_dtype)
     if missing:
         raise StorageError(f"{path}: the acquisitions' headers lack {', '.join(sorted(missing))}")
     return header, heads, list(rows["traj"]), list(rows["data"])
