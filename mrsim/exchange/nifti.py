@@ -171,9 +171,11 @@ def _affine(image: Any, path: Path) -> NDArray[np.float64]:
     header = image.header
     if not hasattr(header, "get_xyzt_units"):
         raise InputError("is no NIfTI file", file=path)
-    scale = MILLIMETRES.get(header.get_xyzt_units()[0])
+    with readable_as("NIfTI file with known units", path):
+        length = header.get_xyzt_units()[0]
+    scale = MILLIMETRES.get(length)
     if scale is None:
-        raise InputError(f"has the unknown unit of length '{header.get_xyzt_units()[0]}'", file=path)
+        raise InputError(f"has the unknown unit of length '{length}'", file=path)
     (q, qform), (s, sform) = (header.get_qform(coded=True), header.get_sform(coded=True))
     if not qform and not sform:
         raise InputError("does not say where it lies: neither a qform nor an sform; set one", file=path)

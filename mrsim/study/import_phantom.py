@@ -90,7 +90,8 @@ def phantom_of_spins(name: str, spins: SpinTable, field: float, path: Path) -> V
     grid, index = _lattice(spins.position, path)
     check_grid(grid, path)
     values = spins.values | {"t2_star": np.minimum(spins.values["t2_star"], spins.values["t2"])}
-    place = np.ravel_multi_index(tuple(index), grid.shape)
+    with readable_as("lattice of spins", path):
+        place = np.ravel_multi_index(tuple(index), grid.shape)
     if len(np.unique(place)) < len(place):
         check_maps({key: column.reshape(1, 1, -1) for key, column in values.items()}, path, remedy=IN_SECONDS)
         held = values["pd"] > 0

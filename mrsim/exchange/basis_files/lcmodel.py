@@ -79,10 +79,9 @@ def read_lcmodel(path: Path) -> Basis:
         values = numbers(text[block.end() : end].replace(",", " ").split(), path, name)
         if len(values) != 2 * points:
             raise InputError(f"{name} has {len(values)} values; NDATAB = {points} asks for {2 * points}", file=path)
-        scale = float(own.get("CONC", "1").rstrip(",")) or 1.0
-        shift = int(float(own.get("ISHIFT", "0")))
-        spectrum = np.roll(values[::2] + 1j * values[1::2], shift)
-        signals[name] = np.fft.ifft(spectrum) / scale
+        scale, shift = numbers([own.get("CONC", "1").rstrip(","), own.get("ISHIFT", "0").rstrip(",")], path, name)
+        spectrum = np.roll(values[::2] + 1j * values[1::2], int(shift) % points)
+        signals[name] = np.fft.ifft(spectrum) / (scale or 1.0)
     return foreign_basis(
         path,
         signals,
