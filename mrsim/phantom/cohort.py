@@ -198,6 +198,8 @@ def before_the_cut(trait: Trait) -> tuple[float, float]:
 
 def _cut(mean: float, sd: float, edges: list[float]) -> tuple[float, float]:
     """Return the mean and the variance of a normal that is cut at two edges."""
+    if not sd > 0:  # so narrow that it is none
+        return math.inf, math.inf
     a, b = ((edge - mean) / sd for edge in edges)
     inside = _normal(b) - _normal(a)
     if inside < 1e-12:
