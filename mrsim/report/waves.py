@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..core.maps import VALUED, Maps
 from ..core.wave import Waves
+from ..fit.validity import ADJOINING
 from .style import Drawn, png, styled
 
 FRAMES = 12
@@ -58,7 +59,7 @@ def _ends(waves: Waves, axis: int) -> tuple[float, float]:
 
 
 def elastogram(waves: Waves, maps: Maps, truth: Maps, index: int | None = None) -> Drawn:
-    """Return measured waves, modulus, truth, their ratio and validity of one axial slice.
+    """Return measured waves, modulus, truth, their ratio and what is usable, mixed with what adjoins or no modulus.
 
     Parameters
     ----------
@@ -85,11 +86,12 @@ def elastogram(waves: Waves, maps: Maps, truth: Maps, index: int | None = None) 
                 _panel(figure, panel, drawn, f"{name}, t = {said} (µm)", "RdBu_r", (-limit, limit))
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = measured / true
-        flags = np.where(mask, maps.values["validity"][place][box], np.nan)
+        codes = np.nan_to_num(maps.values["validity"][place][box]).astype(int)
+        flags = np.where(mask, np.where(codes & ~ADJOINING, 2.0, np.where(codes, 1.0, 0.0)), np.nan)
         for panel, title, values, colours, ends in zip(
-            panels[2], ("measured |G*| (kPa)", "true |G*| (kPa)", "measured / true", "validity (0: invertible)"),
-            (measured, true, ratio, flags), ("viridis", "viridis", "RdBu_r", "magma"),
-            ((0, top), (0, top), (0, 2), (0, 255)), strict=False,
+            panels[2], ("measured |G*| (kPa)", "true |G*| (kPa)", "measured / true", "0 usable, 1 mixed, 2 no modulus"),
+            (measured, true, ratio, flags), ("viridis", "viridis", "RdBu_r", "RdYlGn_r"),
+            ((0, top), (0, top), (0, 2), (0, 2)), strict=False,
         ):  # fmt: skip
             _panel(figure, panel, values, title, colours, ends)
         for panel in [*panels[0, len(waves.components) :], *panels[1, len(waves.components) :], *panels[2, 4:]]:
