@@ -19,7 +19,7 @@ not far below a tenth or where the walls are close; short strong pulses diffract
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -70,6 +70,11 @@ class Restriction:
                 "and none for planes",
                 key="spacing",
             )
+
+    def turned(self, rotation: Array) -> Restriction:
+        """Return the walls turned by a (3, 3) rotation."""
+        x, y, z = (rotation @ np.asarray(self.axis)).tolist()
+        return replace(self, axis=(x, y, z))
 
     def confined(self) -> Array:
         """Return the (k, 3) unit vectors along which walls stand."""

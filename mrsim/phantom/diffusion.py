@@ -16,12 +16,13 @@ kurtosis, perfusion and crossing fibres follow from it instead of being put in:
   follow it inside and outside.
 
 The main axis is world z, from feet to head, and left to right for tissues with a fibre angle: around the disc, as the
-annulus runs where a sagittal plane cuts it. Fat beside water does not diffuse: lipids are a hundred times slower.
+annulus runs where a sagittal plane cuts it. Where a phantom says how fibres run (`lamellae`), `turned` brings the
+compartments of each place in line with them. Fat beside water does not diffuse: lipids are a hundred times slower.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +82,18 @@ def compartments(tissue: Tissue, field: float) -> tuple[Compartment, ...]:
         found = [Compartment(fraction=c.fraction * (1 - perfused), tensor=c.tensor, walls=c.walls) for c in found]
         found.append(Compartment(fraction=perfused, tensor=d_star * np.eye(3), blood=True))
     return tuple(found)
+
+
+def turned(found: tuple[Compartment, ...], rotation: Array) -> tuple[Compartment, ...]:
+    """Return compartments whose tensors and walls are turned by a (3, 3) rotation."""
+    return tuple(
+        replace(
+            part,
+            tensor=rotation @ part.tensor @ rotation.T,
+            walls=None if part.walls is None else part.walls.turned(rotation),
+        )
+        for part in found
+    )
 
 
 def _tensors(name: str, md: float, known: dict[str, Property]) -> list[tuple[float, Array]]:

@@ -21,7 +21,7 @@ from ..core.maps import Maps
 from ..core.shown import Shown, listing
 from .contents import SUBSAMPLES, Integers, Region, contents, filled_fraction, fractions_of, region_fractions
 from .diffusion import compartments, true_diffusion
-from .lamellae import Lamellae
+from .lamellae import FibreCourse, Lamellae
 from .motion import Affine, Displacement, Flow, OnGrid, Rotation, Vibration
 from .solids import FRAMES, Solid
 from .spins import Spins
@@ -185,6 +185,7 @@ class Phantom(Shown):
             b1=_field(self.b1, grid, position, "b1"),
             pools=tuple(tissue.pools(self.field) for tissue in self.tissues),
             diffusion=tuple(compartments(tissue, self.field) for tissue in self.tissues),
+            fibres=FibreCourse.of(self, grid),
             tissues=self._names,
             motion=tuple(OnGrid(motion=motion, grid=grid) for motion in self.motion),
         )

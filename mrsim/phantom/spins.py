@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.shown import Shown, counted, listing
-from .diffusion import Compartment
+from .diffusion import Compartment, turned
+from .lamellae import FibreCourse, Turn, rotation
 from .motion import Motion
 from .tissue import Pool
+
+Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -35,6 +38,8 @@ class Spins(Shown):
     """Names of the tissues."""
     diffusion: tuple[tuple[Compartment, ...], ...] = ()
     """Per tissue, how its water diffuses, world axes; empty for a tissue of which it is not known, or for all."""
+    fibres: FibreCourse | None = None
+    """How the fibres of some tissues turn, with which their diffusion does; None where they run alike everywhere."""
     motion: tuple[Motion, ...] = ()
     """How the spins move from their positions, in grid axes; empty for an object at rest."""
 
@@ -43,6 +48,19 @@ class Spins(Shown):
         per_spin = ("position", "volume", "tissue", "cell", "offset", "b1")
         picked = {name: getattr(self, name)[chosen] for name in per_spin}
         return replace(self, **picked)
+
+    def alike(self, tissue: int, members: Indices) -> list[tuple[Turn | None, Indices]]:
+        """Return the spins of a tissue in parts whose fibres run alike, each with their turn; None where none turn.
+
+        members : (n,) indices of the spins.
+        """
+        if self.fibres is None or tissue not in self.fibres.tissues:
+            return [(None, members)]
+        return [(turn, members[places]) for turn, places in self.fibres.groups(self.position[members])]
+
+    def compartments(self, tissue: int, turn: Turn | None = None) -> tuple[Compartment, ...]:
+        """Return how the water of a tissue diffuses where its fibres are turned, world axes."""
+        return self.diffusion[tissue] if turn is None else turned(self.diffusion[tissue], rotation(turn))
 
     def _facts(self) -> dict[str, str]:
         return {"": counted(len(self.position), "spin"), "tissues": listing(self.tissues)}

@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 
 from ..sequence.timeline import Timeline
 from .class_run import ClassRun, Key, Known, carriers
+from .few_lefts import with_few_lefts
 from .field_nodes import field_facts
 from .followers import Followers
 from .job import Job
 from .program import Program
 from .slice_reuse import responses
+
+LEFT = 0.25
+"""Deviation of what diffusion leaves at turns of fibres that few columns may bring, over the wanted accuracy."""
 
 
 def by_class(
@@ -29,6 +33,7 @@ def by_class(
     known, followers : what other sections found, and receive what is found here.
     """
     followers = Followers(wanted=job.engine.accuracy / 4) if followers is None else followers
+    job = replace(job, classes=with_few_lefts(job.classes, LEFT * job.engine.accuracy))
     run = ClassRun(job, plan, {} if known is None else known, followers)
     classes = run.classes
     names = {name: index for index, name in enumerate(job.spins.tissues)}

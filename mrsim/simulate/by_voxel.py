@@ -44,8 +44,8 @@ LEFT_BEHIND = 1.0
 """The same of what a repetition leaves to the next ones."""
 
 
-Kind = tuple[str, str, float, float]
-"""Tissue, pool, offset and B1: what a class is in both parts."""
+Kind = tuple[str, str, float, float, int]
+"""Tissue, pool, offset, B1 and what diffusion leaves (its identity): what a class is in both parts."""
 
 
 class _Voxel:
@@ -71,7 +71,7 @@ class _Voxel:
         for index, part in enumerate(self.parts):
             for kind in tissue_classes(part.spins, self.task.timeline, options, task.diffusing)[0]:
                 if not engine.only or kind.tissue in engine.only:
-                    key = (kind.tissue, kind.name, kind.offset, kind.b1)
+                    key = (kind.tissue, kind.name, kind.offset, kind.b1, id(kind.left))
                     found.setdefault(key, []).append((index, kind))
         return found
 

@@ -232,7 +232,7 @@ class ClassRun:
             kind = self.classes[index]
             base = round(kind.offset - kind.node, 6)
             mapped = kind.share is not None and self.straight and self.motion is None
-            alike = (id(kind.members), kind.name, kind.r2, base, kind.row) if mapped else (index,)
+            alike = (id(kind.members), kind.place, kind.name, kind.r2, base, kind.row) if mapped else (index,)
             found.setdefault(alike, []).append(index)
         return list(found.values())
 
@@ -278,7 +278,8 @@ class ClassRun:
         node = np.array([kind.node for kind in kinds])
         middle = float(node.max() + node.min()) / 2
         time = np.asarray((np.arange(windows.table.moment.shape[1]) + 0.5) * windows.table.dwell[0], dtype=np.float64)
-        whole = sum(kind.pd for kind in self.job.classes if kind.members is kinds[0].members)
+        alike = [kind for kind in self.job.classes if kind.members is kinds[0].members and kind.place == kinds[0].place]
+        whole = sum(kind.pd for kind in alike)
         stages = stages_of(node - middle, time, TURNED * self.engine.accuracy * whole / kinds[0].pd)
         turning = replace(kinds[0], offset=kinds[0].offset - kinds[0].node + middle)
         return pencil_signal(windows, self.plan, parts, turning, self.engine.dtype, stages)

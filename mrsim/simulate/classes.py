@@ -38,6 +38,8 @@ class TissueClass:
     """Hz that a node of a map adds to `offset`, where the class stands for a share of spins at many offsets."""
     row: float = 0.0
     """Place, m, that the class stands for along the direction of the plane in which pulses select."""
+    place: int = 0
+    """Number, in the tissue, of the spins that carry it: classes of one number lie at the same places."""
     exchange: tuple[ExchangePool, ...] = ()
     """Pools that exchange magnetisation with this one."""
     members: NDArray[np.int64]
@@ -186,10 +188,16 @@ def tissue_classes(
     earliest = float(timeline.readouts.t.min())
     frequency = timeline.gamma_bar * timeline.b0
     classes, worst = [], 0.0
-    for tissue, members, offset, b1 in _kinds(spins):
+    parts = [
+        (tissue, part, offset, b1, left)
+        for tissue, members, offset, b1 in _kinds(spins)
+        for part, left in diffusing.parts(spins, tissue, members)
+    ]
+    places: dict[int, int] = {}
+    for tissue, members, offset, b1, left in parts:
+        place = places[tissue] = places.get(tissue, -1) + 1
         mapped = offset is None
         whole = sum(pool.pd for pool in spins.pools[tissue])
-        left = diffusing.left(spins, tissue)
         for pool in spins.pools[tissue]:
             if pool.pd == 0:
                 continue
@@ -212,6 +220,7 @@ def tissue_classes(
                     offset=(0.0 if offset is None else offset) + shift + float(f),
                     b1=b1,
                     line=1 / pool.t2_prime if options.line else 0.0,
+                    place=place,
                     exchange=pool.exchange,
                     members=members,
                     left=left if diffuses(pool, spins.pools[tissue]) else None,

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ..core.errors import InputError
 from ..core.restriction import Restriction, exponents
 from ..phantom.diffusion import Compartment
+from ..phantom.lamellae import Turn
 from ..phantom.spins import Spins
 from ..phantom.tissue import Pool
 from ..sequence.b_matrix import Course, b_matrices, courses, echo_times, held, pulse_times
@@ -30,6 +31,7 @@ from ..sequence.timeline import Timeline
 from .random_walk import walk
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
 TOLERATED, REFUSED = 0.01, 0.1
 """Loss by diffusion in many pathways that is left out without and with a word."""
 WATER = "water"
@@ -127,7 +129,8 @@ class Diffusing:
     walk_error: float = 0.0
     """Largest standard error of what walkers leave."""
     weight: Weighting | None = None
-    known: dict[int, Array | None] = field(default_factory=dict)
+    known: dict[tuple[int, Turn | None], Array | None] = field(default_factory=dict)
+    """By tissue and the turn of its fibres."""
     warnings: dict[str, None] = field(default_factory=dict)
     """What must be said, each once."""
     loss: float = 0.0
@@ -138,23 +141,32 @@ class Diffusing:
         self.weight = self.weight or weighting(self.timeline)
         return self.weight
 
-    def left(self, spins: Spins, tissue: int) -> Array | None:
+    def left(self, spins: Spins, tissue: int, turn: Turn | None = None) -> Array | None:
         """Return what is left of the water of a tissue, (readout,); None where nothing is taken."""
-        if tissue not in self.known:
-            self.known[tissue] = self._found(spins, tissue) if self.wanted and any(spins.diffusion) else None
-        return self.known[tissue]
+        key = tissue, turn
+        if key not in self.known:
+            self.known[key] = self._found(spins, tissue, turn) if self.wanted and any(spins.diffusion) else None
+        return self.known[key]
+
+    def parts(self, spins: Spins, tissue: int, members: Indices) -> list[tuple[Indices, Array | None]]:
+        """Return the members of a tissue in parts whose fibres run alike, each with what is left of its water."""
+        left = self.left(spins, tissue)
+        if left is None:
+            return [(members, None)]
+        return [(mine, left if turn is None else self.left(spins, tissue, turn))
+                for turn, mine in spins.alike(tissue, members)]  # fmt: skip
 
     def matters(self, spins: Spins, tissue: int) -> bool:
         """Return whether an engine that follows all pathways needs the diffusion of a tissue."""
         known = self._losses(spins, tissue) if self.wanted and any(spins.diffusion) else None
         return known is not None and (known.single > self.accuracy or max(known.many, known.surviving) > TOLERATED)
 
-    def _losses(self, spins: Spins, tissue: int) -> _Losses | None:
+    def _losses(self, spins: Spins, tissue: int, turn: Turn | None = None) -> _Losses | None:
         """Return what diffusion takes of a tissue; None where it is not known, or the gradients are not."""
         if not self.timeline.knots:
             return None
         weight = self.weighting()
-        found = spins.diffusion[tissue]
+        found = spins.compartments(tissue, turn)
         if not found:
             if weight.largest > WEIGHTED:
                 said = f"no diffusivity is known of {spins.tissues[tissue]}: diffusion takes nothing of it"
@@ -170,8 +182,8 @@ class Diffusing:
             surviving=weight.surviving(found, t2),
         )
 
-    def _found(self, spins: Spins, tissue: int) -> Array | None:
-        known = self._losses(spins, tissue)
+    def _found(self, spins: Spins, tissue: int, turn: Turn | None) -> Array | None:
+        known = self._losses(spins, tissue, turn)
         if known is None:
             return None
         self._judge(spins.tissues[tissue], known)

@@ -65,7 +65,8 @@ class Nodes:
     def classes(self, kind: TissueClass) -> list[TissueClass]:
         """Return one class at each node for a class with maps."""
         plain = replace(kind, local_offset=None, local_b1=None)
-        table = zip(self.offset.tolist(), self.b1.tolist(), self.share, strict=True)
+        own = self.share if kind.share is None else [share * kind.share for share in self.share]
+        table = zip(self.offset.tolist(), self.b1.tolist(), own, strict=True)
         return [replace(plain, offset=kind.offset + f, b1=b, node=f, share=share) for f, b, share in table]
 
 

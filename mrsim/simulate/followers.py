@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from .classes import TissueClass
 from .slice_reuse import Response
 
-Family = tuple[str, str, float, float, float, float, float]
-"""Tissue, pool, r1, r2, B1, on a map the node's offset, and the row: what classes share that differ in T2' alone."""
+Family = tuple[str, str, float, float, int, float, float, float]
+"""Tissue, pool, r1, r2, place, B1, a map's node, Hz, and the row: what classes share that differ in T2' alone."""
 
 
 def family(kind: TissueClass) -> Family:
     """Return what a class shares with the other nodes of its T2'."""
-    return kind.tissue, kind.name, kind.r1, kind.r2, kind.b1, kind.node, kind.row
+    return kind.tissue, kind.name, kind.r1, kind.r2, kind.place, kind.b1, kind.node, kind.row
 
 
 def leaders(classes: list[TissueClass]) -> list[int]:
@@ -40,14 +40,14 @@ def models(classes: list[TissueClass]) -> dict[Family, list[Family]]:
 
     The nodes of a map are sorted by B1 and offset, and then by row.
     """
-    alike: dict[tuple[str, str, float, float], list[Family]] = {}
+    alike: dict[tuple[str, str, float, float, int], list[Family]] = {}
     for kind in classes:
-        alike.setdefault((kind.tissue, kind.name, kind.r1, kind.r2), []).append(family(kind))
+        alike.setdefault(family(kind)[:5], []).append(family(kind))
     found: dict[Family, list[Family]] = {}
     for name, families in alike.items():
         every = sorted(set(families))
         tried = [every[index] for index in sorted({round(part * (len(every) - 1) / 4) for part in range(5)})]
-        mapped = {family(k) for k in classes if k.share is not None and (k.tissue, k.name, k.r1, k.r2) == name}
+        mapped = {family(k) for k in classes if k.share is not None and family(k)[:5] == name}
         found |= {mine: tried if mine in mapped else [mine] for mine in every}
     return found
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import InputError, did_you_mean
 from ..phantom.exchange import ExchangePool
+from ..phantom.lamellae import Turn
 from ..phantom.spins import Spins
 from ..phantom.tissue import Pool
 from ..sequence.timeline import Timeline
@@ -73,7 +74,7 @@ def pathway_classes(spins: Spins, timeline: Timeline, engine: Pathways) -> list[
         name = spins.tissues[int(tissue)]
         if engine.only and name not in engine.only:
             continue
-        members = np.flatnonzero(kind.ravel() == index)
+        found = np.flatnonzero(kind.ravel() == index)
         classes += [
             PathwayClass(
                 pd=pool.pd * share,
@@ -87,15 +88,25 @@ def pathway_classes(spins: Spins, timeline: Timeline, engine: Pathways) -> list[
                 frequency=frequency,
                 members=members,
             )
+            for turn, members in _parts(engine, diffusing, spins, int(tissue), found)
             for pool in spins.pools[int(tissue)]
             if pool.pd
-            for share, tensor in _compartments(engine, diffusing, spins, int(tissue), pool)
+            for share, tensor in _compartments(engine, diffusing, spins, int(tissue), turn, pool)
         ]
     return classes
 
 
+def _parts(
+    engine: Pathways, diffusing: Diffusing, spins: Spins, tissue: int, members: NDArray[np.int64]
+) -> list[tuple[Turn | None, NDArray[np.int64]]]:
+    """Return the spins of a tissue in parts whose fibres run alike, as far as that matters."""
+    if engine.diffusion or not diffusing.matters(spins, tissue):
+        return [(None, members)]
+    return spins.alike(tissue, members)
+
+
 def _compartments(
-    engine: Pathways, diffusing: Diffusing, spins: Spins, tissue: int, pool: Pool
+    engine: Pathways, diffusing: Diffusing, spins: Spins, tissue: int, turn: Turn | None, pool: Pool
 ) -> list[tuple[float, NDArray[np.float64] | None]]:
     """Return the fractions of a pool and their (3, 3) tensors in grid axes, m^2/s."""
     axes, name = diffusing.timeline.encoding.grid.axes, spins.tissues[tissue]
@@ -103,7 +114,7 @@ def _compartments(
         return [(1.0, _tensor(engine, name, axes))]
     if not diffusing.matters(spins, tissue) or not diffuses(pool, spins.pools[tissue]):
         return [(1.0, None)]
-    found = spins.diffusion[tissue]
+    found = spins.compartments(tissue, turn)
     if any(part.walls for part in found):
         problem = f"{name} diffuses between walls, which configuration states do not follow; take the Bloch engine"
         raise InputError(problem, key="--engine")

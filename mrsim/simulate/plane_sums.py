@@ -109,8 +109,9 @@ def summed_signal(windows: Windows, sums: PlaneSums, response: Response, kind: T
     """
     table = windows.table
     # readouts that take the same path with the same response are equal in every repetition
-    both = np.stack([windows.path, response.row[windows.rows]])
-    (path, row), alike = np.unique(both, axis=1, return_inverse=True)
+    rows, count = response.row[windows.rows], len(response.coefficients)
+    both, alike = np.unique(windows.path * count + rows, return_inverse=True)
+    path, row = np.divmod(both, count)
     signal = np.zeros((len(path), sums.plane.density.shape[0], table.moment.shape[1]), dtype=np.complex128)
     coefficients = response.coefficients[row]  # (readout, layer, order)
     largest = np.abs(coefficients).sum(axis=1).max(axis=0)
@@ -120,4 +121,4 @@ def summed_signal(windows: Windows, sums: PlaneSums, response: Response, kind: T
         along = sums.of(int(response.orders[index]))[:, :, path]
         signal += np.einsum("rl,clrs->rcs", coefficients[:, :, index], along)
     time = (np.arange(table.moment.shape[1]) + 0.5) * float(table.dwell[0])
-    return np.asarray(kind.pd * signal * np.exp(-(kind.r2 + 2j * np.pi * kind.offset) * time))[alike.ravel()]
+    return np.asarray((kind.pd * signal * np.exp(-(kind.r2 + 2j * np.pi * kind.offset) * time))[alike])

@@ -41,7 +41,8 @@ class Task:
         if not np.any(away):
             return spins
         motion = tuple(replace(each, grid=origin) if isinstance(each, OnGrid) else each for each in spins.motion)
-        return replace(spins, position=spins.position + away, motion=motion)
+        fibres = None if spins.fibres is None else replace(spins.fibres, grid=origin)
+        return replace(spins, position=spins.position + away, motion=motion, fibres=fibres)
 
     def job(self, cells: Grid, middle: float, spins: Spins | None = None) -> tuple[Job, float]:
         """Return the job for some cells around `middle`, m along z, and the error of its T2'; it may have no classes.

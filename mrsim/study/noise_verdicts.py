@@ -5,16 +5,31 @@ Every cohort is held by `evaluate.noise_difference` against simulated groups of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..evaluate.noise_difference import NoiseVerdict, noise_difference
-from .experiment import Measure, mean_over
+from .experiment import Measure, Outcome, mean_over
 
 Array = NDArray[np.float64]
+Compare = Callable[[Mapping[str, Outcome]], list[tuple[str, bool]]]
+Draw = Callable[[Mapping[str, Outcome], Sequence[Measure]], dict[str, bytes]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compared:
+    """A quantity that an experiment compares between its groups: `name` and `name null` of its data."""
+
+    name: str
+    shown: str
+    unit: str = ""
+    """That it is shown in."""
+    factor: float = 1.0
+    """What that unit is in SI."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +62,31 @@ def shares(region: str, found: Sequence[NoiseVerdict]) -> list[Measure]:
         mean_over("explained by noise", region, np.array([float(v.explained) for v in found])),
         mean_over("share of noise", region, np.array([v.share for v in found])),
     ]
+
+
+def judging(compared: Callable[[Any], Sequence[Compared]]) -> tuple[Compare, Draw]:
+    """Return what says of every arm whether noise explains its difference, and what draws it.
+
+    compared : what an arm's settings compare.
+    """
+
+    def judged(outcomes: Mapping[str, Outcome]) -> list[Judged]:
+        return [
+            Judged(
+                arm=arm, name=one.shown, unit=one.unit, factor=one.factor,
+                verdicts=verdicts(outcome.data[one.name], outcome.data[f"{one.name} null"]),
+            )
+            for arm, outcome in outcomes.items()
+            for one in compared(outcome.settings)
+        ]  # fmt: skip
+
+    def compare(outcomes: Mapping[str, Outcome]) -> list[tuple[str, bool]]:
+        return [sentence(each) for each in judged(outcomes)]
+
+    def draw(outcomes: Mapping[str, Outcome], _: Sequence[Measure]) -> dict[str, bytes]:
+        return drawn(judged(outcomes))
+
+    return compare, draw
 
 
 def sentence(judged: Judged) -> tuple[str, bool]:

@@ -12,7 +12,7 @@ import numpy as np
 from ..core.maps import Maps
 from ..core.streamlines import Streamlines
 from ..evaluate.tractometry import streamline_angles
-from ..phantom.fibres import Fibres, fibres_of
+from ..phantom.fibres import Fibres, fibre_rotations, fibres_of
 from .reproduce import as_stored
 from .run import prepare
 
@@ -48,13 +48,21 @@ def fibre_angles(file: Path, contents: Mapping[str, Any], found: Streamlines) ->
     if not isinstance(truth, Maps) or not dict(contents.get("provenance") or {}).get("request"):
         return ()
     with as_stored(file) as request:
-        fibres = fibres_of(prepare(request).phantom)
-    rows = (_angles(name, fibres[name], part, found) for name, part in truth.fractions.items() if name in fibres)
+        phantom = prepare(request).phantom
+    fibres, turned = fibres_of(phantom), fibre_rotations(phantom, truth.grid)
+    rows = (
+        _angles(name, fibres[name], turned.get(name, np.eye(3)), part, found)
+        for name, part in truth.fractions.items()
+        if name in fibres
+    )
     return tuple(row for row in rows if row.steps)
 
 
-def _angles(name: str, fibres: Fibres, part: Any, found: Streamlines) -> TissueAngles:
+def _angles(name: str, fibres: Fibres, turned: Any, part: Any, found: Streamlines) -> TissueAngles:
     inside = (np.asarray(part) >= HALF)[..., None, None]
-    each, mean = (streamline_angles(found, inside * axes) for axes in (fibres.each, fibres.mean[None]))
+    each, mean = (
+        streamline_angles(found, inside * np.einsum("...ij,kj->...ki", turned, axes))
+        for axes in (fibres.each, fibres.mean[None])
+    )
     steps = int(np.isfinite(each.each).sum())
     return TissueAngles(tissue=name, steps=steps, to_fibres=each.mean, to_mean=mean.mean)

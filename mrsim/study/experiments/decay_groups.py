@@ -24,7 +24,7 @@ from ...core.units import BValues, Fraction, Quantity
 from ...evaluate.roc import areas
 from ...fit.fit import fit
 from ..experiment import Arrays, Experiment, Measure, Outcome, mean_over
-from ..noise_verdicts import Judged, drawn, sentence, shares, verdicts
+from ..noise_verdicts import Compared, judging, shares, verdicts
 
 Array = NDArray[np.float64]
 Diffusivities = Annotated[tuple[float, ...], Quantity("diffusivity")]
@@ -157,24 +157,7 @@ def _compared(region: str, values: Array) -> list[Measure]:
     ]
 
 
-def compare(outcomes: Mapping[str, Outcome]) -> list[tuple[str, bool]]:
-    """Say of every arm whether noise explains the difference of its groups."""
-    return [sentence(judged) for judged in _judged(outcomes)]
-
-
-def draw(outcomes: Mapping[str, Outcome], _: Sequence[Measure]) -> dict[str, bytes]:
-    """Return the figure of every arm's differences beside those of noise."""
-    return drawn(_judged(outcomes))
-
-
-def _judged(outcomes: Mapping[str, Outcome]) -> list[Judged]:
-    return [
-        Judged(arm=arm, name=name, verdicts=verdicts(outcome.data[name], outcome.data[f"{name} null"]))
-        for arm, outcome in outcomes.items()
-        for name in JUDGED[outcome.settings.kind]
-    ]
-
-
+compare, draw = judging(lambda settings: [Compared(name=name, shown=name) for name in JUDGED[settings.kind]])
 EXPERIMENT = Experiment(
     name="decay-groups",
     title="two groups of discs by kurtosis or perfusion: bias, scatter, false differences",

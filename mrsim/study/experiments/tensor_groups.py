@@ -26,14 +26,14 @@ from ...evaluate.roc import areas
 from ...fit.fit import fit
 from ...sequence.directions import repelled, spiral
 from ..experiment import Arrays, Experiment, Measure, Outcome, mean_over
-from ..noise_verdicts import Judged, drawn, sentence, shares, verdicts
+from ..noise_verdicts import Compared, judging, shares, verdicts
 
 Array = NDArray[np.float64]
 GRADES = ((1.0, 2.0), (3.0, 4.0, 5.0))
 """Pfirrmann grades of the two groups, equally often."""
-SHOWN = {"md": ("um^2/ms", 1e-9), "fa": ("", 1.0)}
-"""What is compared, and the unit that it is shown in."""
-NAMES = tuple(SHOWN)
+SHOWN = (Compared(name="md", shown="MD", unit="um^2/ms", factor=1e-9), Compared(name="fa", shown="FA"))
+"""What is compared between the groups."""
+NAMES = tuple(one.name for one in SHOWN)
 HALVINGS = 7
 """Of the range in which the FA below the noise is sought: to a hundredth of the FA that is shown."""
 Diffusivities = Annotated[tuple[float, ...], Quantity("diffusivity")]
@@ -187,27 +187,7 @@ def _of(region: str, values: Array, null: Array, grade: Array) -> list[Measure]:
     ]
 
 
-def compare(outcomes: Mapping[str, Outcome]) -> list[tuple[str, bool]]:
-    """Say of every arm whether noise explains its difference, in the cohort whose difference is the median one."""
-    return [sentence(judged) for judged in _judged(outcomes)]
-
-
-def draw(outcomes: Mapping[str, Outcome], _: Sequence[Measure]) -> dict[str, bytes]:
-    """Return the figure of every arm's differences beside those of noise."""
-    return drawn(_judged(outcomes))
-
-
-def _judged(outcomes: Mapping[str, Outcome]) -> list[Judged]:
-    return [
-        Judged(
-            arm=arm, name=name.upper(), verdicts=verdicts(outcome.data[name], outcome.data[f"{name} null"]),
-            unit=SHOWN[name][0], factor=SHOWN[name][1],
-        )
-        for arm, outcome in outcomes.items()
-        for name in NAMES
-    ]  # fmt: skip
-
-
+compare, draw = judging(lambda _: SHOWN)
 EXPERIMENT = Experiment(
     name="tensor-groups",
     title="two groups of discs by tensor imaging: tissue, or noise?",
