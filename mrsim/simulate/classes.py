@@ -188,14 +188,7 @@ def tissue_classes(
     earliest = float(timeline.readouts.t.min())
     frequency = timeline.gamma_bar * timeline.b0
     classes, worst = [], 0.0
-    parts = [
-        (tissue, part, offset, b1, left)
-        for tissue, members, offset, b1 in _kinds(spins)
-        for part, left in diffusing.parts(spins, tissue, members)
-    ]
-    places: dict[int, int] = {}
-    for tissue, members, offset, b1, left in parts:
-        place = places[tissue] = places.get(tissue, -1) + 1
+    for place, tissue, members, offset, b1, left in _placed(spins, diffusing):
         mapped = offset is None
         whole = sum(pool.pd for pool in spins.pools[tissue])
         for pool in spins.pools[tissue]:
@@ -230,6 +223,21 @@ def tissue_classes(
                 for f, w in zip(node, weight, strict=True)
             ]
     return classes, worst
+
+
+_Placed = tuple[int, int, NDArray[np.int64], float | None, float, NDArray[np.float64] | None]
+"""Place, tissue, members, offset, B1, and what diffusion leaves."""
+
+
+def _placed(spins: Spins, diffusing: Diffusing) -> list[_Placed]:
+    """Return every kind of spin in parts whose fibres run alike, with its place in its tissue."""
+    found: list[_Placed] = []
+    places = [0] * len(spins.tissues)
+    for tissue, members, offset, b1 in _kinds(spins):
+        for part, left in diffusing.parts(spins, tissue, members):
+            found.append((places[tissue], tissue, part, offset, b1, left))
+            places[tissue] += 1
+    return found
 
 
 def _kinds(spins: Spins) -> list[tuple[int, NDArray[np.int64], float | None, float]]:
