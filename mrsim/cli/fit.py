@@ -53,11 +53,12 @@ def command(
     FILE is one of mrsim, a NIfTI file of diffusion with STEM.bval and STEM.bvec, or MRtrix's STEM.b, beside it, or one
     of a BIDS series (MESE, MEGRE, IRT1, VFA, ...) with STEM.json, which stands for all.
     Spectra, also those of a NIfTI-MRS file, are fitted by the basis in FILE or in that of --basis.
+    What the fit of a result was given holds for another by the same model, but for what --given names.
     """
     from ..core.storage import save
     from ..fit.fit import fit
     from ..fit.models import find_model
-    from ..study.given import given_options
+    from ..study.given import options_again
     from ..study.masks import mask_of
     from ..study.waves import source_of
 
@@ -77,7 +78,7 @@ def command(
         source, noise["sigma"] = _averaged(source, noise["sigma"], file)
     source = source_of(source, chosen)
     inside = None if mask is None else mask_of(mask, source.grid)
-    maps = fit(source, chosen, mask=inside, threads=threads, **noise, **given_options(chosen, given))
+    maps = fit(source, chosen, mask=inside, threads=threads, **noise, **options_again(chosen, contents, given))
     if out is not None:
         save(out, maps=maps)
     rows, said = summary(maps, contents.get("rois") or {}), tuple(maps.history.get("warnings", ()))
@@ -171,6 +172,7 @@ def _fit_spectra(
     from ..core.storage import save
     from ..exchange.basis_files import read_basis
     from ..report.spectral_fit import amount_table
+    from ..study.given import own_given
     from ..study.spectra import quantified
 
     model, path, given, threads = asked
@@ -178,7 +180,8 @@ def _fit_spectra(
     basis = own if path is None else read_basis(path)
     if basis is None:
         raise InputError(f"{file} holds no basis; make one with 'mrsim basis' and name it", key="--basis")
-    found = quantified(spectra, basis, model or "linear-combination", given, threads)
+    name = model or "linear-combination"
+    found = quantified(spectra, basis, name, own_given(contents, name, given) | given, threads)
     if out is not None:
         save(out, maps=found.maps, basis=basis)
     truth = contents.get("truth")

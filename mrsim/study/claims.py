@@ -129,7 +129,7 @@ def judge(claims: Iterable[Claim], measures: Iterable[Measure]) -> tuple[Verdict
             wanted = f"{claim.metric} of {claim.region}"
             raise InputError(f"nothing measures '{wanted}'{did_you_mean(wanted, known)}", key="claim")
         worst = max(matching, key=lambda measure: _beyond(claim, measure))
-        verdicts.append(Verdict(claim=claim, measure=worst, holds=_beyond(claim, worst) <= 0))
+        verdicts.append(Verdict(claim=claim, measure=worst, holds=bool(_beyond(claim, worst) <= 0)))
     return tuple(verdicts)
 
 

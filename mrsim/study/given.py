@@ -51,6 +51,43 @@ def given_options(model: Description, texts: Mapping[str, str], measure: Measure
     return {name: _value(options[name], text, measure) for name, text in texts.items()}
 
 
+def own_given(contents: Mapping[str, Any], model: str, asked: Mapping[str, str]) -> dict[str, str]:
+    """Return what a result's own fit by this model was given, as text, but for what is asked.
+
+    Parameters
+    ----------
+    contents : mapping
+        Of a result file.
+    model : str
+    asked : mapping
+        Option -> text.
+    """
+    request = dict(contents.get("provenance") or {}).get("request", {})
+    given = request.get("given", {}) if request.get("model") == model else {}
+    return {name: text for name, text in given.items() if name not in asked}
+
+
+def options_again(model: Description, contents: Mapping[str, Any], asked: Mapping[str, str]) -> dict[str, Any]:
+    """Return the options of another fit of a result: those asked, else those of its own fit by the same model.
+
+    Parameters
+    ----------
+    model : Model or Method
+    contents : mapping
+        Of a result file; maps that another protocol measured for its fit are taken from there.
+    asked : mapping
+        Option -> text.
+    """
+    maps = contents.get("maps")
+    kept = None
+    if isinstance(maps, Maps):
+        units = {option.name: option.unit for option in model.options}
+        everywhere = np.zeros(maps.grid.shape, np.int8)
+        kept = Maps(grid=maps.grid, values=dict(maps.given), errors={}, units=units, status=everywhere)
+    own = given_options(model, own_given(contents, model.name, asked), lambda _: kept)
+    return own | given_options(model, asked)
+
+
 def measured(text: str) -> bool:
     """Return whether a text names a protocol that measures the value."""
     number = text[:1].isdigit() or text[:1] in "+-."

@@ -108,7 +108,7 @@ def prepare(request: RunRequest) -> Prepared:
     if path.suffix.lower() != ".seq":  # a foreign file is simulated as it stands; `mrsim check` judges it
         _within_limits(sequence, path.stem, scanner.name)
     model = request.model or model_of_waves(request, sequence, defaults)
-    given = dict(request.given) or (defaults.given if request.model in (None, defaults.fit) else {})
+    given = {**(defaults.given if request.model in (None, defaults.fit) else {}), **request.given}
     if model is not None:
         check_names(find_model(model), given)
     full = replace(

@@ -10,7 +10,9 @@ from mrsim.core.storage import save
 from mrsim.exchange.nifti import write_volume
 from mrsim.fit.inversions import INVERSIONS
 from mrsim.fit.models import MODELS, find_model
-from mrsim.study.given import DIMENSIONS, given_options
+from mrsim.study.given import DIMENSIONS, given_options, options_again, own_given
+from mrsim.study.request import RunRequest
+from mrsim.study.run import prepare
 
 GRID = Grid(shape=(2, 3, 4), spacing=(1e-3, 1e-3, 4e-3))
 SPGR = find_model("spgr")
@@ -55,3 +57,28 @@ def test_given_names_and_sources_that_do_not_fit_are_refused(tmp_path):
     save(tmp_path / "t1.h5", maps=_maps(t1=np.ones(GRID.shape)))
     with pytest.raises(InputError, match="holds no map of it"):
         given_options(SPGR, {"b1": str(tmp_path / "t1.h5")})
+
+
+def test_given_by_command_changes_one_entry_of_the_protocols_and_keeps_the_others():
+    kept = prepare(RunRequest(protocol="svs-press-np")).request.given
+    asked = prepare(RunRequest(protocol="svs-press-np", given={"baseline": "1", "water_t1": "2 s"})).request.given
+    assert kept == {"high": "3.6 ppm"}
+    assert asked == {**kept, "baseline": "1", "water_t1": "2 s"}
+    other = prepare(RunRequest(protocol="disc-t2-mese", model="t2-epg-b1", given={"t1": "1.1 s"})).request
+    assert other.given == {"t1": "1.1 s"}, "what one model is given says nothing of another's options"
+
+
+def test_given_of_a_result_holds_for_its_next_fit_by_the_same_model():
+    own = {"baseline": "0", "low": "0.9 ppm"}
+    result = {"provenance": {"request": {"model": "linear-combination", "given": own}}}
+    assert own_given(result, "linear-combination", {"low": "0.8 ppm"}) == {"baseline": "0"}
+    assert own_given(result, "spgr", {}) == {}
+    assert own_given({}, "spgr", {}) == {}
+
+
+def test_given_maps_that_a_protocol_measured_serve_the_next_fit_of_the_result(tmp_path):
+    b1 = np.linspace(0.8, 1.2, 24).reshape(GRID.shape)
+    maps = Maps(grid=GRID, values={}, errors={}, units={}, status=np.zeros(GRID.shape, np.int8), given={"b1": b1})
+    result = {"maps": maps, "provenance": {"request": {"model": "spgr", "given": {"b1": "b1-afi"}}}}
+    assert options_again(SPGR, result, {})["b1"].values["b1"] == pytest.approx(b1)
+    assert options_again(SPGR, result, {"b1": "0.9"}) == {"b1": 0.9}

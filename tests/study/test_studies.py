@@ -178,6 +178,12 @@ def test_claim_limits_are_read_in_their_unit(limit, value, holds):
     assert verdict.holds is holds
 
 
+def test_claim_is_plain_where_its_measure_is_an_array_element():
+    measure = Measure(metric="bias", region="disc", value=0.2, standard_error=np.float64(0.1))
+    claim = Claim(says="none", metric="bias", region="disc", limit="0 +- 0.05", standard_errors=3.0)
+    assert json.loads(json.dumps(judge([claim], [measure])[0].plain()))["holds"] is True
+
+
 def test_claim_on_a_mean_may_be_missed_by_its_standard_errors():
     measure = mean_over("rate", "null", np.array([0.0, 0.1] * 50))
     claims = [Claim(says="x", metric="rate", region="null", limit=">= 0.06", standard_errors=n) for n in (0, 1, 3)]
