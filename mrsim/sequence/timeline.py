@@ -37,6 +37,9 @@ class Pulse:
     """(step, 3) change of the gradient from the start to the end of each step, T/m; none: constant steps."""
     frequency: float = 0.0
     """Carrier offset, Hz, that `b1` includes: where in its line a semisolid pool is irradiated."""
+    parts: int = 1
+    """Equal parts that every step of the scanner is divided into: an engine that cuts steps cuts each part as it would
+    cut the whole, so that twice as many halve every step."""
 
     def plane_moment(self, gamma_bar: float) -> NDArray[np.float64]:
         """Return the (2,) moment of the in-plane gradients under the pulse, 1/m."""

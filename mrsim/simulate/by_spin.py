@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,8 @@ from .motion_moments import moving
 from .nonlinear import nonlinear_signal
 from .options import Progress
 from .receiver import by_kind
-from .slice_reuse import GROWTH, MAX_SPLIT, MAX_SUB_SLICES
-from .steps import divided
+from .slice_reuse import GROWTH, MAX_SUB_SLICES
+from .steps import chosen_parts, divided
 
 PROBES = 6
 """Places that are drawn to measure the error on."""
@@ -247,17 +248,13 @@ def _rf_steps(job: Job, probes: list[list[TissueClass]], wanted: float) -> tuple
     Of a pool the class with most signal tells: the others differ by some hertz of T2'.
     """
     probes = [list({kind.name: kind for kind in sorted(here, key=lambda k: k.pd)}.values()) for here in probes]
-    split, few = 1, math.ceil(61 / job.cells.shape[0])
-    if job.engine.rf_step is not None:
-        longest = max((float(pulse.dt.max()) for pulse in job.timeline.pulses), default=0.0)
-        split = max(1, math.ceil(longest / job.engine.rf_step * (1 - 1e-9)))
-    signal = _signals(job, probes, few, split)
-    while True:
-        again = _signals(job, probes, few, 2 * split)
-        error = 4 / 3 * float(np.abs(again - signal).max())
-        if error <= wanted / 4 or job.engine.rf_step is not None or split >= MAX_SPLIT:
-            return split, error
-        split, signal = 2 * split, again
+    few = math.ceil(61 / job.cells.shape[0])
+    signal = cache(lambda parts: _signals(job, probes, few, parts))
+
+    def halved(parts: int) -> float:
+        return float(np.abs(signal(2 * parts) - signal(parts)).max())
+
+    return chosen_parts(job.timeline, job.engine.rf_step, halved, wanted / 4, job.engine.dtype)
 
 
 def _probes(job: Job) -> list[list[TissueClass]]:

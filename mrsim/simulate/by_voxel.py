@@ -12,6 +12,7 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ from .line import Line, follow
 from .pulse_maps import Relaxation
 from .receiver import window_kinds
 from .road import obstacle
-from .slice_reuse import MAX_SPLIT, STEADY
+from .slice_reuse import STEADY
+from .steps import chosen_parts
 from .task import Task
 from .voxel_course import Course, Stretch
 from .voxel_doubts import doubts
@@ -176,18 +178,18 @@ def _rf_steps(voxel: _Voxel) -> tuple[_Voxel, int, float]:
     if kind is None:
         return voxel, 1, 0.0
     held = voxel.held(0, kind)
-    if task.engine.rf_step is not None:
-        longest = max(float(pulse.dt.max()) for pulse in voxel.timeline.pulses)
-        voxel.split = max(1, math.ceil(longest / task.engine.rf_step * (1 - 1e-9)))
-    found, _ = voxel.respond(kind, held, 0.0)
-    while True:
+
+    @cache
+    def divided(parts: int) -> tuple[_Voxel, NDArray[np.complex128]]:
         finer = copy(voxel)
-        finer.split = 2 * voxel.split
-        refined, _ = finer.respond(kind, held, 0.0)
-        error = 4 / 3 * float(np.abs(refined - found).max(initial=0.0)) / whole
-        if error <= task.engine.accuracy / 4 or task.engine.rf_step is not None or voxel.split >= MAX_SPLIT:
-            return voxel, voxel.split, error
-        voxel, found = finer, refined
+        finer.split = parts
+        return finer, finer.respond(kind, held, 0.0)[0]
+
+    def halved(parts: int) -> float:
+        return float(np.abs(divided(2 * parts)[1] - divided(parts)[1]).max(initial=0.0)) / whole
+
+    split, error = chosen_parts(voxel.timeline, task.engine.rf_step, halved, task.engine.accuracy / 4, np.float64)
+    return divided(split)[0], split, error
 
 
 def _left_behind(voxel: _Voxel) -> float:

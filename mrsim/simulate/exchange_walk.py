@@ -139,7 +139,7 @@ def _step_tables(
         float(np.abs(system.longitudinal).max()),
         float(system.saturation(nutation, carrier).max(initial=0.0)),
     )
-    split = np.maximum(1, np.ceil(fastest * pulse.dt / LARGEST_STEP)).astype(int)
+    split = np.maximum(1, np.ceil(fastest * pulse.parts * pulse.dt / LARGEST_STEP)).astype(int)
     fine = Pulse(
         dt=np.repeat(pulse.dt / split, split),
         b1=np.repeat(pulse.b1 * kind.b1, split),
@@ -147,6 +147,7 @@ def _step_tables(
         flip=pulse.flip,
         centre=pulse.centre,
         use=pulse.use,
+        parts=pulse.parts,
     )
     times = TimeTable()
     table = pulse_table((fine,), gamma_bar, reach, farthest, 1.0, times, np.float64)

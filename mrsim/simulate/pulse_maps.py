@@ -31,8 +31,6 @@ class PulseSteps:
 
     timeline: Timeline
     dtype: RealType
-    parts: int = 1
-    """That every step is divided into."""
     known: dict[bytes, tuple[PulseTable, TimeTable]] = field(default_factory=dict)
 
     def within(self, z: NDArray[np.float64], spin: Relaxation) -> tuple[PulseTable, TimeTable]:
@@ -43,7 +41,7 @@ class PulseSteps:
         mark = b"".join(part.tobytes() for cut in cuts for part in cut)
         if mark not in self.known:
             times = TimeTable()
-            table = tabulated(pulses, gamma_bar, cuts, times, self.dtype, self.parts)
+            table = tabulated(pulses, gamma_bar, cuts, times, self.dtype)
             self.known[mark] = replace(table, runs=table.runs.astype(self.dtype)), times
         return self.known[mark]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from ..core.phasors import RealType
 from ..sequence.timeline import Timeline
 from .program import INTERVAL, PULSE, Program
 from .pulse_maps import PulseSteps, Relaxation
+from .steps import chosen_parts, divided
 from .walker import Slab, walk_all
 
 STEADY = 1e-3
@@ -30,8 +32,8 @@ GROWTH = 1.37
 """Factor by which sub-slices grow: no simple fraction, so that what aliases at one step does not at the next."""
 SOME = 256
 """Readouts on which interpolation is judged."""
-FEW, MAX_SPLIT = 61, 32
-"""Sub-slices on which the length of the RF steps is judged, and the most that one step is divided into."""
+FEW = 61
+"""Sub-slices on which the length of the RF steps is judged."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -63,7 +65,7 @@ class Scan:
     def divided(self, parts: int) -> PulseSteps:
         """Return the pulses with every step divided into `parts`."""
         if parts not in self.pulses:
-            self.pulses[parts] = PulseSteps(self.timeline, self.dtype, parts)
+            self.pulses[parts] = PulseSteps(divided(self.timeline, parts), self.dtype)
         return self.pulses[parts]
 
 
@@ -251,21 +253,16 @@ def _enough_phases(scan: Scan, spin: Relaxation, found: Resolution, walked: _Wal
 def _rf_steps(scan: Scan, spin: Relaxation, found: Resolution, rf_step: float | None) -> Resolution:
     """Divide the RF steps until their error is a quarter of what is wanted, or as asked, and state the error.
 
-    The error of the splitting falls with the square of the step, so that of the longer steps is 4/3 of what
-    changes when they are halved. A few sub-slices tell: they need not resolve the crushers.
+    A few sub-slices tell: they need not resolve the crushers.
     """
     few = replace(found, per_layer=math.ceil(FEW / scan.slab.layers), phases=min(found.phases, 4))
-    if rf_step is not None:
-        longest = max((float(pulse.dt.max()) for pulse in scan.timeline.pulses), default=0.0)
-        few = replace(few, rf_split=max(1, math.ceil(longest / rf_step * (1 - 1e-9))))
-    walked = _walked(scan, spin, few)
-    while True:
-        finer = replace(few, rf_split=2 * few.rf_split)
-        refined = _walked(scan, spin, finer)
-        error = 4 / 3 * _difference(scan, refined, walked)
-        if error <= found.wanted / 4 or rf_step is not None or few.rf_split >= MAX_SPLIT:
-            return replace(found, rf_split=few.rf_split, rf_error=error)
-        few, walked = finer, refined
+    walked = cache(lambda parts: _walked(scan, spin, replace(few, rf_split=parts)))
+
+    def halved(parts: int) -> float:
+        return _difference(scan, walked(2 * parts), walked(parts))
+
+    split, error = chosen_parts(scan.timeline, rf_step, halved, found.wanted / 4, scan.dtype)
+    return replace(found, rf_split=split, rf_error=error)
 
 
 def _first_guess(scan: Scan) -> int:

@@ -17,6 +17,8 @@ from .sampling import LARGEST_BEND, SLIGHT_BEND, SLIGHT_SHIFT, sine_of_shift
 Wave = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 MAX_HALF_ANGLE = 0.5
 """Largest half rotation angle per step, rad, of the long series."""
+MAX_PARTS = 32
+"""Most parts that one step is divided into."""
 SHORT_HALF_ANGLE = 0.1
 """The same of the short series."""
 
@@ -127,14 +129,51 @@ class PulseTable:
 
 def divided(timeline: Timeline, parts: int) -> Timeline:
     """Return the timeline with every RF step divided into equal parts."""
+    return replace(timeline, pulses=tuple(cut_pulse(pulse, parts) for pulse in timeline.pulses))
+
+
+def cut_pulse(pulse: Pulse, parts: int) -> Pulse:
+    """Return a pulse with every step divided into equal parts."""
     if parts == 1:
-        return timeline
-    pulses = []
-    for pulse in timeline.pulses:
-        mean, change = cut_gradient(pulse, np.full(len(pulse.dt), parts))
-        dt, b1 = np.repeat(pulse.dt / parts, parts), np.repeat(pulse.b1, parts)
-        pulses.append(replace(pulse, dt=dt, b1=b1, gradient=mean, change=change if np.any(change) else None))
-    return replace(timeline, pulses=tuple(pulses))
+        return pulse
+    mean, change = cut_gradient(pulse, np.full(len(pulse.dt), parts))
+    dt, b1 = np.repeat(pulse.dt / parts, parts), np.repeat(pulse.b1, parts)
+    held = {"gradient": mean, "change": change if np.any(change) else None}
+    return replace(pulse, dt=dt, b1=b1, parts=parts * pulse.parts, **held)
+
+
+def chosen_parts(
+    timeline: Timeline, longest: float | None, change: Callable[[int], float], wanted: float, dtype: RealType
+) -> tuple[int, float]:
+    """Return into how many parts every RF step is divided, and the error that this leaves.
+
+    The error falls with the square of the step, so it is 4/3 of what changes when steps are halved. Where an error
+    below the root of the round-off does not fall any more, round-off is what is seen, which more steps only add to.
+
+    Parameters
+    ----------
+    timeline : Timeline
+    longest : float or None
+        Step, s, that is asked for; None divides by two until the error is no larger than `wanted`.
+    change : callable
+        Largest change of the result when steps in so many parts are halved.
+    wanted : float
+        The error.
+    dtype : type
+        Of the computation.
+    """
+    if longest is not None:
+        dt = max((float(pulse.dt.max()) for pulse in timeline.pulses), default=0.0)
+        parts = max(1, math.ceil(dt / longest * (1 - 1e-9)))
+        return parts, 4 / 3 * change(parts)
+    parts, before = 1, math.inf
+    while True:
+        error = 4 / 3 * change(parts)
+        if error > before / 2 and error < math.sqrt(np.finfo(dtype).eps):
+            return parts // 2, max(error, before)
+        if error <= wanted or parts >= MAX_PARTS:
+            return parts, error
+        parts, before = 2 * parts, error
 
 
 Cut = tuple[NDArray[np.int64], NDArray[np.bool_]]
@@ -173,24 +212,24 @@ def pulse_table(
 
 
 def cut_steps(pulse: Pulse, gamma_bar: float, reach: NDArray[np.float64], max_offset: float, max_b1: float) -> Cut:
-    """Return how the steps of a pulse are cut for the series to hold for spins within these bounds (`pulse_table`)."""
+    """Return how the steps of a pulse are cut for the series to hold for spins within these bounds (`pulse_table`).
+
+    Parts of a step are cut as the whole would be: if only parts that are too long were cut, dividing would change
+    nothing where the whole is cut already, and could not tell the error.
+    """
     field_hz = gamma_bar * (np.abs(pulse.gradient) @ reach + max_b1 * np.abs(pulse.b1)) + max_offset
     angle = np.pi * field_hz * pulse.dt
-    cut = np.maximum(1, np.ceil(angle / MAX_HALF_ANGLE)).astype(np.int64)
+    cut = np.maximum(1, np.ceil(pulse.parts * angle / MAX_HALF_ANGLE)).astype(np.int64)
     return cut, angle / cut <= SHORT_HALF_ANGLE
 
 
 def tabulated(
-    pulses: Sequence[Pulse], gamma_bar: float, cuts: Sequence[Cut], times: TimeTable, dtype: RealType, parts: int = 1
+    pulses: Sequence[Pulse], gamma_bar: float, cuts: Sequence[Cut], times: TimeTable, dtype: RealType
 ) -> PulseTable:
-    """Turn pulses, cut as said, into step tables.
-
-    parts : that every step, cut or not, is divided into on top: twice as many halve every step.
-    """
+    """Turn pulses, cut as said, into step tables."""
     runs: list[tuple[float, ...]] = []
     b1, gradient, starts, count = [], [], [0], 0
-    for pulse, (cut, is_short) in zip(pulses, cuts, strict=True):
-        split = parts * cut
+    for pulse, (split, is_short) in zip(pulses, cuts, strict=True):
         short = np.repeat(is_short, split)
         dt = np.repeat(pulse.dt / split, split)
         factor = -np.pi * gamma_bar * dt

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..core.phasors import RealType
 from ..sequence.timeline import Timeline
 from .pulse_maps import Relaxation
-from .steps import TimeTable, cut_steps, rotation_series, tabulated
+from .steps import TimeTable, cut_pulse, cut_steps, rotation_series, tabulated
 from .voxel_program import FREE, PULSE, SAMPLE, Operation, Stretch, VoxelProgram
 
 Array = NDArray[np.float64]
@@ -166,9 +166,9 @@ def elements_of(
         position = np.zeros((3, len(along)))
         position[axis or 0] = along
         times = TimeTable()
-        reach, pulse = np.abs(position).max(axis=1), timeline.pulses[event]
+        reach, pulse = np.abs(position).max(axis=1), cut_pulse(timeline.pulses[event], split)
         cut = cut_steps(pulse, timeline.gamma_bar, reach, abs(spin.offset), abs(spin.b1))
-        table = tabulated((pulse,), timeline.gamma_bar, (cut,), times, dtype, split)
+        table = tabulated((pulse,), timeline.gamma_bar, (cut,), times, dtype)
         e1, e2 = times.decay(np.array([spin.r1]), dtype), times.decay(np.array([spin.r2]), dtype)
         maps = np.zeros((3, 4, len(along)))
         fields = (table.b1, table.gradient, rotation_series(dtype))

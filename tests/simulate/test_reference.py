@@ -1,10 +1,12 @@
 """The two slow references, an ODE solver and the affine matrix exponential, against each other and the kernels."""
 
 import numpy as np
-from objects import GAMMA_BAR
+import pytest
+from objects import GAMMA_BAR, Box, Script, pool
 from reference import bloch_expm, bloch_ode
 
 from mrsim.sequence.timeline import Pulse
+from mrsim.simulate import Bloch, simulate
 from mrsim.simulate.pulse_response import pulse_response
 
 GAMMA = 2 * np.pi * GAMMA_BAR
@@ -52,3 +54,24 @@ def test_reference_bounds_the_kernel_to_second_order():
     order = -np.polyfit(np.log(divisions), np.log(error), 1)[0]
     assert abs(order - 2) < 0.1
     assert error[-1] < error[0] / 50
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+@pytest.mark.parametrize(("precision", "floor"), [("double", 1e-9), ("single", 3e-5)])
+def test_error_of_the_rf_steps_is_stated_where_the_series_cut_them_already(reuse, precision, floor):
+    """Steps that turn by several radians are cut anyway; their error must still be seen when they are halved."""
+    t1, t2, b1, offset = 0.02, 1e-3, -1.2, 300.0
+    jumps = np.exp(1j * np.pi / 2 * np.array([0, 1, 3, 2]))  # B1 turns by right angles
+    each = np.array([1e-3, 2e-4, 1.5e-3, 3e-4])
+    pulse = Pulse(dt=each, b1=3e-6 * jumps, gradient=np.zeros((4, 3)), flip=1.0, centre=1e-3, use="excitation")
+    script = Script(dwell=1e-9).tr().rf(pulse, 0.7).read()
+    box = Box(pools=(pool(t1, t2),), b1=b1, offset=offset)
+    engine = Bloch(subsamples=1, sub_slices=1, slab=1.0, reuse=reuse, accuracy=1e-5, precision=precision)
+    found = simulate(script.timeline(), box, engine, threads=1)
+    played = b1 * pulse.b1 * np.exp(-0.7j)
+    field = np.stack([played.real, played.imag, np.full(4, offset / GAMMA_BAR)], axis=1)
+    x, y, _ = bloch_expm(field, each, GAMMA, (0, 0, 1), t1, t2)
+    error = abs(found.imaging.data[0, 0, 0] / 4e-9 - (x + 1j * y))
+    assert abs(x + 1j * y) > 0.1
+    assert error < 1.1 * found.history["rf_step_error"] + floor
+    assert found.history["rf_step_error"] < 1e-4
