@@ -137,9 +137,8 @@ def cut_pulse(pulse: Pulse, parts: int) -> Pulse:
     if parts == 1:
         return pulse
     mean, change = cut_gradient(pulse, np.full(len(pulse.dt), parts))
-    dt, b1 = np.repeat(pulse.dt / parts, parts), np.repeat(pulse.b1, parts)
-    held = {"gradient": mean, "change": change if np.any(change) else None}
-    return replace(pulse, dt=dt, b1=b1, parts=parts * pulse.parts, **held)
+    steps = replace(pulse, dt=np.repeat(pulse.dt / parts, parts), b1=np.repeat(pulse.b1, parts))
+    return replace(steps, gradient=mean, change=change if np.any(change) else None, parts=parts * pulse.parts)
 
 
 def chosen_parts(
