@@ -1,6 +1,7 @@
 """Bases of LCModel, FSL-MRS and jMRUI: there and back, where a line stands for the other program, damaged files."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,6 +46,22 @@ def test_basis_file_returns_the_signals(name, tmp_path):
     assert abs(back.dwell / 4e-4 - 1) < 1e-6
     assert abs(back.frequency / 127.7e6 - 1) < 1e-6
     assert np.max(np.abs(back.fids - basis().fids)) < error
+
+
+def test_fsl_folder_is_replaced_whole_and_nothing_else_is_lost(tmp_path):
+    """Of an older basis with more metabolites none is left; a folder with anything else in it is not touched."""
+    made = basis(16)
+    write_fsl(made, tmp_path / "a")
+    write_fsl(replace(made, names=("NAA", "MM20")), tmp_path / "a")
+    assert read_fsl(tmp_path / "a").names == ("MM20", "NAA")
+    for name, text in (("notes.txt", "mine"), ("mine.json", '{"note": 1}'), ("broken.json", "{")):
+        other = tmp_path / "a" / name
+        other.write_text(text)
+        with pytest.raises(InputError, match="holds more than a basis and is not replaced"):
+            write_fsl(made, tmp_path / "a")
+        assert other.read_text() == text
+        assert (tmp_path / "a" / "NAA.json").exists()
+        other.unlink()
 
 
 def test_lcmodel_finds_a_line_where_it_stands(tmp_path):

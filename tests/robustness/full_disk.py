@@ -35,6 +35,7 @@ WORKS = {
     "images": ("recon", "../given/result.h5", "--out", "result.h5"),
     "maps": ("fit", "../given/result.h5", "--model", "t2-mono", "--out", "result.h5"),
     "basis": ("basis", "3T-press-35", "--out", "result.h5"),
+    "fsl": ("basis", "3T-press-35", "--out", "result"),
 }  # fmt: skip
 """Name -> a command that writes to the folder where it runs."""
 DEAR = ("run", "study")

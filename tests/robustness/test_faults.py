@@ -38,20 +38,27 @@ def dicom(folder):
     write_dicom(folder, images(), None, "phantom")
 
 
+def basis(folder):
+    from mrsim.exchange.basis_files import write_fsl
+    from tests.exchange.test_basis_files import basis
+
+    write_fsl(basis(16), folder)
+
+
 def several(folder):
     with replacing_folder(folder) as work:
         for number in range(3):
             save(work / f"{number}.h5", number=number)
 
 
-@pytest.mark.parametrize("write", [bids, dicom, several])
+@pytest.mark.parametrize("write", [bids, dicom, basis, several])
 def test_disk_that_fills_up_leaves_no_part_of_a_folder(tmp_path, monkeypatch, write):
     """The n-th flush fails, for the first few n: whatever was in the folder's place stays, and nothing else."""
     write(tmp_path / "whole")
     whole = sorted(path.name for path in (tmp_path / "whole").rglob("*"))
-    assert len(whole) > 2
+    assert len(whole) >= 2
     kept = places._flush
-    for fails in (1, 2, 3):
+    for fails in range(1, 1 + min(3, len(whole))):
         count = [0]
 
         def full(path, count=count, fails=fails):

@@ -9,35 +9,50 @@ from typing import Any
 import numpy as np
 
 from ...core.basis import Basis
-from ...core.errors import InputError, StorageError
+from ...core.errors import InputError
 from ...core.hdf5 import escape
 from ...core.nuclei import nucleus
-from ...core.replacing import replacing
+from ...core.replacing import replacing_folder
 from .foreign import foreign_basis, numbers, text_of
 
 
 def write_fsl(basis: Basis, folder: Path) -> None:
-    """Write a basis as a folder of JSON files, made if need be."""
+    """Write a basis as a folder of JSON files, whole or not at all; it replaces a folder that holds a basis only."""
+    if folder.is_dir():
+        for file in folder.iterdir():
+            _check_replaceable(file, folder)
+    with replacing_folder(folder) as work:
+        for number, name in enumerate(basis.names):
+            content = json.dumps(_entry(basis, number))
+            (work / f"{escape(name)}.json").write_text(content, encoding="utf-8")
+
+
+def _check_replaceable(file: Path, folder: Path) -> None:
+    """Raise an `InputError` where a file is not part of a basis: it would be lost."""
     try:
-        folder.mkdir(exist_ok=True)
-    except OSError as problem:
-        raise StorageError(f"{folder}: cannot be made: {problem.strerror}") from None
-    for name, kind, fid in zip(basis.names, basis.kinds, basis.fids, strict=True):
-        content = {
-            "basis": {
-                "basis_re": fid.real.tolist(),
-                "basis_im": fid.imag.tolist(),
-                "basis_dwell": basis.dwell,
-                "basis_centre": basis.frequency / 1e6,
-                "basis_width": float(1 / (np.pi * fid.size * basis.dwell)),
-                "basis_name": name,
-                "basis_nucleus": basis.nucleus,
-            },
-            "meta": {"SimVersion": "mrsim", "TE": basis.te * 1e3, "sequence": basis.sequence},
-            "MM": kind in ("macromolecule", "lipid"),
-        }
-        with replacing(folder / f"{escape(name)}.json") as part:
-            part.write_text(json.dumps(content), encoding="utf-8")
+        if file.suffix != ".json":
+            raise InputError("is no JSON file", file=file)
+        _content(file)
+    except InputError as problem:
+        raise InputError(f"holds more than a basis and is not replaced; name another ({problem})", file=folder) from None
+
+
+def _entry(basis: Basis, number: int) -> dict[str, Any]:
+    """Return the content of one metabolite's file."""
+    fid = basis.fids[number]
+    return {
+        "basis": {
+            "basis_re": fid.real.tolist(),
+            "basis_im": fid.imag.tolist(),
+            "basis_dwell": basis.dwell,
+            "basis_centre": basis.frequency / 1e6,
+            "basis_width": float(1 / (np.pi * fid.size * basis.dwell)),
+            "basis_name": basis.names[number],
+            "basis_nucleus": basis.nucleus,
+        },
+        "meta": {"SimVersion": "mrsim", "TE": basis.te * 1e3, "sequence": basis.sequence},
+        "MM": basis.kinds[number] in ("macromolecule", "lipid"),
+    }
 
 
 def read_fsl(folder: Path) -> Basis:
