@@ -83,7 +83,7 @@ def _row(
             fit_se=nothing,
             n=0,
             rejected=rejected,
-            flags=("no valid fit in the region", *_flags(maps.status[known], note)),
+            flags=("no valid fit in the region", *_flags(maps.status[known], note), *_origin(truth, parameter, known)),
         )
     difference = value - true
     sd = float(difference.std(ddof=1)) if n > 1 else float("nan")
@@ -100,8 +100,22 @@ def _row(
         fit_se=float(np.sqrt(np.mean(claimed**2))),
         n=n,
         rejected=rejected,
-        flags=(*_doubts(maps, parameter, fitted, independent), *_flags(maps.status[known], note)),
+        flags=(
+            *_doubts(maps, parameter, fitted, independent),
+            *_flags(maps.status[known], note),
+            *_origin(truth, parameter, known),
+        ),
     )
+
+
+def _origin(truth: Maps, parameter: str, known: NDArray[np.bool_]) -> tuple[str, ...]:
+    """Return what speaks against the truth itself, in the tissues of a region: assumed or extrapolated values."""
+    found = {
+        doubts[parameter]: None
+        for tissue, doubts in truth.history.get("doubts", {}).items()
+        if parameter in doubts and tissue in truth.fractions and np.any(truth.fractions[tissue][known] >= 0.99)
+    }
+    return tuple(found)
 
 
 def _flags(status: NDArray[np.int8], note: str | None) -> tuple[str, ...]:
@@ -114,7 +128,8 @@ def _flags(status: NDArray[np.int8], note: str | None) -> tuple[str, ...]:
 
 
 def _doubts(maps: Maps, parameter: str, fitted: NDArray[np.bool_], independent: float) -> tuple[str, ...]:
-    return (*noise_flag(maps, parameter, fitted), *_misfit(maps, fitted, independent))
+    told = maps.history.get("flags", ())
+    return (*told, *noise_flag(maps, parameter, fitted), *_misfit(maps, fitted, independent))
 
 
 def _misfit(maps: Maps, fitted: NDArray[np.bool_], independent: float) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.maps import VALUED
+from .expansion import BEYOND
 from .method import Series, Solution
 from .model import Description
 
@@ -25,6 +26,8 @@ DISTINCT = 3.0
 """A fit with other signs counts as no worse while its residuals add less than this many standard deviations."""
 AMBIGUOUS = 9
 """Status code of voxels that another solution fits as well."""
+OUTSIDE = "outside the model's range"
+"""How a warning begins of a sheet that breaks what a model assumes."""
 CURVED, OFTEN = 0.25, 0.25
 """Error over the value beyond which an error of first order is not to be trusted, and the share of voxels from which
 that is said. Measured with ivim and kurtosis: the errors are right within 7 % below, and down to a half of the scatter
@@ -50,6 +53,11 @@ def doubts(model: Description, sheet: Mapping[str, Any], chi2: float | None) -> 
     said = f"'{model.name}' does not fit the images: median reduced chi-squared {chi2:.3g}, 1 if only noise were left"
     hint = [f"'{BETTER[kind]}' does not assume ideal {kind}" for kind in model.assumes if kind in BETTER]
     return (*broken, "; ".join([said, *hint]))
+
+
+def range_flags(warnings: Iterable[str]) -> tuple[str, ...]:
+    """Return what stands beside every number of maps that were made outside the range of their model."""
+    return tuple(dict.fromkeys(head for text in warnings if (head := text.split(":")[0]) in (OUTSIDE, BEYOND)))
 
 
 def flagged(model: Description, solution: Solution, margin: Array, series: Series) -> tuple[Solution, dict[str, Any]]:
@@ -114,18 +122,21 @@ def _broken(kind: str, name: str, sheet: Mapping[str, Any]) -> str | None:
         low, high = np.degrees([flips.min(), flips.max()])
         played = f"{low:.4g}" if high - low < 0.05 else f"{low:.4g} to {high:.4g}"
         return (
+            f"{OUTSIDE}: "
             f"'{name}' takes all refocusing flips to be 180 deg, the protocol plays {played} deg: stimulated echoes "
             "make its T2 too long; use 't2-epg'"
         )
     if kind == "spoiling" and sheet.get("phase_increment") is not None:
         degrees = np.degrees(float(sheet["phase_increment"]))
         return (
+            f"{OUTSIDE}: "
             f"'{name}' takes the spoiling to be ideal, the protocol's RF phase increment of {degrees:.4g} deg is not: "
             "T1 is off by some per cent; use 'spgr-epg'"
         )
     profile = str(sheet.get("excitation_profile", "hard"))
     if kind == "profile" and sheet.get("kind") == "2d" and not profile.startswith("hard"):
         return (
+            f"{OUTSIDE}: "
             f"'{name}' takes the flips to be the same through the slice, which a slice by {profile} is not: its times "
             "are off by some ten per cent, T1 of several flip angles, which goes with their square, reads half; "
             "encode three dimensions, or see what '--without slice-profile' changes"

@@ -24,6 +24,8 @@ OFTEN = 0.25
 """Share of them from which it is said."""
 SURE = 2.0
 """Standard deviations by which V must lie above zero."""
+BEYOND = "b beyond the kurtosis range"
+"""How the warning begins."""
 SHELL = 0.01
 """ms/um^2: b-values nearer than this are one."""
 
@@ -57,7 +59,8 @@ def told_beyond(
     if not len(few) or beyond.mean() <= OFTEN:
         return ()
     said = (
-        f"b of {1e3 * largest:.4g} s/mm^2 lies beyond 3 / (D K), {1e3 * np.median(limit[beyond]):.4g} s/mm^2, in "
+        f"{BEYOND}: b of {1e3 * largest:.4g} s/mm^2 lies beyond 3 / (D K), "
+        f"{1e3 * np.median(limit[beyond]):.4g} s/mm^2, in "
         f"{100 * beyond.mean():.0f} % of the voxels: the expansion turns upwards there; leave out the largest b"
     )
     return (said,)

@@ -24,7 +24,7 @@ from ..core.maps import STATUS, VALUED, Maps
 from ..core.spectra import Spectra
 from ..core.wave import Waves
 from .diffusion_doubts import diffusion_doubts, folded
-from .doubts import VISIBLE, doubts, flagged, untrusted
+from .doubts import VISIBLE, doubts, flagged, range_flags, untrusted
 from .given import given_values, plausible
 from .inversion import Inversion
 from .invert import invert
@@ -165,7 +165,7 @@ def _warnings(
     doubted += untrusted(model, solution.values, errors) if images.noisy else ()
     doubted += biased_by_channels(series, solution) if images.noisy else ()
     said = (*solution.warnings, *told, *history.get("warnings", ()), *doubted)
-    return {"warnings": said} if said else {}
+    return ({"warnings": said} if said else {}) | ({"flags": flags} if (flags := range_flags(said)) else {})
 
 
 def _check_likelihood(model: Description, likelihood: Likelihood, noise: Noise) -> None:

@@ -23,6 +23,7 @@ from .contents import SUBSAMPLES, Integers, Region, contents, filled_fraction, f
 from .diffusion import compartments, true_diffusion
 from .lamellae import FibreCourse, Lamellae
 from .motion import Affine, Displacement, Flow, OnGrid, Rotation, Vibration
+from .origins import truth_history
 from .solids import FRAMES, Solid
 from .spins import Spins
 from .tissue import Tissue
@@ -214,10 +215,9 @@ class Phantom(Shown):
         for name, field, unit in (("b1", self.b1, ""), ("off_resonance", self.offset, "Hz")):
             values[name], units[name] = np.full(grid.shape, np.nan), unit
             values[name][filled] = field_at(field, voxel_centres(grid)[filled], name)
-        errors = {name: np.zeros(grid.shape) for name in units}
         return Maps(
-            grid=grid, values=values, errors=errors, units=units, status=status, fractions=fractions, model="truth",
-            history={"field": self.field, "extrapolated": {k: list(v) for k, v in self.extrapolated.items()}},
+            grid=grid, values=values, errors={name: np.zeros(grid.shape) for name in units}, units=units, status=status,
+            fractions=fractions, model="truth", history=truth_history(self.tissues, self.field),
         )  # fmt: skip
 
     def rois(self, grid: Grid, erode: bool = True) -> RoiMasks:

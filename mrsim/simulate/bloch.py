@@ -114,7 +114,7 @@ def _received(task: Task, signal: NDArray[np.complex128], facts: dict[str, Any])
     """Return what the receiver makes of the (readout, coil, sample) signal, with what the numerics were."""
     history = {"engine": "bloch", "precision": task.engine.precision, "device": "cpu", **facts}
     said = (*facts["warnings"], *_dephasing_warning(task, facts), *_motion_warning(facts), *task.diffusing.warnings)
-    history["warnings"] = (*outside_field_of_view(task.timeline, task.phantom), *said)
+    history["warnings"] = (*outside_field_of_view(task.timeline.encoding, task.phantom), *said)
     history["diffusion_loss"] = task.diffusing.loss
     if task.diffusing.walk_error:
         history["walk_error"] = task.diffusing.walk_error

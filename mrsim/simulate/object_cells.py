@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ..core.acquisition import Encoding
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..phantom.phantom import Phantom
@@ -56,10 +57,10 @@ def varies(phantom: Phantom) -> bool:
     return bool(getattr(phantom, "solid", False))
 
 
-def outside_field_of_view(timeline: Timeline, phantom: Phantom) -> tuple[str, ...]:
+def outside_field_of_view(encoding: Encoding, phantom: Phantom) -> tuple[str, ...]:
     """Return one warning per in-plane direction in which the object is larger than the field of view."""
-    grid = timeline.encoding.grid
-    if timeline.encoding.kind == "spectrum":  # one voxel, selected and not encoded
+    grid = encoding.grid
+    if encoding.kind == "spectrum":  # one voxel, selected and not encoded
         return ()
     lower, upper = phantom.extent(grid)
     warnings = []

@@ -112,7 +112,7 @@ def run_pathways(
 
     signal = by_kind(timeline, signal_of)
     facts |= {"engine": "pathways", "precision": engine.precision, "profile": engine.profile, "classes": len(classes)}
-    facts["warnings"] = outside_field_of_view(timeline, phantom)
+    facts["warnings"] = outside_field_of_view(timeline.encoding, phantom)
     return acquisition(timeline, signal[:, None], facts)
 
 

@@ -15,17 +15,14 @@ from numpy.typing import NDArray
 from ..core.acquisition import Acquisition
 from ..core.basis import Basis
 from ..core.errors import InfeasibleError, InputError
-from ..core.evaluation import Evaluation
 from ..core.images import Images
 from ..core.maps import Maps
 from ..core.toml import resource, structure
 from ..core.wave import Waves
-from ..evaluate import evaluate
 from ..exchange.pulseq import read_placement, read_pulseq
 from ..fit.fit import fit
 from ..fit.models import find_model
-from ..fit.validity import region_notes
-from ..phantom.phantom import Phantom, RoiMasks
+from ..phantom.phantom import Phantom
 from ..phantom.transfer import transfer_notes, with_transfer
 from ..sequence.discretize import discretize
 from ..sequence.imperfect import Imperfections
@@ -33,6 +30,7 @@ from ..sequence.protocol import read_protocol_file
 from ..sequence.scanner import Scanner, choose_scanner
 from ..sequence.sequence import Sequence
 from ..simulate import Bloch, Pathways, simulate
+from .compared import compared
 from .engines import as_played, engine_of, with_own_engine
 from .fields import coils_of, extrapolation_notes, in_fields
 from .given import check_names, given_options
@@ -235,20 +233,12 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         maps=maps,
         truth=truth,
         rois=rois,
-        evaluation=_compared(maps, truth, rois),
+        evaluation=None if maps is None else compared(prepared.sequence, prepared.phantom, maps, truth, rois),
         warnings=_said(raw, images, source, maps),
         timings=clock.seconds,
         provenance=provenance(prepared),
     )
     return _split(result, progress) if request.budget else result
-
-
-def _compared(maps: Maps | None, truth: Maps, rois: RoiMasks) -> Evaluation | None:
-    """Return the maps against the truth, with what a reader must know of the regions."""
-    if maps is None:
-        return None
-    notes = dict.fromkeys(rois.not_eroded, "not eroded: too thin")
-    return evaluate(maps, truth, rois, notes | region_notes(maps, rois))
 
 
 def _split(result: RunResult, progress: Progress | None) -> RunResult:

@@ -34,7 +34,8 @@ def _check_replaceable(file: Path, folder: Path) -> None:
             raise InputError("is no JSON file", file=file)
         _content(file)
     except InputError as problem:
-        raise InputError(f"holds more than a basis and is not replaced; name another ({problem})", file=folder) from None
+        text = f"holds more than a basis and is not replaced; name another ({problem})"
+        raise InputError(text, file=folder) from None
 
 
 def _entry(basis: Basis, number: int) -> dict[str, Any]:
