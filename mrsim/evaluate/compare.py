@@ -69,6 +69,7 @@ def _row(
     n, rejected = int(fitted.sum()), int(known.sum() - fitted.sum())
     true, value = truth.values[parameter][fitted], maps.values[parameter][fitted]
     claimed = maps.errors[parameter][fitted]
+    told = (*_flags(maps.status[known], note), *_origin(truth, parameter, known))
     if n == 0:
         nothing = float("nan")
         return EvaluationRow(
@@ -83,7 +84,7 @@ def _row(
             fit_se=nothing,
             n=0,
             rejected=rejected,
-            flags=("no valid fit in the region", *_flags(maps.status[known], note), *_origin(truth, parameter, known)),
+            flags=("no valid fit in the region", *told),
         )
     difference = value - true
     sd = float(difference.std(ddof=1)) if n > 1 else float("nan")
@@ -100,11 +101,7 @@ def _row(
         fit_se=float(np.sqrt(np.mean(claimed**2))),
         n=n,
         rejected=rejected,
-        flags=(
-            *_doubts(maps, parameter, fitted, independent),
-            *_flags(maps.status[known], note),
-            *_origin(truth, parameter, known),
-        ),
+        flags=(*_doubts(maps, parameter, fitted, independent), *told),
     )
 
 
