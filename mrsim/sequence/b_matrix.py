@@ -77,13 +77,20 @@ def b_course(course: Course, gamma_bar: float) -> NDArray[np.float64]:
     slope = 2 * np.pi * gamma_bar * np.diff(course.gradient, axis=0) / 2
     begin, end = after[:-1], before[1:]
     slope[held(course)] = 0.0
-    pieces = np.zeros((len(length), 3, 3))
+    begin, change, bend = np.ascontiguousarray(begin.T), np.ascontiguousarray((end - begin).T), (slope.T * length)
+    total = np.zeros((3, 3, len(length) + 1))
     for node, weight in zip(_NODES, _WEIGHTS, strict=True):
         # The quadratic through both ends with the second derivative that the slope of G gives it.
-        bow = slope * length[:, None] * (node * (node - 1))
-        q = begin + (end - begin) * node + bow
-        pieces += weight * length[:, None, None] * q[:, :, None] * q[:, None, :]
-    return np.concatenate([np.zeros((1, 3, 3)), np.cumsum(pieces, axis=0)])
+        q = begin + change * node + bend * (node * (node - 1))
+        weighted = weight * length * q
+        for i in range(3):
+            for j in range(i + 1):
+                total[i, j, 1:] += weighted[i] * q[j]
+    for i in range(3):
+        for j in range(i + 1):
+            np.cumsum(total[i, j], out=total[i, j])
+            total[j, i] = total[i, j]
+    return np.moveaxis(total, 2, 0)
 
 
 def held(course: Course) -> NDArray[np.bool_]:

@@ -91,8 +91,8 @@ def _moving_pulse(timeline: Timeline, courses: tuple[Course, ...], pulse: Pulse,
 def course_moments(timeline: Timeline, courses: tuple[Course, ...], edges: Array) -> Array:
     """Return (interval, 3 course) moments between consecutive edges, s: x, y, z of each course, 1/m times its unit."""
     result = np.zeros((len(edges) - 1, 3 * len(courses)))
-    for axis, (times, amplitudes) in enumerate(timeline.knots):
-        knots = np.asarray(times * NS, dtype=np.float64)
+    for axis, whole in enumerate(timeline.knots):
+        knots, amplitudes = _knots_around(*whole, edges)
         inner = knots[(knots > edges[0]) & (knots < edges[-1])]
         for j, course in enumerate(courses):
             own = np.array(course.times) if isinstance(course, Trace) else np.zeros(0)
@@ -103,6 +103,14 @@ def course_moments(timeline: Timeline, courses: tuple[Course, ...], edges: Array
             first = np.searchsorted(cuts, edges[:-1])
             result[:, 3 * j + axis] = timeline.gamma_bar * np.add.reduceat(pieces, first)
     return result
+
+
+def _knots_around(times: NDArray[np.int64], amplitudes: Array, edges: Array) -> tuple[Array, Array]:
+    """Return the knots, s, between the first edge and the last, and one or more on either side where there are."""
+    low = np.searchsorted(times, math.floor(edges[0] / NS) - 1) - 1
+    high = np.searchsorted(times, math.ceil(edges[-1] / NS) + 1, side="right") + 1
+    some = slice(max(int(low), 0), int(high))
+    return np.asarray(times[some] * NS, dtype=np.float64), amplitudes[some]
 
 
 def _ends(knots: Array, amplitudes: Array, low: Array, high: Array) -> tuple[Array, Array]:

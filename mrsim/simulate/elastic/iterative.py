@@ -64,14 +64,14 @@ def _displacements(system: System, a: Any) -> Callable[[Complex], Complex]:
     space, omega = system.space, 2 * np.pi * system.frequency
     free, width = system.free, space.components
     inertia = system.matrices.inertia[free][:, free]
-    damped = (a + 1j * DAMPING * omega**2 * inertia).tocsr()
     numbers = np.flatnonzero(free)
     down = _interpolation(space)
     corners = np.asarray(down.argmax(axis=0)).ravel()  # the node at which each function is 1
     cycles = []
     for component in range(width):
         mine = np.flatnonzero(numbers % width == component)
-        block, own = damped[mine][:, mine].tocsr(), numbers[mine] // width
+        damping = 1j * DAMPING * omega**2 * inertia[mine][:, mine]
+        block, own = (a[mine][:, mine] + damping).tocsr(), numbers[mine] // width
         # Of a corner that is held no function is left: between two held sides those of both would be the same.
         moves = np.isin(corners, own)
         cycles.append((mine, _two_levels(block, down[own][:, moves])))

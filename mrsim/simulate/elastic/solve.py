@@ -174,7 +174,7 @@ def _motion(system: System, solution: Complex, facts: dict[str, Any]) -> Motion:
     free, matrices, omega = system.free, system.matrices, 2 * np.pi * system.frequency
     u = system.held.copy()
     u[free], p = solution[: free.sum()], solution[free.sum() :]
-    inner = system.dynamic @ u - matrices.divergence.T @ p
+    inner = matrices.stiffness @ u + system.dashpots @ u - omega**2 * (matrices.inertia @ u) - matrices.divergence.T @ p
     acting = np.where(free, system.load, inner)  # what drives push with, and the forces
     lost = np.imag(np.vdot(u, matrices.stiffness @ u)) - np.imag(np.vdot(p, matrices.compliance @ p))
     count = sum(system.space.unknowns)
