@@ -37,6 +37,8 @@ class ImageNoise:
     """(z, y, x) SNR of the array over that of one channel, with all samples: sqrt(s^H Psi^-1 s)."""
     reconstruction: Array
     """(contrast, z, y, x) SNR that the reconstruction leaves of it; 1/g and the density compensation are in it."""
+    out_of_phase: float = 1.0
+    """Noise of the part out of phase with the signal over that in phase: below 1 after partial Fourier."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -96,11 +98,12 @@ def image_noise(
             return ImageNoise(coils=flat, reconstruction=np.ones((contrasts, *grid.shape)), notes=(note,))
         try:
             images = reconstruct(once, _quick(method), steps=steps)
+            across = images.encoding.get("noise_out_of_phase", 1.0)
             sigma = np.broadcast_to(images.sigma, (contrasts, *grid.shape)) / _gain(once, method)
         except InputError as error:
             note = f"reconstruction taken as ideal (g = 1): {error.problem}"
             return ImageNoise(coils=flat, reconstruction=np.ones((contrasts, *grid.shape)), notes=(note,))
-        return ImageNoise(coils=flat, reconstruction=ideal[:, None, None, None] / sigma)
+        return ImageNoise(coils=flat, reconstruction=ideal[:, None, None, None] / sigma, out_of_phase=across)
     maps = coils.heard(voxel_centres(grid))
     relative = np.eye(len(maps)) if coils.covariance is None else coils.covariance
     weighed = np.tensordot(np.linalg.inv(relative), maps, axes=1)
@@ -113,12 +116,14 @@ def image_noise(
     chosen = _knowing(method, heard, maps)
     if isinstance(chosen, Grappa | SliceGrappa):
         heard = _calibrated(heard, maps)
-    sigma = np.broadcast_to(reconstruct(heard, chosen, steps=steps).sigma, (contrasts, *grid.shape))
+    images = reconstruct(heard, chosen, steps=steps)
+    sigma = np.broadcast_to(images.sigma, (contrasts, *grid.shape))
     if isinstance(chosen, NonUniform) and chosen.kind == "adjoint":
         sigma = sigma / _gain(once, chosen)
     with np.errstate(divide="ignore", invalid="ignore"):
         left = np.where(gain > 0, ideal[:, None, None, None] / sigma / gain, 0.0)
-    return ImageNoise(coils=gain, reconstruction=left, notes=_said(chosen))
+    across = images.encoding.get("noise_out_of_phase", 1.0)
+    return ImageNoise(coils=gain, reconstruction=left, out_of_phase=across, notes=_said(chosen))
 
 
 def _knowing(method: Method | None, raw: Acquisition, maps: NDArray[np.complex128]) -> Method:

@@ -142,9 +142,11 @@ def _noisy_maps(
     sigma = np.where(np.isfinite(sigma), sigma, np.nanmax(sigma, axis=2, keepdims=True))
     common = np.median(sigma, axis=2, keepdims=True)
     even = np.allclose(sigma, common, rtol=1e-3)
+    across = np.array([[row.out_of_phase for row in rows] for rows in by_tissue]).T[:, None, :, None]
+    turn = np.where(clean == 0, 1.0, np.exp(1j * np.angle(clean)))
     normal = np.random.default_rng(seed).standard_normal((2, *clean.shape[:3], replicates))
     images = Images(
-        data=clean + sigma * (normal[0] + 1j * normal[1]),
+        data=clean + sigma * turn * (normal[0] + 1j * across * normal[1]),
         grid=Grid(shape=(1, len(by_tissue), replicates), spacing=(1e-3, 1e-3, 1e-3)),
         contrast=header.contrast, sigma=common if even else sigma,
         encoding={**header.sheet, "frequency": header.frequency, "kind": header.kind},

@@ -66,6 +66,8 @@ class SnrRow:
     """Mean over those voxels of signal over noise; of a spectrum its highest peak over it, without apodisation."""
     factors: dict[str, float]
     """Whose product is `snr`, in the order of the chain."""
+    out_of_phase: float = 1.0
+    """Noise of the channel out of phase with the signal over `sigma`, which is that of the channel in phase."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -284,6 +286,7 @@ def _rows(
                 sigma=sigma,
                 snr=snr,
                 factors=factors,
+                out_of_phase=noise.out_of_phase,
             )
         )
     return rows

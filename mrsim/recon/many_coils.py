@@ -5,6 +5,7 @@ A block is what is reconstructed at once: a slice in two dimensions, the volume 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,7 +27,7 @@ from .kspace import (
     stated,
     unknown_noise,
 )
-from .partial_fourier import complete, completed_noise, covered
+from .partial_fourier import complete, completed_noise, covered, out_of_phase
 
 Array = NDArray[np.complex128]
 
@@ -143,7 +144,8 @@ class Ready:
             notes.pop("fills_ends")
         else:
             data, noise, filled = self.completed(data, noise)
-            notes |= {"partial_fourier_method": self.partial} if filled else {}
+            if filled:
+                notes |= {"partial_fourier_method": self.partial, "noise_out_of_phase": self.out_of_phase()}
         noise = noise * self.raw.encoding.sheet.get("read_noise", 1.0)
         return Images(
             data=np.divide(data, self.scale, out=data),
@@ -154,6 +156,12 @@ class Ready:
             encoding={**nominal(self.raw), **notes},
             history=stated(self.raw, warnings),
         )
+
+    def out_of_phase(self) -> float:
+        """Return the noise out of phase over that in phase, which ends that are filled make smaller."""
+        shape = self.raster.count.shape[1:]
+        ends = zip(shape, self.stretches(0), strict=True)
+        return math.prod(out_of_phase(n, s, self.partial) for n, s in ends if s.stop - s.start < n)
 
     def completed(self, data: Array, noise: NDArray[np.float64]) -> tuple[Array, NDArray[np.float64], bool]:
         """Fill the ends of k-space that were left out, contrast by contrast.

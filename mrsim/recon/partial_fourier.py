@@ -10,8 +10,10 @@ lines whose mirror image in k = 0 was acquired, too::
                 doi:10.1016/0022-2364(91)90253-P); what was acquired stays
 
 Noise of what carries the signal, the part in phase, is sqrt(3 - 2 f) times that of all lines for homodyne and POCS: a
-line without its partner bears its own noise and that of its partner's place. Where the noise differs from voxel to
-voxel (arrays, unfolding) neighbours along the axis share theirs, see `completed_noise`.
+line without its partner bears its own noise and that of its partner's place. Out of phase POCS leaves the noise of the
+lines with partners, sqrt(2 f - 1), and homodyne that of phi: magnitudes are less Rician than if both were alike. Where
+the noise differs from voxel to voxel (arrays, unfolding) neighbours along the axis share theirs, see
+`completed_noise`.
 """
 
 from __future__ import annotations
@@ -64,6 +66,15 @@ def noise_share(n: int, stretch: slice, kind: str) -> float:
     """Return the noise of what carries the signal over that with all n lines."""
     weight = weights(n, stretch)
     return math.sqrt(float(np.mean(weight > 0 if kind == "zero-fill" else weight**2)))
+
+
+def out_of_phase(n: int, stretch: slice, kind: str) -> float:
+    """Return the noise of the part out of phase over that of what carries the signal: 1 where all lines are there."""
+    if kind == "zero-fill":
+        return 1.0
+    weight = weights(n, stretch)
+    left = _window(n, stretch) if kind == "homodyne" and np.any(weight == 0) else weight == 1
+    return math.sqrt(float(np.mean(left**2) / np.mean(weight**2)))
 
 
 def completed_noise(
@@ -126,13 +137,16 @@ def complete(images: Array, axis: int, stretch: slice, kind: str = "pocs") -> Ar
 
 def _phase(kspace: Array, stretch: slice) -> Array:
     """Return exp(i phi) of the symmetric lines in a Hann window, which keeps the phase of a real image zero."""
-    n = kspace.shape[-1]
-    away = np.abs(np.arange(n) - n // 2)
-    reach = min(n // 2 - stretch.start, stretch.stop - 1 - n // 2)
-    window = np.where(away <= reach, np.cos(np.pi * away / (2 * (reach + 1))) ** 2, 0.0)
-    low = to_image(kspace * window, (-1,))
+    low = to_image(kspace * _window(kspace.shape[-1], stretch), (-1,))
     size = np.abs(low)
     return np.divide(low, size, out=np.ones_like(low), where=size > 0)
+
+
+def _window(n: int, stretch: slice) -> NDArray[np.float64]:
+    """Return the (n,) Hann window over the lines whose mirror was acquired, too."""
+    away = np.abs(np.arange(n) - n // 2)
+    reach = min(n // 2 - stretch.start, stretch.stop - 1 - n // 2)
+    return np.where(away <= reach, np.cos(np.pi * away / (2 * (reach + 1))) ** 2, 0.0)
 
 
 def _homodyne(images: Array, stretch: slice) -> Array:

@@ -8,7 +8,7 @@ import pytest
 from mrsim.core.errors import InputError
 from mrsim.recon import Combine, Grappa, Sense, Steps, Window, reconstruct
 from mrsim.recon.kspace import to_image, to_kspace
-from mrsim.recon.partial_fourier import complete, completed_noise, covered, noise_share
+from mrsim.recon.partial_fourier import complete, completed_noise, covered, noise_share, out_of_phase
 from mrsim.recon.windows import filtered, interpolated
 
 from .scans import acquisition, disc, noisy, nrmse, scan
@@ -223,3 +223,18 @@ def test_filtered_noise_map_is_the_convolved_variance():
     passed = filtered(replace(uneven, data=noise.astype(complex), sigma=np.ones((400, 1, 1, 1))), Window(name="hann"))
     scatter = np.sqrt(np.mean(np.abs(passed.data) ** 2, axis=(0, 1, 2)))
     np.testing.assert_allclose(scatter, found[0, 0].mean(axis=0), rtol=0.06)
+
+
+@pytest.mark.parametrize("kind", ["pocs", "homodyne", "zero-fill"])
+@pytest.mark.parametrize("n", [64, 65])
+def test_noise_out_of_phase_is_as_stated(kind, n):
+    """Of a bright object of no phase: 40 draws of 64 x 64 voxels know each part to 0.3 %."""
+    rng = np.random.default_rng(3)
+    keep = slice(n // 4, n)
+    shape = (40, n, n)
+    noise = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
+    clean = np.full(shape, 1000.0 + 0j)
+    found = complete(left_out(clean + noise, keep), -2, keep, kind) - complete(left_out(clean, keep), -2, keep, kind)
+    share = out_of_phase(n, keep, kind)
+    assert found.imag.std() / found.real.std() == pytest.approx(share, abs=0.01 if share else 2e-3)
+    assert out_of_phase(n, slice(0, n), kind) == 1.0
