@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..core.phasors import RealType
 from ..sequence.timeline import RF, Timeline
 from .classes import SpinColumns, TissueClass
+from .long_windows import LONGEST, in_pieces, joined
 from .sampling import SampleForms
 from .steps import TimeTable, pulse_table, rotation_series, turn_series
 
@@ -58,6 +59,13 @@ def direct_signal(
     sensitivity : (coil, n) array, optional
         What each coil hears of the places that `position` lists; the spins travel once for all of them.
     """
+    windows, samples = timeline.readouts.k.shape[:2]
+    if dtype is np.float32 and samples > LONGEST:
+        carried = direct_signal(
+            in_pieces(timeline), classes, position, volume, dtype=dtype, threads=threads, progress=progress,
+            state=state, sensitivity=sensitivity,
+        )  # fmt: skip
+        return joined(carried, samples, windows)
     spins = SpinColumns.of(classes, volume)
     members, group, offset, b1, weight = spins.members, spins.group, spins.offset, spins.b1, spins.weight
     tables = _Tables(timeline, classes, position, (offset, b1), dtype)

@@ -265,6 +265,7 @@ def _constant(
     stride = table.moment[:, 1, :2] - table.moment[:, 0, :2] if table.moment.shape[1] > 1 else np.zeros_like(start)
     step = np.concatenate([stride, kind.offset * table.dwell[:, None]], axis=1)
     dwell = float(table.dwell[0])
+    decay = dtype(np.exp(-kind.r2 * dwell))
     out = np.zeros((len(table.dwell), 2, table.moment.shape[1]), dtype)
     parts = np.ascontiguousarray(np.stack([weight.real, weight.imag], axis=1).astype(dtype))
     kernels.plane_readouts(
@@ -272,9 +273,11 @@ def _constant(
         position.astype(dtype),
         first.astype(dtype),
         step.astype(dtype),
-        dtype(np.exp(-kind.r2 * dwell)),
+        decay,
         turn_series(dtype),
         out,
     )
-    scale = kind.pd * np.exp(-kind.r2 * dwell / 2)
+    # the decay over a sample was rounded, and multiplied as often as there are samples
+    rounded = np.log(np.float64(decay)) + kind.r2 * dwell
+    scale = kind.pd * np.exp(-kind.r2 * dwell / 2 - rounded * np.arange(out.shape[2]))
     return np.asarray(scale * (out[:, 0].astype(np.float64) + 1j * out[:, 1]))
