@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mrsim.core.errors import InfeasibleError
+from mrsim.core.errors import InfeasibleError, InputError
 from mrsim.sequence.discretize import discretize
 from mrsim.sequence.families.mre_epi import MreEpi
 from mrsim.sequence.families.mre_gradient_echo import MreGradientEcho
@@ -148,3 +148,8 @@ def test_echo_times_and_repetition_times_too_short_are_refused(scanner):
         MreEpi(matrix=(16, 12), encoding="z", tr=0.02).build(scanner)
     with pytest.raises(InfeasibleError, match="lower its amplitude"):
         motion_gradient(Limits(gradient=0.04, slew=70.0, raster=10_000), "trapezoid", 2000.0, 1, 0.03)
+
+
+def test_thousands_of_dummies_before_every_image_are_refused_before_they_are_built():
+    with pytest.raises(InputError, match="4,000 before each of 24 images, 96,000 repetitions without readout; at most"):
+        MreGradientEcho(dummies=4000, encoding="axes", offsets=8, polarity_reversal=False).images_of()
