@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ...core.errors import InputError, did_you_mean
-from . import engines, estimates, fields
+from . import engines, estimates, fields, numerics
 from .check import Check, Outcome, carried_out
 
-CHECKS: tuple[Check, ...] = (*engines.CHECKS, *fields.CHECKS, *estimates.CHECKS)
+CHECKS: tuple[Check, ...] = (*engines.CHECKS, *fields.CHECKS, *estimates.CHECKS, *numerics.CHECKS)
 """Everything that is verified, in the order of the table."""
 
 
