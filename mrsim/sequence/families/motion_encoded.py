@@ -20,7 +20,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.errors import InputError
 from ...core.units import Frequency, GradientStrength
 from ..discretize import discretize
 from ..events import NS, Gradient, Trigger
@@ -32,8 +31,6 @@ from .protocol import at_least, positive
 
 HADAMARD = ((1.0, 1.0, 1.0), (1.0, -1.0, -1.0), (-1.0, 1.0, -1.0), (-1.0, -1.0, 1.0))
 """Four combinations of the axes, each at full amplitude on all three."""
-MOST_UNREAD = 20_000
-"""Repetitions without readout in a series: more is a mistake, and takes longer than seconds to build."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,20 +78,13 @@ class MotionEncoded:
         """Return the images in the order of acquisition; `blips` are the directions of an echo-planar train."""
         axes = {"axes": np.eye(3).tolist(), "hadamard": HADAMARD}
         rows = axes.get(self.encoding) or [np.eye(3)["xyz".index(self.encoding)].tolist()]
-        images = tuple(
+        return tuple(
             Encoded(direction=(row[0], row[1], row[2]), polarity=polarity, offset=offset, blips=blip)
             for row in rows
             for polarity in ((1, -1) if self.polarity_reversal else (1,))
             for offset in range(self.offsets)
             for blip in blips
         )
-        if self.dummies * len(images) > MOST_UNREAD:
-            raise InputError(
-                f"is {self.dummies:,} before each of {len(images)} images, {self.dummies * len(images):,} repetitions "
-                f"without readout; at most {MOST_UNREAD // len(images):,}",
-                key="dummies",
-            )
-        return images
 
     def gradient(self, limits: Limits) -> Gradient:
         """Return the motion-encoding gradient."""

@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.errors import InputError
 from ...core.units import Angle, Time
 from ..b_matrix import Course
 from ..events import NS
@@ -29,6 +30,8 @@ from .motion_encoded import Encoded, MotionEncoded, motion_block, triggered
 from .protocol import flip_angle, pulse_name
 from .recalled import Echoes, Recalled, echoes
 
+MOST_UNREAD = 20_000
+"""Repetitions without readout in a series: more is a mistake, and takes longer than seconds to build."""
 _Module = Callable[[Encoded, int, dict[str, int], float, float], list[Block]]
 """(image, line, labels, RF phase in rad, position of the slice in m) -> blocks of one slice's turn."""
 
@@ -53,6 +56,17 @@ class MreGradientEcho(Recalled, MotionEncoded):
         Recalled.__post_init__(self)
         flip_angle("flip", self.flip)
         self.check_motion()
+
+    def images_of(self, blips: tuple[int, ...] = (1,)) -> tuple[Encoded, ...]:
+        """Return the images in the order of acquisition; refuse more dummies before them than a scan has time for."""
+        images = MotionEncoded.images_of(self, blips)
+        if self.dummies * len(images) > MOST_UNREAD:
+            raise InputError(
+                f"is {self.dummies:,} before each of {len(images)} images, {self.dummies * len(images):,} repetitions "
+                f"without readout; at most {MOST_UNREAD // len(images):,}",
+                key="dummies",
+            )
+        return images
 
     def build(self, scanner: Scanner) -> Sequence:
         """Return the sequence on this scanner."""
