@@ -60,13 +60,14 @@ def command(
     from ..study.ask import answers, questions_of
     from ..study.plan import forecast
     from ..study.request import RunRequest
+    from ..study.snr import Built
 
-    wanted = RunRequest(**request)
+    wanted, built = RunRequest(**request), Built()
     levels = several if isinstance(several, tuple) else (() if several is None else (several,))
     questions = questions_of(wanted.protocol, asked)
     with progress_bar(wanted=not as_json) as progress:
-        found = forecast(wanted, levels, tissues, progress)
-        verdicts = answers(wanted, questions, remedies=remedies, progress=progress)
+        found = forecast(wanted, levels, tissues, progress, built=built)
+        verdicts = answers(wanted, questions, remedies=remedies, progress=progress, built=built)
     if out is not None:
         _write(out, found, verdicts, wanted)
     if as_json:

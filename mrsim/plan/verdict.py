@@ -24,6 +24,8 @@ from .limits import limits
 from .precision import Precision
 from .question import Question
 
+MISREAD = 0.1
+"""Bias over the truth that a reader of a yes must know of."""
 DECISIVE = 0.1
 """A cause that adds less than this to the chance of success does not limit it."""
 
@@ -126,7 +128,7 @@ def _tell(q: Question, found: Forecast, tissue: str, spread: Mapping[int, float]
     unit = first.unit
     reason = (
         f"grades {q.grades[0]} and {q.grades[1]} read {said(first.mean, unit)} and {said(second.mean, unit)}; "
-        f"the truth is {said(first.truth, unit)} and {said(second.truth, unit)}\n"
+        f"the truth is {said(first.truth, unit)} and {said(second.truth, unit)}{_misread(first, second)}\n"
         f"discs of one grade differ by {said(biology, unit)} (SD), measurements of one by "
         f"{said(design.error_sd, unit)} (over {said_voxels(voxels)})\n"
         f"effect size {abs(design.effect_size):.2f}, expected AUC {design.area:.3f} ± {design.area_error:.3f}"
@@ -140,6 +142,14 @@ def _tell(q: Question, found: Forecast, tissue: str, spread: Mapping[int, float]
             "auc_error": design.area_error, "design_effect": design.design_effect,
         },
     )  # fmt: skip
+
+
+def _misread(*rows: Precision) -> str:
+    """Return how far maps read from the truth, where that is more than a tenth: they tell grades, not values."""
+    shares = [row.bias / abs(row.truth) if row.truth else 0.0 for row in rows]
+    if max(map(abs, shares)) < MISREAD:
+        return ""
+    return f": {' and '.join(f'{100 * share:+.0f} %' for share in shares)} off, so no limit from elsewhere holds here"
 
 
 def group_design(

@@ -17,7 +17,7 @@ from .plan import Tell, forecast, regional
 from .remedies import place_of, pure_voxels, with_remedy
 from .request import RunRequest
 from .run import prepare
-from .snr import representative
+from .snr import Built
 
 
 def questions_of(protocol: str, asked: Iterable[str]) -> tuple[Question, ...]:
@@ -34,8 +34,9 @@ def questions_of(protocol: str, asked: Iterable[str]) -> tuple[Question, ...]:
 
 
 def answers(
-    request: RunRequest, questions: Iterable[Question], *, remedies: bool = True, progress: Tell | None = None
-) -> tuple[Verdict, ...]:
+    request: RunRequest, questions: Iterable[Question], *, remedies: bool = True, progress: Tell | None = None,
+    built: Built | None = None,
+) -> tuple[Verdict, ...]:  # fmt: skip
     """Return a verdict on every question, one for each tissue that its words name.
 
     Parameters
@@ -46,11 +47,16 @@ def answers(
     remedies : bool
         Whether to look for the cheapest change that turns a no into a yes.
     progress : callable, optional
+    built : Built, optional
+        Protocols that are built already; it is added to.
     """
-    return tuple(found for question in questions for found in _answers(request, question, remedies, progress))
+    built = Built() if built is None else built
+    return tuple(found for question in questions for found in _answers(request, question, remedies, progress, built))
 
 
-def _answers(request: RunRequest, question: Question, remedies: bool, progress: Tell | None) -> Iterator[Verdict]:
+def _answers(
+    request: RunRequest, question: Question, remedies: bool, progress: Tell | None, built: Built
+) -> Iterator[Verdict]:
     if question.kind == "volume":
         from .volume_time import volume_verdict
 
@@ -61,7 +67,7 @@ def _answers(request: RunRequest, question: Question, remedies: bool, progress: 
         return
     grades = question.grades if question.kind == "tell" else ()
     if question.kind == "time":
-        yield time_verdict(question, representative(request).scan_time)
+        yield time_verdict(question, built.of(request)[0].scan_time)
         return
     ready = prepare(request)
     if question.kind == "bound" and ready.sequence.encoding.kind == "spectrum":
@@ -70,7 +76,7 @@ def _answers(request: RunRequest, question: Question, remedies: bool, progress: 
         yield spectral_verdict(ready, question, progress, remedies=remedies)
         return
     if question.kind == "change" and "encoding" in ready.sequence.encoding.contrast:
-        yield from _stiffness(request, question, ready.phantom, remedies)
+        yield from _stiffness(request, question, ready.phantom, remedies, built)
         return
     voxels: dict[str, int] = {}
     for name in named_tissues(question, ready.phantom):
@@ -78,27 +84,28 @@ def _answers(request: RunRequest, question: Question, remedies: bool, progress: 
             yield undecided(question, name, f"{name} has no Pfirrmann grades in the phantom {ready.phantom.name}")
             continue
         voxels = voxels or pure_voxels(ready)
-        place = place_of(request, question, name, voxels[name])
-        found = forecast(request, grades, (name,), progress, brief=True)
+        place = place_of(request, question, name, voxels[name], built)
+        found = forecast(request, grades, (name,), progress, brief=True, built=built)
         answer = verdict(question, found, name, place.spread, place.voxels)
         if answer.answer == "no" and remedies:
-            answer = with_remedy(answer, request, question, found, place, progress)
+            answer = with_remedy(answer, request, question, found, place, built, progress)
         yield answer
 
 
-def _stiffness(request: RunRequest, question: Question, phantom: Phantom, remedies: bool) -> Iterator[Verdict]:
+def _stiffness(
+    request: RunRequest, question: Question, phantom: Phantom, remedies: bool, built: Built
+) -> Iterator[Verdict]:
     """Yield a verdict on each tissue that is named; where none is, on those of regions that know their stiffness."""
-    from .wave_verdict import Scans, stiffness_verdict
+    from .wave_verdict import stiffness_verdict
 
     if question.parameter != "stiffness":
         yield undecided(question, question.where, f"{request.protocol} measures stiffness, not {question.parameter}")
         return
     held = [t for t in phantom.tissues if t.name in regional(phantom) and any(name in t.facts for name in MODULI)]
     names = named_tissues(question, phantom) if question.where else [t.name for t in held if t.grade is not None]
-    scans: Scans = {}
     for tissue in phantom.tissues:
         if tissue.name in (names or [t.name for t in held]):
-            yield stiffness_verdict(request, question, tissue, remedies, scans)
+            yield stiffness_verdict(request, question, tissue, remedies, built)
 
 
 def _runs(request: RunRequest, question: Question) -> Verdict:

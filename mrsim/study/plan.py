@@ -15,12 +15,11 @@ from ..plan.limits import limits
 from ..plan.precision import Precision, precision
 from ..plan.resolution import Resolution, resolutions
 from ..plan.snr import SnrPrediction
-from ..sequence.discretize import discretize
 from ..sequence.timeline import Timeline
 from .given import given_options, measured
 from .request import RunRequest
 from .run import Prepared
-from .snr import Representative, representative, snr_of
+from .snr import Built, Representative, snr_of
 
 Tell = Callable[[str, int, int], None]
 MOST, MOST_OF_TISSUES = 6000.0, 4000.0
@@ -39,7 +38,7 @@ WAVE = (
 
 def forecast(
     request: RunRequest, grades: tuple[int, ...] = (), tissues: tuple[str, ...] = (), progress: Tell | None = None,
-    *, brief: bool = False,
+    *, brief: bool = False, built: Built | None = None,
 ) -> Forecast:  # fmt: skip
     """Return a protocol's forecast.
 
@@ -55,7 +54,10 @@ def forecast(
         Called with (step, done, in all).
     brief : bool
         Whether to leave out what no verdict needs: the SNR's budget, resolution, distortion and limits.
+    built : Built, optional
+        Protocols that are built already; it is added to.
     """
+    built = Built() if built is None else built
     wanted: tuple[int | None, ...] = grades or (None,)
     steps = len(wanted) + 1
     found: list[SnrPrediction] = []
@@ -65,13 +67,12 @@ def forecast(
     first_played: Timeline | None = None
     whole = True
     for done, grade in enumerate(wanted):
-        mine = representative(request if grade is None else replace(request, grade=grade))
+        mine, played = built.of(request if grade is None else replace(request, grade=grade))
         if first is None:
             first, tissues, whole = mine, *_affordable(mine, tissues, missing)
         chosen = tissues if mine is first else _differing(first.part.phantom, mine.part.phantom, tissues)
         if done and not chosen:
             continue
-        played = discretize(mine.part.sequence)
         first_played = first_played or played
         found.append(snr_of(mine, chosen, budget=whole and not brief, timeline=played))
         rows += _maps(mine, found[-1], missing)
@@ -92,7 +93,7 @@ def forecast(
     return result
 
 
-def refitted(request: RunRequest, found: Forecast, model: str) -> Forecast:
+def refitted(request: RunRequest, found: Forecast, model: str, built: Built) -> Forecast:
     """Return a brief forecast with another fit of the same images; without precision where the model cannot fit them.
 
     Parameters
@@ -102,13 +103,15 @@ def refitted(request: RunRequest, found: Forecast, model: str) -> Forecast:
     found : Forecast
     model : str
         Name of the other model, with the values that it takes by itself.
+    built : Built
     """
     rows: list[Precision] = []
     missing: list[str] = []
     for one, grade in zip(found.snr, found.grades, strict=False):
         mine = request if grade is None else replace(request, grade=grade)
-        part = representative(replace(mine, model=model, given={})).part
-        rows += _precision(part, one, missing)
+        part = built.of(mine)[0].part
+        other = replace(part, request=replace(part.request, model=model, given={}))
+        rows += _precision(other, one, missing)
     return replace(found, model=model, precision=tuple(rows), page=None, missing=tuple(dict.fromkeys(missing)))
 
 

@@ -26,9 +26,25 @@ from ..sequence.protocol import FOLDER, read_protocol_file
 from .plan import Tell, forecast, refitted
 from .request import RunRequest
 from .run import Prepared, prepare
+from .snr import Built
 
 MOST = 24
 """Forecasts that the search for one remedy makes: other times, fields and fits first, then what promises a yes."""
+ALIKE = (
+    ("spin-echo", "spin-echo-simple"),
+    ("inversion-recovery", "inversion-recovery-efficiency", "inversion-recovery-magnitude"),
+    ("mdme", "mdme-epg", "mdme-magnitude"),
+    ("spgr", "despot1", "spgr-epg"),
+    ("t2-mono", "t2-offset", "t2-epg"),
+    ("mrf-fisp", "mrf-fisp-b1"),
+    ("t2star-mono", "t2star-offset", "t2star-loglin", "t2star-arlo", "t2star-complex"),
+    ("dixon", "dixon-liver-9", "dixon-liver-6", "dixon-single", "dixon-magnitude"),
+    ("adc", "adc-2point", "adc-loglin"),
+    ("ivim", "ivim-segmented", "ivim-map"),
+    ("dti-ols", "dti-wls", "dti-irls", "dti-nlls", "dti-positive"),
+    ("dki-ols", "dki-wls", "dki-irls", "dki-nlls", "dki-constrained"),
+)
+"""Fits that stand in for each other; in place of a fit that none of them names, all are tried that measure the same."""
 AVERAGES = (2, 3, 4, 6, 8, 12, 16)
 STRETCHED = (0.7, 1.5, 2.0)
 """Factors of the echo spacing, or of the echo times, to try."""
@@ -62,11 +78,11 @@ def pure_voxels(ready: Prepared) -> dict[str, int]:
     return found
 
 
-def place_of(request: RunRequest, question: Question, name: str, voxels: int) -> Place:
+def place_of(request: RunRequest, question: Question, name: str, voxels: int, built: Built) -> Place:
     """Return a tissue with the spread of its truth."""
     spread: dict[int, float] = {}
     for grade in question.grades if question.kind == "tell" else ():
-        mine = prepare(replace(request, grade=grade)).phantom
+        mine = built.of(replace(request, grade=grade))[0].part.phantom
         tissue = next(tissue for tissue in mine.tissues if tissue.name == name)
         known = tissue.known(mine.field)
         spread[grade] = known[question.parameter].sd if question.parameter in known else math.nan
@@ -78,6 +94,7 @@ class _Allowance:
     """Counts forecasts, and notes what is left out once all have been made."""
 
     progress: Tell | None
+    built: Built
     made: int = 0
     untried: list[str] = field(default_factory=list)
 
@@ -93,11 +110,11 @@ class _Allowance:
 
 
 def with_remedy(
-    answer: Verdict, request: RunRequest, question: Question, found: Forecast, place: Place,
+    answer: Verdict, request: RunRequest, question: Question, found: Forecast, place: Place, built: Built,
     progress: Tell | None = None,
 ) -> Verdict:  # fmt: skip
     """Return a no with the change that takes the least scanner time, or with the one that comes nearest to a yes."""
-    wanted, tried, allowed = answer.wanted, [], _Allowance(progress)
+    wanted, tried, allowed = answer.wanted, [], _Allowance(progress, built)
     options = [*_more_subjects(question, found, place), *_forecast_anew(request, question, place, allowed)]
     for base in (found, *_other_fits(request, question, found, allowed)):
         options += [] if base is found else [_judged(question, base, place, f"fit {base.model}", model=base.model)]
@@ -152,10 +169,13 @@ def _other_fits(request: RunRequest, q: Question, found: Forecast, allowed: _All
     """Yield the forecast with every other fit that measures the same from the same images."""
     if not q.parameter or found.model is None:
         return
+    group = next((group for group in ALIKE if found.model in group), None)
     for model in MODELS:
-        if model.name == found.model or q.parameter not in model.map_names or not allowed.allows(f"fit {model.name}"):
+        if model.name == found.model or q.parameter not in model.map_names or (group and model.name not in group):
             continue
-        other = refitted(request, found, model.name)
+        if not allowed.allows(f"fit {model.name}"):
+            continue
+        other = refitted(request, found, model.name, allowed.built)
         if other.precision:
             yield other
 
@@ -218,8 +238,9 @@ def _confirmed(
     other = replace(request, overrides={**request.overrides, **option.entries})
     other = other if option.model is None else replace(other, model=option.model, given={})
     try:
-        found = forecast(other, _grades(q), (place.tissue,), brief=True)
-        there = replace(place, voxels=pure_voxels(prepare(other))[place.tissue])
+        found = forecast(other, _grades(q), (place.tissue,), brief=True, built=allowed.built)
+        same = option.entries.keys() == {"averages"}
+        there = place if same else replace(place, voxels=pure_voxels(prepare(other))[place.tissue])
     except (InputError, InfeasibleError):
         return None
     return _judged(q, found, there, option.change, option.entries, model=option.model)
@@ -227,21 +248,21 @@ def _confirmed(
 
 def _forecast_anew(request: RunRequest, q: Question, place: Place, allowed: _Allowance) -> Iterator[Remedy]:
     """Yield changes of times and field, each forecast by itself."""
-    for change, entries, tesla in _changes(request):
+    for change, entries, tesla in _changes(request, allowed.built.of(request)[0].part.phantom.field):
         if not allowed.allows(change):
             continue
         other = replace(request, overrides={**request.overrides, **entries}, field=tesla or request.field)
         if tesla is not None:
             other = replace(other, scanner=None)
         try:
-            found = forecast(other, _grades(q), (place.tissue,), brief=True)
-            here = place if tesla is None else place_of(other, q, place.tissue, place.voxels)
+            found = forecast(other, _grades(q), (place.tissue,), brief=True, built=allowed.built)
+            here = place if tesla is None else place_of(other, q, place.tissue, place.voxels, allowed.built)
             yield replace(_judged(q, found, here, change, entries, tesla), forecast=True)
         except (InputError, InfeasibleError):
             continue  # what cannot be played or is not known there is no remedy
 
 
-def _changes(request: RunRequest) -> Iterator[tuple[str, dict[str, str], float | None]]:
+def _changes(request: RunRequest, here: float) -> Iterator[tuple[str, dict[str, str], float | None]]:
     family = _family(request)
     for name, words, factors in (
         ("echo_spacing", "an echo spacing", STRETCHED), ("te", "echo times", STRETCHED),
@@ -254,7 +275,6 @@ def _changes(request: RunRequest) -> Iterator[tuple[str, dict[str, str], float |
         for factor in factors:
             text = " ".join(f"{1e3 * factor * time:.4g}" for time in times) + " ms"
             yield f"{words} of {text}", {name: text}, None
-    here = prepare(request).phantom.field
     for tesla in FIELDS:
         if tesla != here:
             yield f"a field of {tesla:g} T", {}, tesla

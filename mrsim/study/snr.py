@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ..core.errors import InfeasibleError, InputError
 from ..core.toml import resource
 from ..phantom.phantom import Phantom
 from ..plan.snr import ACCURACY, Progress, SnrPrediction, predict_snr
 from ..recon import Spectroscopy
+from ..sequence.discretize import discretize
 from ..sequence.families.cartesian import Cartesian
 from ..sequence.families.protocol import Protocol
 from ..sequence.protocol import FOLDER, read_protocol_file
@@ -109,6 +111,28 @@ class Representative:
     """Of the whole protocol, s."""
     judged: Prepared
     """All slices and volumes, with few lines where all are alike: it loads scanner and patient like the whole."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Built:
+    """What stands for protocols, with its timelines: each is built once, however many tissues and fits ask for it."""
+
+    known: dict[str, tuple[Representative, Timeline] | InputError | InfeasibleError] = field(default_factory=dict)
+    """By request, whose fields are words and numbers."""
+
+    def of(self, request: RunRequest) -> tuple[Representative, Timeline]:
+        """Return what stands for a request's protocol, and its timeline."""
+        key = repr(request)
+        if key not in self.known:
+            try:
+                mine = representative(request)
+                self.known[key] = mine, discretize(mine.part.sequence)
+            except (InputError, InfeasibleError) as problem:
+                self.known[key] = problem
+        found = self.known[key]
+        if isinstance(found, Exception):
+            raise found
+        return found
 
 
 def fewer_lines(family: Protocol, count: int = LINES) -> dict[str, str]:

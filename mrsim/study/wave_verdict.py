@@ -34,11 +34,12 @@ from ..plan.snr import SnrPrediction
 from .remedies import pure_voxels
 from .request import RunRequest
 from .run import prepare
-from .snr import Representative, representative, snr_of
+from .snr import Built, Representative, snr_of
 
-Scans = dict[tuple[tuple[str, str], ...], Representative | InputError | InfeasibleError]
 FREQUENCIES, CYCLES = (80.0, 120.0, 200.0), (1, 2)
 """Tried as remedies, Hz."""
+GREATEST = 20.0
+"""Times as wide voxels that are looked through."""
 EXAMINATIONS = (2, 3, 4, 6, 8, 12, 16)
 SMOOTHING = 1.0
 """Standard deviation of the Gaussian before differentiation, voxels."""
@@ -62,13 +63,19 @@ class WaveView:
     displacement: float
     scan_time: float
     """s."""
+    wavenumber: complex
+    """1/m."""
+    voxel: float
+    """Side in the plane, m."""
+    noise: float
+    """Of each part of a displacement's phasor, m."""
 
 
 SEARCHED = "other vibrations and cycles of motion encoding that the protocol can play, or means of several examinations"
 
 
 def stiffness_verdict(
-    request: RunRequest, question: Question, tissue: Tissue, remedies: bool, scans: Scans | None = None
+    request: RunRequest, question: Question, tissue: Tissue, remedies: bool, built: Built | None = None
 ) -> Verdict:  # fmt: skip
     """Return whether a change of a tissue's stiffness is told by one examination before and one after.
 
@@ -81,19 +88,19 @@ def stiffness_verdict(
     tissue : Tissue
     remedies : bool
         Whether to look for the change that turns a no into a yes.
-    scans : dict, optional
-        Scans that are built already, by what they change; it is added to.
+    built : Built, optional
+        Protocols that are built already; it is added to.
     """
-    scans = {} if scans is None else scans
+    built = Built() if built is None else built
     try:
         question = replace(question, voxels=question.voxels or pure_voxels(prepare(request))[tissue.name])
-        seen = seen_waves(request, question, tissue, {}, scans)
+        seen = seen_waves(request, question, tissue, {}, built)
     except InputError as problem:
         return undecided(question, tissue.name, str(problem))
     answer = _judged(question, seen, tissue.name)
     if answer.answer == "yes" or not remedies:
         return answer
-    options = sorted(_options(request, question, tissue, seen, scans), key=lambda option: option.minutes)
+    options = sorted(_options(request, question, tissue, seen, built), key=lambda option: option.minutes)
     good = next((option for option in options if option.chance >= question.power), None)
     best = max(options, key=lambda option: option.chance, default=None)
     better = best if good is None and best is not None and best.chance > answer.chance else None
@@ -101,7 +108,7 @@ def stiffness_verdict(
 
 
 def seen_waves(
-    request: RunRequest, question: Question, tissue: Tissue, entries: dict[str, str], scans: Scans
+    request: RunRequest, question: Question, tissue: Tissue, entries: dict[str, str], built: Built
 ) -> WaveView:
     """Return how one examination with changed entries sees a tissue's stiffness.
 
@@ -114,20 +121,11 @@ def seen_waves(
     tissue : Tissue
     entries : dict
         Protocol entries that are changed.
-    scans : dict
-        Scans that are built already; it is added to.
+    built : Built
     """
     request = replace(request, overrides={**request.overrides, **entries})
-    key = tuple(entries.items())
-    if key not in scans:
-        try:
-            scans[key] = representative(request)
-        except (InputError, InfeasibleError) as problem:
-            scans[key] = problem
-    mine = scans[key]
-    if isinstance(mine, Exception):
-        raise mine
-    return wave_view(request, question, tissue, mine, snr_of(mine, (tissue.name,), budget=False))
+    mine, played = built.of(request)
+    return wave_view(request, question, tissue, mine, snr_of(mine, (tissue.name,), budget=False, timeline=played))
 
 
 def wave_view(
@@ -162,7 +160,7 @@ def wave_view(
         stiffness=stiffness, snr=seen, voxels_per_wavelength=2 * math.pi / abs(k.real) / voxel, frequency=frequency,
         noise_sd=stiffness * seen_share(seen) / (seen * math.sqrt(2 * apart)),
         repeat_sd=REPEAT_SD if question.repeat_sd is None else question.repeat_sd, voxels=voxels, displacement=moved,
-        scan_time=mine.scan_time,
+        scan_time=mine.scan_time, wavenumber=k, voxel=voxel, noise=noise,
     )  # fmt: skip
 
 
@@ -207,6 +205,7 @@ def _judged(q: Question, seen: WaveView, tissue: str) -> Verdict:
         f"{said_voxels(seen.voxels)}, repetition {said(seen.repeat_sd, 'Pa')} each\n"
         f"SNR of the second differences {seen.snr:.2g} ({LEAST_SNR:g} wanted) at {1e6 * seen.displacement:.3g} µm of "
         f"motion; {seen.voxels_per_wavelength:.2g} voxels per wavelength ({LEAST_VOXELS:g} wanted)"
+        f"{'' if met else _enough(seen)}"
     )
     return Verdict(
         question=q.text, tissue=tissue, answer="yes" if met else "no", chance=chance, wanted=q.power, cause=cause,
@@ -216,8 +215,33 @@ def _judged(q: Question, seen: WaveView, tissue: str) -> Verdict:
     )  # fmt: skip
 
 
+def _enough(seen: WaveView) -> str:
+    """Return the motion, and the voxel at the same motion, that give second differences their least SNR."""
+    if seen.snr >= LEAST_SNR:
+        return ""
+    motion = said(seen.displacement * LEAST_SNR / seen.snr, "m")
+    sides = np.geomspace(1.0, GREATEST, 200)
+    gained = [_coarser(seen, side) for side in sides]
+    fits = [side for side, snr in zip(sides, gained, strict=True) if snr >= LEAST_SNR]
+    if fits:
+        per = seen.voxels_per_wavelength / fits[0]
+        voxel = f"voxels of {said(fits[0] * seen.voxel, 'm')} in the plane ({per:.2g} per wavelength)"
+    else:
+        best = int(np.argmax(gained))
+        voxel = f"no voxel would do (SNR {gained[best]:.2g} at best, of {said(sides[best] * seen.voxel, 'm')})"
+    return f"\nit would take {motion} of motion; at {said(seen.displacement, 'm')} {voxel}"
+
+
+def _coarser(seen: WaveView, side: float) -> float:
+    """Return the SNR of second differences with voxels so many times wider in the plane: noise falls with their area
+    and, of as many lines fewer, rises with the root of the sides.
+    """
+    noise = seen.noise / side**1.5
+    return derivative_snr(seen.wavenumber, side * seen.voxel, seen.displacement, noise, SMOOTHING)
+
+
 def _options(
-    request: RunRequest, q: Question, tissue: Tissue, seen: WaveView, scans: Scans
+    request: RunRequest, q: Question, tissue: Tissue, seen: WaveView, built: Built
 ) -> Iterator[Remedy]:  # fmt: skip
     """Yield more examinations, and other frequencies and cycles, each built and forecast by itself."""
     yield from _repeated(q, seen, "", {})
@@ -225,7 +249,7 @@ def _options(
         for cycles in CYCLES:
             entries = {"vibration": f"{frequency:g} Hz", "cycles": str(cycles)}
             try:
-                there = seen_waves(request, q, tissue, entries, scans)
+                there = seen_waves(request, q, tissue, entries, built)
             except (InputError, InfeasibleError):
                 continue  # does not fit into the echo time, or breaks a limit
             said_cycles = f"{frequency:g} Hz and {cycles} cycle{'s' if cycles > 1 else ''}"

@@ -125,3 +125,12 @@ def test_a_reader_sees_the_answer_first_and_one_idea_a_line_in_milliseconds():
     assert lines[2] == "the map reads 120 ms, the truth is 80 ms: bias +40 ms (+50.0 %)"
     assert lines[3] == "noise 1 ms over 25 voxels"
     assert lines[4] == "limit ±4 ms"
+
+
+@pytest.mark.parametrize(("share", "said"), [(1.5, "+50 % and +50 % off"), (1.02, ""), (0.8, "-20 % and -20 % off")])
+def test_a_yes_on_grades_says_how_far_both_read_from_the_truth(share, said):
+    found = asked("tell 3 from 4 by T2 of nucleus with 30 discs", row(0.09 * share, 1e-3, 0.09),
+                  row(0.06 * share, 1e-3, 0.06, grade=4), spread={3: 5e-3, 4: 5e-3})  # fmt: skip
+    assert found.answer == "yes"
+    assert said in found.reason
+    assert ("off" in found.reason) == bool(said)

@@ -2,22 +2,25 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from mrsim.cli import perform
-from mrsim.core.errors import InputError
+from mrsim.core.errors import InfeasibleError, InputError
+from mrsim.fit.models import MODELS
 from mrsim.plan.question import read_question
 from mrsim.report.verdict import verdict_lines
 from mrsim.study.ask import answers, questions_of
 from mrsim.study.compare import compared
 from mrsim.study.experiments import field_comparison
 from mrsim.study.plan import forecast
+from mrsim.study.remedies import ALIKE
 from mrsim.study.request import RunRequest
 from mrsim.study.run import prepare
-from mrsim.study.snr import representative
+from mrsim.study.snr import Built, representative
 
 NUCLEUS = ("nucleus_pulposus",)
 QUICK = RunRequest(
@@ -190,3 +193,32 @@ def test_averages_that_are_named_bring_the_lactate_bound_below_its_limit():
     assert int(found.remedy.entries["averages"]) >= 128 * found.numbers["value"] ** 2
     other = replace(request, overrides=found.remedy.entries)
     assert answers(other, [read_question("lactate CRLB below 100 %")])[0].answer == "yes"
+
+
+def test_fits_that_stand_in_for_each_other_are_known_and_measure_something_in_common():
+    known = {model.name: set(model.map_names) for model in MODELS}
+    for group in ALIKE:
+        assert set.intersection(*(known[name] for name in group)) - {"m0"}
+
+
+def test_a_protocol_is_built_once_and_a_refusal_is_kept():
+    built = Built()
+    assert built.of(QUICK) is built.of(replace(QUICK))
+    assert built.of(replace(QUICK, grade=4)) is not built.of(QUICK)
+    impossible = replace(QUICK, overrides={**QUICK.overrides, "tr": "10 ms"})
+    refusals = set()
+    for _ in range(2):
+        with pytest.raises((InputError, InfeasibleError)) as caught:
+            built.of(impossible)
+        refusals.add(id(caught.value))
+    assert len(refusals) == 1
+
+
+def test_a_no_on_stiffness_names_motion_and_voxel_that_would_do():
+    shaken = RunRequest(protocol="ax-mre-60hz")
+    found = answers(shaken, [read_question("stiffness change of 2 kPa in the rod")], remedies=False)[0]
+    assert found.answer == "no"
+    told = re.search(r"it would take ([\d.]+) mm of motion", found.reason)
+    moved = 3 / found.numbers["derivative_snr"] * 10e-6
+    assert float(told[1]) * 1e-3 == pytest.approx(moved, rel=0.01)  # SNR grows with the motion
+    assert "per wavelength)" in found.reason
