@@ -30,7 +30,9 @@ def contrast_weights(timeline: Timeline, magnetisation: NDArray[np.complex128]) 
     return np.array([received[..., rows].mean(axis=-1) for rows in images])
 
 
-def in_plane_error(encoded: Grid, cells: Grid, spins: Spins, contrast: NDArray[np.complex128]) -> float:
+def in_plane_error(
+    encoded: Grid, cells: Grid, spins: Spins, contrast: NDArray[np.complex128], filled: bool = False
+) -> float:
     """Return the largest error of a voxel over the signal of the brightest tissue, the worst of all images.
 
     An image made from `cells` is compared with one in which four of them are one, at their middle. The error falls
@@ -44,6 +46,8 @@ def in_plane_error(encoded: Grid, cells: Grid, spins: Spins, contrast: NDArray[n
         The fine grid and the object on it.
     contrast : (image, tissue) array
         Signal of each tissue per volume.
+    filled : bool
+        True for cells that are filled boxes and not points.
     """
     nz, ny, nx = cells.shape
     place = spins.tissue * (ny * nx) + spins.cell % (ny * nx)
@@ -51,7 +55,8 @@ def in_plane_error(encoded: Grid, cells: Grid, spins: Spins, contrast: NDArray[n
     x, y = cells.coordinates(0), cells.coordinates(1)
     even = np.pad(density, ((0, 0), (0, ny % 2), (0, nx % 2)))
     joined = even.reshape(len(density), -(-ny // 2), 2, -(-nx // 2), 2).sum(axis=(2, 4))
-    change = _blurred(density, x, y, encoded) - _blurred(joined, _middles(x), _middles(y), encoded)
+    width = np.array(cells.spacing[:2]) * filled
+    change = _blurred(density, x, y, encoded, width) - _blurred(joined, _middles(x), _middles(y), encoded, 2 * width)
     voxel = encoded.spacing[0] * encoded.spacing[1] * cells.spacing[2] * nz
     errors = [float(np.abs(np.tensordot(weights, change, axes=1)).max()) for weights in contrast]
     brightest = np.abs(contrast).max(axis=1)
@@ -66,10 +71,15 @@ def _middles(place: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _blurred(
-    density: NDArray[Any], x: NDArray[np.float64], y: NDArray[np.float64], encoded: Grid
+    density: NDArray[Any],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    encoded: Grid,
+    width: NDArray[np.float64] | None = None,
 ) -> NDArray[np.complex128]:
-    """Return what the sampled k-space makes of a (..., y, x) density at regular places, m."""
-    along_x, along_y = _dirichlet(encoded, x, 0).T, _dirichlet(encoded, y, 1)
+    """Return what the sampled k-space makes of a (..., y, x) density at regular places, m, in cells of that width."""
+    wide = np.zeros(2) if width is None else width
+    along_x, along_y = _dirichlet(encoded, x, 0, wide[0]).T, _dirichlet(encoded, y, 1, wide[1])
     if np.iscomplexobj(density):
         return np.asarray(along_y @ density @ along_x)
     # two real products cost half of a complex one, and single precision is enough for an error
@@ -110,9 +120,9 @@ def layer_error(encoded: Grid, cells: Grid, spins: Spins, contrast: NDArray[np.c
     return float(max(found, default=0.0))
 
 
-def _dirichlet(encoded: Grid, place: NDArray[np.float64], axis: int) -> NDArray[np.complex128]:
-    """Return (voxel, place): what the sampled k-space of one axis makes of a point at each place."""
+def _dirichlet(encoded: Grid, place: NDArray[np.float64], axis: int, width: float = 0.0) -> NDArray[np.complex128]:
+    """Return (voxel, place): what the sampled k-space of one axis makes of a box of some width, m, at each place."""
     n = encoded.shape[2 - axis]
     k = (np.arange(n) - n // 2) / (n * encoded.spacing[axis])
-    voxels = np.exp(2j * np.pi * np.outer(encoded.coordinates(axis), k)) / n
+    voxels = np.exp(2j * np.pi * np.outer(encoded.coordinates(axis), k)) * np.sinc(k * width) / n
     return np.asarray(voxels @ np.exp(-2j * np.pi * np.outer(k, place)))

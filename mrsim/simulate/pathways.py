@@ -27,6 +27,7 @@ from ..core.grid import Grid
 from ..phantom.phantom import Phantom
 from ..phantom.spins import Spins
 from ..sequence.timeline import Timeline
+from .in_plane import in_plane_error
 from .memory import check_memory
 from .object_cells import outside_field_of_view, sampling_grid
 from .options import Bloch, Progress
@@ -112,6 +113,8 @@ def run_pathways(
 
     signal = by_kind(timeline, signal_of)
     facts |= {"engine": "pathways", "precision": engine.precision, "profile": engine.profile, "classes": len(classes)}
+    density = np.array([[sum(pool.pd for pool in pools) for pools in spins.pools]], dtype=np.complex128)
+    facts["in_plane_error"] = in_plane_error(timeline.encoding.grid, cells, spins, density, filled=True)
     facts["warnings"] = outside_field_of_view(timeline.encoding, phantom)
     return acquisition(timeline, signal[:, None], facts)
 

@@ -257,3 +257,27 @@ def test_stated_error_is_no_less_than_the_true_one_and_falls_with_the_points():
         stated.append(run.history["discretisation_error"] / 0.2)
     assert all(t <= s for t, s in zip(true, stated, strict=True))
     assert true[0] > 10 * true[2]
+
+
+def test_stated_error_of_the_cells_is_that_of_the_image():
+    """Lines of k-space, each from equilibrium, of a box whose edges cut through cells."""
+    lines, voxel = 8, 1e-3
+    script = Script(matrix=(1, lines, lines), samples=lines, dwell=1e-9)
+    step = 1 / (lines * voxel)
+    for line in range(lines):
+        start = np.array([-(lines + 1) / 2, line - lines // 2, 0.0]) * step
+        script.tr().rf(EXCITE).free(1e-6, start).read((step, 0, 0)).free(20.0, (0, 0, 3e4))
+    timeline = script.timeline()
+    box = Box(size=(4.37e-3, 2.71e-3), centre=(0.4e-3, -0.3e-3), pools=(pool(1.0, 0.1),))
+
+    def image(subsamples):
+        run = run_pathways(timeline, box, Pathways(profile="ideal", subsamples=subsamples, slab=1.0))
+        data = run.imaging.data[:, 0] / (voxel**2 * 4e-3)
+        return np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(data))), run.history["in_plane_error"]
+
+    exact, _ = image(64)
+    for subsamples in (4, 8):
+        found, stated = image(subsamples)
+        true = np.abs(found - exact).max()  # the density is 1
+        assert stated / 10 < true < 2 * stated
+        assert true > 1e-4
