@@ -149,11 +149,10 @@ class Job:
     ) -> dict[str, Any]:
         """Return the results in the user's units, and the curves."""
         count = len(self.names)
-        lines, phase = self.problem.lines(found.theta)
-        members = self.problem.transformed(lines) * found.amplitudes[..., None]
-        turned = _complex(data) * phase[:, 0].conj()
-        left = data - stacked((members * phase).sum(axis=1))
-        smooth = _complex(left @ self.problem.baseline @ self.problem.baseline.T) * phase[:, 0].conj()
+        back = self.problem.phase(found.theta).conj()
+        members = sure.members * found.amplitudes[..., None]
+        left = data - stacked(members.sum(axis=1))
+        smooth = _complex(left @ self.problem.baseline @ self.problem.baseline.T) * back
         order = np.argsort(self.ppm)
         bound = ((found.theta >= upper) | (found.theta <= np.where(lower < 0, lower, -np.inf))).any(axis=1)
         return {
@@ -164,8 +163,8 @@ class Job:
             "theta_errors": np.sqrt(np.einsum("vii->vi", sure.covariance)[:, count:]),
             "broader": sure.broader,
             "misfit": sure.misfit,
-            "measured": turned[:, order],
-            "components": members[..., order],
+            "measured": (_complex(data) * back)[:, order],
+            "components": (members * back[:, None])[..., order],
             "baseline": smooth[:, order],
         }
 

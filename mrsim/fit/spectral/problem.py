@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 COMMON = ("phase", "delay", "gauss", "shift")
 """Parameters that all groups share; the dampings of all groups and the extra shifts of all but the first follow."""
+BLOCK = 64
+"""Points between places from which a decay is followed."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,17 +92,27 @@ class Problem:
         first, last = len(COMMON), len(COMMON) + self.group_count
         damping, extra = theta[:, first:last], theta[:, last:]
         shift = theta[:, 3, None] + np.concatenate([np.zeros((len(theta), 1)), extra], axis=1)
-        size = np.exp(-damping[..., None] * self.time - theta[:, 2, None, None] * self.time**2)
-        turn = 2 * np.pi * shift[..., None] * self.time
         kind = self.basis.dtype
-        shape = np.empty(turn.shape, dtype=kind)  # a complex exponential takes four times as long
-        np.multiply(size, np.cos(turn), out=shape.real)
-        np.multiply(-size, np.sin(turn), out=shape.imag)
-        phase = np.exp(1j * (theta[:, 0, None] - 2 * np.pi * self.frequency * theta[:, 1, None])).astype(kind)
+        shape = self._decays(damping + 2j * np.pi * shift, kind)
+        if (gauss := theta[:, 2]).any():
+            shape *= np.exp(-gauss[:, None, None] * self.time**2).astype(kind.type(0).real.dtype)
+        phase = self.phase(theta).astype(kind)
         lines = np.empty((len(theta), *self.basis.shape), dtype=kind)
         for member, group in enumerate(self.groups):
             np.multiply(self.basis[member], shape[:, group], out=lines[:, member])
         return lines, phase[:, None]
+
+    def phase(self, theta: Array) -> Complex:
+        """Return the (voxel, frequency) phase of zeroth and first order."""
+        return np.asarray(np.exp(1j * (theta[:, 0, None] - 2 * np.pi * self.frequency * theta[:, 1, None])))
+
+    def _decays(self, rates: Complex, kind: np.dtype[np.complexfloating]) -> Complex:
+        """Return the (..., point) exp(-rate t): places BLOCK apart times those between them, few exponentials."""
+        points = self.basis.shape[1]
+        near = np.exp(-rates[..., None] * self.time[:BLOCK]).astype(kind)
+        far = np.exp(-rates[..., None] * self.time[::BLOCK]).astype(kind)
+        whole = far[..., :, None] * near[..., None, :]
+        return np.asarray(whole.reshape(*rates.shape, -1)[..., :points])
 
     def derivatives(self, signals: Complex, phase: Complex, amplitudes: Array, whole: Complex) -> Array:
         """Return the (voxel, parameter, 2 frequency) derivatives of the fit with respect to `theta`.

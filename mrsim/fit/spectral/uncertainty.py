@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .problem import Array, Problem, Rows, stacked
+from .problem import Array, Complex, Problem, Rows, stacked
 from .solve import Prior
 
 
@@ -19,6 +19,8 @@ class Uncertainty:
     broader: Array
     """(voxel, member) standard deviations by which the residual asks for a broader line of this member alone than its
     group has; negative for a narrower one, 0 where the fit could have done it."""
+    members: Complex
+    """(voxel, member, frequency) spectra of one unit of each member, with their phase."""
     misfit: Array
     """(voxel,) sum of squared residuals that is left, without priors, per degree of freedom."""
 
@@ -64,7 +66,8 @@ def uncertainty(problem: Problem, data: Array, theta: Array, amplitudes: Array, 
     known = spread > 1e-6 * np.maximum(own, 1e-300)
     broader = np.where(known, (widened @ left)[..., 0] / np.sqrt(np.where(known, spread, 1.0)), 0.0)
     misfit = (left @ left)[:, 0, 0] / max(freedom, 1)
-    return Uncertainty(covariance=np.where(np.isfinite(inverse), covariance, np.inf), broader=broader, misfit=misfit)
+    covariance = np.where(np.isfinite(inverse), covariance, np.inf)
+    return Uncertainty(covariance=covariance, broader=broader, members=played, misfit=misfit)
 
 
 def _inverse(information: Array) -> Array:
