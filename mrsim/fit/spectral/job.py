@@ -18,8 +18,8 @@ from .solve import CLOSE, CLOSE_IN_NOISE, Fitted, Prior, evaluate, solve
 from .start import starts
 from .uncertainty import Uncertainty, uncertainty
 
-FIRST_ROUNDS = 5
-"""With delay, Gaussian width and extra shifts held."""
+FIRST_ROUNDS = 2
+"""With delay, Gaussian width and extra shifts held; more of them save no later one."""
 FIRST_CLOSE = 1.0
 """What a step of these must promise: the fit goes on without them."""
 FAINT = 1e-3
