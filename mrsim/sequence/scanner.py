@@ -162,7 +162,8 @@ def choose_scanner(field: float | None, name: str | None, default: str) -> Scann
             problem = f"{field:g} T was asked for, but scanner '{name}' has {scanner.b0:g} T; give one of them"
             raise InputError(problem, key="--field")
         return scanner
-    presets = [load_scanner(preset) for preset in available(FOLDER)]
+    every = [load_scanner(preset) for preset in available(FOLDER)]
+    presets = [scanner for scanner in every if scanner.name == f"{scanner.b0:g}T"]  # others are chosen by name
     for scanner in presets:
         if abs(scanner.b0 - field) < 1e-6:
             return scanner

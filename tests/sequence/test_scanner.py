@@ -9,7 +9,7 @@ import pytest
 
 from mrsim.core.errors import InputError
 from mrsim.core.toml import available
-from mrsim.sequence.scanner import Scanner, load_scanner
+from mrsim.sequence.scanner import Scanner, choose_scanner, load_scanner
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,11 @@ def test_preset_holds_its_class_of_machine(name, b0, gradient, b1, snr):
     assert scanner.max_gradient == pytest.approx(gradient)
     assert scanner.max_b1 == pytest.approx(b1)
     assert scanner.snr == pytest.approx(snr, rel=1e-4)
+
+
+@pytest.mark.parametrize("b0", [1.5, 3.0, 7.0])
+def test_a_field_strength_chooses_the_body_scanner_and_no_special_bore(b0):
+    assert choose_scanner(b0, None, "3T").name == f"{b0:g}T"
 
 
 def test_noise_density_gives_the_calibrated_snr_in_an_image():
