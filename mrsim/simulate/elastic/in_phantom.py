@@ -152,6 +152,8 @@ def waves_in(
     out = tuple(Absorbing(where=side(body.mesh, name)) for name in absorbing)
     found = np.zeros((len(frequencies), 3, *grid.shape), dtype=np.complex128)
     facts = []
+    for frequency in (each for each in frequencies if each > 0):
+        body.check_resolved(frequency)  # all of them before the first is solved
     for number, frequency in enumerate(frequencies):
         motion = move(body, frequency, shaken, absorbing=out)
         found[(number, slice(None), *index)] = motion.at(centre)

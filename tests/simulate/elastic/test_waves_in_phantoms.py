@@ -12,7 +12,7 @@ from mrsim.phantom.motion import places
 from mrsim.phantom.phantom_file import load_phantom
 from mrsim.phantom.stiffness import law_of, modulus_of
 from mrsim.phantom.tissue import load_tissue
-from mrsim.simulate.elastic import solve
+from mrsim.simulate.elastic import in_phantom, solve
 from mrsim.simulate.elastic.in_phantom import body_of, vibrating, waves_in
 
 GRID = Grid(shape=(4, 10, 14), spacing=(4e-3, 4e-3, 2.5e-3))
@@ -100,3 +100,9 @@ def test_bodies_that_no_memory_holds_are_refused_before_they_are_assembled(disc,
     monkeypatch.setattr(solve, "LARGEST", 5_000)
     with pytest.raises(InputError, match=r"unknowns in space would take about 0\.\d+ GiB, above the 5000"):
         waves_in(disc, GRID, (80.0,), PLATES)
+
+
+def test_all_frequencies_are_checked_against_the_mesh_before_any_is_solved(disc, monkeypatch):
+    monkeypatch.setattr(in_phantom, "move", lambda *given, **named: pytest.fail("solved"))
+    with pytest.raises(InputError, match="at 900 Hz the shortest wavelength"):
+        waves_in(disc, GRID, (80.0, 900.0), PLATES)
