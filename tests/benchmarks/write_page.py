@@ -48,10 +48,10 @@ single) and 8.3e+04 (FISP, phases 0 and pi, single) atoms/s.
 `python tests/benchmarks/bench_road.py`: processor time of the Bloch engine, one thread, over what the work given to its
 kernels takes at the rates of those kernels in the same run (2 cores, load 4 to 7, 2026-11-29; the cells of the object
 are timed apart; the first three before pulses took a quarter fewer operations). Runs below a second miss a factor of
-2: what is left there is a fixed cost of 0.2 to 0.6 s that reads the sequence, makes tables for each of 65 to 250
-classes, weighs diffusion and estimates errors (the three take 0.17, 0.12 and 0.09 s of kernels). In `disc-ir-se` every
-class walks some twenty repetitions before it is steady, and what surrounds the kernel takes twice as long as the
-kernel.
+2: what is left there does not grow with the scan but with the tissue classes, 1.8 to 2 ms for each of 251
+(`brain-spiral`) or 137 (`disc-radial`): tables of pulses and intervals, a walk whose arrays are short, weights of
+diffusion, errors. In `disc-ir-se` every one of 65 classes walks some twenty repetitions before it is steady, and what
+surrounds the kernel costs 9 ms a class. The kernels of the three take 0.09, 0.12 and 0.17 s.
 
 | scan | s | predicted, s | ratio |
 | --- | --: | --: | --: |
