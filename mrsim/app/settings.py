@@ -100,7 +100,8 @@ def scanners() -> dict[str, float]:
 
 def nearest_preset(field: float) -> str:
     """Return the shipped scanner whose field is nearest, as a ratio."""
-    return min(scanners().items(), key=lambda entry: abs(math.log(entry[1] / field)))[0]
+    known = scanners().items()  # of one field the body scanner: it bears no name but its field
+    return min(known, key=lambda entry: (abs(math.log(entry[1] / field)), entry[0] != f"{entry[1]:g}T"))[0]
 
 
 def scanner_at(field: float) -> Scanner:

@@ -158,6 +158,8 @@ def _tell(reader: _Reader) -> dict[str, Any]:
     if not found:
         raise reader.fail("names no two grades")
     grades = tuple(ROMAN.get(word.lower()) or int(word) for word in found.groups())
+    if grades[0] == grades[1]:
+        raise reader.fail(f"asks to tell grade {grades[0]} from itself")
     discs = reader.take(r"(?:with\s+)?(\d+)\s+(?:discs?|subjects?)")
     patients = reader.take(r"(?:in|of|with)?\s*(\d+)\s+patients?")
     if not (discs or patients):
@@ -181,6 +183,10 @@ def _subject(reader: _Reader, kind: Kind) -> dict[str, Any]:
         if not found:
             raise reader.fail("names no limit")
         value, unit = float(found[1]), found[2]
+        if not value > 0:
+            raise reader.fail(f"has a limit of {value:g}; it must be above zero")
+        if reader.take(rf"{sign}{NUMBER}") and kind != "change":
+            raise reader.fail("names two limits; ask about each by itself")
         if kind == "snr" and unit:
             reader.rest += f" {unit} "
             unit = ""

@@ -66,3 +66,17 @@ def test_table_adds_what_the_line_leaves_out():
     assert found.alpha == 0.01
     with pytest.raises(InputError, match="unknown key"):
         read_question("runs", {"colour": 3})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("time below -4 min", "must be above zero"),
+        ("T2 in the nucleus within 0 %", "must be above zero"),
+        ("tell Pfirrmann III from 3 by nucleus T2 with 30 discs per group", "grade 3 from itself"),
+        ("T2 in the nucleus within 5 % and within 10 %", "two limits"),
+    ],
+)
+def test_questions_that_cannot_be_answered_say_why(text, said):
+    with pytest.raises(InputError, match=said):
+        read_question(text)
