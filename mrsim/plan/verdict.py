@@ -149,7 +149,8 @@ def _misread(*rows: Precision) -> str:
     shares = [row.bias / abs(row.truth) if row.truth else 0.0 for row in rows]
     if max(map(abs, shares)) < MISREAD:
         return ""
-    return f": {' and '.join(f'{100 * share:+.0f} %' for share in shares)} off, so no limit from elsewhere holds here"
+    told = " and ".join(f"{100 * share:+.0f} %" for share in shares)
+    return f": {told} off, so that thresholds of other protocols do not hold"
 
 
 def group_design(

@@ -190,11 +190,13 @@ def to_kspace(image: NDArray[Any], axes: tuple[int, ...]) -> NDArray[np.complex1
 def _transform(
     values: NDArray[Any], axes: tuple[int, ...], forward: bool, overwrite: bool = False
 ) -> NDArray[np.complex128]:
-    from scipy import fft
-
     count = len(axes)
     if tuple(axes) != tuple(range(-count, 0)):
         raise InputError(f"the transform runs over the last axes, not over {axes}")
+    if not values.any():  # as where only the noise is wanted, for which nothing is loaded
+        return np.zeros(values.shape, dtype=np.complex128)
+    from scipy import fft
+
     shape = values.shape
     reusable = overwrite and values.dtype == np.complex128 and values.flags.c_contiguous and values.flags.writeable
     result = values if reusable else np.empty(shape, dtype=np.complex128)

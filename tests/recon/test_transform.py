@@ -44,3 +44,11 @@ def test_interpolated_coil_maps_do_not_depend_on_the_phase_that_the_coils_have_i
     # no voxel darkens: loops vary slowly, so that what lies between two voxels is as large as they are
     size = np.sqrt(np.sum(np.abs(maps) ** 2, axis=0)).min()
     assert np.sqrt(np.einsum("aayx->yx", projector(turned)).real).min() > 0.9 * size
+
+
+def test_nothing_transforms_to_nothing():
+    for transform in (to_image, to_kspace):
+        found = transform(np.zeros((2, 3, 4)), (-2, -1))
+        assert found.dtype == np.complex128
+        assert found.shape == (2, 3, 4)
+        assert not found.any()
