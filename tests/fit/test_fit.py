@@ -232,3 +232,14 @@ def test_fit_refuses_a_map_for_an_option_that_is_one_number():
     images, _ = _recovery(lambda rng: 1)
     with pytest.raises(InputError, match="one number for all voxels"):
         fit(images, "inversion-recovery", inversion=np.ones(SHAPE))
+
+
+def test_a_protocol_outside_the_range_of_a_model_is_said_beside_every_number():
+    from mrsim.fit.doubts import OUTSIDE, doubts, range_flags
+    from mrsim.fit.models import find_model
+
+    flips = np.radians([180.0, 150.0, 150.0])
+    assert range_flags(doubts(find_model("t2-mono"), {"refocusing_flips": flips}, None)) == (OUTSIDE,)
+    assert range_flags(doubts(find_model("t2-epg"), {"refocusing_flips": flips}, None)) == ()
+    assert range_flags(doubts(find_model("spgr"), {"phase_increment": 2.0}, None)) == (OUTSIDE,)
+    assert range_flags(("b beyond the kurtosis range: b of 2000", "other: text")) == ("b beyond the kurtosis range",)

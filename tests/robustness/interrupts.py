@@ -27,14 +27,14 @@ from .kills import STUDY
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 2.0
 """Seconds from a signal to the end."""
-MEDIUM = ("disc-t2-mese", "--set", "matrix=48 48", "--threads", "1")
+MEDIUM = ("disc-se", "--set", "matrix=32 32", "--threads", "1")
 WORKS = {
-    "run": ("run", *MEDIUM, "--budget", "--out", "result"),
+    "run": ("run", *MEDIUM, "--out", "result"),
     "simulate": ("simulate", *MEDIUM, "--out", "result.h5"),
     "recon": ("recon", "../given/result.h5", "--out", "images.h5"),
-    "fit": ("fit", "../given/result.h5", "--model", "t2-epg", "--out", "maps.h5"),
+    "fit": ("fit", "../given/result.h5", "--model", "t2-mono", "--out", "maps.h5"),
     "export": ("export", "../given/result.h5", "--to", "dicom", "--out", "series"),
-    "plan": ("plan", "disc-t2-mese", "--grades", "3,4", "--out", "plan.html"),
+    "plan": ("plan", "disc-t2-mese", "--out", "plan.html"),
     "study": ("study", "../small.toml", "--workers", "2", "--out", "result"),
     "optimise": (
         "optimise", "disc-se", "--free", "te[6]=15:200 ms", "--tissue", "nucleus_pulposus", "--want", "t2",
@@ -135,6 +135,7 @@ def tried(name: str, base: Path, number: int) -> list[str]:
         if code not in (0, 3):
             struck += 1
             slowest, at = max((slowest, at), (took, when.step))
+        print(f"  {took:5.2f} s, exit code {code:3}, {when.later:6.2f} s after '{when.step}'", flush=True)
     print(f"{name:12} {lines[-1][1]:6.1f} s undisturbed, {struck:3} stops, slowest {slowest:.2f} s ({at})", flush=True)
     return found
 

@@ -95,7 +95,7 @@ def main() -> int:
     default = UNCOMPILED if given.tests is None else ()
     for tests in default if given.uncompiled is None else given.uncompiled:
         count(tests, "not slow", False, given.seconds)
-    coverage("combine", "--keep", "-q", str(SEEN))
+    coverage("combine", "--append", "-q", str(SEEN))  # to what earlier runs have seen
     return coverage("report", "--skip-covered", "--sort=cover", f"--fail-under={LEAST}")
 
 
