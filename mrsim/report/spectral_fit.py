@@ -75,14 +75,14 @@ def amount_table(found: SpectralFit, truth: dict[str, float], voxel: int = 0) ->
     ----------
     found : SpectralFit
     truth : dict
-        Metabolite -> true amount in the fit's unit, where one is known.
+        Metabolite -> true amount, mM, where one is known; left out of a fit without a scale in mM.
     voxel : int
     """
     rows = []
     for k, name in enumerate(found.names):
         amount, error = float(found.amplitudes[voxel, k]), float(found.errors[voxel, k])
         known, bias, percent, sigmas = "–", "–", "–", "–"
-        if name in truth:
+        if name in truth and found.unit == "mM":
             off = amount - truth[name]
             known, bias = number(truth[name], 4), number(off, 3)
             percent = number(100 * off / truth[name], 3) if truth[name] else "–"

@@ -15,6 +15,7 @@ import numpy as np
 from ..core.acquisition import Acquisition
 from ..core.basis import Basis
 from ..core.coils import Coils
+from ..core.errors import InputError
 from ..core.images import Images
 from ..core.maps import Maps
 from ..core.metabolites import Relaxation
@@ -46,6 +47,8 @@ VOXEL = "voxel"
 """Name of the region of a single voxel."""
 SCALE = 0.05
 """Relative error of the scale in mM from which a run says so."""
+EMPTY = 1e-3
+"""Share of tissue in a voxel below which it is outside of the object."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -100,6 +103,14 @@ def expected_water(prepared: Prepared, timeline: Timeline) -> dict[str, float]:
     played = _played(prepared, timeline)
     spins, share = water_shares(prepared.phantom, played, header.grid)
     volumes = np.bincount(spins.tissue, share, len(spins.tissues))
+    filled = sum(part for part, pools in zip(volumes, spins.pools, strict=True) if any(pool.pd > 0 for pool in pools))
+    if filled < EMPTY:
+        x, y, z = (1e3 * place for place in header.grid.centre)
+        raise InputError(
+            f"the voxel at {x:.0f}, {y:.0f}, {z:.0f} mm lies outside of the object: {100 * filled:.2g} % of what its "
+            "pulses select is tissue; move it",
+            key="centre",
+        )
     parts = [
         (share * pool.pd, Relaxation(t1=pool.t1, t2=pool.t2))
         for share, pools in zip(volumes, spins.pools, strict=True)

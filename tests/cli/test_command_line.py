@@ -262,7 +262,7 @@ def test_shell_completes_commands_and_names():
     assert completed("run", "x", "--phantom", "lumbar-sp") == {"lumbar-spine"}
     assert "t2-mono" in completed("fit", "x", "--model", "t2-m")
     assert completed("check", "disc-t2-mese", "--set", "echo_s") == {"echo_spacing="}
-    assert completed("check", "disc-t2-mese", "--scanner", "7") == {"7T"}
+    assert completed("check", "disc-t2-mese", "--scanner", "7") == {"7T", "7T-small-bore"}
     assert completed("snr", "x", "--tissue", "nucleus") == {"nucleus_pulposus"}
     assert completed("run", "x", "--material", "kurtosis") == {"kurtosis_falls"}
     assert completed("study", "vx1-") == {"vx1-symri-against-cpmg"}

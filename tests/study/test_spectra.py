@@ -15,13 +15,13 @@ from mrsim.core.spectra import edited_difference
 from mrsim.exchange.nifti_mrs import write_nifti_mrs
 from mrsim.fit.spectral.given import combination_of, fat_ratios, quantify
 from mrsim.phantom.metabolite import load_basis_set
-from mrsim.report.spectral_fit import score_table
+from mrsim.report.spectral_fit import amount_table, score_table
 from mrsim.study.experiment import Outcome
 from mrsim.study.experiments.disc_spectra import DiscSpectra, measure, replicate
 from mrsim.study.measured import measured
 from mrsim.study.request import RunRequest
 from mrsim.study.run import prepare
-from mrsim.study.spectra import compared, expected_water, integrals_of, quantified, scale_factor, score_of
+from mrsim.study.spectra import bases_of, compared, expected_water, integrals_of, quantified, scale_factor, score_of
 from mrsim.study.spectral_bounds import spectral_precision, voxel_rows
 from tests.recon.test_spectra import METABOLITES, TIME, acquisition
 from tests.spectral_fit.examples import basis, spectra
@@ -260,3 +260,15 @@ def test_the_score_is_weighted_by_the_file_of_the_basis_set(tmp_path):
     own.write_text('metabolites = ["Lac"]\nregions = ["methyl 3.3 3.1 ppm"]\n')
     with pytest.raises(InputError, match="no region"):
         integrals_of(part, found, str(own))
+
+
+def test_a_voxel_outside_of_the_object_is_refused_with_its_place():
+    asked = RunRequest(protocol="svs-press-np", phantom="mrs-sphere", overrides={"centre": "500 0 0 mm"})
+    with pytest.raises(InputError, match="500, 0, 0 mm lies outside of the object"):
+        bases_of(prepare(asked))
+
+
+def test_spectra_without_a_water_reference_say_so_and_stand_beside_no_truth():
+    found = quantify(spectra(AMOUNTS, noise=1e-3), basis(tuple(AMOUNTS)), {"baseline": 0.0}, threads=1)
+    assert any("no water reference" in note for note in found.notes)
+    assert {row[1] for row in amount_table(found, dict(AMOUNTS)).rows} == {"–"}

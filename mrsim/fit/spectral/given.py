@@ -25,6 +25,10 @@ LIPIDS = {
 }  # fmt: skip
 """Lipid of a basis -> the chemical shifts of marrow fat's lines that it stands for, ppm."""
 METHYLENE = "Lip13"
+UNSCALED = (
+    "the spectra have no water reference: amounts have no scale in mM, and no truth stands beside them; acquire one "
+    "(water_averages)"
+)
 WATER = ("water_content", "water_t1", "water_t2")
 """Options that a basis may hold among its conditions, from tissue tables."""
 
@@ -48,6 +52,8 @@ def quantify(spectra: Spectra, basis: Basis, given: Mapping[str, float], *, thre
             raise InputError(f"is no option of 'linear-combination'{did_you_mean(name, known)}", key=name)
     scale = water_scale_of(spectra, basis, given)
     found = fit_spectra(spectra, basis, combination_of(basis, given), water=scale, threads=threads)
+    if scale is None:
+        found = replace(found, notes=(*found.notes, UNSCALED))
     history = found.maps.history | ({"warnings": found.notes} if found.notes else {})
     return replace(found, maps=replace(found.maps, history=history))
 
