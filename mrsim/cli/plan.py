@@ -100,7 +100,8 @@ def _write(out: Path, found: Any, verdicts: Any, wanted: RunRequest) -> None:
     if out.suffix == ".html":
         grades, extrapolate = found.grades or (None,), wanted.extrapolate or False
         held = [open_phantom(found.phantom, found.field, g, wanted.materials, extrapolate) for g in grades]
-        content = plan_page(found, verdicts, [tissue_table(phantom) for phantom in held]).encode()
+        more = [tissue_table(phantom, grade) for phantom, grade in zip(held[1:], grades[1:], strict=True)]
+        content = plan_page(found, verdicts, [tissue_table(held[0]), *more]).encode()
     else:
         content = png(plan_figure(found))
     with replacing(out) as part:

@@ -148,16 +148,19 @@ def margin_table(sequence: Sequence, found: Limits) -> Table:
     return Table(title="Limits", columns=columns, rows=tuple(rows), numeric=brief.numeric, prose=(5,))
 
 
-def tissue_table(phantom: Phantom) -> Table:
-    """Return the tissue values that a phantom uses, with spread, provenance and source."""
+def tissue_table(phantom: Phantom, grade: int | None = None) -> Table:
+    """Return the tissue values that a phantom uses, with spread, provenance and source; of a grade those alone."""
     rows = []
     for tissue in phantom.tissues:
+        if grade is not None and tissue.grade != grade:
+            continue
         for name, entry in tissue.properties(phantom.field).items():
             spread = quantity(entry.sd, entry.unit) if entry.sd else "–"
             value = quantity(entry.value, entry.unit)
             rows.append((label(tissue.name), label(name), value, spread, entry.provenance, entry.source))
     columns = ("tissue", "property", "value", "spread (SD)", "how it is known", "source")
-    return Table(title="Tissue values", columns=columns, rows=tuple(rows), numeric=(2, 3), prose=(4,))
+    title = "Tissue values" if grade is None else f"Tissue values, grade {grade}"
+    return Table(title=title, columns=columns, rows=tuple(rows), numeric=(2, 3), prose=(4,))
 
 
 def brief_evaluation_table(evaluation: Evaluation) -> Table:
