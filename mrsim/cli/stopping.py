@@ -13,7 +13,7 @@ import sys
 import threading
 from types import FrameType
 
-PATIENCE = 1.2
+PATIENCE = 0.8
 """Seconds that a command has to end in order."""
 WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
