@@ -27,7 +27,7 @@ from ..core.maps import Maps
 from ..core.wave import wavenumber
 from ..core.wave_filters import gaussian
 from .inversion import Array, Complex, Field, Inversion, Mask
-from .wave_derivatives import central_differences, second_differences, whole, window_sum
+from .wave_derivatives import central_differences, second_differences, sided_differences, whole, window_sum
 
 REASONS: dict[int, str] = {
     1: "too few voxels per wavelength",
@@ -112,11 +112,13 @@ def boundary_distance(field: Field) -> Array:
 def _strain(field: Field) -> Array:
     """Return (z, y, x) squared octahedral shear strain, summed over frequencies; of the strains that are known.
 
+    At edges the neighbours on one side tell it: two of three slices are edges.
+
     OSS^2 = 4/9 ((exx - eyy)^2 + (eyy - ezz)^2 + (ezz - exx)^2 + 6 (exy^2 + eyz^2 + exz^2)), magnitudes of phasors.
     """
     slopes = np.zeros((3, 3, *field.u.shape[:1], *field.mask.shape), complex)
     axes = field.axes
-    found = central_differences(field.u, field.spacing, axes)
+    found = sided_differences(field.u, field.mask, field.spacing, axes)
     for place, axis in enumerate(axes):
         for component, name in enumerate(field.components):
             slopes["xyz".index(name), 2 - axis] = found[place, :, component]
@@ -124,7 +126,7 @@ def _strain(field: Field) -> Array:
     normal = sum(np.abs(e[i, i] - e[(i + 1) % 3, (i + 1) % 3]) ** 2 for i in range(3))
     shear = sum(np.abs(e[i, (i + 1) % 3]) ** 2 for i in range(3))
     total = 4 / 9 * np.sum(normal + 6 * shear, axis=0)
-    return np.where(whole(field.mask, axes), total, 0)
+    return np.where(field.mask, total, 0)
 
 
 def _slope(method: Inversion, field: Field) -> Array:

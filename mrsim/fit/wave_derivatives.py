@@ -47,6 +47,16 @@ def central_differences(u: Complex, spacing: tuple[float, ...], axes: tuple[int,
     return np.stack([(shifted(u, a, 1) - shifted(u, a, -1)) / (2 * spacing[a]) for a in axes])
 
 
+def sided_differences(u: Complex, mask: Mask, spacing: tuple[float, ...], axes: tuple[int, ...]) -> Complex:
+    """Return (axis, ...) first derivatives between neighbours in the mask: to one side at its edge, 0 between edges."""
+    parts = []
+    for a in axes:
+        up, down = (mask & shifted(mask, a, step) for step in (1, -1))
+        rise = np.where(up, shifted(u, a, 1) - u, 0) + np.where(down, u - shifted(u, a, -1), 0)
+        parts.append(rise / (np.maximum(1, 1 * up + 1 * down) * spacing[a]))
+    return np.stack(parts)
+
+
 def local_wavenumber(u: Complex, spacing: tuple[float, ...], axes: tuple[int, ...]) -> tuple[Array, Array]:
     """Return (axis, ...) gradients of the phase, rad/m, and of the logarithm of the magnitude, 1/m.
 

@@ -196,6 +196,16 @@ def test_validity_names_its_reasons():
     assert "near a boundary" in notes["edge"]
 
 
+def test_strain_is_known_at_the_edges_of_three_slices():
+    waves = plane_wave(length_for(16, 100.0), shape=(3, 20, 40))
+    maps = fit(noisy(waves, 1e-8, np.random.default_rng(1)), "mre-direct")
+    strain = maps.values["strain_snr"][:, 5:15, 10:30]
+    known = np.isfinite(strain)
+    assert known.any()
+    assert strain[known].min() > 30
+    assert not np.any(maps.values["validity"][:, 5:15, 10:30][known].astype(int) & 2)
+
+
 def two_media(left, right, frequency, shape=(1, 20, 80)):
     """Return the wave that meets an interface in the middle head on, in closed form, and x, m."""
     grid = places(shape, 3 * (1e-3,))[0]
