@@ -121,9 +121,9 @@ preparations and fits have tests of their own."""
 FITTED = sorted(
     name
     for name, entries in RUNS.items()
-    if "fit" in entries and name not in SLOW and entries["fit"] != "linear-combination"
+    if "fit" in entries and name not in SLOW and entries["fit"] != "linear-combination" and "drive" not in entries
 )
-"""Protocols of images that say what to fit: they can be run to the end."""
+"""Protocols of images that say what to fit: they can be run to the end; what shakes has runs of its own."""
 HEAVY = {"disc-mrf", "sag-vfa-t1", "sag-mdme-symri"}
 """Of those, what needs many seconds."""
 
