@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError
-from ..core.toml import available, read_toml, resource
-from ..sequence.scanner import FOLDER, Scanner, load_scanner
+from ..core.toml import read_toml, resource
+from ..sequence.scanner import FOLDER, Scanner, body_scanners, load_scanner
 from ..study.request import RunRequest
 from .sequences import SLIDERS, LabSequence, find_sequence, matrix, played_bandwidth
 
@@ -94,14 +94,13 @@ def checked(table: Mapping[str, Any]) -> Setting:
 
 
 def scanners() -> dict[str, float]:
-    """Return the shipped scanners: name -> field, T."""
-    return {name: load_scanner(name).b0 for name in available(FOLDER)}
+    """Return the shipped scanners that stand for their field strength: name -> field, T."""
+    return {name: scanner.b0 for name, scanner in body_scanners().items()}
 
 
 def nearest_preset(field: float) -> str:
     """Return the shipped scanner whose field is nearest, as a ratio."""
-    known = scanners().items()  # of one field the body scanner: it bears no name but its field
-    return min(known, key=lambda entry: (abs(math.log(entry[1] / field)), entry[0] != f"{entry[1]:g}T"))[0]
+    return min(scanners().items(), key=lambda entry: abs(math.log(entry[1] / field)))[0]
 
 
 def scanner_at(field: float) -> Scanner:

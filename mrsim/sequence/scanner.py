@@ -154,6 +154,12 @@ def load_scanner(name: str) -> Scanner:
         raise
 
 
+def body_scanners() -> dict[str, Scanner]:
+    """Return the shipped scanners that stand for their field strength: named by it alone; others are chosen by name."""
+    every = {name: load_scanner(name) for name in available(FOLDER)}
+    return {name: scanner for name, scanner in every.items() if name == f"{scanner.b0:g}T"}
+
+
 def choose_scanner(field: float | None, name: str | None, default: str) -> Scanner:
     """Return the named scanner, the preset of a field strength, or the default; a contradiction is an error."""
     if name is not None or field is None:
@@ -162,8 +168,7 @@ def choose_scanner(field: float | None, name: str | None, default: str) -> Scann
             problem = f"{field:g} T was asked for, but scanner '{name}' has {scanner.b0:g} T; give one of them"
             raise InputError(problem, key="--field")
         return scanner
-    every = [load_scanner(preset) for preset in available(FOLDER)]
-    presets = [scanner for scanner in every if scanner.name == f"{scanner.b0:g}T"]  # others are chosen by name
+    presets = body_scanners().values()
     for scanner in presets:
         if abs(scanner.b0 - field) < 1e-6:
             return scanner
