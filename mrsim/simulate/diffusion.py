@@ -129,7 +129,7 @@ class Diffusing:
     walk_error: float = 0.0
     """Largest standard error of what walkers leave."""
     weight: Weighting | None = None
-    known: dict[tuple[int, Turn | None], Array | None] = field(default_factory=dict)
+    known: dict[tuple[int, Turn | None], _Losses | None] = field(default_factory=dict)
     """By tissue and the turn of its fibres."""
     warnings: dict[str, None] = field(default_factory=dict)
     """What must be said, each once."""
@@ -143,10 +143,12 @@ class Diffusing:
 
     def left(self, spins: Spins, tissue: int, turn: Turn | None = None) -> Array | None:
         """Return what is left of the water of a tissue, (readout,); None where nothing is taken."""
-        key = tissue, turn
-        if key not in self.known:
-            self.known[key] = self._found(spins, tissue, turn) if self.wanted and any(spins.diffusion) else None
-        return self.known[key]
+        known = self._losses(spins, tissue, turn)
+        if known is None:
+            return None
+        self._judge(spins.tissues[tissue], known)
+        self.loss = max(self.loss, known.single)
+        return known.left if known.single > self.accuracy else None
 
     def parts(self, spins: Spins, tissue: int, members: Indices) -> list[tuple[Indices, Array | None]]:
         """Return the members of a tissue in parts whose fibres run alike, each with what is left of its water."""
@@ -158,13 +160,18 @@ class Diffusing:
 
     def matters(self, spins: Spins, tissue: int) -> bool:
         """Return whether an engine that follows all pathways needs the diffusion of a tissue."""
-        known = self._losses(spins, tissue) if self.wanted and any(spins.diffusion) else None
+        known = self._losses(spins, tissue)
         return known is not None and (known.single > self.accuracy or max(known.many, known.surviving) > TOLERATED)
 
     def _losses(self, spins: Spins, tissue: int, turn: Turn | None = None) -> _Losses | None:
-        """Return what diffusion takes of a tissue; None where it is not known, or the gradients are not."""
-        if not self.timeline.knots:
-            return None
+        """Return what diffusion takes of a tissue; None where it is not wanted, not known, or the gradients are not."""
+        key = tissue, turn
+        if key not in self.known:
+            asked = self.wanted and any(spins.diffusion) and bool(self.timeline.knots)
+            self.known[key] = self._found(spins, tissue, turn) if asked else None
+        return self.known[key]
+
+    def _found(self, spins: Spins, tissue: int, turn: Turn | None) -> _Losses | None:
         weight = self.weighting()
         found = spins.compartments(tissue, turn)
         if not found:
@@ -181,14 +188,6 @@ class Diffusing:
             many=float((1 - factor[weight.many]).max(initial=0.0)),
             surviving=weight.surviving(found, t2),
         )
-
-    def _found(self, spins: Spins, tissue: int, turn: Turn | None) -> Array | None:
-        known = self._losses(spins, tissue, turn)
-        if known is None:
-            return None
-        self._judge(spins.tissues[tissue], known)
-        self.loss = max(self.loss, known.single)
-        return known.left if known.single > self.accuracy else None
 
     def _judge(self, tissue: str, known: _Losses) -> None:
         """Say what of many pathways is left out; refuse what must not be."""

@@ -43,11 +43,11 @@ def models(classes: list[TissueClass]) -> dict[Family, list[Family]]:
     alike: dict[tuple[str, str, float, float, int], list[Family]] = {}
     for kind in classes:
         alike.setdefault(family(kind)[:5], []).append(family(kind))
+    mapped = {family(kind) for kind in classes if kind.share is not None}
     found: dict[Family, list[Family]] = {}
-    for name, families in alike.items():
+    for families in alike.values():
         every = sorted(set(families))
         tried = [every[index] for index in sorted({round(part * (len(every) - 1) / 4) for part in range(5)})]
-        mapped = {family(k) for k in classes if k.share is not None and family(k)[:5] == name}
         found |= {mine: tried if mine in mapped else [mine] for mine in every}
     return found
 

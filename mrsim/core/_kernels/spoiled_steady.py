@@ -31,9 +31,9 @@ def spoiled_steady(start, stop, t1, t2, flip, tr, increment, orders, out):
         e1, e2 = math.exp(-tr / t1[atom]), math.exp(-tr / t2[atom])
         c, s = math.cos(flip[atom]), math.sin(flip[atom])
         ratio = 0.0j  # h over g of the order beyond
+        w = 0.5 * s * s * e1 * turn[orders] / (1.0 - e1 * c * turn[orders])
+        a, b = 0.5 * (1.0 + c) - w, 0.5 * (1.0 - c) + w
         for k in range(orders, 0, -1):
-            w = 0.5 * s * s * e1 * turn[k] / (1.0 - e1 * c * turn[k])
-            a, b = 0.5 * (1.0 + c) - w, 0.5 * (1.0 - c) + w
             back = e2 * turn[k] * (b + a * ratio)  # h of the order below over g of this one
             w = 0.5 * s * s * e1 * turn[k - 1] / (1.0 - e1 * c * turn[k - 1])
             a, b = 0.5 * (1.0 + c) - w, 0.5 * (1.0 - c) + w
