@@ -6,17 +6,19 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ...core.basis import Basis
 from ...core.errors import InputError
 from ...core.spectra import Spectra
 from ..solve import over_chunks
-from .job import job_of
+from .job import Job, job_of
+from .problem import Array, Complex
 from .result import SpectralFit, result
 from .settings import Combination, WaterScale
 from .water import loss, volume_per_unit
 
-CHUNK = 4
+CHUNK = 8
 """Spectra that are fitted at once: what a processor's cache holds."""
 
 NOTHING = 1e-4
@@ -69,22 +71,26 @@ def fit_spectra(
     relaxed = {} if water is None else water.relaxation
     factors = np.array([loss(spectra, contrast, relaxed[name]) if name in relaxed else 1.0 for name in basis.names])
     scale = np.broadcast_to(one, len(signals))[:, None] / noise * factors
-    ppm = np.asarray(spectra.reference_ppm + 1e6 * np.fft.fftfreq(points, spectra.dwell) / spectra.frequency)
-    job = job_of(spectra, basis, settings, ppm)
-    clean = np.where(finite[:, None], signals, 0)
-    begins = job.starts(clean)
-    found: dict[int, dict[str, Any]] = {}
-
-    def work(begin: int, end: int) -> None:
-        some = slice(begin, end)
-        found[begin] = job.fitted(clean[some], scale[some], begins[some])
-
-    over_chunks(work, 0, len(signals), threads, CHUNK)
-    whole = {key: np.concatenate([found[k][key] for k in sorted(found)]) for key in found[0]}
+    job = job_of(spectra, basis, settings)
+    whole = _fitted(job, np.where(finite[:, None], signals, 0), scale, threads)
     if exact:
         for key in ("covariance", "theta_errors"):
             whole[key] = np.where(np.isfinite(whole[key]), 0.0, np.inf)
     return result(spectra, basis, settings, whole, job, finite, "mM" if water is not None else "m^3/mM")
+
+
+def _fitted(job: Job, signals: Complex, scale: Array, threads: int | None) -> dict[str, Any]:
+    """Return what is found in all voxels; the matrix library's own threads would wait in loops for the same cores."""
+    found: dict[int, dict[str, Any]] = {}
+
+    def work(begin: int, end: int) -> None:
+        some = slice(begin, end)
+        found[begin] = job.fitted(signals[some], scale[some], begins[some])
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        begins = job.starts(signals)
+        over_chunks(work, 0, len(signals), threads, CHUNK)
+    return {key: np.concatenate([found[k][key] for k in sorted(found)]) for key in found[0]}
 
 
 def _stand_in(signals: np.ndarray) -> float:

@@ -14,7 +14,7 @@ from ...core.spectra import Spectra
 from .baseline import smoother
 from .problem import COMMON, Array, Complex, Problem, stacked
 from .settings import Combination
-from .solve import CLOSE, CLOSE_IN_NOISE, Fitted, Prior, evaluate, solve
+from .solve import CLOSE, CLOSE_IN_NOISE, Fitted, Prior, linear, solve
 from .start import starts
 from .uncertainty import Uncertainty, uncertainty
 
@@ -22,6 +22,10 @@ FIRST_ROUNDS = 2
 """With delay, Gaussian width and extra shifts held; more of them save no later one."""
 FIRST_CLOSE = 1.0
 """What a step of these must promise: the fit goes on without them."""
+EARLY = 0.2
+"""Time of the signal from which the way to the minimum is found, s: lines of 3 Hz have faded to an eighth by then."""
+EARLY_CLOSE = 0.1
+"""What a step on this way must promise: the rest of the signal moves the minimum by more."""
 FAINT = 1e-3
 """What is left of the expectations of widths, delay and extra shifts in noise-free spectra that the basis explains."""
 EXPLAINED = 1e-2
@@ -35,6 +39,8 @@ class Job:
     """The problem, its priors and its bounds."""
 
     problem: Problem
+    early: Problem
+    """The same of the first part of the signals, in single precision."""
     settings: Combination
     names: tuple[str, ...]
     groups: tuple[str, ...]
@@ -46,7 +52,7 @@ class Job:
 
     def starts(self, signals: Complex) -> Array:
         """Return the (voxel, parameter) starts of (voxel, point) signals; all voxels at once share the work."""
-        return starts(self.problem, signals, self.settings.shift * self.hertz)
+        return starts(self.early, self._begin(signals), self.settings.shift * self.hertz)
 
     def fitted(self, signals: Complex, scale: Array, begin: Array) -> dict[str, Any]:
         """Return what is found in some voxels.
@@ -60,25 +66,37 @@ class Job:
         begin : (voxel, parameter) array
             Of `starts`.
         """
-        data = self.problem.spectra(signals)
         lower, upper = self._bounds()
-        weak = self._weak(len(signals))
-        held = np.array([name in ("delay", "gauss") or name.startswith("shift ") for name in self.problem.names])
-        first = np.where(held, 0.0, lower), np.where(held, 0.0, upper)
-        close = CLOSE_IN_NOISE if self.noisy else CLOSE
-        found = solve(self.problem.single(), data, begin, weak, *first, most=FIRST_ROUNDS, close=FIRST_CLOSE)
-        found = solve(self.problem, data, found.theta, weak, lower, upper, close=close)
-        prior = self._expecting(weak, scale, found) if self.settings.expected else weak
-        if self.settings.expected:
-            found = solve(self.problem, data, found.theta, prior, lower, upper, close=close)
+        theta, prior = self._approached(signals, scale, begin, lower, upper)
+        data, close = self.problem.spectra(signals), CLOSE_IN_NOISE if self.noisy else CLOSE
+        found = solve(self.problem, data, theta, prior, lower, upper, close=close)
         if not self.noisy:
             found, prior = self._exact(data, found, prior, lower, upper)
-        sure = uncertainty(self.problem, data, found.theta, found.amplitudes, prior)
-        over = _upside_down(found.amplitudes, sure.covariance)
+        sure = uncertainty(self.problem, data, found.theta, prior)
+        over = _upside_down(sure.amplitudes, sure.covariance)
         if over.any():
             found = solve(self.problem, data, _turned(found.theta, over), prior, lower, upper, close=close)
-            sure = uncertainty(self.problem, data, found.theta, found.amplitudes, prior)
+            sure = uncertainty(self.problem, data, found.theta, prior)
         return self._drawn(data, found, sure, scale, lower, upper)
+
+    def _begin(self, signals: Complex) -> Complex:
+        """Return the first part of the signals."""
+        return signals[:, : self.early.basis.shape[1]]
+
+    def _approached(
+        self, signals: Complex, scale: Array, begin: Array, lower: Array, upper: Array
+    ) -> tuple[Array, Prior]:
+        """Return nonlinear parameters near the minimum, as the first part of the signals has it, and the prior."""
+        problem, data = self.early, self.early.spectra(self._begin(signals))
+        weak = self._weak(len(signals))
+        held = np.array([name in ("delay", "gauss") or name.startswith("shift ") for name in problem.names])
+        first = np.where(held, 0.0, lower), np.where(held, 0.0, upper)
+        found = solve(problem, data, begin, weak, *first, most=FIRST_ROUNDS, close=FIRST_CLOSE)
+        found = solve(problem, data, found.theta, weak, lower, upper, close=EARLY_CLOSE)
+        if not self.settings.expected:
+            return found.theta, weak
+        prior = self._expecting(weak, scale, linear(problem, data, found.theta, weak).amplitudes)
+        return solve(problem, data, found.theta, prior, lower, upper, close=EARLY_CLOSE).theta, prior
 
     def _exact(self, data: Array, found: Fitted, prior: Prior, lower: Array, upper: Array) -> tuple[Fitted, Prior]:
         """Return what noise-free spectra say almost by themselves, if the basis explains them, and the prior of all.
@@ -88,7 +106,7 @@ class Job:
         """
         faint = replace(prior, weight=FAINT * prior.weight)
         free = solve(self.problem, data, found.theta, faint, lower, upper, close=CLOSE)
-        ahead, behind = (evaluate(self.problem, data, each.theta, faint).cost for each in (free, found))
+        ahead, behind = (linear(self.problem, data, each.theta, faint).cost for each in (free, found))
         matches = (ahead <= EXPLAINED * behind) | (ahead <= EXPLAINED**2)
         chosen = {
             each.name: np.where(
@@ -123,7 +141,7 @@ class Job:
         nothing = np.zeros((voxels, 0, len(self.names)))
         return Prior(rows=nothing, values=nothing[..., 0], centre=centre, weight=1 / width)
 
-    def _expecting(self, weak: Prior, scale: Array, found: Fitted) -> Prior:
+    def _expecting(self, weak: Prior, scale: Array, amplitudes: Array) -> Prior:
         """Return the prior with what is known of concentrations."""
         rows = np.zeros((len(scale), len(self.settings.expected), len(self.names)))
         values = np.zeros(rows.shape[:2])
@@ -132,7 +150,7 @@ class Job:
             sd = known.sd * np.ones(len(scale))
             if known.ratio_to is not None:
                 other = self._index(known.ratio_to)
-                sd = sd * np.abs(found.amplitudes[:, other] / scale[:, other])
+                sd = sd * np.abs(amplitudes[:, other] / scale[:, other])
                 rows[:, k, other] = -known.mean / (sd * scale[:, other])
             else:
                 values[:, k] = known.mean / sd
@@ -150,7 +168,7 @@ class Job:
         """Return the results in the user's units, and the curves."""
         count = len(self.names)
         back = self.problem.phase(found.theta).conj()
-        members = sure.members * found.amplitudes[..., None]
+        members = sure.members * sure.amplitudes[..., None]
         left = data - stacked(members.sum(axis=1))
         smooth = _complex(left @ self.problem.baseline @ self.problem.baseline.T) * back
         order = np.argsort(self.ppm)
@@ -158,7 +176,7 @@ class Job:
         return {
             "theta": _turned(found.theta, np.zeros(len(found.theta), dtype=bool)),
             "status": np.where((found.status == 0) & bound, 3, found.status).astype(np.int8),
-            "amplitudes": found.amplitudes / scale,
+            "amplitudes": sure.amplitudes / scale,
             "covariance": sure.covariance[:, :count, :count] / scale[:, :, None] / scale[:, None, :],
             "theta_errors": np.sqrt(np.einsum("vii->vi", sure.covariance)[:, count:]),
             "broader": sure.broader,
@@ -169,37 +187,54 @@ class Job:
         }
 
 
-def job_of(spectra: Spectra, basis: Basis, settings: Combination, ppm: Array) -> Job:
-    """Return the fit of spectra by a basis; `ppm` are the (point,) shifts in the order of the transform."""
+def job_of(spectra: Spectra, basis: Basis, settings: Combination) -> Job:
+    """Return the fit of spectra by a basis."""
     low, high = sorted(settings.window)
-    window = (ppm >= low) & (ppm <= high)
+    points = spectra.data.shape[-1]
     numbers, groups = settings.group_numbers(basis)
     unknowns = len(basis.names) + len(groups) * 2 + len(COMMON)
+    ppm, window = _window(spectra, points, low, high)
     if 2 * int(window.sum()) <= unknowns:
         raise InputError(
             f"{low:g} to {high:g} ppm holds {int(window.sum())} points of the spectrum; {unknowns} unknowns need more",
             key="window",
         )
+    problem = _problem(spectra, basis, settings, numbers, points)
+    begin = int(EARLY / spectra.dwell)
+    enough = window.sum() * begin > points * (unknowns + settings.baseline * (high - low))
+    return Job(
+        problem=problem,
+        early=(_problem(spectra, basis, settings, numbers, begin) if begin < points and enough else problem).single(),
+        settings=settings,
+        names=basis.names,
+        groups=groups,
+        hertz=spectra.frequency * 1e-6,
+        ppm=ppm[window],
+        noisy=spectra.noisy,
+    )
+
+
+def _window(spectra: Spectra, points: int, low: float, high: float) -> tuple[Array, NDArray[np.bool_]]:
+    """Return the (point,) chemical shifts of a transform of some points, zero frequency first, and which are used."""
+    ppm = np.asarray(spectra.reference_ppm + 1e6 * np.fft.fftfreq(points, spectra.dwell) / spectra.frequency)
+    return ppm, (ppm >= low) & (ppm <= high)
+
+
+def _problem(
+    spectra: Spectra, basis: Basis, settings: Combination, numbers: NDArray[np.intp], points: int
+) -> Problem:  # fmt: skip
+    """Return what is compared of the first points of the signals."""
+    ppm, window = _window(spectra, points, *sorted(settings.window))
     inside = ppm[window]
     order = np.argsort(inside)
     smooth = smoother(inside[order], settings.baseline)
     back = np.argsort(order)
-    problem = Problem(
-        basis=basis.fids[:, : spectra.data.shape[-1]],
+    return Problem(
+        basis=basis.fids[:, :points],
         groups=numbers,
         dwell=spectra.dwell,
         window=window,
         baseline=np.concatenate([smooth[: len(back)][back], smooth[len(back) :][back]]),
-    )
-    hertz = spectra.frequency * 1e-6
-    return Job(
-        problem=problem,
-        settings=settings,
-        names=basis.names,
-        groups=groups,
-        hertz=hertz,
-        ppm=inside,
-        noisy=spectra.noisy,
     )
 
 

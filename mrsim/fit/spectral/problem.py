@@ -158,8 +158,8 @@ class Rows:
         plain = self.values @ np.swapaxes(other.values, -1, -2)
         return np.asarray(plain - self.explained @ np.swapaxes(other.explained, -1, -2))
 
-    def scatter(self, other: Rows, inner: Array) -> Array:
-        """Return the (voxel, row, row) covariance that white noise gives to inner products with both sides.
+    def products(self, other: Rows, inner: Array) -> tuple[Array, Array]:
+        """Return the (voxel, row, row) inner products as `@` does, and the covariance that white noise gives to them.
 
         Parameters
         ----------
@@ -168,8 +168,20 @@ class Rows:
             Inner products of the baseline's orthogonal part, which the stiffness makes smaller than one.
         """
         plain = self.values @ np.swapaxes(other.values, -1, -2)
+        across = np.swapaxes(other.explained, -1, -2)
         softened = 2 * np.eye(len(inner)) - inner
-        return np.asarray(plain - self.explained @ softened @ np.swapaxes(other.explained, -1, -2))
+        return plain - self.explained @ across, plain - (self.explained @ softened) @ across
+
+    def spread(self, inner: Array) -> Array:
+        """Return the (voxel, row) variance that white noise gives to the inner product of each row with the data."""
+        softened = 2 * np.eye(len(inner)) - inner
+        explained = np.sum((self.explained @ softened) * self.explained, axis=-1)
+        return np.asarray(np.einsum("vrf,vrf->vr", self.values, self.values) - explained)
+
+    def with_rows(self, other: Rows) -> Rows:
+        """Return these rows and those of another behind them."""
+        values = np.concatenate([self.values, other.values], axis=1)
+        return Rows(values, np.concatenate([self.explained, other.explained], axis=1))
 
     def left(self, amplitudes: Array, members: Rows) -> Rows:
         """Return what is left of one row once the (voxel, member) amplitudes of the members are taken off."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .problem import Array, Problem, stacked
+from .problem import Array, Complex, Problem, Rows, stacked
 
 CONVERGED, LIMIT = 0, 2  # core.maps.STATUS
 ROUNDS = 80
@@ -52,10 +52,6 @@ class Fitted:
 
     theta: Array
     """(voxel, parameter)."""
-    amplitudes: Array
-    """(voxel, member)."""
-    cost: Array
-    """(voxel,) sum of squares that is left, priors and the baseline's stiffness included."""
     status: NDArray[np.int8]
     """(voxel,); see `mrsim.core.maps.STATUS`."""
     rounds: NDArray[np.int64]
@@ -66,7 +62,6 @@ class _State:
     """One set of parameters with what follows from it."""
 
     theta: Array
-    amplitudes: Array
     cost: Array
     gradient: Array
     """(voxel, parameter)."""
@@ -87,7 +82,9 @@ def solve(
     problem: Problem, data: Array, start: Array, prior: Prior, lower: Array, upper: Array, *, most: int = ROUNDS,
     close: float = CLOSE,
 ) -> Fitted:  # fmt: skip
-    """Return the least squares of many spectra.
+    """Return the nonlinear parameters at the least squares of many spectra.
+
+    The last step, which promises less than `close`, is taken without a look at what it leads to.
 
     Parameters
     ----------
@@ -103,7 +100,7 @@ def solve(
     close : float
         What a step must promise to be taken as more than the last.
     """
-    now = evaluate(problem, data, start, prior)
+    now = _evaluate(problem, data, start, prior)
     voxels = len(start)
     damping = np.full(voxels, 1e-4)
     status = np.full(voxels, LIMIT, dtype=np.int8)
@@ -117,15 +114,20 @@ def solve(
         step = _step(here.normal, here.gradient, damping[busy], stuck)
         trial = np.clip(here.theta + step, lower, upper)
         promised = np.einsum("vp,vp->v", trial - here.theta, here.gradient)
-        found = evaluate(problem, data[busy], trial, prior.of(busy))
-        rounds[busy] += 1
-        better = found.cost <= here.cost
         ended = promised <= np.maximum(close, 1e-15 * here.cost)
+        status[busy[ended]] = CONVERGED
+        now.theta[busy[ended]] = trial[ended]
+        if ended.all():
+            continue
+        going, here = busy[~ended], here.of(np.flatnonzero(~ended))
+        found = _evaluate(problem, data[going], trial[~ended], prior.of(going))
+        rounds[going] += 1
+        better = found.cost <= here.cost
         # where no step that a number can hold leads further down, this is the bottom
-        status[busy[ended | (~better & (damping[busy] > 1e9))]] = CONVERGED
-        damping[busy] = np.where(better, np.maximum(damping[busy] / 8, 1e-12), damping[busy] * 6)
-        now.put(found, busy, better)
-    return Fitted(theta=now.theta, amplitudes=now.amplitudes, cost=now.cost, status=status, rounds=rounds)
+        status[going[~better & (damping[going] > 1e9)]] = CONVERGED
+        damping[going] = np.where(better, np.maximum(damping[going] / 8, 1e-12), damping[going] * 6)
+        now.put(found, going, better)
+    return Fitted(theta=now.theta, status=status, rounds=rounds)
 
 
 def _step(normal: Array, gradient: Array, damping: Array, stuck: NDArray[np.bool_]) -> Array:
@@ -139,28 +141,62 @@ def _step(normal: Array, gradient: Array, damping: Array, stuck: NDArray[np.bool
     return np.asarray(found / np.sqrt(size))
 
 
-def evaluate(problem: Problem, data: Array, theta: Array, prior: Prior) -> _State:
-    """Return amplitudes, cost, gradient and normal matrix of the reduced problem at `theta`."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Linear:
+    """The amplitudes at given nonlinear parameters, with what they follow from."""
+
+    signals: Complex
+    """(voxel, member, point), shaped."""
+    phase: Complex
+    """(voxel, 1, frequency)."""
+    played: Complex
+    """(voxel, member, frequency) spectra of one unit of each member."""
+    members: Rows
+    normal: Array
+    """(voxel, member, member), the prior's included."""
+    amplitudes: Array
+    """(voxel, member)."""
+    left: Rows
+    """What the members leave of the data."""
+    cost: Array
+    """(voxel,) sum of squares that is left, priors and the baseline's stiffness included."""
+
+    @property
+    def fit(self) -> Complex:
+        """(voxel, 1, frequency) the members' sum."""
+        return np.asarray(self.amplitudes[:, None].astype(self.played.dtype) @ self.played)
+
+
+def linear(problem: Problem, data: Array, theta: Array, prior: Prior) -> Linear:
+    """Return the amplitudes that fit best at `theta`."""
     signals, phase = problem.lines(theta)
     played = problem.transformed(signals) * phase
     members = problem.rows(stacked(played))
     series = problem.rows(data[:, None].astype(members.values.dtype, copy=False))
-    least = RIDGE * float(np.finfo(members.values.dtype).eps)
     normal = members @ members + prior.information
     known = np.einsum("vkm,vk->vm", prior.rows, prior.values)
-    amplitudes = _solved(normal, (members @ series)[..., 0] + known, least)
+    amplitudes = _solved(normal, (members @ series)[..., 0] + known, _least(members))
     left = series.left(amplitudes, members)
     off = prior.values - np.einsum("vkm,vm->vk", prior.rows, amplitudes)
     away = prior.weight * (theta - prior.centre)
     cost = (left @ left)[:, 0, 0] + np.sum(off**2, -1) + np.sum(away**2, -1)
-    slopes = problem.rows(
-        problem.derivatives(signals, phase, amplitudes, amplitudes[:, None].astype(played.dtype) @ played)
-    )
-    cross = slopes @ members
-    follow = np.linalg.solve(normal + _tiny(normal, least), np.swapaxes(cross, -1, -2))
-    gradient = (slopes @ left)[..., 0] - prior.weight * away  # the amplitudes' share vanishes
+    return Linear(signals, phase, played, members, normal, amplitudes, left, cost)
+
+
+def _evaluate(problem: Problem, data: Array, theta: Array, prior: Prior) -> _State:
+    """Return cost, gradient and normal matrix of the reduced problem at `theta`."""
+    at = linear(problem, data, theta, prior)
+    slopes = problem.rows(problem.derivatives(at.signals, at.phase, at.amplitudes, at.fit))
+    cross = slopes @ at.members
+    follow = np.linalg.solve(at.normal + _tiny(at.normal, _least(at.members)), np.swapaxes(cross, -1, -2))
+    gradient = (slopes @ at.left)[..., 0] - prior.weight**2 * (theta - prior.centre)  # the amplitudes' share vanishes
     reduced = slopes @ slopes - cross @ follow + np.diag(prior.weight**2)
-    return _State(theta=theta.copy(), amplitudes=amplitudes, cost=cost, gradient=gradient, normal=reduced)
+    return _State(theta=theta.copy(), cost=at.cost, gradient=gradient, normal=reduced)
+
+
+def _least(members: Rows) -> float:
+    """Return the relative size of what keeps members apart that no datum tells apart."""
+    return RIDGE * float(np.finfo(members.values.dtype).eps)
 
 
 def _tiny(normal: Array, least: float) -> Array:

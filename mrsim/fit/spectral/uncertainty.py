@@ -6,14 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .problem import Array, Complex, Problem, Rows, stacked
-from .solve import Prior
+from .problem import Array, Complex, Problem, stacked
+from .solve import Prior, linear
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Uncertainty:
     """Per voxel, for noise of standard deviation 1."""
 
+    amplitudes: Array
+    """(voxel, member)."""
+    cost: Array
+    """(voxel,) sum of squares that is left, priors and the baseline's stiffness included."""
     covariance: Array
     """(voxel, member + parameter, member + parameter): amplitudes first; infinite where they cannot be separated."""
     broader: Array
@@ -25,8 +29,9 @@ class Uncertainty:
     """(voxel,) sum of squared residuals that is left, without priors, per degree of freedom."""
 
 
-def uncertainty(problem: Problem, data: Array, theta: Array, amplitudes: Array, prior: Prior) -> Uncertainty:
-    """Return what noise does to the estimates, to first order: how they scatter when the measurement is repeated.
+def uncertainty(problem: Problem, data: Array, theta: Array, prior: Prior) -> Uncertainty:
+    """Return the amplitudes and what noise does to all estimates, to first order: how they scatter when the measurement
+    is repeated.
 
     Without priors and with a baseline that is free or absent this is the inverse of the Fisher information, the
     Cramér-Rao bound. What is known beforehand holds estimates back, and they scatter less.
@@ -39,35 +44,33 @@ def uncertainty(problem: Problem, data: Array, theta: Array, amplitudes: Array, 
     problem : Problem
     data : (voxel, 2 frequency) array
         Spectra over their noise.
-    theta, amplitudes, prior
+    theta, prior
         As solved.
     """
-    signals, phase = problem.lines(theta)
-    played = problem.transformed(signals) * phase
-    members = stacked(played)
-    slopes = problem.derivatives(signals, phase, amplitudes, amplitudes[:, None] @ played)
-    model = problem.rows(np.concatenate([members, slopes], axis=1))
-    information = model @ model
-    count, freedom = members.shape[1], data.shape[1] - model.values.shape[1] - np.sum(problem.baseline**2)
+    at = linear(problem, data, theta, prior)
+    model = at.members.with_rows(problem.rows(problem.derivatives(at.signals, at.phase, at.amplitudes, at.fit)))
+    count, freedom = len(problem.groups), data.shape[1] - model.values.shape[1] - np.sum(problem.baseline**2)
+    inner = problem.baseline.T @ problem.baseline
+    information, scattered = model.products(model, inner)
     information[:, :count, :count] += prior.information
     information[:, count:, count:] += np.diag(prior.weight**2)
     inverse = _inverse(information)
     sure = np.where(np.isfinite(inverse), inverse, 0.0)
-    inner = problem.baseline.T @ problem.baseline
-    scattered = model.scatter(model, inner)
     covariance = sure @ scattered @ sure
-    left = problem.rows(data[:, None]).left(amplitudes, Rows(model.values[:, :count], model.explained[:, :count]))
-    widened = problem.rows(stacked(problem.transformed(-signals * problem.time) * phase) * amplitudes[..., None])
-    follow = (widened @ model) @ sure
-    mixed = np.sum(follow * widened.scatter(model, inner), axis=-1)
-    taken = np.sum((follow @ scattered) * follow, axis=-1)
-    own = np.einsum("vii->vi", widened.scatter(widened, inner))
-    spread = own - 2 * mixed + taken
-    known = spread > 1e-6 * np.maximum(own, 1e-300)
-    broader = np.where(known, (widened @ left)[..., 0] / np.sqrt(np.where(known, spread, 1.0)), 0.0)
-    misfit = (left @ left)[:, 0, 0] / max(freedom, 1)
+    wide = problem.transformed(-at.signals * problem.time) * at.phase * at.amplitudes[..., None]
+    widened = problem.rows(stacked(wide))
+    reduced, mixed = widened.products(model, inner)
+    follow = reduced @ sure
+    taken = np.sum((follow @ scattered - 2 * mixed) * follow, axis=-1)
+    own = widened.spread(inner)
+    known = own + taken > 1e-6 * np.maximum(own, 1e-300)
+    deviation = np.sqrt(np.where(known, own + taken, 1.0))
+    broader = np.where(known, (widened @ at.left)[..., 0] / deviation, 0.0)
+    misfit = (at.left @ at.left)[:, 0, 0] / max(freedom, 1)
     covariance = np.where(np.isfinite(inverse), covariance, np.inf)
-    return Uncertainty(covariance=covariance, broader=broader, members=played, misfit=misfit)
+    return Uncertainty(
+        amplitudes=at.amplitudes, cost=at.cost, covariance=covariance, broader=broader, members=at.played, misfit=misfit
+    )
 
 
 def _inverse(information: Array) -> Array:
