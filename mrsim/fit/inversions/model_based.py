@@ -1,9 +1,13 @@
 """Model-based inversion: one complex modulus per region, such that computed waves match the measured ones.
 
 The forward model is div(G* grad u) + rho omega^2 u = 0 for each component, by conservative second differences between
-voxels with the harmonic mean of G* at faces. The waves measured in the voxels at the mask's rim drive it; in the
-voxels within it the sum of |u - measured|^2 is least. As u is an analytic function of the moduli, Gauss-Newton with
-complex derivatives finds them: with A(G) u = 0 in the interior, A du/dG_j = -(dA/dG_j) u needs the factors of A alone.
+voxels. The border of two regions is drawn finer than voxels, where the shares of both, interpolated between voxels'
+centres, are alike. Lines from centre to centre carry a flux each, side by side: the modulus of a face is the mean over
+its lines of the harmonic mean along each (as stairs of whole voxels the border of a nucleus of 18 by 37 mm costs 5 % of
+its modulus and 10 % of the annulus's in voxels of 2 mm). The waves measured in the voxels at the mask's rim drive the
+model; in the voxels within it the sum of |u - measured|^2 is least. As u is an analytic function of the moduli,
+Gauss-Newton with complex derivatives finds them: with A(G) u = 0 in the interior, A du/dG_j = -(dA/dG_j) u needs the
+factors of A alone.
 
 Made for small discs: it knows boundaries and needs no Laplacian of noisy data, so it still tells moduli where the body
 is a fraction of a wavelength. It takes the regions as known, components as uncoupled (shear alone), and the voxels of a
@@ -21,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import InputError
-from ..inversion import IN_PLANE, MODULI, PROBES, VALIDITY, Complex, Field, Inversion, Mask
+from ..inversion import IN_PLANE, MODULI, PROBES, VALIDITY, Array, Complex, Field, Inversion, Mask
 from ..model import Option
 from ..wave_derivatives import whole
 from .direct import dispersion
@@ -38,6 +42,8 @@ START_ANGLE = 0.3
 """Loss angle of a given start, rad: without loss resonances make the problem singular."""
 LADDER = (3e3, 15e3, 60e3)
 """Further starts, Pa, the best of which counts: resonances make the sum of squares many-valleyed."""
+LINES = 8
+"""Lines to a face along each axis, and points to a line."""
 ROUNDS = 60
 ACCURACY = 1e-10
 """Relative change of the moduli at which the search ends."""
@@ -49,10 +55,12 @@ class _Problem:
 
     faces: NDArray[np.int64]
     """(face, 2) voxels on both sides."""
-    share: NDArray[np.float64]
+    weight: NDArray[np.float64]
     """(face,) 1 / h^2, 1/m^2."""
+    shares: NDArray[np.float64]
+    """(face, line, region) of each line from centre to centre that lies in each region."""
     region: NDArray[np.int64]
-    """(voxel,) index of each voxel's region."""
+    """(voxel,) index of the region that fills most of each voxel."""
     inner: Mask
     """(voxel,) True where the wave equation is to hold; the others drive."""
 
@@ -61,7 +69,7 @@ def model_based(field: Field) -> Complex:
     """Return G* of each region, Pa."""
     labels = labels_of(field)
     numbers, region = np.unique(labels[field.mask], return_inverse=True)
-    problem = _problem(field, region)
+    problem = _problem(field, numbers, region)
     measured = np.moveaxis(field.u[..., field.mask], -1, -2)  # (frequency, voxel, component)
     starts = [_start(field, region, len(numbers), problem)]
     if float(field.options.get("start", 0.0)) == 0:
@@ -73,21 +81,59 @@ def model_based(field: Field) -> Complex:
     return result
 
 
-def _problem(field: Field, region: NDArray[np.int64]) -> _Problem:
+def _problem(field: Field, numbers: NDArray[np.int64], region: NDArray[np.int64]) -> _Problem:
     index = np.full(field.mask.shape, -1)
     index[field.mask] = np.arange(field.mask.sum())
-    pairs, share = [], []
+    borders = _shares_of_voxels(field, numbers)
+    pairs, weight, shares = [], [], []
     for axis in field.axes:
         low, high = np.delete(index, -1, axis), np.delete(index, 0, axis)
         both = (low >= 0) & (high >= 0)
         pairs.append(np.stack([low[both], high[both]], axis=1))
-        share.append(np.full(both.sum(), field.spacing[axis] ** -2))
+        weight.append(np.full(both.sum(), field.spacing[axis] ** -2))
+        shares.append(_shares_of_lines(borders, np.argwhere(both), axis, field.axes))
     inner = whole(field.mask, field.axes)[field.mask]
     if inner.sum() < region.max() + 2:
         raise InputError(
             f"has {inner.sum()} voxels with all their neighbours, too few for {region.max() + 1} moduli", key="mask"
         )
-    return _Problem(faces=np.concatenate(pairs), share=np.concatenate(share), region=region, inner=inner)
+    return _Problem(
+        faces=np.concatenate(pairs), weight=np.concatenate(weight), shares=np.concatenate(shares), region=region,
+        inner=inner,
+    )  # fmt: skip
+
+
+def _shares_of_voxels(field: Field, numbers: NDArray[np.int64]) -> Array:
+    """Return (region, z, y, x) the share of each region in each voxel; outside the mask that of the nearest voxel."""
+    from scipy.ndimage import distance_transform_edt
+
+    given = np.broadcast_to(np.asarray(field.options["regions"], np.float64), field.mask.shape)
+    whole_numbers = labels_of(field).astype(float)
+    between = np.clip(np.where(whole_numbers > 0, given, 0), numbers.min(), numbers.max())
+    known = np.isin(np.floor(between), numbers) & np.isin(np.ceil(between), numbers)
+    number = np.where(known, between, whole_numbers)
+    nearest = distance_transform_edt(~field.mask, sampling=field.spacing, return_distances=False, return_indices=True)
+    return np.asarray(np.maximum(0, 1 - np.abs(number[tuple(nearest)] - numbers[:, None, None, None])))
+
+
+def _shares_of_lines(shares: Array, low: NDArray[np.int64], axis: int, axes: tuple[int, ...]) -> Array:
+    """Return (face, line, region) the shares of the lines of faces whose lower voxels are given, (face, 3)."""
+    from scipy.ndimage import map_coordinates, maximum_filter, minimum_filter
+
+    middle = (np.arange(LINES) + 0.5) / LINES
+    steps = [middle if a == axis else middle - 0.5 if a in axes else np.zeros(1) for a in range(3)]
+    offsets = np.moveaxis(np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1), axis, 0).reshape(LINES, -1, 3)
+    pure = shares[:, low[:, 0], low[:, 1], low[:, 2]].T  # (face, region)
+    found = np.repeat(pure[:, None], offsets.shape[1], axis=1)
+    near = tuple(2 if a == axis else 3 for a in range(3))
+    origin = tuple(-1 if a == axis else 0 for a in range(3))
+    spread = [maximum_filter(s, near, origin=origin) > minimum_filter(s, near, origin=origin) for s in shares]
+    border = np.any(spread, axis=0)[tuple(low.T)] | (pure.max(axis=1) < 1)
+    places = np.moveaxis(low[border, None, None] + offsets, -1, 0)  # (3, face, along, line)
+    drawn = np.stack([map_coordinates(s, places, order=1, mode="nearest") for s in shares])
+    owner = drawn.argmax(axis=0)
+    found[border] = np.stack([np.mean(owner == j, axis=1) for j in range(len(shares))], axis=-1)
+    return found
 
 
 def _start(field: Field, region: NDArray[np.int64], count: int, problem: _Problem) -> Complex:
@@ -111,11 +157,11 @@ def _start(field: Field, region: NDArray[np.int64], count: int, problem: _Proble
     return size * np.exp(1j * np.clip(np.where(known, np.angle(found), START_ANGLE), 0.1, 1.4))
 
 
-def _face_modulus(problem: _Problem, modulus: Complex) -> tuple[Complex, Complex, Complex]:
-    """Return the harmonic means at faces, and the two regions' weights d(mean)/dG on either side."""
-    low, high = (modulus[problem.region[problem.faces[:, side]]] for side in (0, 1))
-    mean = 2 * low * high / (low + high)
-    return mean, 2 * high**2 / (low + high) ** 2, 2 * low**2 / (low + high) ** 2
+def _face_modulus(problem: _Problem, modulus: Complex) -> tuple[Complex, Complex]:
+    """Return the (face,) moduli, and their (region, face) derivatives by ln G of each region."""
+    lines = 1 / (problem.shares @ (1 / modulus))  # (face, line)
+    slopes = np.mean(lines[..., None] ** 2 * problem.shares / modulus, axis=1)
+    return lines.mean(axis=1), slopes.T
 
 
 def _stiffness(problem: _Problem, modulus: Complex) -> csr_matrix:
@@ -126,7 +172,7 @@ def _stiffness(problem: _Problem, modulus: Complex) -> csr_matrix:
 def _divergence(problem: _Problem, weight: Complex) -> csr_matrix:
     from scipy.sparse import csr_matrix
 
-    (i, j), value, n = problem.faces.T, weight * problem.share, len(problem.region)
+    (i, j), value, n = problem.faces.T, weight * problem.weight, len(problem.region)
     rows, columns = np.concatenate([i, j, i, j]), np.concatenate([j, i, i, j])
     return csr_matrix((np.concatenate([value, value, -value, -value]), (rows, columns)), shape=(n, n))
 
@@ -159,13 +205,8 @@ def _linearised(field: Field, problem: _Problem, measured: Complex, modulus: Com
 
     inner = problem.inner
     stiffness = _stiffness(problem, modulus)
-    _, low, high = _face_modulus(problem, modulus)
+    slopes = [_divergence(problem, slope)[inner] for slope in _face_modulus(problem, modulus)[1]]
     count = len(modulus)
-    sides = problem.region[problem.faces]
-    slopes = [
-        _divergence(problem, modulus[j] * ((sides[:, 0] == j) * low + (sides[:, 1] == j) * high))[inner]
-        for j in range(count)
-    ]
     cost, gradient, normal = 0.0, np.zeros(count, complex), np.zeros((count, count), complex)
     for u, omega in zip(measured, field.omega, strict=True):
         rows = (stiffness + field.density * omega**2 * identity(len(inner)))[inner]

@@ -31,6 +31,8 @@ PARTS = ("nucleus", "annulus")
 DISCS = 230
 SPREADS = {"nucleus": (1.3e3, 2.1e3), "annulus": (9.3e3, 15.4e3)}
 """Published SD of stiffness within grade I and V, Pa."""
+FINER = 16
+"""Points to a side of a voxel by which its share of the nucleus is counted."""
 Array = NDArray[np.float64]
 
 
@@ -134,6 +136,15 @@ def _waves(
     return waves, part
 
 
+def _nucleus_share(shape: Shape, grid: Grid) -> Array:
+    """Return the (z, y, x) share of each voxel that the nucleus fills, as an image of finer voxels would tell it."""
+    parts = (np.arange(FINER) + 0.5) / FINER - 0.5
+    y, x = (np.add.outer(grid.coordinates(a), parts * grid.spacing[a]).ravel() for a in (1, 0))
+    inside = _within(np.stack(np.meshgrid(x, y)), shape.nucleus, shape.shift)
+    rows, columns = grid.shape[1:]
+    return np.asarray(inside.reshape(1, rows, FINER, columns, FINER).mean(axis=(2, 4)))
+
+
 def _within(place: Array, half: tuple[float, float], shift: float = 0.0) -> NDArray[np.bool_]:
     return np.asarray((place[0] / half[0]) ** 2 + ((place[1] - shift) / half[1]) ** 2 < 1)
 
@@ -170,7 +181,7 @@ def _seen(settings: DiscWaves, sizes: tuple[float, float], rng: np.random.Genera
     waves = Waves(grid=clean.grid, frequencies=clean.frequencies, displacement=u, components=("z",), mask=clean.mask,
                   sigma=np.array(sigma), noisy=settings.snr > 0)  # fmt: skip
     regional = settings.method in ("mre-model", "mre-principal-frequency")
-    own: dict[str, Any] = {"regions": np.where(part > 0, part, 1).astype(float)} if regional else {}
+    own: dict[str, Any] = {"regions": 2 - _nucleus_share(_shape(settings), clean.grid)} if regional else {}
     if settings.method == "mre-direct":
         own = {"smoothing": settings.smoothing, "window": settings.window}
     maps = fit(waves, settings.method, probes=4.0, **own)
