@@ -169,6 +169,20 @@ def test_knowledge_beforehand_narrows_the_error_and_pulls_the_estimate() -> None
     assert ratio.amount("Thr")[0][0] / ratio.amount("Lac")[0][0] == pytest.approx(0.1, abs=0.01)
 
 
+def test_a_ratio_to_what_is_absent_is_known_no_better_than_that_itself() -> None:
+    """Noise once said how much of it there was: the bound of noise-free spectra was infinite, the scatter was not."""
+    names, amounts = ("Lac", "Ala", "Cho", "PG"), {"Cho": 4.0, "PG": 6.0}
+    known = Combination(expected={"Ala": Expected(mean=0.3, sd=0.06, ratio_to="Lac")})
+    clean = fit_spectra(replace(spectra(amounts, noisy=False), noisy=True), basis(names), known)
+    alone = fit_spectra(replace(spectra(amounts, noisy=False), noisy=True), basis(names))
+    found = fit_spectra(spectra(amounts, voxels=400, seed=7), basis(names), known)
+    scatter = found.amplitudes.std(axis=0, ddof=1)
+    np.testing.assert_allclose(scatter / np.sqrt(np.mean(found.errors**2, axis=0)), 1.0, atol=0.12)  # 3 / sqrt(800)
+    assert np.isfinite(clean.errors).all()
+    assert clean.amount("Ala")[1][0] < 0.4 * alone.amount("Ala")[1][0]  # 0.3 of lactate's, and little of its own
+    assert np.sqrt(np.mean(found.amount("Ala")[1] ** 2)) < 1.5 * clean.amount("Ala")[1][0]
+
+
 def test_water_reference_gives_concentrations_in_mM() -> None:
     content, t1, t2 = 0.8, 1.3, 0.1
     one = 2.5e-3  # signal of one proton of 1 mM

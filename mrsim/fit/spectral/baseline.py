@@ -46,14 +46,16 @@ def smoother(ppm: Array, freedom_per_ppm: float) -> Array:
     knots = ppm[0] + step * (np.arange(count + 4) - 3)
     splines = BSpline.design_matrix(np.clip(ppm, ppm[0], ppm[-1] - 1e-9 * width), knots, 3).toarray()
     stiffness = np.diff(np.eye(count), 2, axis=0)
-
-    def halved(log_penalty: float) -> Array:
-        whole = np.vstack([splines, 10**log_penalty * stiffness])
-        return np.asarray(np.linalg.qr(whole)[0][: len(ppm)])
+    # of coefficients of equal size in splines and stiffness together, cos^2 in the data and sin^2 in the stiffness
+    both = np.linalg.qr(np.vstack([splines, stiffness]))[0]
+    _, rough, turn = np.linalg.svd(both[len(ppm) :])
+    parts = both[: len(ppm)] @ turn.T
+    cosine, sine = np.sum(parts**2, axis=0), np.concatenate([rough, [0.0, 0.0]]) ** 2
 
     def excess(log_penalty: float) -> float:
-        return float(np.sum(halved(log_penalty) ** 2)) - wanted
+        return float(np.sum(cosine / (cosine + 10 ** (2 * log_penalty) * sine))) - wanted
 
-    found = halved(brentq(excess, -6.0, 7.0, xtol=1e-6))
+    penalty = 10 ** (2 * brentq(excess, -6.0, 7.0, xtol=1e-6))
+    found = parts / np.sqrt(cosine + penalty * sine)
     nothing = np.zeros_like(found)
     return np.block([[found, nothing], [nothing, found]])

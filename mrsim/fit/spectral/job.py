@@ -95,7 +95,7 @@ class Job:
         found = solve(problem, data, found.theta, weak, lower, upper, close=EARLY_CLOSE)
         if not self.settings.expected:
             return found.theta, weak
-        prior = self._expecting(weak, scale, linear(problem, data, found.theta, weak).amplitudes)
+        prior = self._expecting(weak, scale, self.problem.spectra(signals), found.theta)
         return solve(problem, data, found.theta, prior, lower, upper, close=EARLY_CLOSE).theta, prior
 
     def _exact(self, data: Array, found: Fitted, prior: Prior, lower: Array, upper: Array) -> tuple[Fitted, Prior]:
@@ -141,21 +141,33 @@ class Job:
         nothing = np.zeros((voxels, 0, len(self.names)))
         return Prior(rows=nothing, values=nothing[..., 0], centre=centre, weight=1 / width)
 
-    def _expecting(self, weak: Prior, scale: Array, amplitudes: Array) -> Prior:
-        """Return the prior with what is known of concentrations."""
-        rows = np.zeros((len(scale), len(self.settings.expected), len(self.names)))
-        values = np.zeros(rows.shape[:2])
-        for k, (name, known) in enumerate(self.settings.expected.items()):
-            own = self._index(name)
-            sd = known.sd * np.ones(len(scale))
-            if known.ratio_to is not None:
-                other = self._index(known.ratio_to)
-                sd = sd * np.abs(amplitudes[:, other] / scale[:, other])
-                rows[:, k, other] = -known.mean / (sd * scale[:, other])
-            else:
-                values[:, k] = known.mean / sd
-            rows[:, k, own] = 1 / (sd * scale[:, own])
-        return replace(weak, rows=rows, values=values)
+    def _expecting(self, weak: Prior, scale: Array, data: Array, theta: Array) -> Prior:
+        """Return the prior with what is known of concentrations.
+
+        What a ratio is taken to is measured with all ratios as expected, at given nonlinear parameters: with free ones
+        noise alone would say how much of it there is, and ratios would be known worst where there is nothing.
+        """
+        known = {name: each for name, each in self.settings.expected.items() if each.ratio_to is None}
+        ratios = {name: each for name, each in self.settings.expected.items() if name not in known}
+        own = [self._index(name) for name in known]
+        means, sds = (np.array([getattr(each, key) for each in known.values()]) for key in ("mean", "sd"))
+        plain = np.zeros((len(scale), len(known), len(self.names)))
+        plain[:, np.arange(len(known)), own] = 1 / (sds * scale[:, own])
+        prior = replace(weak, rows=plain, values=np.tile(means / sds, (len(scale), 1)))
+        if not ratios:
+            return prior
+        own = [self._index(name) for name in ratios]
+        other = [self._index(each.ratio_to or name) for name, each in ratios.items()]
+        means, sds = (np.array([getattr(each, key) for each in ratios.values()]) for key in ("mean", "sd"))
+        rows, count = np.zeros((len(scale), len(ratios), len(self.names))), np.arange(len(ratios))
+        rows[:, count, other] = -means / scale[:, other]
+        rows[:, count, own] += 1 / scale[:, own]
+        amounts, errors = linear(self.problem, data, theta, prior).constrained(rows)
+        # no better known than its error: where there is none of it, a ratio says nothing more
+        size = np.hypot(amounts, errors)[:, other] / scale[:, other]
+        rows /= (sds * size)[..., None]
+        values = np.concatenate([prior.values, np.zeros(rows.shape[:2])], axis=1)
+        return replace(prior, rows=np.concatenate([plain, rows], axis=1), values=values)
 
     def _index(self, name: str) -> int:
         if name not in self.names:

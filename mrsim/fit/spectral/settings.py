@@ -18,7 +18,8 @@ class Expected:
     mean: float
     """Expected value: mM with a water reference, else in the amplitudes' unit; a ratio where `ratio_to` is set."""
     sd: float
-    """Its standard deviation; of a ratio, times the other's amplitude as a first fit finds it."""
+    """Its standard deviation; of a ratio, times the other's amount as a first fit finds it in which all ratios are as
+    expected, or that amount's standard error added in squares: a ratio to nothing is known no better."""
     ratio_to: str | None = None
     """The metabolite to which the ratio is taken."""
 

@@ -166,6 +166,18 @@ class Linear:
         """(voxel, 1, frequency) the members' sum."""
         return np.asarray(self.amplitudes[:, None].astype(self.played.dtype) @ self.played)
 
+    def constrained(self, rows: Array) -> tuple[Array, Array]:
+        """Return the (voxel, member) amplitudes for which (voxel, row, member) `rows` vanish, and their errors."""
+        count, most = rows.shape[1:]
+        scale = np.sqrt(np.einsum("vmm->vm", self.normal).max(axis=1))
+        rows = rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+        whole = np.zeros((len(rows), most + count, most + count))
+        whole[:, :most, :most] = self.normal / scale[:, None, None] ** 2 + RIDGE * np.finfo(float).eps * np.eye(most)
+        whole[:, most:, :most], whole[:, :most, most:] = rows, np.swapaxes(rows, -1, -2)
+        covariance = np.linalg.inv(whole)[:, :most, :most] / scale[:, None, None] ** 2
+        right = self.normal @ self.amplitudes[..., None]
+        return (covariance @ right)[..., 0], np.sqrt(np.maximum(np.einsum("vmm->vm", covariance), 0.0))
+
 
 def linear(problem: Problem, data: Array, theta: Array, prior: Prior) -> Linear:
     """Return the amplitudes that fit best at `theta`."""
