@@ -93,6 +93,18 @@ def test_bounds_are_those_of_the_constrained_optimum():
     assert (start[4] == 1).all()
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_a_fit_that_is_cut_short_gives_the_best_point_it_has_seen(limit):
+    series = lines(6, seed=4)
+    values, errors, status, cost, _ = fitted(series, (50.0, -80.0), *ANYWHERE, limit=limit)
+    assert (status == 2).all()
+    np.testing.assert_allclose(np.sum((ROOT * series - DESIGN @ values) ** 2, axis=0), cost, rtol=1e-9)
+    if limit == 1:  # nothing but the start
+        np.testing.assert_allclose(values, [[50.0] * 6, [-80.0] * 6], rtol=1e-15)
+    spread = np.sqrt(np.diag(np.linalg.inv(DESIGN.T @ DESIGN)))
+    np.testing.assert_allclose(errors, np.tile(spread[:, None], 6), rtol=1e-12)
+
+
 def test_what_cannot_be_told_apart_is_singular():
     series, table = np.ones((5, 1)), np.ones((1, 5))
     values, errors, status = np.ones((2, 1)), np.zeros((2, 1)), np.zeros(1, np.int8)

@@ -209,13 +209,21 @@ def judge(lane, work, first):
 
 
 @njit(fastmath=FLAGS, error_model="numpy")
+def recall(lane, work):
+    """Write the lane's best point so far where its trial stands."""
+    for k in range(PARAMETERS):
+        work[k * LANES + lane] = work[(POINT + k) * LANES + lane]
+
+
+@njit(fastmath=FLAGS, error_model="numpy")
 def propose(lane, work, linear, factor, step):
     """Write the lane's next trial; return whether the step to it is too small to matter.
 
     A parameter on its bound that the gradient presses outwards is held; the step of the others is cut at
-    the bounds. A singular matrix raises the damping.
+    the bounds. A singular matrix raises the damping; one that stays singular leaves the best point as the trial.
     """
     diagonal = KEPT_NORMAL
+    recall(lane, work)
     for k in range(PARAMETERS):
         x, g = work[(POINT + k) * LANES + lane], work[(KEPT_GRADIENT + k) * LANES + lane]
         low, high = work[(LOW + k) * LANES + lane], work[(HIGH + k) * LANES + lane]
@@ -320,6 +328,8 @@ def solve(
             finished = propose(lane, work, linear, factor, step)
             if finished or count[lane] >= limit:
                 size = scale[v]
+                if not finished:  # the last trial was never looked at
+                    recall(lane, work)
                 status[v] = spread(lane, work, factor, step, size, linear, values, errors, v)
                 if not finished and status[v] != SINGULAR:
                     status[v] = LIMIT
