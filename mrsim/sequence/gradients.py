@@ -95,12 +95,13 @@ def _bridge_times(limits: Limits, start: float, end: float, area: float, duratio
     raster = limits.raster
     longest_ramp = limits.ramp(limits.gradient + max(abs(start), abs(end)))
     if duration is None:
-        most = 4 * longest_ramp + limits.up(abs(area) / limits.gradient * NS)
-        if most // raster * (longest_ramp // raster) > MOST_TRIED:
+        lasts = 4 * longest_ramp + abs(area) / limits.gradient * NS  # infinite where the area is too large a number
+        if not lasts / raster * (longest_ramp / raster) <= MOST_TRIED:
             raise InfeasibleError(
-                f"a gradient lobe of {area * 1e6:.4g} mT/m ms would last {most / NS:.3g} s within "
+                f"a gradient lobe of {area * 1e6:.4g} mT/m ms would last {lasts / NS:.3g} s within "
                 f"{limits.gradient * 1e3:.4g} mT/m and {limits.slew:.4g} T/m/s; ask for less area or a faster slew"
             )
+        most = limits.up(lasts)
         totals = np.arange(2 * raster, most + raster, raster, dtype=np.int64)
     else:
         totals = np.array([duration], dtype=np.int64)

@@ -168,7 +168,7 @@ def main() -> int:
         these = fuzz(name, given.seed, numbers)
         total, found = total + len(numbers), found + these
         print(f"{name:12} {len(numbers):7} inputs {time.monotonic() - start:7.1f} s  {len(these)} findings", flush=True)
-        for one in {one.what: one for one in these}.values():
+        for one in these:
             print(f"  {one}", flush=True)
     print(f"{total} inputs, {len(found)} findings")
     return 1 if found else 0

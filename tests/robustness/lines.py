@@ -40,14 +40,18 @@ def environment(compiled: bool) -> dict[str, str]:
 
 
 def coverage(*arguments: str, compiled: bool = True, seconds: float | None = None) -> int:
-    """Run the program that counts; return its exit code. A run longer than `seconds` is interrupted as by Ctrl-C."""
+    """Run the program that counts; return its exit code. A run longer than `seconds` is ended, what it saw is kept.
+
+    It is ended by the signal for termination (`sigterm` in `coverage.ini`): what runs in a shell's background is deaf
+    to Ctrl-C's.
+    """
     settings = f"--rcfile={ROOT / 'tests/robustness/coverage.ini'}"
     command = [sys.executable, "-P", "-m", "coverage", arguments[0], settings, *arguments[1:]]
     with subprocess.Popen(command, cwd=ROOT, env=environment(compiled)) as process:
         try:
             return process.wait(seconds)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
         return process.wait()
 
 

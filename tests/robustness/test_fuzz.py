@@ -34,6 +34,8 @@ def test_a_reader_that_breaks_is_found():
 @pytest.mark.parametrize(("name", "old", "new", "words"), [
     ("protocol", 'te = "15 30 60 100 ms"', 'te = "15 30 1e308 100 ms"', "longer than any scan lasts"),
     ("protocol", "crusher_cycles = 4.0", "crusher_cycles = 4e9", "would last"),
+    ("protocol", "crusher_cycles = 4.0", "crusher_cycles = 1e308", "would last inf s"),
+    ("protocol", "echoes = 8", "echoes = 2147483648", "must lie between 1 and 4096"),
     ("tissue", 'field = "1.5 3 7 T"', 'field = "1.5 2.9 7 T"', "starts from the value at 3 T, where none stands"),
 ])  # fmt: skip
 def test_what_fuzzing_found_is_refused_by_its_reason(tmp_path, name, old, new, words):

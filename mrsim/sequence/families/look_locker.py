@@ -21,7 +21,7 @@ from ..scanner import Scanner
 from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, solve, starting, wait
 from .cartesian import finished
-from .protocol import at_least, flip_angle, pulse_name
+from .protocol import MOST_ECHOES, flip_angle, pulse_name, within
 from .recalled import Recalled
 from .steady_state import SteadyState, steady_state
 
@@ -53,7 +53,7 @@ class LookLocker(Recalled):
         """Refuse an empty train, several slices and preparations besides the inversion."""
         Recalled.__post_init__(self)
         flip_angle("flip", self.flip)
-        at_least("echoes", self.echoes, 2)
+        within("echoes", self.echoes, 2, MOST_ECHOES)
         if self.slices != 1:
             raise InputError(f"is {self.slices}; the inversion takes everything, use 1", key="slices")
         if self.preparation:

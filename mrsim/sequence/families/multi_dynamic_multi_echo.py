@@ -29,7 +29,7 @@ from ..selection import Selection, excite
 from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, solve, starting, text, wait
 from .cartesian import finished, longest, slice_gradient
-from .protocol import at_least, flip_angle, positive
+from .protocol import MOST_ECHOES, at_least, flip_angle, positive, within
 from .refocused import Refocused, Train, refocused_sheet, train
 
 
@@ -73,7 +73,7 @@ class MultiDynamicMultiEcho(Refocused):
         positive("saturation_duration", self.saturation_duration)
         positive("saturation_width", self.saturation_width)
         at_least("saturation_spoiler_cycles", self.saturation_spoiler_cycles, 0.0)
-        at_least("echo_train", self.echo_train, 1)
+        within("echo_train", self.echo_train, 1, MOST_ECHOES)
         for angle in self.refocusing_flip_at.values():
             flip_angle("refocusing_flip_at", angle)
         if self.slots and self.slots < self.slices:

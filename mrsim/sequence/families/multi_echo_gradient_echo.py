@@ -20,7 +20,7 @@ from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, solve
 from .cartesian import finished
 from .interleave import interleave
-from .protocol import at_least, flip_angle, pulse_name
+from .protocol import MOST_ECHOES, flip_angle, pulse_name, within
 from .recalled import Recalled, echoes
 
 
@@ -47,7 +47,7 @@ class MultiEchoGradientEcho(Recalled):
         """Refuse an empty train and impossible flip angles."""
         Recalled.__post_init__(self)
         flip_angle("flip", self.flip)
-        at_least("echoes", self.echoes, 1)
+        within("echoes", self.echoes, 1, MOST_ECHOES)
 
     @prepared_series
     def build(self, scanner: Scanner) -> Sequence:

@@ -18,7 +18,7 @@ from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, solve
 from .cartesian import finished
 from .interleave import interleave
-from .protocol import at_least
+from .protocol import MOST_ECHOES, within
 from .refocused import Refocused, refocused_sheet, train
 
 
@@ -38,7 +38,7 @@ class MultiEchoSpinEcho(Refocused):
     def __post_init__(self) -> None:
         """Refuse an empty train."""
         Refocused.__post_init__(self)
-        at_least("echoes", self.echoes, 1)
+        within("echoes", self.echoes, 1, MOST_ECHOES)
 
     @prepared_series
     def build(self, scanner: Scanner) -> Sequence:

@@ -25,7 +25,7 @@ from ..sequence import Sequence
 EXCITATION_PHASE = math.pi / 2
 """With B1 = b exp(-i phase) this excitation leaves the magnetisation along +x: real and positive."""
 
-MOST_AVERAGES, MOST_DUMMIES = 4096, 10_000
+MOST_AVERAGES, MOST_DUMMIES, MOST_ECHOES, MOST_TIMES = 4096, 10_000, 4096, 1_000_000
 """What no scan needs more of: a slip of the keys is refused instead of built for hours."""
 
 
@@ -135,9 +135,11 @@ def positive(key: str, value: float) -> None:
 
 
 def at_least(key: str, value: float, least: float) -> None:
-    """Refuse a value below `least` or not finite."""
+    """Refuse a value below `least` or not finite, and a count that no scan reaches."""
     if not (math.isfinite(value) and value >= least):
         raise InputError(f"is {value:g}; it must be at least {least:g}", key=key)
+    if isinstance(value, int) and value > MOST_TIMES:
+        raise InputError(f"is {value}; nothing in a scan is played more than {MOST_TIMES} times", key=key)
 
 
 def within(key: str, value: int, least: int, most: int) -> None:

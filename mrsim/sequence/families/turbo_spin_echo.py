@@ -26,7 +26,7 @@ from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, solve, text
 from .cartesian import finished
 from .interleave import interleave
-from .protocol import at_least, flip_angle
+from .protocol import MOST_ECHOES, flip_angle, within
 from .refocused import Refocused, Train, refocused_sheet, train
 
 
@@ -56,7 +56,7 @@ class TurboSpinEcho(Refocused):
     def __post_init__(self) -> None:
         """Refuse an empty train and impossible flip angles."""
         Refocused.__post_init__(self)
-        at_least("echo_train", self.echo_train, 1)
+        within("echo_train", self.echo_train, 1, MOST_ECHOES)
         for angle in self.refocusing_flips:
             flip_angle("refocusing_flips", angle)
         for angle in self.refocusing_flip_at.values():
