@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     help="Signal model; 'mrsim list models' names them [default: the file's own fit].",
 )
 @click.option("--basis", metavar="FILE", type=click.Path(path_type=Path), help="Basis of spectra, if FILE has none.")
+@click.option(
+    "--broad", metavar="NAMES", help="Members of the basis, with commas, whose lines are broader than others'."
+)
+@click.option("--figure", metavar="FILE.png", type=click.Path(path_type=Path), help="Draw the first spectrum's fit.")
 @given_option
 @click.option(
     "--mask", metavar="FILE", help="Fit only these voxels: a NIfTI file, or a result's regions, FILE.h5 or .h5:REGION."
@@ -45,14 +49,16 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.h5", help="Write the maps to this file.")
 @json_option
 def command(
-    file: Path, model: str | None, basis: Path | None, given: dict[str, str], mask: str | None, powder: bool,
-    threads: int | None, out: Path | None, as_json: bool, **noise: Any,
+    file: Path, model: str | None, basis: Path | None, broad: str | None, figure: Path | None,
+    given: dict[str, str], mask: str | None, powder: bool, threads: int | None, out: Path | None, as_json: bool,
+    **noise: Any,
 ) -> None:  # fmt: skip
     """Fit a signal model to the images in FILE, or to its raw data after reconstruction.
 
     FILE is one of mrsim, a NIfTI file of diffusion with STEM.bval and STEM.bvec, or MRtrix's STEM.b, beside it, or one
     of a BIDS series (MESE, MEGRE, IRT1, VFA, ...) with STEM.json, which stands for all.
-    Spectra, also those of a NIfTI-MRS file, are fitted by the basis in FILE or in that of --basis.
+    Spectra, also those of a NIfTI-MRS file, are fitted by the basis in FILE or in that of --basis; lines of
+    macromolecules, which files of other programs do not mark, are named by --broad.
     What the fit of a result was given holds for another by the same model, but for what --given names.
     """
     from ..core.storage import save
@@ -61,6 +67,7 @@ def command(
     from ..study.given import options_again
     from ..study.masks import mask_of
     from ..study.waves import source_of
+    from .fit_spectra import Asked, fit_spectra
 
     chosen = None if model is None else find_model(model)
     if out is not None:
@@ -70,8 +77,10 @@ def command(
     if spectra is not None:
         _refuse(powder or noise["sigma"] is not None, "are spectra, which carry their own noise", file)
         _refuse(mask is not None, "are spectra, whose voxels are all fitted", file, "--mask")
-        _fit_spectra(file, contents, spectra, (model, basis, given, threads), out, as_json)
+        asked = Asked(model=model, basis=basis, broad=broad, figure=figure, given=given, threads=threads, out=out)
+        fit_spectra(file, contents, spectra, asked, as_json)
         return
+    _refuse(bool(basis or broad or figure), "are no spectra", file, "--basis, --broad, --figure")
     chosen = chosen or find_model(model_of(file, contents))
     source: Any = waves_of(contents) or images_of(file, contents)
     if powder:
@@ -159,46 +168,6 @@ def spectra_of(contents: Mapping[str, Any]) -> Spectra | None:
         if isinstance(value, Acquisition) and value.encoding.kind == "spectrum":
             return reconstruct_spectra(value)
     return None
-
-
-def _fit_spectra(
-    file: Path, contents: Mapping[str, Any], spectra: Spectra,
-    asked: tuple[str | None, Path | None, dict[str, str], int | None], out: Path | None, as_json: bool,
-) -> None:  # fmt: skip
-    """Fit spectra by a basis, and write the amounts beside the truth where the file knows it."""
-    from ..core.basis import Basis
-    from ..core.errors import InputError
-    from ..core.maps import Maps
-    from ..core.storage import save
-    from ..exchange.basis_files import read_basis
-    from ..report.spectral_fit import amount_table
-    from ..study.given import own_given
-    from ..study.spectra import quantified
-
-    model, path, given, threads = asked
-    own = next((value for value in contents.values() if isinstance(value, Basis)), None)
-    basis = own if path is None else read_basis(path)
-    if basis is None:
-        raise InputError(f"{file} holds no basis; make one with 'mrsim basis' and name it", key="--basis")
-    name = model or "linear-combination"
-    found = quantified(spectra, basis, name, own_given(contents, name, given) | given, threads)
-    if out is not None:
-        save(out, maps=found.maps, basis=basis)
-    truth = contents.get("truth")
-    known = {
-        name: float(truth.values[name].ravel()[0])
-        for name in found.names
-        if isinstance(truth, Maps) and name in truth.values
-    }
-    if as_json:
-        rows = summary(found.maps, {})
-        write_json({"file": str(file), "model": found.maps.model, "rows": rows, "truth": known, "notes": found.notes,
-                    "out": None if out is None else str(out)})  # fmt: skip
-        return
-    write_tables(*(amount_table(found, known, voxel) for voxel in range(len(found.amplitudes))))
-    loudness.warnings(found.notes)
-    if out is not None:
-        click.echo(f"maps: {out}")
 
 
 def waves_of(contents: Mapping[str, Any]) -> Waves | None:

@@ -63,6 +63,8 @@ def command(
     from ..study.snr import Built
 
     wanted, built = RunRequest(**request), Built()
+    if out is not None:
+        _check(out)
     levels = several if isinstance(several, tuple) else (() if several is None else (several,))
     questions = questions_of(wanted.protocol, asked)
     with progress_bar(wanted=not as_json) as progress:
@@ -87,6 +89,15 @@ def _show(found: Any, verdicts: Any) -> None:
     loudness.notes((*found.missing, *found.notes))
 
 
+def _check(out: Path) -> None:
+    """Refuse what could not be written, before the work."""
+    from .simulate import check_file_writable
+
+    if out.suffix not in (".html", ".png"):
+        raise click.BadParameter(f"'{out}' ends neither in .html nor in .png", param_hint="--out")
+    check_file_writable(out)
+
+
 def _write(out: Path, found: Any, verdicts: Any, wanted: RunRequest) -> None:
     """Write the page or the figure."""
     from ..core.replacing import replacing
@@ -95,8 +106,6 @@ def _write(out: Path, found: Any, verdicts: Any, wanted: RunRequest) -> None:
     from ..report.table import tissue_table
     from ..study.import_phantom import open_phantom
 
-    if out.suffix not in (".html", ".png"):
-        raise click.BadParameter(f"'{out}' ends neither in .html nor in .png", param_hint="--out")
     if out.suffix == ".html":
         grades, extrapolate = found.grades or (None,), wanted.extrapolate or False
         held = [open_phantom(found.phantom, found.field, g, wanted.materials, extrapolate) for g in grades]

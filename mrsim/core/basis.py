@@ -112,6 +112,15 @@ class Basis(Shown):
             widths=self.widths[rows],
         )
 
+    def broad(self, names: Iterable[str]) -> Basis:
+        """Return the basis with some of its members as macromolecules, whose lines share a width of their own.
+
+        Files of other programs do not say which members these are.
+        """
+        rows = [self.index(name) for name in names]
+        kinds = tuple("macromolecule" if k in rows else kind for k, kind in enumerate(self.kinds))
+        return replace(self, kinds=kinds)
+
     def minus(self, other: Basis) -> Basis:
         """Return the basis of a difference of spectra: this one's signals minus another's of the same metabolites."""
         if other.names != self.names:

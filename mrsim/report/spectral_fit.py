@@ -60,7 +60,8 @@ def _rows(panel: Axes, found: SpectralFit, kinds: dict[str, str], voxel: int) ->
         colour = SERIES[KINDS.index(kinds[name])] if found.detected[voxel, k] else QUIET
         panel.axhline(base, color=HAIR, linewidth=0.5)
         panel.plot(found.ppm, base + 0.9 * parts[k] / size, color=colour, linewidth=0.9)
-        said = f"{name}  {number(float(found.amplitudes[voxel, k]), 3)} ± {number(float(errors[k]), 2)}"
+        doubt = "  basis too narrow" if found.narrow[voxel, k] else ""
+        said = f"{name}  {number(float(found.amplitudes[voxel, k]), 3)} ± {number(float(errors[k]), 2)}{doubt}"
         panel.annotate(said, (1.01, base), xycoords=("axes fraction", "data"), color=INK, va="center", fontsize=8)
     panel.set_ylim(-0.6, len(found.names) + 0.2)
     panel.set_yticks([])
@@ -87,7 +88,9 @@ def amount_table(found: SpectralFit, truth: dict[str, float], voxel: int = 0) ->
             known, bias = number(truth[name], 4), number(off, 3)
             percent = number(100 * off / truth[name], 3) if truth[name] else "–"
             sigmas = number(off / error, 2)
-        said = "" if found.detected[voxel, k] else f"not detected; below {number(float(found.limit[voxel, k]), 3)}"
+        absent = "" if found.detected[voxel, k] else f"not detected; below {number(float(found.limit[voxel, k]), 3)}"
+        narrow = "basis narrower than the data: too small" if found.narrow[voxel, k] else ""
+        said = "; ".join(part for part in (absent, narrow) if part)
         rows.append((name, known, number(amount, 4), number(error, 3), bias, percent, sigmas, said))
     columns = ("metabolite", "truth", "fitted", "CRLB", "bias", "bias %", "bias / CRLB", "notes")
     return Table(

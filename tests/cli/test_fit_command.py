@@ -160,3 +160,27 @@ def test_regions_of_a_result_are_a_mask(tmp_path, capsys):
     assert "are not the 8 x 2 x 1" in refused[2]
     assert "holds no regions" in called(capsys, tmp_path / "r.h5", "--model", "t2-mono", "--mask",
                                         tmp_path / "w.h5")[2]  # fmt: skip
+
+
+def test_a_basis_of_another_program_takes_its_broad_lines_by_name(capsys, tmp_path):
+    """Files of LCModel do not say which members are macromolecules: N-acetyl is found 2.6 times too small."""
+    from mrsim.exchange.basis_files import write_lcmodel
+    from mrsim.exchange.nifti_mrs import write_nifti_mrs
+    from tests.spectral_fit.examples import basis, spectra
+
+    amounts = {"Lac": 9.0, "Cho": 1.5, "Cr": 3.0, "PG": 6.0}
+    write_nifti_mrs(spectra(amounts, noise=0.5, phase=0.6), tmp_path / "s.nii.gz")
+    write_lcmodel(replace(basis(tuple(amounts)), te=0.03), tmp_path / "b.basis")
+    asked = (str(tmp_path / "s.nii.gz"), "--basis", str(tmp_path / "b.basis"))
+    code, out, err = called(capsys, *asked)
+    assert code == 0
+    assert "basis narrower than the data: too small" in next(line for line in out.splitlines() if "PG" in line)
+    assert "mrsim fit --broad" in " ".join(err.split())
+    code, out, err = called(capsys, *asked, "--broad", "PG", "--figure", str(tmp_path / "fit.png"), "--json")
+    value = next(row for row in json.loads(out)["rows"] if row["parameter"] == "PG")
+    assert abs(value["median"] - 6.0) < 0.3
+    assert (tmp_path / "fit.png").stat().st_size > 1e4
+    code, _, err = called(capsys, *asked, "--broad", "PGG")
+    assert (code, "did you mean 'PG'" in err) == (2, True)
+    code, _, err = called(capsys, *asked, "--figure", str(tmp_path / "fit.pdf"))
+    assert (code, "does not end in .png" in err) == (2, True)

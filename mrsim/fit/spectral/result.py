@@ -62,6 +62,11 @@ class SpectralFit(Shown):
         return np.asarray(np.sqrt(np.einsum("vmm->vm", self.covariance)))
 
     @property
+    def narrow(self) -> NDArray[np.bool_]:
+        """(voxel, metabolite) whether the data ask for a broader line than the basis allows: too little is found."""
+        return np.asarray(self.broader > BROADER)
+
+    @property
     def residual(self) -> Complex:
         """(voxel, frequency) what neither metabolites nor baseline explain."""
         return np.asarray(self.measured - self.components.sum(axis=1) - self.baseline)
@@ -155,7 +160,8 @@ def _notes(basis: Basis, found: dict[str, Any], noisy: bool, known: NDArray[np.b
             said.append(
                 f"{name}: the data ask for a broader line than its group allows ({found['broader'][wide, k].max():.1f} "
                 f"standard deviations, {int(wide.sum())} of {len(wide)} voxels): its amount is too small and its "
-                "Cramér-Rao bound does not know it; give it a group of its own, or a basis with its line width"
+                "Cramér-Rao bound does not know it; give it a group of its own (mrsim fit --broad), or a basis with "
+                "its line width"
             )
     freedom = 2 * len(job.ppm)
     bad = known & (found["misfit"] > 1 + MISFIT * np.sqrt(2 / freedom))
