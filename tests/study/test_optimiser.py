@@ -181,6 +181,14 @@ def test_settings_forecast_one_by_one_find_the_least_and_pass_over_what_breaks_a
     assert max(done for done, _ in told) == 4
 
 
+def test_a_choice_is_the_protocols_own_however_its_unit_is_written():
+    request = RunRequest(protocol="svs-press-np")
+    (entry,) = read_free(["te=0.144 s,0.035 s,288 ms"])
+    assert forecasted.own_choice(entry, request) == "0.035 s"
+    (entry,) = read_free(["te=144 ms,288 ms"])
+    assert forecasted.own_choice(entry, request) is None
+
+
 def test_choice_that_breaks_a_limit_is_named_and_not_taken(monkeypatch):
     def refuse(*_):
         raise InfeasibleError("SAR head is 5 W/kg of 3.2 W/kg")

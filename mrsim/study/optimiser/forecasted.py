@@ -17,7 +17,6 @@ from ...core.errors import InfeasibleError, InputError
 from ...phantom.metabolite import load_metabolites
 from ...phantom.stiffness import MODULI
 from ...plan.question import Question
-from ...sequence.families.protocol import Protocol
 from ...sequence.protocol import load_protocol
 from ..plan import regional
 from ..remedies import pure_voxels
@@ -139,8 +138,7 @@ class _Search:
     def as_it_stands(self) -> Point | None:
         """Return the protocol's own settings with what they measure."""
         known = self.known.get(tuple(_start(entry, self.request) for entry in self.asked.free))
-        family = load_protocol(self.request.protocol, self.request.overrides)
-        stands = known is not None and all(_own(entry, family) is not None for entry in self.asked.free)
+        stands = known is not None and all(_own(entry, self.request) is not None for entry in self.asked.free)
         return known if stands else self.measured(dict(self.request.overrides), {}, limited=False)
 
     def measured(self, overrides: dict[str, str], entries: dict[str, str], limited: bool = True) -> Point | None:
@@ -197,19 +195,29 @@ def _waves(ready: Prepared, asked: Asked) -> Spread:
 
 def _start(entry: Free, request: RunRequest) -> str:
     """Return the protocol's own value where it may be taken, else the first choice or the middle of the range."""
-    own = _own(entry, load_protocol(request.protocol, request.overrides))
+    own = _own(entry, request)
     if own is not None:
         return own
     return entry.values[0] if isinstance(entry, Choices) else entry.text([(entry.low + entry.high) / 2])
 
 
-def _own(entry: Free, family: Protocol) -> str | None:
+def _own(entry: Free, request: RunRequest) -> str | None:
     """Return the text of the protocol's own value; None where it may not be taken."""
-    value = getattr(family, entry.name)
     if isinstance(entry, Choices):
-        return str(value) if str(value) in entry.values else None
+        return own_choice(entry, request)
+    value = getattr(load_protocol(request.protocol, request.overrides), entry.name)
     inside = isinstance(value, int | float) and entry.low <= value <= entry.high
     return entry.text([value]) if inside else None
+
+
+def own_choice(entry: Choices, request: RunRequest) -> str | None:
+    """Return the choice that is the protocol's own value, however its unit is written; None for none."""
+
+    def value(changed: dict[str, str]) -> object:
+        return getattr(load_protocol(request.protocol, {**request.overrides, **changed}), entry.name)
+
+    own = value({})
+    return next((text for text in entry.values if value({entry.name: text}) == own), None)
 
 
 def _values(entry: Free) -> Iterator[str]:

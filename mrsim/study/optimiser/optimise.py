@@ -18,7 +18,7 @@ from ...sequence.protocol import FOLDER, read_protocol_file
 from ..given import given_options
 from ..request import Progress, RunRequest
 from ..run import Prepared, prepare
-from .forecasted import FORECAST, by_forecast
+from .forecasted import FORECAST, by_forecast, own_choice
 from .free import Choices
 from .played import Settings
 from .searching import Asked, Point, Searching
@@ -138,8 +138,10 @@ def _stood(request: RunRequest, asked: Asked) -> dict[str, str]:
     found = {}
     for entry in asked.free:
         value = getattr(family, entry.name)
-        if isinstance(entry, Choices) or isinstance(value, str):
-            found[entry.name] = str(value)
+        if isinstance(entry, Choices):
+            found[entry.name] = own_choice(entry, request) or str(value)
+        elif isinstance(value, str):
+            found[entry.name] = value
         else:
             found[entry.name] = entry.text(value if isinstance(value, tuple) else (value,))
     return found
