@@ -47,11 +47,11 @@ def limits(sequence: Sequence, safety: Safety | None = None) -> Limits:
     return Limits(
         margins=rows,
         mode=power.operating_mode(
-            _dose(absorbed, "whole body"), _dose(absorbed, "head"), max(row.value for row in stimulation)
+            _dose(absorbed, "whole body"), _dose(absorbed, "head"), max((row.value for row in stimulation), default=0.0)
         ),
         safety=facts.name,
         sources=(
-            f"nerve stimulation: {facts.nerves.source}",
+            f"nerve stimulation: {facts.nerves.source if facts.nerves else 'not judged, a machine for specimens'}",
             f"SAR: {facts.absorption.source}",
             f"acoustic bands: {facts.acoustics.source}",
             f"gradient load: {facts.gradient_source}",
@@ -66,6 +66,8 @@ def _dose(absorbed: tuple[Margin, ...], part: str) -> float:
 
 
 def _stimulation(sequence: Sequence, wave: Waveform, facts: Safety) -> tuple[Margin, ...]:
+    if facts.nerves is None:
+        return ()
     found = {
         "nerve stimulation, SAFE": nerves.safe_peak(wave, facts.nerves, sequence.scanner.gradient_raster),
         "nerve stimulation, IEC": nerves.iec_peak(wave, facts.nerves),

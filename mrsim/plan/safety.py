@@ -117,9 +117,10 @@ class Safety:
     gradient_rms: GradientStrength
     """Largest root-mean-square gradient of one axis over 10 s that the cooling bears, T/m."""
     gradient_source: str
-    nerves: Nerves
     absorption: Absorption
     acoustics: Acoustics
+    nerves: Nerves | None = None
+    """None: a machine for specimens, in which nobody lies."""
 
 
 def load_safety(name: str) -> Safety:

@@ -33,7 +33,11 @@ def _scan(rows: Sequence[Any]) -> tuple[tuple[str, ...], ...]:
         return (name, *("–" if row.plan is None else of(row) for row in rows))
 
     def margin(name: str) -> Any:
-        return lambda row: f"{100 * next(m.use for m in row.plan.page.limits.margins if m.limit_name == name):.0f} %"
+        def use(row: Any) -> str:
+            found = [m.use for m in row.plan.page.limits.margins if m.limit_name == name]
+            return f"{100 * found[0]:.0f} %" if found else "–"
+
+        return use
 
     def shift(axis: str) -> Any:
         return lambda row: next((number(d.pixels, 3) for d in row.plan.page.distortion if d.axis == axis), "–")

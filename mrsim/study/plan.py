@@ -81,16 +81,26 @@ def forecast(
     assert first is not None
     assert first_played is not None
     page = None if brief else _page(first, first_played, tissues, missing)
+    notes = found[0].notes if brief or "vibration_frequency" not in first.part.sequence.encoding.sheet else (
+        *found[0].notes, *_of_waves(first, found[0])
+    )  # fmt: skip
     ready = first.part.request
     result = Forecast(
         protocol=request.protocol, description=first.part.description, scanner=first.part.sequence.scanner.name,
         field=first.part.phantom.field, phantom=first.part.phantom.name, model=ready.model,
         scan_time=first.scan_time, snr=tuple(found), grades=wanted, precision=tuple(rows), page=page,
-        missing=tuple(dict.fromkeys(missing)), notes=found[0].notes,
+        missing=tuple(dict.fromkeys(missing)), notes=notes,
     )  # fmt: skip
     if progress:
         progress("plan", steps, steps)
     return result
+
+
+def _of_waves(mine: Representative, found: SnrPrediction) -> tuple[str, ...]:
+    """Return whether elastograms will be usable."""
+    from .wave_forecast import wave_notes
+
+    return wave_notes(mine, found)
 
 
 def refitted(request: RunRequest, found: Forecast, model: str, built: Built) -> Forecast:

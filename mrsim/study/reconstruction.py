@@ -8,6 +8,7 @@ Every command comes by here: `mrsim run`, `plan`, `snr` and `recon` read the sam
                                   of a prescan, coil maps of mrsim, or BART's
     unwarp, off_resonance         a map of the field, or "pair" for the distortion
     noise_scan                    samples of noise alone that the receiver takes before the scan
+    unwrapping                    of the phases of elastography, a way of `recon.wave_images.WAYS`
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from ..phantom.phantom import voxel_centres
 from ..recon import Method, NonUniform, Sense, Spectroscopy, Steps, Window, reconstruct
 from ..recon.epi import is_parallel
 from ..recon.unwarp import field_of_pair, unwarped
+from ..recon.wave_images import WAYS
 from .coil_files import maps_from_file
 from .fields import read_field
 from .prescan import PRESCAN, with_calibration
@@ -37,7 +39,18 @@ from .recon_methods import method_of, options_of
 
 Progress = Callable[[int, int], None]
 OWN = "calibration"
-GENERAL = ("method", "ghost", "partial", "window", "size", "maps", "unwarp", "off_resonance", "noise_scan")
+GENERAL = (
+    "method",
+    "ghost",
+    "partial",
+    "window",
+    "size",
+    "maps",
+    "unwarp",
+    "off_resonance",
+    "noise_scan",
+    "unwrapping",
+)
 """Entries that belong to no method."""
 
 
@@ -56,6 +69,8 @@ class Reconstruction:
     """Path of a map of the field, Hz."""
     noise_scan: int = 0
     """Samples of noise alone before the scan."""
+    unwrapping: str = WAYS[0]
+    """Of the phases of elastography."""
 
 
 def merged(own: Mapping[str, str], asked: Mapping[str, str]) -> dict[str, str]:
@@ -84,13 +99,16 @@ def read_reconstruction(entries: Mapping[str, str]) -> Reconstruction:
     samples = entries.get("noise_scan", "0")
     if not samples.isdigit():
         raise InputError(f"is '{samples}'; expected a number of samples", key="noise_scan")
+    way = entries.get("unwrapping", WAYS[0])
+    if way not in WAYS:
+        raise InputError(f"unknown way '{way}'{did_you_mean(way, WAYS)}", key="unwrapping")
     steps = Steps(
         ghost=entries.get("ghost", "auto"), partial=entries.get("partial", "pocs"),
         window=_window(entries.get("window")), size=_size(entries.get("size")),
     )  # fmt: skip
     found = Reconstruction(
         method=method, steps=steps, maps=entries.get("maps", OWN), unwarp=entries.get("unwarp"),
-        off_resonance=entries.get("off_resonance"), noise_scan=int(samples),
+        off_resonance=entries.get("off_resonance"), noise_scan=int(samples), unwrapping=way,
     )  # fmt: skip
     if found.maps != OWN and method is not None and "estimate" not in options_of(name):
         raise InputError(f"{name} takes no coil maps", key="maps")

@@ -38,7 +38,7 @@ from .import_phantom import open_phantom
 from .measured import check_asked, measured
 from .prescan import with_prescan
 from .provenance import provenance
-from .reconstruction import images_of, merged
+from .reconstruction import images_of, merged, read_reconstruction
 from .request import Progress, RunRequest, RunResult
 from .run_table import RunTable
 from .spectra import bases_of, one_voxel, quantify_run, with_amounts, with_chemistry
@@ -215,7 +215,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         with clock.step("unmix"):
             images = _unmixed(prepared, images, raw, truth)
     with clock.step("fit"):
-        source = source_of(images, request.model, progress)
+        source = source_of(images, request.model, progress, read_reconstruction(request.recon).unwrapping)
         quantified = quantify_run(prepared, images, bases)
         maps = fitted(source, request, progress) if quantified is None else quantified.fit.maps
     if quantified is not None:
@@ -267,7 +267,8 @@ def fitted(images: Images | Waves, request: RunRequest, progress: Progress | Non
 
     options = given_options(find_model(request.model), request.given, measure)
     noise: dict[str, Any] = {"likelihood": request.likelihood, "noise_floor": request.noise_floor}
-    source = as_played(source_of(images, request.model), request)
+    way = read_reconstruction(request.recon).unwrapping
+    source = as_played(source_of(images, request.model, unwrapping=way), request)
     return fit(source, request.model, threads=request.threads, **noise, **options)
 
 

@@ -153,6 +153,11 @@ def wrap_notes(phantom: Phantom, sequence: Sequence) -> tuple[str, ...]:
     return (said,)
 
 
+def amplitude_of(text: str) -> float:
+    """Return the amplitude, m, of ``"SIDE=MOTION"``."""
+    return float(np.linalg.norm(_drive(text)[1]))
+
+
 def _drive(text: str) -> tuple[str, tuple[complex, ...]]:
     side, _, motion = text.partition("=")
     parts = _lengths(motion, "--drive") if motion else ()

@@ -17,7 +17,7 @@ from ..fit.models import find_model
 from ..phantom.phantom import Phantom
 from ..phantom.stiffness import law_of
 from ..phantom.tissue import Tissue
-from ..recon.wave_images import wave_images
+from ..recon.wave_images import WAYS, wave_images
 from ..sequence.sequence import Sequence
 from .request import Progress, RunRequest
 from .run_table import RunTable
@@ -27,13 +27,18 @@ STIFFNESSES = {"shear_stiffness", "shear_modulus_magnitude"}
 """Facts of a tissue whose waves were measured; either is enough."""
 
 
-def source_of(images: Source, model: str | Description | None, progress: Progress | None = None) -> Source:
-    """Return what a model is fitted to: the images themselves, or the wave images in them for an inversion."""
+def source_of(
+    images: Source, model: str | Description | None, progress: Progress | None = None, unwrapping: str = WAYS[0]
+) -> Source:
+    """Return what a model is fitted to: the images themselves, or the wave images in them for an inversion.
+
+    unwrapping : of the phases, a way of `recon.wave_images.WAYS`.
+    """
     found = find_model(model) if isinstance(model, str) else model
     if not isinstance(found, Inversion) or isinstance(images, Waves):
         return images
     report = None if progress is None else lambda done, total: progress("wave images", done, total)
-    return wave_images(images, progress=report)
+    return wave_images(images, progress=report, unwrapping=unwrapping)
 
 
 def model_of_waves(request: RunRequest, sequence: Sequence, defaults: RunTable) -> str | None:

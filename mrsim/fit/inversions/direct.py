@@ -34,6 +34,11 @@ LOW_PASS = Option(
     name="low_pass", default=0.0, unit="1/m", symbol="f_c", lower=0.0, upper=1e5,
     description="spatial frequency at which a first-order Butterworth filter leaves half; 0: no filter",
 )  # fmt: skip
+HIGH_PASS = Option(
+    name="high_pass", default=0.0, unit="1/m", symbol="f_h", lower=0.0, upper=1e5,
+    description="spatial frequency in the plane at which a first-order Butterworth filter leaves half of what varies "
+    "faster, less of what varies slowly, as pressure does; 0: no filter",
+)  # fmt: skip
 
 
 def direct(field: Field) -> Complex:
@@ -65,6 +70,9 @@ def _prepared(field: Field) -> tuple[Complex, Complex, Any]:
     u = field.u
     if float(field.options.get("low_pass", 0.0)) > 0:
         u = filtered(u, butterworth(u.shape[-3:], field.spacing, float(field.options["low_pass"]), 1)) * field.mask
+    if float(field.options["high_pass"]) > 0:
+        u = filtered(u, butterworth(u.shape[-3:], field.spacing, float(field.options["high_pass"]), 1, "high"))
+        u = u * field.mask
     field = field.with_displacement(gaussian(u, field.mask, float(field.options["smoothing"])))
     parts, valid = second_differences(field), whole(field.mask, field.axes)
     factor = _correction(field, parts, valid) if float(field.options["correct"]) > 0 else 1.0
@@ -128,7 +136,7 @@ DIRECT = Inversion(
     parameters=MODULI,
     derived=VALIDITY,
     contrast=(),
-    options=(WINDOW, SMOOTHING, LOW_PASS, IN_PLANE, CORRECT, CURL, PROBES),
+    options=(WINDOW, SMOOTHING, LOW_PASS, HIGH_PASS, IN_PLANE, CORRECT, CURL, PROBES),
     data="complex",
     formula=r"G^* = -\frac{\sum \rho \omega^2 \overline{\nabla^2 u}\, u}{\sum |\nabla^2 u|^2}",
     solve=direct,
@@ -140,6 +148,7 @@ MDEV_OPTIONS = (
     replace(WINDOW, default=0.0),
     replace(SMOOTHING, default=0.65),
     replace(LOW_PASS, default=100.0),
+    HIGH_PASS,
     replace(IN_PLANE, default=1.0),
     CORRECT,
     CURL,

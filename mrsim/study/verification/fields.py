@@ -106,7 +106,9 @@ def stimulation() -> float:
     t = np.arange(count) * raster
     turns = 2 * np.pi * np.array([700.0, 430.0, 910.0])
     gradient = 0.02 * np.sin(t[:, None] * turns) * np.sin(2 * np.pi * 25 * t)[:, None]
-    ours, _ = nerves.stimulation(np.diff(gradient, axis=0) / raster, raster, load_safety("example").nerves)
+    facts = load_safety("example").nerves
+    assert facts is not None
+    ours, _ = nerves.stimulation(np.diff(gradient, axis=0) / raster, raster, facts)
     theirs, _ = safe_gwf_to_pns(gradient, np.full(count, np.nan), raster, safe_example_hw(), do_padding=False)
     return float(np.abs(ours * 100 - theirs).max() / np.abs(theirs).max())
 
