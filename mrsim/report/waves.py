@@ -86,8 +86,9 @@ def elastogram(waves: Waves, maps: Maps, truth: Maps, index: int | None = None) 
                 _panel(figure, panel, drawn, f"{name}, t = {said} (µm)", "RdBu_r", (-limit, limit))
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = measured / true
-        codes = np.nan_to_num(maps.values["validity"][place][box]).astype(int)
-        flags = np.where(mask, np.where(codes & ~ADJOINING, 2.0, np.where(codes, 1.0, 0.0)), np.nan)
+        validity = maps.values["validity"][place][box]
+        codes = np.nan_to_num(validity).astype(int)
+        flags = np.where(np.isfinite(validity), np.where(codes & ~ADJOINING, 2.0, np.where(codes, 1.0, 0.0)), np.nan)
         for panel, title, values, colours, ends in zip(
             panels[2], ("measured |G*| (kPa)", "true |G*| (kPa)", "measured / true", "0 usable, 1 mixed, 2 no modulus"),
             (measured, true, ratio, flags), ("viridis", "viridis", "RdBu_r", "RdYlGn_r"),
