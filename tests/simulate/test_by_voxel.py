@@ -105,6 +105,7 @@ def test_what_is_left_out_is_bounded() -> None:
     assert 0 < abs(rough[0] - exact[0]) <= rough[1]
 
 
+@pytest.mark.slow
 def test_alternating_repetitions_settle() -> None:
     """An edited pair repeats itself after two repetitions: late ones are seen once, and as if all had been played."""
     timeline = mr.discretize(replace(CASES["mega"], editing=(1e-6, -1e-6), averages=6).build(SCANNER))
