@@ -204,6 +204,7 @@ def test_nonnegative_solutions_are_those_of_scipy():
             np.testing.assert_allclose(x, wanted, atol=1e-9)
             assert count == np.count_nonzero(wanted)
             assert sorted(chosen[:count]) == np.flatnonzero(wanted).tolist()
+            assert np.flatnonzero(inside).tolist() == sorted(chosen[:count])  # what has left may come back
             left = np.sum((a @ x - y) ** 2)
             assert spectral.misfit(a.T @ a, a.T @ y, y @ y, x) == pytest.approx(left, rel=1e-9)
             used = a[:, wanted > 0]
@@ -220,11 +221,41 @@ def test_columns_that_are_alike_count_once():
     x, chosen, inside, factor, trial = room(3)
     assert spectral.nonnegative(a.T @ a, a.T @ y, 0.0, x, chosen, inside, factor, trial) == 2
     np.testing.assert_allclose(a @ x, y, atol=1e-12)
+    assert np.flatnonzero(inside).tolist() == sorted(chosen[:2])
     assert spectral.freedom(a.T @ a, 0.0, chosen, 0, factor) == 0.0
     assert not spectral.cholesky(a.T @ a, 0.0, np.array([0, 1]), 2, factor)
 
 
 PENALTIES = np.geomspace(1e-6, 1e2, 17)
+
+
+@pytest.mark.parametrize(("rise", "end"), [(0.5, 0), (np.inf, -1)])
+def test_the_search_for_a_penalty_covers_the_ladder_and_leaves_exact_data_alone(rise, end):
+    """No misfit is below half of the least, all are below infinity: bisection ends 2^-15 of the ladder from its end."""
+    a, noise = atoms_of(np.random.default_rng(9))
+    data = np.stack([a @ np.linspace(0.1, 0.9, 9) + noise, np.zeros(12)])
+    out, penalty, cost = np.zeros((2, 9)), np.full(2, -1.0), np.zeros(2)
+    spectral.spectra(
+        data, 0, 2, a[None], (a.T @ a)[None], spectral.CHI2, np.zeros(2, int), rise, PENALTIES, out, penalty, cost
+    )
+    assert abs(np.log(penalty[0] / PENALTIES[end])) <= 1.001 * np.log(PENALTIES[-1] / PENALTIES[0]) / 2**15
+    assert penalty[1] == 0.0
+    assert (out[1] == 0).all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_corner_of_the_l_curve_is_where_it_bends_most(seed):
+    rng = np.random.default_rng(seed)
+    a, _ = atoms_of(rng)
+    data = (a @ np.where(rng.random(9) < 0.4, rng.random(9), 0) + 10 ** rng.uniform(-4, -1) * rng.normal(size=12))[None]
+    out, penalty, cost = np.zeros((1, 9)), np.zeros(1), np.zeros(1)
+    whole = (a[None], (a.T @ a)[None], spectral.LCURVE, np.zeros(1, int), 1.0, PENALTIES, out, penalty, cost)
+    spectral.spectra(data, 0, 1, *whole)
+    x = [solved(a, data[0], mu) for mu in PENALTIES]
+    logs = np.log([[np.sum((a @ one - data[0]) ** 2), one @ one] for one in x])
+    first, second = (logs[2:] - logs[:-2]) / 2, logs[2:] - 2 * logs[1:-1] + logs[:-2]
+    bent = np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]) / np.sum(first**2, axis=1) ** 1.5
+    assert penalty[0] == PENALTIES[1 + np.argmax(bent)]
 
 
 @pytest.mark.parametrize("kind", [spectral.CHI2, spectral.GCV, spectral.LCURVE, spectral.NONE])

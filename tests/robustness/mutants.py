@@ -37,7 +37,7 @@ SPEAKERS: dict[str, tuple[str, ...]] = {
     "mrsim/fit/_kernels/levenberg_marquardt.py": ("tests/kernels/check_search.py",),
     "mrsim/fit/_kernels/nonnegative.py": ("tests/kernels/check_linear.py",),
     "mrsim/fit/_kernels/normal.py": ("tests/kernels/check_linear.py",),
-    "mrsim/fit/_kernels/tabulated.py": ("tests/kernels/check_echoes.py",),
+    "mrsim/fit/_kernels/tabulated.py": ("tests/kernels/check_tabulated.py",),
     "mrsim/fit/_kernels/tensor.py": ("tests/kernels/check_linear.py",),
     "mrsim/recon/grappa.py": ("tests/recon/test_grappa.py",),
     "mrsim/recon/partial_fourier.py": ("tests/recon/test_partial_fourier.py",),
