@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from . import loudness
-from .options import json_option, shipped
+from .options import json_option, shipped, single
 from .output import write_json, write_tables
 from .progress import progress_bar
 from .stopping import leaves
@@ -33,11 +33,18 @@ CLAIM_FAILED = 3
     metavar="WHERE",
     help="Work on a Dask cluster instead: tcp://HOST:PORT, local:N processes over TCP, slurm:N jobs.",
 )
+@click.option(
+    "--max-memory",
+    "memory",
+    metavar="SIZE",
+    callback=single("memory", "4 GiB"),
+    help="Refuse what would need more of all workers together [default: what the machine can give].",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the result [default: results/study-NAME].")
 @json_option
 def command(
     name: str, fast: bool, resume: bool, repair: bool, workers: int | None, cluster: str | None,
-    out: Path | None, as_json: bool,
+    memory: float | None, out: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Carry out a study and judge its claims; exit code 0 only if every claim holds, 3 if one does not."""
     from ..fit.solve import available_cores
@@ -48,7 +55,7 @@ def command(
 
     study = load_study(name, "fast" if fast else "full")
     folder = out if out is not None else RESULTS / f"study-{study.name}{'-fast' if fast else ''}"
-    workforce = executor(workers or available_cores(), cluster)
+    workforce = executor(workers or available_cores(), cluster, memory)
     leaves(f"finished chunks are kept in {folder}, the same command goes on")
     with progress_bar(wanted=not as_json) as report:
         result = run_study(study, folder, executor=workforce, fresh=not resume, repair=repair, progress=report)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
 GIB = 1 << 30
+SHARE = "MRSIM_MEMORY_SHARE"
+"""Environment variable: what a worker may hold, bytes, so that all of them fit together."""
+
+
+def share_bytes() -> float | None:
+    """Return what this process may hold as one of several workers, bytes; None where nobody said."""
+    said = os.environ.get(SHARE)
+    return None if said is None else float(said)
 
 
 def held_bytes() -> int:

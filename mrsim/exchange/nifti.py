@@ -69,6 +69,8 @@ def _read(path: Path, series: bool = False) -> tuple[NDArray[Any], Grid]:
         values = np.asanyarray(image.dataobj)
     if values.dtype.kind not in "iuf":
         raise InputError(f"holds {values.dtype} numbers; real ones are wanted", file=path)
+    if values.size == 0:
+        raise InputError(f"has no voxels: its dimensions are {values.shape}", file=path)
     if values.ndim > 3 and math.prod(values.shape[3:]) == 1 and not series:
         values = values.reshape(values.shape[:3])
     if series and values.ndim != 4:
@@ -176,7 +178,8 @@ def _affine(image: Any, path: Path) -> NDArray[np.float64]:
     scale = MILLIMETRES.get(length)
     if scale is None:
         raise InputError(f"has the unknown unit of length '{length}'", file=path)
-    (q, qform), (s, sform) = (header.get_qform(coded=True), header.get_sform(coded=True))
+    with readable_as("NIfTI file whose qform and sform are rotations", path):
+        (q, qform), (s, sform) = (header.get_qform(coded=True), header.get_sform(coded=True))
     if not qform and not sform:
         raise InputError("does not say where it lies: neither a qform nor an sform; set one", file=path)
     if qform and sform and not np.allclose(q, s, atol=1e-3 * max(1.0, float(np.abs(s).max()))):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from ..core.errors import InfeasibleError
-from ..core.machine_memory import GIB, free_bytes, held_bytes
+from ..core.machine_memory import GIB, free_bytes, held_bytes, share_bytes
 from ..sequence.timeline import Timeline
 from .blocks import MOST
 
@@ -42,22 +42,29 @@ def predicted_bytes(timeline: Timeline, cells: int, coils: int) -> float:
 
 
 def check_memory(most: float | None, timeline: Timeline, cells: int, coils: int) -> None:
-    """Raise an `InfeasibleError` where a run would hold more than it may.
+    """Raise an `InfeasibleError` where a run would hold more than it may, alone or as one of several workers.
 
     most : bytes; None: what the machine can still give.
     """
-    free = free_bytes()
-    allowed = most if most is not None else math.inf if free is None else held_bytes() + free
     wanted = predicted_bytes(timeline, cells, coils)
+    need = math.ceil(10 * wanted / GIB) / 10
+    if most is not None:
+        bounds = [(most, "--max-memory (the engine's `memory`) allows", f"allow it: --max-memory '{need} GiB'")]
+    else:
+        free = free_bytes()
+        machine = math.inf if free is None else held_bytes() + free
+        bounds = [(machine, "this machine can give now", f"allow it: --max-memory '{need} GiB'")]
+    if (share := share_bytes()) is not None:
+        bounds.append((share, "is the share of one worker", "give fewer --workers, or all of them more --max-memory"))
+    allowed, bound, remedy = min(bounds)
     if wanted <= allowed:
         return
-    bound = "--max-memory (the engine's `memory`) allows" if most is not None else "this machine can give now"
     readouts, samples = timeline.readouts.t.shape
     raise InfeasibleError(
         f"the run would need about {_spoken(wanted)} of memory, more than the {_spoken(allowed)} that {bound}: "
         f"{readouts:,} readouts of {samples:,} samples, {coils} receive channel{'s' * (coils > 1)}, {cells:,} cells of "
         "the object. Smaller: a smaller matrix, fewer images, slices or coils (--set, --receive), fewer subsamples or "
-        f"layers of the engine; or allow it: --max-memory '{math.ceil(10 * wanted / GIB) / 10} GiB'"
+        f"layers of the engine; or {remedy}"
     )
 
 

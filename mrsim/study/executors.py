@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from ..core.errors import UserError
+from ..core.errors import InputError, UserError
+from ..core.machine_memory import SHARE, free_bytes, held_bytes
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -41,17 +42,25 @@ class Executor(Protocol):
 
 
 class Serial:
-    """One task after the other, in this process."""
+    """One task after the other, in this process.
+
+    Parameters
+    ----------
+    memory : float, optional
+        What the process may hold, bytes; what the machine can give by default.
+    """
 
     workers = 1
 
-    def __init__(self) -> None:
+    def __init__(self, memory: float | None = None) -> None:
         self.notes: list[str] = []
+        self.shares = {} if memory is None else {SHARE: f"{memory:.0f}"}
 
     def run(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
         """Yield (number of the task, result) in order."""
-        for number, task in enumerate(tasks):
-            yield number, work(task)
+        with environment(self.shares):
+            for number, task in enumerate(tasks):
+                yield number, work(task)
 
 
 class Processes:
@@ -61,11 +70,20 @@ class Processes:
     ----------
     workers : int
         How many.
+    memory : float, optional
+        What all of them and this process may hold together, bytes; by default what the machine can give when they
+        start. Each gets the same share.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, memory: float | None = None) -> None:
         self.workers = workers
+        self.memory = memory
         self.notes: list[str] = []
+
+    def share(self) -> float | None:
+        """Return what one worker may hold, bytes; None where the system does not say."""
+        left = free_bytes() if self.memory is None else max(self.memory - held_bytes(), 0.0)
+        return None if left is None else left / self.workers
 
     def run(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
         """Yield (number of the task, result) as they are done; work of a process that dies is handed out anew."""
@@ -94,7 +112,10 @@ class Processes:
         from concurrent.futures import ProcessPoolExecutor, as_completed
 
         context = multiprocessing.get_context("forkserver")
-        with environment(ONE_THREAD), ProcessPoolExecutor(self.workers, context, initializer=_start) as pool:
+        with (
+            environment(ONE_THREAD),
+            ProcessPoolExecutor(self.workers, context, initializer=_start, initargs=(self.share(),)) as pool,
+        ):
             futures: dict[Any, int] = {pool.submit(work, task): number for number, task in tasks.items()}
             try:
                 for future in as_completed(futures):
@@ -104,14 +125,16 @@ class Processes:
                     future.cancel()
 
 
-def _start() -> None:
-    """Leave interrupts to the parent, which stops the work in order, and end with it."""
+def _start(share: float | None) -> None:
+    """Leave interrupts to the parent, which stops the work in order, and end with it; know what may be held, bytes."""
     import signal
 
     from ..core.orphan import end_with_parent
 
     end_with_parent()
     os.environ.update(ONE_THREAD)
+    if share is not None:
+        os.environ[SHARE] = f"{share:.0f}"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -130,10 +153,15 @@ def environment(values: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def executor(workers: int, cluster: str | None = None) -> Executor:
-    """Return the executor for a number of workers, of which one works in this process; or for a cluster."""
+def executor(workers: int, cluster: str | None = None, memory: float | None = None) -> Executor:
+    """Return the executor for a number of workers, of which one works in this process; or for a cluster.
+
+    memory : what all processes of this machine may hold together, bytes; None: what it can give.
+    """
     if cluster is not None:
+        if memory is not None:
+            raise InputError("--max-memory is for workers of this machine; a cluster's scheduler bounds its own")
         from .cluster import Cluster
 
         return Cluster(cluster)
-    return Serial() if workers == 1 else Processes(workers)
+    return Serial(memory) if workers == 1 else Processes(workers, memory)

@@ -1,5 +1,7 @@
 """NIfTI volumes: where they lie, and what is refused, with nibabel as the other program."""
 
+import struct
+
 import nibabel
 import numpy as np
 import pytest
@@ -121,3 +123,16 @@ def test_volumes_of_other_places_are_not_turned(change):
     fields["axes"] = orientation_axes("sagittal")
     other = Grid(**(fields | change))
     assert turned_to(np.zeros(other.shape), other, Grid(**fields)) is None
+
+
+@pytest.mark.parametrize(("at", "code", "value", "problem"), [
+    (46, "<h", 0, "has no voxels"), (256, "<f", 5e28, "qform and sform are rotations"),
+])  # fmt: skip
+def test_nifti_without_voxels_or_with_an_impossible_rotation_is_refused(tmp_path, at, code, value, problem):
+    path = tmp_path / "a.nii"
+    write_volume(path, np.ones((3, 4, 5), np.float32), Grid(shape=(3, 4, 5), spacing=(1e-3, 1e-3, 1e-3)))
+    content = bytearray(path.read_bytes())
+    struct.pack_into(code, content, at, value)  # the header's dim[3]; its quatern_b
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=problem):
+        read_volume(path)

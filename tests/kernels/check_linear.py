@@ -222,6 +222,10 @@ def test_columns_that_are_alike_count_once():
     assert spectral.nonnegative(a.T @ a, a.T @ y, 0.0, x, chosen, inside, factor, trial) == 2
     np.testing.assert_allclose(a @ x, y, atol=1e-12)
     assert np.flatnonzero(inside).tolist() == sorted(chosen[:2])
+    x, inside = np.array([0.5, 0.5, 0.0]), np.array([1, 1, 0], np.int8)  # from a neighbour that used both
+    assert spectral.nonnegative(a.T @ a, a.T @ y, 0.0, x, chosen, inside, factor, trial) == 2
+    np.testing.assert_allclose(x, [1.0, 0.0, 3.0], atol=1e-12)
+    assert inside.tolist() == [1, 0, 1]
     assert spectral.freedom(a.T @ a, 0.0, chosen, 0, factor) == 0.0
     assert not spectral.cholesky(a.T @ a, 0.0, np.array([0, 1]), 2, factor)
 

@@ -54,7 +54,7 @@ def read_mrd(path: Path | str) -> Acquisition:
     if "imaging" not in groups:
         raise InputError("holds no imaging acquisition, only noise, calibration or navigators", file=path)
     coils = groups["imaging"].data.shape[1]
-    known = _known_noise(words, coils)
+    known = _known_noise(words, coils, path)
     raw = Acquisition(
         groups=groups, encoding=encoding, noisy=words.get("noisy", "true") == "true",
         noise_density=np.zeros((coils, coils), dtype=np.complex128) if known is None else known,
@@ -291,9 +291,12 @@ class _Reader:
         return np.asarray(k / extent)
 
 
-def _known_noise(words: dict[str, str], coils: int) -> NDArray[np.complex128] | None:
+def _known_noise(words: dict[str, str], coils: int, path: Path) -> NDArray[np.complex128] | None:
     """Return the (coil, coil) noise density, m^6 s, that our own header states."""
-    values = [float(word) for word in words.get("mrsim_noise_density", "").split()]
+    try:
+        values = [float(word) for word in words.get("mrsim_noise_density", "").split()]
+    except ValueError as problem:
+        raise InputError(f"is no list of numbers: {problem}", file=path, key="mrsim_noise_density") from None
     if len(values) != 2 * coils * coils:
         return None
     pair = np.array(values).reshape(2, coils, coils)
