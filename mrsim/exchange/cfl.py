@@ -7,6 +7,7 @@ its three coordinates first, in units of 1/FOV, as BART counts k.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,8 @@ DIMENSIONS = 16
 COIL, SERIES, SLICE = 3, 5, 13
 
 
-def write_cfl(stem: Path, values: NDArray[np.complex128], axes: tuple[int, ...]) -> Path:
-    """Write an array; return the path of its numbers.
+def write_cfl(stem: Path, values: NDArray[np.complex128], axes: tuple[int, ...], together: ExitStack) -> Path:
+    """Write an array, in place once `together` closes; return the path of its numbers.
 
     Parameters
     ----------
@@ -33,16 +34,17 @@ def write_cfl(stem: Path, values: NDArray[np.complex128], axes: tuple[int, ...])
         Any shape.
     axes : tuple of int
         BART's dimension for each axis of `values`.
+    together : ExitStack
+        Of all files that stand or fall together.
     """
     sizes = [1] * DIMENSIONS
     for axis, size in zip(axes, values.shape, strict=True):
         sizes[axis] = size
     ordered = values.transpose(np.argsort(axes)).astype(np.complex64)
     header, numbers = (stem.with_name(stem.name + suffix) for suffix in (".hdr", ".cfl"))
-    with replacing(numbers) as part:
-        part.write_bytes(ordered.tobytes(order="F"))
-    with replacing(header) as part:
-        part.write_text(f"# Dimensions\n{' '.join(map(str, sizes))}\n", encoding="ascii")
+    together.enter_context(replacing(numbers)).write_bytes(ordered.tobytes(order="F"))
+    text = f"# Dimensions\n{' '.join(map(str, sizes))}\n"
+    together.enter_context(replacing(header)).write_text(text, encoding="ascii")
     return numbers
 
 
@@ -58,12 +60,14 @@ def read_cfl(stem: Path) -> NDArray[np.complex64]:
     return values.reshape(sizes, order="F")
 
 
-def write_images(stem: Path, images: Images) -> list[Path]:
+def write_images(stem: Path, images: Images, together: ExitStack) -> list[Path]:
     """Write a series as x, y, z and, for the series, dimension 5."""
-    return [write_cfl(stem, images.data, (SERIES, 2, 1, 0))]
+    return [write_cfl(stem, images.data, (SERIES, 2, 1, 0), together)]
 
 
-def write_kspace(stem: Path, raw: Acquisition, raster: NDArray[np.complex128] | None) -> list[Path]:
+def write_kspace(
+    stem: Path, raw: Acquisition, raster: NDArray[np.complex128] | None, together: ExitStack
+) -> list[Path]:
     """Write raw data as STEM_kspace and, without a raster, the places of its samples as STEM_traj.
 
     Parameters
@@ -72,12 +76,15 @@ def write_kspace(stem: Path, raw: Acquisition, raster: NDArray[np.complex128] | 
     raw : Acquisition
     raster : (contrast, coil, z, y, x) array, optional
         The data of a Cartesian scan, sorted.
+    together : ExitStack
+        Of all files that stand or fall together.
     """
     beside = stem.with_name(stem.name + "_kspace")
     if raster is not None:
         z = 2 if raw.encoding.kind == "3d" else SLICE
-        return [write_cfl(beside, raster, (SERIES, COIL, z, 1, 0))]
+        return [write_cfl(beside, raster, (SERIES, COIL, z, 1, 0), together)]
     group, grid = raw.imaging, raw.encoding.grid
     width = np.asarray(grid.spacing) * grid.shape[::-1]
-    made = [write_cfl(beside, group.data, (2, COIL, 1))]
-    return [*made, write_cfl(stem.with_name(stem.name + "_traj"), (group.k * width).astype(complex), (2, 1, 0))]
+    made = [write_cfl(beside, group.data, (2, COIL, 1), together)]
+    places = (group.k * width).astype(complex)
+    return [*made, write_cfl(stem.with_name(stem.name + "_traj"), places, (2, 1, 0), together)]

@@ -164,10 +164,11 @@ def _cfl(source: Path, contents: Contents, target: Path) -> dict[str, Any]:
     from ..exchange.cfl import write_images, write_kspace
 
     stem = target.with_name(re.sub(r"\.(cfl|hdr)$", "", target.name))
-    made = [path for images in _all(contents, Images)[:1] for path in write_images(stem, images)]
-    for raw in _all(contents, Acquisition)[:1]:
-        on_raster = raw.encoding.k_from == "labels" and raw.encoding.kind != "spectrum"
-        made += write_kspace(stem, raw, sort_lines(raw).data if on_raster else None)
+    with ExitStack() as together:
+        made = [path for images in _all(contents, Images)[:1] for path in write_images(stem, images, together)]
+        for raw in _all(contents, Acquisition)[:1]:
+            on_raster = raw.encoding.k_from == "labels" and raw.encoding.kind != "spectrum"
+            made += write_kspace(stem, raw, sort_lines(raw).data if on_raster else None, together)
     if not made:
         _one(source, contents, Images, "images or raw data", "give a run's result.h5")
     return {"arrays": len(made)}

@@ -1,6 +1,7 @@
 """Bases of LCModel, FSL-MRS and jMRUI: there and back, where a line stands for the other program, damaged files."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -106,6 +107,14 @@ def test_basis_file_that_is_damaged_is_refused_by_its_name(name, damage, tmp_pat
     half = len(text) // 2
     path.write_text({"cut": text[:half], "empty": "", "letters": text[:half] + " xyz " + text[half:]}[damage])
     with pytest.raises(InputError, match=r"a(\.basis|\.txt|/Lac\.json)?:"):
+        read(target)
+
+
+def test_an_echo_time_that_is_no_number_is_refused(tmp_path):
+    read, target, path, text = damaged("lcmodel", tmp_path)
+    assert "ECHOT" in text
+    path.write_text(re.sub(r"ECHOT *= *[-+.0-9Ee]+", "ECHOT = 1.2.3", text))
+    with pytest.raises(InputError, match="ECHOT"):
         read(target)
 
 

@@ -1,21 +1,24 @@
 """Results in the formats of other programs: places, values and names as those programs read them."""
 
 import csv
+import errno
 import json
 import shutil
 import subprocess
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
 
 from mrsim.cli import perform
 from mrsim.core.acquisition import Acquisition, Encoding, Readouts
+from mrsim.core.errors import StorageError
 from mrsim.core.evaluation import Evaluation, EvaluationRow
 from mrsim.core.grid import Grid, orientation_axes
 from mrsim.core.images import Images
 from mrsim.core.maps import Maps
 from mrsim.core.storage import save
-from mrsim.exchange.cfl import read_cfl
+from mrsim.exchange.cfl import read_cfl, write_cfl
 from mrsim.recon import reconstruct
 
 GRID = Grid(shape=(2, 3, 4), spacing=(1e-3, 2e-3, 5e-3), centre=(0.01, -0.02, 0.03), gap=1e-3,
@@ -161,3 +164,18 @@ def test_folder_with_other_files_is_left_alone(capsys, result, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     assert perform(["export", str(result), "--to", "nifti", "--out", str(tmp_path)]) == 2
     assert "not an empty folder" in capsys.readouterr().err
+
+
+def test_arrays_of_bart_stand_together_or_not_at_all(tmp_path):
+    def write(problem):
+        with ExitStack() as together:
+            for name in ("r", "r_kspace"):
+                write_cfl(tmp_path / name, np.ones((2, 3), complex), (0, 1), together)
+            if problem:
+                raise problem
+
+    with pytest.raises(StorageError, match="No space left"):
+        write(OSError(errno.ENOSPC, "No space left on device"))
+    assert not list(tmp_path.iterdir())
+    write(None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.cfl", "r.hdr", "r_kspace.cfl", "r_kspace.hdr"]

@@ -1,5 +1,6 @@
 """The reconstruction that a run is asked for: read early, used everywhere, and stored with the result."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
@@ -67,7 +68,8 @@ def test_maps_of_a_file_give_what_the_scan_itself_gives(finished, tmp_path):
     raw = finished.raw
     maps = coil_maps(raw)
     save(tmp_path / "maps.h5", coils=coils_on(raw.encoding.grid, maps))
-    write_cfl(tmp_path / "bart", maps.swapaxes(1, 3), (COIL, 0, 1, 2))
+    with ExitStack() as together:
+        write_cfl(tmp_path / "bart", maps.swapaxes(1, 3), (COIL, 0, 1, 2), together)
     wanted = images_of(raw, {"method": "sense"}).data
     for name, precision in (("maps.h5", 1e-9), ("bart.cfl", 1e-6)):
         for method in ("sense", "auto"):

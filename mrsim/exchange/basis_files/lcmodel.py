@@ -89,7 +89,7 @@ def read_lcmodel(path: Path) -> Basis:
         frequency=hertz * 1e6,
         program="LCModel",
         sequence=entries.get("SEQ", "").strip(),
-        te=float(entries.get("ECHOT", "0")) / 1e3,
+        te=_number({"ECHOT": "0"} | entries, "ECHOT", path) / 1e3,
     )
 
 
