@@ -291,7 +291,7 @@ class _Reader:
         return np.asarray(k / extent)
 
 
-def _known_noise(words: dict[str, str], coils: int, path: Path) -> NDArray[np.complex128] | None:
+def _known_noise(words: dict[str, str], coils: int, path: Path | str) -> NDArray[np.complex128] | None:
     """Return the (coil, coil) noise density, m^6 s, that our own header states."""
     try:
         values = [float(word) for word in words.get("mrsim_noise_density", "").split()]
