@@ -143,7 +143,7 @@ def derivative_snr(k: complex, voxel: float, amplitude: float, noise: float, smo
 
 def seen_share(snr: float) -> float:
     """Return which share of a modulus a direct inversion reads at an SNR of the second differences."""
-    return 1 / (1 + 1 / snr**2) if snr > 0 else 0.0
+    return (snr / math.hypot(1.0, snr)) ** 2 if snr > 0 else 0.0
 
 
 def stiffness_of(modulus: complex) -> float:

@@ -83,9 +83,9 @@ def _serve(name: str, seed: int, numbers: list[int], said: Any, at: Any) -> None
     """Read inputs, one after the other; say which is at work, and what is wrong."""
     target = TARGETS[name]
     seeds = target.seeds()
-    wrong = read_one(target, seeds[0])  # imports and compiles what is needed before the bound holds
-    if wrong:
-        raise RuntimeError(wrong)
+    for files in seeds:  # imports and compiles what is needed before the bounds hold
+        if wrong := read_one(target, files):
+            raise RuntimeError(wrong)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.acquisition import Acquisition
+from ...core.errors import InputError
 
 COUNTERS = {"line": "kspace_encode_step_1", "partition": "kspace_encode_step_2", "average": "average",
             "slice": "slice", "contrast": "contrast", "phase": "phase", "repetition": "repetition", "set": "set",
@@ -130,3 +132,15 @@ def lacking(held: Any, known: Any) -> set[str]:
     names = set(known.names) - set(held.names or ())
     inner = [name for name in known.names if name not in names and known[name].names]
     return names | {f"{name}.{field}" for name in inner for field in lacking(held[name], known[name])}
+
+
+def known_noise(words: dict[str, str], coils: int, path: Path | str) -> NDArray[np.complex128] | None:
+    """Return the (coil, coil) noise density, m^6 s, that our own header states."""
+    try:
+        values = [float(word) for word in words.get("mrsim_noise_density", "").split()]
+    except ValueError as problem:
+        raise InputError(f"is no list of numbers: {problem}", file=path, key="mrsim_noise_density") from None
+    if len(values) != 2 * coils * coils:
+        return None
+    pair = np.array(values).reshape(2, coils, coils)
+    return np.asarray(pair[0] + 1j * pair[1])

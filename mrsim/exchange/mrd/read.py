@@ -17,7 +17,7 @@ from ...core.acquisition import Acquisition, Encoding, Readouts
 from ...core.errors import InputError, StorageError
 from ...core.grid import Grid
 from ...sequence.nominal import cartesian_k
-from .header import COUNTERS, SERIES, lacking, sheet_of, user_words
+from .header import COUNTERS, SERIES, known_noise, lacking, sheet_of, user_words
 from .short_lines import padded
 from .write import FLAGS, LPS, REVERSE, UNUSED
 
@@ -54,7 +54,7 @@ def read_mrd(path: Path | str) -> Acquisition:
     if "imaging" not in groups:
         raise InputError("holds no imaging acquisition, only noise, calibration or navigators", file=path)
     coils = groups["imaging"].data.shape[1]
-    known = _known_noise(words, coils, path)
+    known = known_noise(words, coils, path)
     raw = Acquisition(
         groups=groups, encoding=encoding, noisy=words.get("noisy", "true") == "true",
         noise_density=np.zeros((coils, coils), dtype=np.complex128) if known is None else known,
@@ -289,15 +289,3 @@ class _Reader:
         extent = np.array([nx, ny, nz]) * np.array(grid.spacing)
         k[:, :, :dimensions] = np.stack(rows).reshape(len(rows), samples, dimensions)
         return np.asarray(k / extent)
-
-
-def _known_noise(words: dict[str, str], coils: int, path: Path | str) -> NDArray[np.complex128] | None:
-    """Return the (coil, coil) noise density, m^6 s, that our own header states."""
-    try:
-        values = [float(word) for word in words.get("mrsim_noise_density", "").split()]
-    except ValueError as problem:
-        raise InputError(f"is no list of numbers: {problem}", file=path, key="mrsim_noise_density") from None
-    if len(values) != 2 * coils * coils:
-        return None
-    pair = np.array(values).reshape(2, coils, coils)
-    return np.asarray(pair[0] + 1j * pair[1])
