@@ -60,15 +60,16 @@ def command(cycles: int, as_json: bool, snr: float, exponent: float, **asked: tu
         repeatability_coefficient,
     )
 
-    (stiffness,), (angle,), (at,) = asked["stiffness"], asked["loss_angle"], asked["stiffness_at"]
+    one = {key: _one(key, values) for key, values in asked.items() if key not in ("frequency", "voxel")}
+    stiffness, angle, at = one["stiffness"], one["loss_angle"], one["stiffness_at"]
     size = stiffness * (1 + math.cos(angle)) / 2
     turn = complex(math.cos(angle), math.sin(angle))
     scan = WaveScan(
-        modulus=lambda f: size * (f / at) ** exponent * turn, region=asked["region"][0], depth=asked["depth"][0],
-        t2=asked["t2"][0], snr=snr, displacement=asked["displacement"][0], gradient=asked["gradient"][0],
+        modulus=lambda f: size * (f / at) ** exponent * turn, region=one["region"], depth=one["depth"],
+        t2=one["t2"], snr=snr, displacement=one["displacement"], gradient=one["gradient"],
     )  # fmt: skip
     found = best_choices(scan, asked["frequency"], asked["voxel"], range(1, cycles + 1))
-    spread = asked["repeat_sd"][0]
+    spread = one["repeat_sd"]
     repeat = {"repeatability_coefficient": repeatability_coefficient(spread),
               "minimum_detectable_change": minimum_detectable_change(spread)}  # fmt: skip
     if as_json:
@@ -101,3 +102,12 @@ def _write(found: tuple[Any, ...], repeat: dict[str, float]) -> None:
         f"on repetition: coefficient {quantity(repeat['repeatability_coefficient'], 'Pa', 3)}, "
         f"change detected in one subject with power 80 %: {quantity(repeat['minimum_detectable_change'], 'Pa', 3)}"
     )
+
+
+def _one(key: str, values: tuple[float, ...]) -> float:
+    """Return the only value of an option."""
+    from ..core.errors import InputError
+
+    if len(values) != 1:
+        raise InputError(f"has {len(values)} values; one is wanted", key=f"--{key.replace('_', '-')}")
+    return values[0]

@@ -17,6 +17,7 @@ from mrsim.plan.elastography import (
     minimum_detectable_change,
     reliability,
     repeatability_coefficient,
+    seen_share,
     wave_choice,
 )
 from mrsim.sequence.families.mre_epi import MreEpi
@@ -82,3 +83,11 @@ def test_command_ranks_and_refuses(capsys):
     assert "frequency" in capsys.readouterr().err
     with pytest.raises(InputError, match="above zero"):
         wave_choice(SCAN, 0.0, 2e-3, 1)
+
+
+def test_a_share_is_known_at_any_snr_and_an_option_of_one_value_takes_one(capsys):
+    assert [seen_share(snr) for snr in (0.0, 1e-170, 1e200)] == [0.0, 0.0, 1.0]
+    assert seen_share(3.0) == pytest.approx(0.9, rel=1e-15)
+    for option, several in (("stiffness", "12 13 kPa"), ("region", "20 30 mm")):
+        assert perform(["plan-waves", f"--{option}", several]) == 2
+        assert f"--{option}: has 2 values; one is wanted" in capsys.readouterr().err
