@@ -1,9 +1,9 @@
-"""A single voxel, selected along three axes: magnetisation as a sum of products of one function per axis.
+"""A single voxel, selected along three axes: the signal by pathways, each a product of one function per axis.
 
-Every pulse and crusher changes the functions of its own axis (`voxel_products`), from repetition to repetition
-(`voxel_course`); the object is held on cells, fine around the voxel and coarse beyond it. Repetitions that play the
-same from the same state are seen once. The line of T2' is not sampled (`line`). Errors are measured on the signal
-itself: cells joined in pairs, RF steps halved, functions left out, the response between offsets.
+What is longitudinal between repetitions is a sum of such products as well (`voxel_course`); the object is held on
+cells, fine around the voxel and coarse beyond it. Repetitions that play the same from the same state are seen once. The
+line of T2' is not sampled (`line`). Errors are measured on the signal itself: cells joined in pairs, RF steps halved,
+pathways left out, the response between offsets.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ from .line import Line, follow
 from .pulse_maps import Relaxation
 from .receiver import window_kinds
 from .road import obstacle
+from .slice_reuse import STEADY
 from .steps import chosen_parts
 from .task import Task
-from .voxel_course import Course, stretch_of
+from .voxel_course import Course, Stretch
 from .voxel_doubts import doubts
 from .voxel_object import ACROSS, FINER, Held, beyond_part, near_part
-from .voxel_points import Points, fastest_phases
+from .voxel_pathways import Boxes, Pathways, elements_of, fastest_phases
+from .voxel_program import Stretch as Operations
 from .voxel_program import VoxelProgram, voxel_program
 
 Array = NDArray[np.float64]
@@ -38,12 +40,11 @@ FIRST_COARSER, LEAST_COARSER = 4, 2
 """Cells that are one beyond the neighbourhood of the voxel, where the search begins and where it stops."""
 HELPS = 0.7
 """Share of the error that is left at most where smaller cells help."""
-SMALL = 0.1
-"""What a step may leave out, over the wanted accuracy, as if none of it were wound up; its effect is measured."""
-SETTLED = 0.1
-"""Largest distance of two states that count as one, over the wanted accuracy."""
-ROUGHER = 4.0
-"""How much more is left out to see what that changes."""
+SMALL = 1e-3
+"""Size of a pathway that is left out, over the wanted accuracy."""
+LEFT_BEHIND = 1.0
+"""The same of what a repetition leaves to the next ones."""
+
 
 Kind = tuple[str, str, float, float, int]
 """Tissue, pool, offset, B1 and what diffusion leaves (its identity): what a class is in both parts."""
@@ -54,13 +55,14 @@ class _Voxel:
 
     def __init__(self, task: Task, timeline: Timeline, program: VoxelProgram) -> None:
         self.task, self.program, self.timeline, self.split = task, program, timeline, 1
-        self.finer, self.coarser, self.small = FINER, FIRST_COARSER, SMALL
+        self.finer, self.coarser = FINER, FIRST_COARSER
         if task.engine.subsamples is not None:
             self.finer, self.coarser = math.ceil(task.engine.subsamples / ACROSS), 1
         self.grid = task.timeline.encoding.grid
         self.size = np.asarray(self.grid.spacing)
         self.parts = [near_part(task, self.finer), beyond_part(task, self.coarser)]
         self.classes = self.sorted()
+        self.least, self.small = SMALL * task.engine.accuracy, LEFT_BEHIND * task.engine.accuracy
 
     def sorted(self) -> dict[Kind, list[tuple[int, TissueClass]]]:
         """Return the classes of both parts, each with the parts in which it occurs."""
@@ -114,20 +116,26 @@ class _Voxel:
         volume = self.parts[0].spins.volume
         return max(near, key=lambda k: k.pd * float(volume[k.members].sum()), default=None)
 
-    def respond(self, kind: TissueClass, held: Held, offset: float) -> Complex:
-        """Return the (readout, coil) magnetisation, m^3, of a class at an offset."""
+    def respond(self, kind: TissueClass, held: Held, offset: float) -> tuple[Complex, float]:
+        """Return the (readout, coil) magnetisation, m^3, of a class at an offset, and the size of what was left out."""
         spin = Relaxation(r1=kind.r1, r2=kind.r2, offset=kind.offset + offset, b1=kind.b1)
-        program, accuracy = self.program, self.task.engine.accuracy
-        fastest = np.max([fastest_phases(stretch, self.timeline) for stretch in program.stretches], axis=0)
-        points = Points.of(held.edges, self.size, fastest)
-        stretches = [stretch_of(self.timeline, program, each, points, spin, self.split) for each in program.stretches]
-        least = self.small * accuracy * float(np.prod(self.size))
-        course = Course(points=points, volume=held.volume, stretches=stretches, rate=kind.r1, least=least)
+        fastest = np.max([fastest_phases(stretch, self.timeline) for stretch in self.program.stretches], axis=0)
+        boxes = Boxes.of(held.edges, self.size, fastest)
+        parts = [self._stretch(stretch, boxes, spin) for stretch in self.program.stretches]
+        filled = held.filled()
+        course = Course(boxes=boxes, volume=held.volume, stretches=parts, least=self.least, small=self.small / filled)
         result = np.zeros((len(self.timeline.readouts.dwell), len(held.volume)), dtype=np.complex128)
-        for rows, seen in zip(program.readouts, course.signals(program.repetitions, SETTLED * accuracy), strict=True):
+        signals = course.signals(self.program.repetitions, STEADY * self.task.engine.accuracy)
+        for rows, seen in zip(self.program.readouts, signals, strict=True):
             result[rows] = seen
         result *= 1.0 if kind.left is None else kind.left[:, None]
-        return kind.pd * result
+        return kind.pd * result, kind.pd * course.left_out
+
+    def _stretch(self, stretch: Operations, boxes: Boxes, spin: Relaxation) -> Stretch:
+        elements = elements_of(self.timeline, self.program, stretch, boxes, spin, self.split)
+        pathways = Pathways(boxes=boxes, spin=spin, least=self.least)
+        seen = pathways.play(stretch, elements)
+        return Stretch(along=pathways.along, seen=seen, left_out=pathways.left_out)
 
 
 def by_voxel(task: Task) -> tuple[Complex, dict[str, Any]] | str:
@@ -144,16 +152,16 @@ def by_voxel(task: Task) -> tuple[Complex, dict[str, Any]] | str:
     if reason:
         return reason
     voxel, split, rf_error = _rf_steps(voxel)
-    small_error = _left_out(voxel)
+    small_error = _left_behind(voxel)
     voxel, error = _cells(voxel)
-    lines = _lines(voxel)
+    lines, left_out = _lines(voxel)
     facts: dict[str, Any] = {
         "reuse": "through the voxel",
         "precision": "double",
         "discretisation_error": error,
         "rf_step_error": rf_error,
         "rf_substeps": split,
-        "pruning_bound": small_error,
+        "pruning_bound": left_out + small_error,
         "t2_prime_error": sum(line.error for line in lines),
         "offset_nodes": max(len(line.place) for line in lines),
         "spins": sum(len(part.spins.volume) for part in voxel.parts),
@@ -175,7 +183,7 @@ def _rf_steps(voxel: _Voxel) -> tuple[_Voxel, int, float]:
     def divided(parts: int) -> tuple[_Voxel, NDArray[np.complex128]]:
         finer = copy(voxel)
         finer.split = parts
-        return finer, finer.respond(kind, held, 0.0)
+        return finer, finer.respond(kind, held, 0.0)[0]
 
     def halved(parts: int) -> float:
         return float(np.abs(divided(2 * parts)[1] - divided(parts)[1]).max(initial=0.0)) / whole
@@ -184,14 +192,14 @@ def _rf_steps(voxel: _Voxel) -> tuple[_Voxel, int, float]:
     return divided(split)[0], split, error
 
 
-def _left_out(voxel: _Voxel) -> float:
-    """Return what changes over M0 if more functions are left out: what those that are left out do, several times."""
+def _left_behind(voxel: _Voxel) -> float:
+    """Return what changes over M0 if repetitions leave less to the next ones: pathways of four times the size alone."""
     kind = voxel.main()
     if kind is None:
         return 0.0
     held, rough = voxel.held(0, kind), copy(voxel)
-    rough.small = ROUGHER * voxel.small
-    change = rough.respond(kind, held, 0.0) - voxel.respond(kind, held, 0.0)
+    rough.small = 4 * voxel.small
+    change = rough.respond(kind, held, 0.0)[0] - voxel.respond(kind, held, 0.0)[0]
     return float(np.abs(change).max(initial=0.0)) / voxel.whole()
 
 
@@ -216,8 +224,8 @@ def _cell_error(voxel: _Voxel, index: int) -> float:
     """
 
     def one(kind: TissueClass) -> Complex:
-        fine = voxel.respond(kind, voxel.held(index, kind), 0.0)
-        joined = [voxel.respond(kind, voxel.held(index, kind, axis), 0.0) for axis in range(3)]
+        fine = voxel.respond(kind, voxel.held(index, kind), 0.0)[0]
+        joined = [voxel.respond(kind, voxel.held(index, kind, axis), 0.0)[0] for axis in range(3)]
         return np.array(joined) - fine
 
     kinds = [kind for both in voxel.classes.values() for part, kind in both if part == index]
@@ -226,26 +234,29 @@ def _cell_error(voxel: _Voxel, index: int) -> float:
     return float(np.abs(change).sum(axis=0).max(initial=0.0)) / voxel.whole()
 
 
-def _lines(voxel: _Voxel) -> list[Line]:
-    """Return the response of every class over its line."""
+def _lines(voxel: _Voxel) -> tuple[list[Line], float]:
+    """Return the response of every class over its line, and the bound on what was left out, over M0."""
     whole, wanted = voxel.whole(), voxel.task.engine.t2_prime_accuracy / 4
 
-    def one(kinds: list[tuple[int, TissueClass]]) -> Line:
+    def one(kinds: list[tuple[int, TissueClass]]) -> tuple[Line, float]:
         held = [voxel.held(*part) for part in kinds]
+        lost = [0.0]
 
         def respond(offset: float) -> Complex:
             found = [voxel.respond(kind, mine, offset) for (_, kind), mine in zip(kinds, held, strict=True)]
-            return np.asarray(sum(found))
+            lost.append(sum(left_out for _, left_out in found))
+            return np.asarray(sum(signal for signal, _ in found))
 
-        return follow(respond, kinds[0][1].line / (2 * np.pi), wanted, whole)
+        return follow(respond, kinds[0][1].line / (2 * np.pi), wanted, whole), max(lost)
 
-    lines = []
+    lines, bound = [], 0.0
     with ThreadPoolExecutor(voxel.task.workers) as pool:
-        for done, line in enumerate(pool.map(one, voxel.classes.values()), 1):
+        for done, (line, lost) in enumerate(pool.map(one, voxel.classes.values()), 1):
             lines.append(line)
+            bound += lost * float(np.prod(voxel.size)) / whole
             if voxel.task.progress:
                 voxel.task.progress(done, len(voxel.classes))
-    return lines
+    return lines, bound
 
 
 def _received(voxel: _Voxel, lines: list[Line]) -> Complex:

@@ -1,189 +1,212 @@
-"""A voxel's scan from one repetition to the next: its longitudinal magnetisation as a sum of products.
+"""The longitudinal magnetisation of a voxel's scan from one repetition to the next, as a sum of products.
 
-A slice leaves edges in it, the next repetition's pulses wind phases up across them, and what crushers wound and a pulse
-stored is part of it: the next repetition's crushers meet it again. Two states that are played alike come closer to each
-other by exp(-t / T1) everywhere, at least; where less is left than is wanted, what was seen before is seen again.
+A repetition maps it affinely: kept * Mz + new, where `kept` and `new` are sums of products of one function per axis
+(`voxel_pathways`). So is Mz itself, then, and what a window sees of it. It is held at the points, not on cells: a slice
+leaves edges in Mz, and the next repetition's pulses wind phases up across them.
+What crushers wound and a pulse stored is part of it: the next repetition's crushers meet it again.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.phasors import RealType
-from ..sequence.timeline import Timeline
-from .pulse_maps import Relaxation
-from .steps import TimeTable, cut_pulse, cut_steps, rotation_series, tabulated
-from .voxel_points import Points
-from .voxel_products import Products, Step
-from .voxel_program import FREE, PULSE, SAMPLE, Operation, VoxelProgram
-from .voxel_program import Stretch as Operations
+from .voxel_pathways import Boxes, Factors, Term
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
-ALONG = np.diag([0.0, 0.0, 1.0, 1.0])[None]
-"""Takes what is transverse away."""
-BEHIND = 100.0
-"""How much more is left out of what a repetition leaves to the next ones: most of it is wound up and cancels."""
-Maps = tuple[int | None, Array]
-"""Axis along which (point, 4, 4) maps of (x, y, z, 1) depend on the place."""
-PERIODS = 4
-"""Repetitions after which a scan may repeat itself, e.g. an edited pair after two."""
+Names = tuple[int, ...]
+"""Identities of a term's factors."""
+BEFORE = Term(before=True, value=1.0 + 0j, factors=(None, None, None))
+TOGETHER = 64
+"""Functions along x with which the object is summed at once."""
+M0 = Term(before=False, value=1.0 + 0j, factors=(None, None, None))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Stretch:
-    """A stretch as steps and windows; it begins and ends with longitudinal magnetisation."""
+    """What a stretch makes of the longitudinal magnetisation before it (`Term.before`), and of M0."""
 
-    steps: tuple[Step | None, ...]
-    """None: a window opens."""
-    duration: float
-    """s."""
+    along: list[Term]
+    """What it leaves."""
+    seen: list[list[Term]]
+    """Per window: what is transverse."""
+    left_out: float
+    """Sum of the sizes of what was too small."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Repetition:
+    """The stretches of a repetition in one."""
+
+    kept: list[Term]
+    new: list[Term]
+    seen: list[list[Term]]
+    """Per window: what multiplies the magnetisation before the repetition."""
+    own: Complex
+    """(window, coil) what comes of M0."""
+    most: float
+    """Largest share of a change of the magnetisation that is left at its end."""
 
 
 @dataclass(slots=True, eq=False)
 class Course:
     """One class at one offset, from repetition to repetition."""
 
-    points: Points
+    boxes: Boxes
     volume: Complex
     """(coil, z, y, x) m^3 times what each coil hears."""
     stretches: list[Stretch]
-    rate: float
-    """1 / T1, 1/s."""
     least: float
-    """Largest change of a signal, m^3, by what one step may leave out."""
+    """Size, over the M0 of the voxel, below which what a window sees is left out."""
+    small: float
+    """The same of what a repetition leaves to the next ones, a thousand times as many pathways: what most of them leave
+    is wound up and cancels, so `left_out` does not know of them. How much they matter is measured (`by_voxel`)."""
+    state: list[Term] = field(default_factory=lambda: [M0])
     left_out: float = 0.0
-    """Sum of the sizes of all that was left out, m^3: a bound that nothing wound up comes near to."""
-    heard: float = field(init=False)
-    """Root of the squared volume that is heard, over that of the voxel's volume: m^3 per unit of what is left out."""
-
-    def __post_init__(self) -> None:
-        """Weigh the volume."""
-        x, y, z = (self.points.widths(axis) for axis in range(3))
-        box = z[:, None, None] * y[:, None] * x
-        self.heard = float(np.sqrt((np.abs(self.volume) ** 2 / box).sum(axis=(1, 2, 3)).max(initial=0.0)))
+    products: dict[tuple[int, int], tuple[Complex, Complex, Complex]] = field(default_factory=dict)
+    means: dict[tuple[int, int, int], tuple[Complex | None, Complex | None, Complex, float]] = field(
+        default_factory=dict
+    )
+    sights: dict[tuple[tuple[int, ...], Names], Complex] = field(default_factory=dict)
+    known: dict[tuple[int, ...], _Repetition] = field(default_factory=dict)
 
     def signals(self, repetitions: tuple[tuple[int, ...], ...], steady: float) -> list[Complex]:
         """Return per repetition (window, coil) what is seen; one that changes less than `steady` is seen once."""
-        found, states = list[Complex](), [Products.rest(self.points)]
-        apart = np.full(PERIODS, 2.0)  # bound on the distance of the state from that so many repetitions before
-        for now, played in enumerate(repetitions):
-            before = [p for p in range(1, PERIODS + 1) if p <= now and repetitions[now - p] == played]
-            again = next((p for p in before if apart[p - 1] <= steady), None)
-            if again is None:
-                state, seen = self._played(states[-1], played)
-            else:
-                state, seen = states[-again], found[-again]
-            found.append(seen)
-            states = [*states[-PERIODS:], state]
-            left = math.exp(-self.rate * sum(self.stretches[number].duration for number in played))
-            for p in range(1, PERIODS + 1):
-                apart[p - 1] = apart[p - 1] * left if p in before else 2.0
+        found: list[Complex] = []
+        before, change = None, 2.0
+        for played in repetitions:
+            if played not in self.known:
+                self.known[played] = self._composed(played)
+            now = self.known[played]
+            if played != before:
+                change = 2.0
+            elif change <= steady:
+                found.append(found[-1])
+                continue
+            found.append(now.own + self._sight(played, now.seen))
+            self.state = self._kept([*(self._times(k, t) for k in now.kept for t in self.state), *now.new])
+            before, change = played, change * now.most
         return found
 
-    def _played(self, state: Products, played: tuple[int, ...]) -> tuple[Products, Complex]:
-        least, seen = self.least / self.heard if self.heard else math.inf, list[Complex]()
+    def _composed(self, played: tuple[int, ...]) -> _Repetition:
+        along, windows = [BEFORE], list[list[Term]]()
         for number in played:
-            for step in self.stretches[number].steps:
-                if step is None:
-                    seen.append(state.transverse(self.points, self.volume))
-                    continue
-                state, lost = state.after(step, self.points, least)
-                self.left_out += lost * self.heard
-        state, lost = state.fewest(BEHIND * least)
-        self.left_out += lost * self.heard
-        return state, np.array(seen, dtype=np.complex128).reshape(-1, len(self.volume))
+            part = self.stretches[number]
+            self.left_out += part.left_out
+            for seen in part.seen:
+                windows.append(self._after(seen, along))
+            along = self._merged(self._kept(self._after(part.along, along)))
+        most = [abs(t.value) * float(np.prod([_peak(f) for f in t.factors])) for t in along if t.before]
+        own = self._totals([[(t, M0) for t in seen if not t.before] for seen in windows])
+        return _Repetition(
+            kept=[term for term in along if term.before],
+            new=[term for term in along if not term.before],
+            seen=[[term for term in seen if term.before] for seen in windows],
+            own=own,
+            most=sum(most),
+        )
+
+    def _after(self, terms: list[Term], along: list[Term]) -> list[Term]:
+        """Return what a stretch makes of what came before it."""
+        own = [term for term in terms if not term.before]
+        return [*(self._times(term, each) for term in terms if term.before for each in along), *own]
+
+    def _times(self, term: Term, other: Term) -> Term:
+        x, y, z = (self._product(a, b) for a, b in zip(term.factors, other.factors, strict=True))
+        return Term(before=other.before, value=term.value * other.value, factors=(x, y, z))
+
+    def _product(self, a: Complex | None, b: Complex | None) -> Complex | None:
+        """Return the product of two functions along an axis: the same object for the same two."""
+        if a is None or b is None:
+            return b if a is None else a
+        key = (id(a), id(b))
+        if key not in self.products:
+            self.products[key] = a, b, a * b
+        return self.products[key][2]
+
+    def _kept(self, terms: list[Term]) -> list[Term]:
+        return self.boxes.large(terms, self.small)[0]
+
+    def _merged(self, terms: list[Term]) -> list[Term]:
+        """Return the terms with those that differ along one axis alone added up."""
+        for axis in range(3):
+            groups: dict[tuple[bool | int, ...], list[Term]] = {}
+            for term in terms:
+                alike = (id(f) for a, f in enumerate(term.factors) if a != axis)
+                groups.setdefault((term.before, *alike), []).append(term)
+            terms = [_sum(group, axis) for group in groups.values()]
+        return terms
+
+    def _sight(self, played: tuple[int, ...], windows: list[list[Term]]) -> Complex:
+        """Return (window, coil) what the windows of a repetition see of the state."""
+        total = np.zeros((len(windows), len(self.volume)), dtype=np.complex128)
+        if not windows:
+            return total
+        keys = [(played, tuple(id(f) for f in term.factors)) for term in self.state]
+        fresh = {key: term for key, term in zip(keys, self.state, strict=True) if key not in self.sights}
+        units = [Term(before=False, value=1.0 + 0j, factors=term.factors) for term in fresh.values()]
+        sums = self._totals([[(t, unit) for t in window] for unit in units for window in windows])
+        for key, seen in zip(fresh, sums.reshape(len(units), *total.shape), strict=True):
+            self.sights[key] = seen
+        for key, term in zip(keys, self.state, strict=True):
+            total += term.value * self.sights[key]
+        return total
+
+    def _totals(self, sums: list[list[tuple[Term, Term]]]) -> Complex:
+        """Return the (sum, coil) sums over the object of products of two terms."""
+        total = np.zeros((len(sums), len(self.volume)), dtype=np.complex128)
+        slabs: dict[int, list[tuple[int, complex, Complex, Complex, Complex]]] = {}
+        for index, pairs in enumerate(sums):
+            for term, other in pairs:
+                found = [self._mean(axis, term.factors[axis], other.factors[axis]) for axis in range(3)]
+                (x, wide), (y, high), (z, deep) = found
+                value = term.value * other.value
+                size = abs(value) * wide * high * deep
+                if size >= self.least:
+                    slabs.setdefault(id(x), []).append((index, value, x, y, z))
+                else:
+                    self.left_out += size
+        every = list(slabs.values())
+        for begin in range(0, len(every), TOGETHER):
+            some = every[begin : begin + TOGETHER]
+            planes = self.volume @ np.stack([members[0][2] for members in some], axis=-1)  # (coil, z, y, slab)
+            for number, members in enumerate(some):
+                plane = np.ascontiguousarray(planes[..., number])
+                for index, value, _, y, z in members:
+                    total[index] += value * ((plane @ y) @ z)
+        return total
+
+    def _mean(self, axis: int, a: Complex | None, b: Complex | None) -> tuple[Complex, float]:
+        """Return the (cell,) means along an axis of the product of two functions, and their size over the voxel."""
+        key = (axis, id(a), id(b))
+        if key not in self.means:
+            values = b if a is None else a if b is None else a * b
+            means = self.boxes.means(axis, values)
+            share = np.add.reduceat(self.boxes.share[axis], self.boxes.first[axis])
+            self.means[key] = a, b, means, float(np.abs(means) @ share)
+        return self.means[key][2:]
 
 
-def stretch_of(
-    timeline: Timeline, program: VoxelProgram, stretch: Operations, points: Points, spin: Relaxation, split: int = 1
-) -> Stretch:
-    """Return a stretch at its points; split : that every RF step is divided into."""
-    last = max(i for i, op in enumerate(stretch) if op[0] != FREE)
-    found, duration = list[Step | None](), 0.0
-    pending: Maps = (None, ALONG)
-    for index, op in enumerate(stretch):
-        if op[0] == SAMPLE:
-            found += [_step(pending), None]
-            pending = None, np.eye(4)[None]
-            continue
-        if op[0] == PULSE:
-            event = int(op[1])
-            duration += float(timeline.pulses[event].dt.sum())
-            parts = [_pulse(timeline, event, program.axes[event], points, spin, split, float(op[2]))]
-        else:
-            duration += float(op[1])
-            near = pending[0], _next_axis(program, stretch[index + 1 :])
-            parts = _wait(op, points, spin, near, index < last)
-        for axis, maps in parts:
-            if None not in (axis, pending[0]) and axis != pending[0]:
-                found.append(_step(pending))
-                pending = axis, maps
-            else:
-                pending = (axis if pending[0] is None else pending[0]), maps @ pending[1]
-    return Stretch(steps=(*found, _step((pending[0], ALONG @ pending[1]))), duration=duration)
+def _peak(values: Complex | None) -> float:
+    return 1.0 if values is None else float(np.abs(values).max())
 
 
-def _step(maps: Maps) -> Step:
-    return Step.of(maps[1], maps[0])
-
-
-def _about_z(angle: Array) -> Array:
-    """Return (angle, 4, 4) rotations that multiply Mx + i My by exp(i angle)."""
-    found = np.zeros((len(angle), 4, 4))
-    found[:, 0, 0] = found[:, 1, 1] = np.cos(angle)
-    found[:, 1, 0] = np.sin(angle)
-    found[:, 0, 1] = -found[:, 1, 0]
-    found[:, 2, 2] = found[:, 3, 3] = 1.0
-    return found
-
-
-def _next_axis(program: VoxelProgram, later: Operations) -> int | None:
-    return next((program.axes[int(op[1])] for op in later if op[0] == PULSE), None)
-
-
-def _wait(
-    op: Operation, points: Points, spin: Relaxation, near: tuple[int | None, int | None], watched: bool
-) -> list[Maps]:
-    """Return an interval as maps, beginning and ending along the axes of its neighbours; `watched`: F still counts."""
-    seconds = float(op[1])
-    maps = _about_z(np.array([-2 * np.pi * spin.offset * seconds]))
-    maps[:, :2] *= math.exp(-spin.r2 * seconds)
-    maps[:, 2, 2] = math.exp(-spin.r1 * seconds)
-    maps[:, 2, 3] = -math.expm1(-spin.r1 * seconds)
-    if not watched:
-        return [(None, maps)]
-    moved = [axis for axis in range(3) if op[2 + axis]]
-    found: list[Maps] = [
-        (axis, _about_z(-2 * np.pi * float(op[2 + axis]) * points.place[axis]))
-        for axis in sorted(moved, key=lambda axis: (axis != near[0], axis == near[1]))
-    ]
-    return [(None, maps), *found]
-
-
-def _pulse(
-    timeline: Timeline, event: int, axis: int | None, points: Points, spin: Relaxation, split: int, phase: float
-) -> Maps:
-    """Return a pulse's maps: what it does at phase 0, between rotations by its phase and back."""
-    from ._kernels import bloch as kernels
-
-    dtype: RealType = np.float64
-    along = np.zeros(1) if axis is None else points.place[axis]
-    position = np.zeros((3, len(along)))
-    position[axis or 0] = along
-    times = TimeTable()
-    reach, pulse = np.abs(position).max(axis=1), cut_pulse(timeline.pulses[event], split)
-    cut = cut_steps(pulse, timeline.gamma_bar, reach, abs(spin.offset), abs(spin.b1))
-    table = tabulated((pulse,), timeline.gamma_bar, (cut,), times, dtype)
-    e1, e2 = times.decay(np.array([spin.r1]), dtype), times.decay(np.array([spin.r2]), dtype)
-    maps = np.zeros((3, 4, len(along)))
-    fields = (table.b1, table.gradient, rotation_series(dtype))
-    kernels.propagators(position, dtype(spin.offset), dtype(spin.b1), e1, e2, table.runs, *fields, maps)
-    whole = np.zeros((len(along), 4, 4))
-    whole[:, :3], whole[:, 3, 3] = maps.transpose(2, 0, 1), 1.0
-    turn = _about_z(np.array([phase]))
-    return axis, turn.transpose(0, 2, 1) @ whole @ turn
+def _sum(terms: list[Term], axis: int) -> Term:
+    """Return the sum of terms that are alike but along one axis."""
+    if len(terms) == 1:
+        return terms[0]
+    factors = list[Complex | None](terms[0].factors)
+    if all(term.factors[axis] is None for term in terms):
+        value = sum((term.value for term in terms), start=0j)
+    else:
+        value = 1.0 + 0j
+        parts = [(term.value, term.factors[axis]) for term in terms]
+        constant = sum((value for value, own in parts if own is None), start=0j)
+        total = constant + sum((value * own for value, own in parts if own is not None), start=np.zeros(1, complex))
+        factors[axis] = np.asarray(total)
+    x, y, z = factors
+    kept: Factors = (x, y, z)
+    return Term(before=terms[0].before, value=value, factors=kept)

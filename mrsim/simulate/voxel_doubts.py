@@ -1,4 +1,4 @@
-"""What a scan of a voxel by products does not settle, each with the number that was found."""
+"""What a scan of a voxel by pathways does not settle, each with the number that was found."""
 
 from __future__ import annotations
 

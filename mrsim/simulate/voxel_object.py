@@ -33,6 +33,11 @@ class Held:
     volume: NDArray[np.complex128]
     """(coil, z, y, x) m^3 times what each coil hears."""
 
+    def filled(self) -> float:
+        """Return the share of the box that is filled, times what the best coil hears."""
+        box = float(np.prod([edge[-1] - edge[0] for edge in self.edges]))
+        return max(float(np.abs(self.volume).sum(axis=(1, 2, 3)).max()) / box, 1e-6)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Part:

@@ -2,7 +2,7 @@
 
 Every pulse of such a scan selects along one axis of the grid, or none, and no gradient plays while a window is open. A
 pulse that saturates or excites starts a stretch: what is transverse before it has been wound up by a spoiler and is
-taken to be gone, as diffusion sees to. Within a stretch all of it counts.
+taken to be gone, as diffusion sees to. Within a stretch all pathways count.
 """
 
 from __future__ import annotations

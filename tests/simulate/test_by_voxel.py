@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import mrsim as mr
 from mrsim.core.nuclei import WATER_PPM
@@ -23,10 +22,8 @@ from mrsim.simulate.classes import TissueClass
 from mrsim.simulate.direct import direct_signal
 from mrsim.simulate.line import follow
 from mrsim.simulate.pulse_maps import Relaxation
-from mrsim.simulate.voxel_course import Course, stretch_of
 from mrsim.simulate.voxel_doubts import doubts
-from mrsim.simulate.voxel_points import Points
-from mrsim.simulate.voxel_products import Products
+from mrsim.simulate.voxel_pathways import Boxes, Pathways, Term, elements_of
 from mrsim.simulate.voxel_program import voxel_program
 
 SCANNER = mr.Scanner.preset("3T")
@@ -58,73 +55,26 @@ def dense(timeline: Timeline, side: int, offset: float = 0.0) -> Any:
 
 
 @pytest.mark.parametrize("name", ["press", "steam", "semi-laser", "mega"])
-def test_products_are_the_spin(name: str) -> None:
-    """At any point the sum of products is the spin that travels there by itself."""
+def test_pathways_add_up_to_the_spin(name: str) -> None:
+    """At any point the sum over all pathways is the spin that travels there by itself."""
     timeline = mr.discretize(CASES[name].build(SCANNER))
     program = voxel_program(timeline)
     assert not isinstance(program, str)
     edges = np.linspace(-5e-3, 5e-3, 6)
-    points = Points.of((edges, edges, edges), np.full(3, 8e-3), np.zeros(3))
+    boxes = Boxes.of((edges, edges, edges), np.full(3, 8e-3), np.zeros(3))
     spin = Relaxation(r1=1.0, r2=1 / 0.08, offset=20.0, b1=0.9)
-    state, seen = Products.rest(points), list[Products]()
-    for step in stretch_of(timeline, program, program.stretches[0], points, spin).steps:
-        if step is None:
-            seen.append(state)
-        else:
-            state, _ = state.after(step, points, 0.0)
-    picked = np.random.default_rng(1).integers(0, [len(p) for p in points.place], (12, 3))
-    position = np.array([[points.place[axis][n] for axis, n in enumerate(place)] for place in picked])
+    pathways = Pathways(boxes=boxes, spin=spin, least=0.0)
+    (seen,) = pathways.play(program.stretches[0], elements_of(timeline, program, program.stretches[0], boxes, spin))
+    picked = np.random.default_rng(1).integers(0, [len(p) for p in boxes.points], (12, 3))
+    position = np.array([[boxes.points[axis][n] for axis, n in enumerate(place)] for place in picked])
     travelled = [_alone(timeline, place) for place in position]
-    assert np.abs(np.array([_at(seen[0], place) for place in picked]) - travelled).max() < 1e-7
+    added = [sum(_at(term, place) for term in seen) for place in picked]
+    assert np.abs(np.array(added) - travelled).max() < 1e-7
     assert np.abs(travelled).max() > 0.1
 
 
-def _at(state: Products, place: Any) -> complex:
-    x, y, z = (functions[n] for functions, n in zip(state.along, place, strict=True))
-    m = np.einsum("iabc,a,b,c->i", state.core, x, y, z)
-    return complex(m[0], m[1])
-
-
-def test_what_is_left_out_is_bounded() -> None:
-    """What a signal loses stays below the sum of what the steps have left out; with a bound of nothing it is exact."""
-    timeline = mr.discretize(CASES["press"].build(SCANNER))
-    program = voxel_program(timeline)
-    assert not isinstance(program, str)
-    edges = np.linspace(-5e-3, 5e-3, 6)
-    points = Points.of((edges, edges, edges), np.full(3, 8e-3), np.full(3, 2e3))
-    spin = Relaxation(r1=1.0, r2=1 / 0.08, offset=20.0, b1=0.9)
-    stretches = [stretch_of(timeline, program, each, points, spin) for each in program.stretches]
-    volume = np.random.default_rng(2).uniform(0, 1, (1, 5, 5, 5)).astype(complex) * 8e-9
-
-    def seen(least: float) -> tuple[complex, float]:
-        course = Course(points=points, volume=volume, stretches=stretches, rate=1.0, least=least)
-        return complex(course.signals(program.repetitions, 0.0)[0][0, 0]), course.left_out
-
-    exact, rough = seen(0.0), seen(1e-2 * M0)
-    assert exact[1] < 1e-9 * M0
-    assert 0 < abs(rough[0] - exact[0]) <= rough[1]
-
-
-@pytest.mark.slow
-def test_alternating_repetitions_settle() -> None:
-    """An edited pair repeats itself after two repetitions: late ones are seen once, and as if all had been played."""
-    timeline = mr.discretize(replace(CASES["mega"], editing=(1e-6, -1e-6), averages=6).build(SCANNER))
-    program = voxel_program(timeline)
-    assert not isinstance(program, str)
-    edges = np.linspace(-5e-3, 5e-3, 6)
-    points = Points.of((edges, edges, edges), np.full(3, 8e-3), np.full(3, 1e3))
-    spin = Relaxation(r1=2.0, r2=1 / 0.08, offset=0.0, b1=1.0)
-    stretches = [stretch_of(timeline, program, each, points, spin) for each in program.stretches]
-    volume = np.full((1, 5, 5, 5), 8e-9, complex)
-
-    def seen(steady: float) -> NDArray[np.complex128]:
-        course = Course(points=points, volume=volume, stretches=stretches, rate=2.0, least=1e-6 * M0)
-        return np.array(course.signals(program.repetitions, steady))[:, 0, 0]
-
-    every, settled = seen(0.0), seen(1e-2)
-    assert len(set(settled[8:-1].tolist())) == 2  # the last one has no repetition behind it
-    assert np.abs(every - settled).max() < 1e-2 * 1e-6
-    assert abs(every[-1] - every[-2]) > 1e-3 * abs(every[-1])
+def _at(term: Term, place: Any) -> complex:
+    return term.value * complex(np.prod([1.0 if f is None else f[n] for f, n in zip(term.factors, place, strict=True)]))
 
 
 def _alone(timeline: Timeline, place: Any) -> complex:
@@ -224,5 +174,5 @@ def test_water_that_has_not_recovered_is_seen_as_single_spins_see_it() -> None:
         assert not isinstance(program, str)
         voxel = _Voxel(task_of(timeline, phantom, mr.Bloch(), 1, None, None), timeline, program)
         ((index, kind),) = next(iter(voxel.classes.values()))[:1]
-        seen.append(voxel.respond(kind, voxel.held(index, kind), 0.0)[-1, 0])
+        seen.append(voxel.respond(kind, voxel.held(index, kind), 0.0)[0][-1, 0])
     assert abs(seen[0] / seen[1]) == pytest.approx(0.82, abs=0.012)

@@ -1,0 +1,247 @@
+"""Pathways through pulses that select along one axis each: every pathway is a product of one function per axis.
+
+With F = Mx + i My, a pulse is F' = A F + B F* + C Mz + D and Mz' = E F + E* F* + G Mz + H, its elements functions of
+the place along the pulse's axis; an interval multiplies F by a phasor along each axis. So what came one way through
+all pulses is value * X(x) Y(y) Z(z), crushers and the pulses' own gradients included, and its mean over a box is the
+product of three means. Nothing is approximated but for pathways that are too small to matter, whose sizes are added up.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.phasors import RealType
+from ..sequence.timeline import Timeline
+from .pulse_maps import Relaxation
+from .steps import TimeTable, cut_pulse, cut_steps, rotation_series, tabulated
+from .voxel_program import FREE, PULSE, SAMPLE, Operation, Stretch, VoxelProgram
+
+Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+Factors = tuple[Complex | None, Complex | None, Complex | None]
+PER_TURN = 6.0
+"""Points along an axis per turn of the fastest phase there; the mean over a box is off by (pi / 6)^2 / 6 of it."""
+LEAST_POINTS = 3
+"""Points in every cell along each axis."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Term:
+    """A pathway: what it carries of the magnetisation before the stretch, or of M0."""
+
+    before: bool
+    """True if it multiplies the longitudinal magnetisation before the stretch, False if M0."""
+    value: complex
+    factors: Factors
+    """Per axis: (point,), or None for 1."""
+
+    def times(self, factor: complex, axis: int | None = None, along: Complex | None = None) -> Term:
+        """Return the pathway times a number and a function along one axis."""
+        factors = list(self.factors)
+        if axis is not None and along is not None:
+            old = factors[axis]
+            factors[axis] = along if old is None else old * along
+        return Term(before=self.before, value=self.value * factor, factors=(factors[0], factors[1], factors[2]))
+
+    def conjugate(self) -> Term:
+        """Return the conjugate pathway."""
+        x, y, z = (None if f is None else f.conj() for f in self.factors)
+        return Term(before=self.before, value=self.value.conjugate(), factors=(x, y, z))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Elements:
+    """What a pulse does to F and Mz, along its axis (point,) or everywhere alike (1,)."""
+
+    axis: int | None
+    a: Complex
+    b: Complex
+    c: Complex
+    d: Complex
+    e: Complex
+    g: Complex
+    h: Complex
+
+    @classmethod
+    def of(cls, maps: NDArray[np.floating], axis: int | None) -> Elements:
+        """Return the elements of (3, 4, point) real maps."""
+        m = maps.astype(np.float64)
+        return cls(
+            axis=axis,
+            a=(m[0, 0] + m[1, 1] + 1j * (m[1, 0] - m[0, 1])) / 2,
+            b=(m[0, 0] - m[1, 1] + 1j * (m[1, 0] + m[0, 1])) / 2,
+            c=m[0, 2] + 1j * m[1, 2],
+            d=m[0, 3] + 1j * m[1, 3],
+            e=(m[2, 0] - 1j * m[2, 1]) / 2,
+            g=m[2, 2] + 0j,
+            h=m[2, 3] + 0j,
+        )
+
+    def on(self, term: Term, element: Complex, turn: complex) -> Term:
+        """Return a pathway times one of the elements."""
+        if self.axis is None:
+            return term.times(complex(element[0]) * turn)
+        return term.times(turn, self.axis, element)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Boxes:
+    """Cells along the three axes, and the points in them at which a stretch is followed."""
+
+    points: tuple[Array, Array, Array]
+    """Per axis: (point,) m."""
+    first: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+    """Per axis: (cell,) first point of each cell."""
+    share: tuple[Array, Array, Array]
+    """Per axis: (point,) width that each point stands for over the voxel's."""
+
+    @classmethod
+    def of(cls, edges: tuple[Array, Array, Array], voxel: Array, fastest: Array) -> Boxes:
+        """Return the points for cells of (cell + 1,) edges, m, and the fastest phases, 1/m, along each axis."""
+        points, first, share = [], [], []
+        for edge, length, turns in zip(edges, voxel, fastest, strict=True):
+            width = np.diff(edge)
+            count = np.maximum(LEAST_POINTS, np.ceil(PER_TURN * turns * width)).astype(np.int64)
+            start = np.cumsum(count) - count
+            within = np.arange(count.sum()) - np.repeat(start, count)
+            points.append(np.repeat(edge[:-1], count) + (within + 0.5) * np.repeat(width / count, count))
+            first.append(start)
+            share.append(np.repeat(width / count, count) / length)
+        return cls(
+            points=(points[0], points[1], points[2]),
+            first=(first[0], first[1], first[2]),
+            share=(share[0], share[1], share[2]),
+        )
+
+    def means(self, axis: int, values: Complex | None) -> Complex:
+        """Return the (cell,) means of (point,) values."""
+        if values is None:
+            return np.ones(len(self.first[axis]), dtype=np.complex128)
+        count = np.diff(self.first[axis], append=len(values))
+        return np.asarray(np.add.reduceat(values, self.first[axis]) / count)
+
+    def large(self, terms: list[Term], least: float) -> tuple[list[Term], float]:
+        """Return the terms whose size over the voxel's M0 is at least that, and the sum of the others' sizes."""
+        found, lost = [], 0.0
+        for term in terms:
+            size = abs(term.value)
+            for axis, values in enumerate(term.factors):
+                share = self.share[axis]
+                size *= float(share.sum() if values is None else np.abs(values) @ share)
+            if size >= least:
+                found.append(term)
+            else:
+                lost += size
+        return found, lost
+
+
+def fastest_phases(stretch: Stretch, timeline: Timeline) -> Array:
+    """Return the (3,) fastest phases that a stretch winds up along the axes between its pulses and windows, 1/m."""
+    looked = [i for i, op in enumerate(stretch) if op[0] != FREE]
+    total = np.zeros(3)
+    for op in stretch[: looked[-1] + 1]:
+        if op[0] == FREE:
+            total += np.abs(op[2:])
+        elif op[0] == PULSE:
+            pulse = timeline.pulses[int(op[1])]
+            total += timeline.gamma_bar * (pulse.dt @ np.abs(pulse.gradient))
+    return total
+
+
+def elements_of(
+    timeline: Timeline, program: VoxelProgram, stretch: Stretch, boxes: Boxes, spin: Relaxation, split: int = 1
+) -> dict[int, Elements]:
+    """Return the elements of the pulses of a stretch at its points; split : that every RF step is divided into."""
+    from ._kernels import bloch as kernels
+
+    dtype: RealType = np.float64
+    found = {}
+    for event in {int(op[1]) for op in stretch if op[0] == PULSE}:
+        axis = program.axes[event]
+        along = np.zeros(1) if axis is None else boxes.points[axis]
+        position = np.zeros((3, len(along)))
+        position[axis or 0] = along
+        times = TimeTable()
+        reach, pulse = np.abs(position).max(axis=1), cut_pulse(timeline.pulses[event], split)
+        cut = cut_steps(pulse, timeline.gamma_bar, reach, abs(spin.offset), abs(spin.b1))
+        table = tabulated((pulse,), timeline.gamma_bar, (cut,), times, dtype)
+        e1, e2 = times.decay(np.array([spin.r1]), dtype), times.decay(np.array([spin.r2]), dtype)
+        maps = np.zeros((3, 4, len(along)))
+        fields = (table.b1, table.gradient, rotation_series(dtype))
+        kernels.propagators(position, dtype(spin.offset), dtype(spin.b1), e1, e2, table.runs, *fields, maps)
+        found[event] = Elements.of(maps, axis)
+    return found
+
+
+@dataclass(slots=True, eq=False)
+class Pathways:
+    """All pathways of one stretch."""
+
+    boxes: Boxes
+    spin: Relaxation
+    least: float
+    """Size, over the M0 of the voxel, below which a pathway is left out."""
+    transverse: list[Term] = field(default_factory=list)
+    along: list[Term] = field(default_factory=list)
+    left_out: float = 0.0
+    """Sum of the sizes of what was left out."""
+    phasors: dict[tuple[int, float], Complex] = field(default_factory=dict)
+
+    def play(self, stretch: Stretch, elements: dict[int, Elements]) -> list[list[Term]]:
+        """Follow a stretch; return what is transverse at the start of every window. `along` is what it leaves."""
+        self.along = [Term(before=True, value=1.0 + 0j, factors=(None, None, None))]
+        last = max(i for i, op in enumerate(stretch) if op[0] != FREE)
+        seen: list[list[Term]] = []
+        for index, op in enumerate(stretch):
+            if op[0] == SAMPLE:
+                seen.append(list(self.transverse))
+            elif op[0] == FREE:
+                self._wait(op, index < last)
+            else:
+                self._turn(elements[int(op[1])], float(op[2]), index < last)
+        return seen
+
+    def _wait(self, op: Operation, watched: bool) -> None:
+        seconds = float(op[1])
+        kept = math.exp(-self.spin.r1 * seconds)
+        self.along = [term.times(kept) for term in self.along]
+        self.along.append(Term(before=False, value=complex(-math.expm1(-self.spin.r1 * seconds)), factors=(None,) * 3))
+        if not watched:
+            self.transverse = []
+            return
+        turn = complex(np.exp(-self.spin.r2 * seconds - 2j * np.pi * self.spin.offset * seconds))
+        self.transverse = [term.times(turn) for term in self.transverse]
+        for axis, moment in enumerate(op[2:]):
+            if moment:
+                phasor = self._phasor(axis, float(moment))
+                self.transverse = [term.times(1, axis, phasor) for term in self.transverse]
+
+    def _phasor(self, axis: int, moment: float) -> Complex:
+        if (axis, moment) not in self.phasors:
+            self.phasors[axis, moment] = np.exp(-2j * np.pi * moment * self.boxes.points[axis])
+        return self.phasors[axis, moment]
+
+    def _turn(self, pulse: Elements, phase: float, watched: bool) -> None:
+        turn = complex(np.cos(phase), np.sin(phase))
+        back = turn.conjugate()
+        rest = Term(before=False, value=1.0 + 0j, factors=(None, None, None))
+        flipped = [pulse.on(term, pulse.e, turn) for term in self.transverse]
+        along = [pulse.on(term, pulse.g, 1) for term in self.along] + [pulse.on(rest, pulse.h, 1)]
+        if watched:
+            transverse = [pulse.on(term, pulse.a, 1) for term in self.transverse]
+            transverse += [pulse.on(term.conjugate(), pulse.b, back * back) for term in self.transverse]
+            transverse += [pulse.on(term, pulse.c, back) for term in self.along]
+            self.transverse = self.kept([*transverse, pulse.on(rest, pulse.d, back)])
+        else:
+            self.transverse = []
+        self.along = self.kept([*along, *flipped, *(term.conjugate() for term in flipped)])
+
+    def kept(self, terms: list[Term]) -> list[Term]:
+        """Return the pathways that are large enough, and add up the others."""
+        found, lost = self.boxes.large(terms, self.least)
+        self.left_out += lost
+        return found
