@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
+Read = Callable[[click.Context, click.Parameter, str | None], float | None]
 
 
 def tesla(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
@@ -27,10 +28,10 @@ def tesla(context: click.Context, parameter: click.Parameter, text: str | None) 
     return values[0]
 
 
-def single(dimension: str, example: str) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
+def single(dimension: str, example: str, above_zero: bool = False) -> Read:
     """Return the callback of an option that takes one quantity with a unit, SI.
 
-    dimension : a key of `mrsim.core.units.UNITS`, e.g. ``"time"``; example : what a message shows, e.g. ``"90 ms"``.
+    dimension : a key of `mrsim.core.units.UNITS`; example : what a message shows; above_zero : what is refused else.
     """
 
     def value(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
@@ -42,8 +43,8 @@ def single(dimension: str, example: str) -> Callable[[click.Context, click.Param
             values = parse_quantity(text, dimension)
         except ValueError as problem:
             raise click.BadParameter(f"{problem}; write for example '{example}'", context, parameter) from None
-        if len(values) != 1:
-            said = f"'{text}' is no single {dimension}; write for example '{example}'"
+        if len(values) != 1 or (above_zero and values[0] <= 0):
+            said = f"'{text}' is no {'positive' if above_zero else 'single'} {dimension}; write for example '{example}'"
             raise click.BadParameter(said, context, parameter)
         return values[0]
 
@@ -111,13 +112,14 @@ def grades(context: click.Context, parameter: click.Parameter, text: str | None)
 
 def entries(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
     """Return the protocol entries to change from texts ``key=value``, each value with its unit."""
-    changed = {}
+    changed: dict[str, str] = {}
     for text in texts:
         key, sign, value = (part.strip() for part in text.partition("="))
         if not (sign and key and value):
-            problem = f"'{text}' is not key=value; write for example \"te=10 ms\""
-            raise click.BadParameter(problem, context, parameter)
-        changed[key] = value
+            raise click.BadParameter(f"'{text}' is not key=value; write for example \"te=10 ms\"", context, parameter)
+        if changed.setdefault(key, value) != value:
+            twice = f"{key} is given twice, as '{changed[key]}' and as '{value}'; give it once"
+            raise click.BadParameter(twice, context, parameter)
     return changed
 
 
@@ -258,11 +260,11 @@ engine_options = together(
         help="Spins (bloch) or configuration states (pathways) [default: the protocol's, else bloch].",
     ),
     click.option(
-        "--longest", metavar="TIME", callback=single("time", "30 min"),
+        "--longest", metavar="TIME", callback=single("time", "30 min", above_zero=True),
         help="Allow a simulation that is predicted to take up to this [default: 30 min].",
     ),
     click.option(
-        "--max-memory", "memory", metavar="SIZE", callback=single("memory", "4 GiB"),
+        "--max-memory", "memory", metavar="SIZE", callback=single("memory", "4 GiB", above_zero=True),
         help="Refuse a run that is predicted to need more [default: what the machine can give].",
     ),
     click.option("--threads", type=click.IntRange(1), help="Worker threads; the result does not depend on it."),

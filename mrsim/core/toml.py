@@ -124,7 +124,7 @@ def structure(table: Mapping[str, Any], kind: type[T], file: Path, prefix: tuple
                 f"unknown key{did_you_mean(key, known)}", key=".".join(keys), file=file, line=line_of(file, keys)
             )
     try:
-        return cast(T, _adapter(cast(Any, kind)).validate_python(dict(table)))
+        made = cast(T, _adapter(cast(Any, kind)).validate_python(dict(table)))
     except ValidationError as error:
         problems = [_explain(e, kind, file, prefix) for e in error.errors()]
         first = problems[0]
@@ -132,6 +132,12 @@ def structure(table: Mapping[str, Any], kind: type[T], file: Path, prefix: tuple
             rest = "\n".join(f"  {p}" for p in problems[1:])
             first = InputError(f"{first.problem}\n{rest}", key=first.key, file=first.file, line=first.line)
         raise first from None
+    for key, value in table.items():
+        if isinstance(value, bool) and type(getattr(made, key, value)) in (int, float):
+            keys = (*prefix, key)
+            said = f"needs a number (got {str(value).lower()})"
+            raise InputError(said, key=".".join(keys), file=file, line=line_of(file, keys))
+    return made
 
 
 @cache

@@ -88,7 +88,9 @@ def parse_quantity(text: Any, dimension: str) -> tuple[float, ...]:
             raise ValueError(f"'{text}' is not a number with a unit such as '{_example(dimension)}'")
         numbers, unit = [joined[0]], joined[1]
     if unit == "" and "" not in units:
-        raise ValueError(f"'{text}' has no unit; write for example '{text} {_unit_hint(units)}'")
+        finite = all(math.isfinite(float(number)) for number in numbers)
+        example = f"{text} {_unit_hint(units)}" if finite else _example(dimension)
+        raise ValueError(f"'{text}' has no unit; write for example '{example}'")
     if unit not in units:
         owner = dimension_of(unit)
         what = f"is a {owner}" if owner else f"has the unknown unit '{unit}'"

@@ -21,6 +21,7 @@ from ..core.maps import Maps
 from ..core.shown import Shown, listing
 from .contents import SUBSAMPLES, Integers, Region, contents, filled_fraction, fractions_of, region_fractions
 from .diffusion import compartments, true_diffusion
+from .field_values import check_fields, field_at, on_grid
 from .lamellae import FibreCourse, Lamellae
 from .motion import Affine, Displacement, Flow, OnGrid, Rotation, Vibration
 from .origins import truth_history
@@ -95,6 +96,7 @@ class Phantom(Shown):
                 f"'{self.name}' has several tissues of the name {', '.join(twice)}, by which maps tell them apart; "
                 "rename all but one", key="tissues",
             )  # fmt: skip
+        check_fields(self.offset, self.b1)
 
     @property
     def extrapolated(self) -> dict[str, tuple[str, ...]]:
@@ -182,8 +184,8 @@ class Phantom(Shown):
             volume=fraction * grid.voxel_volume,
             tissue=tissue.astype(np.int32),
             cell=cell.astype(np.int64),
-            offset=_field(self.offset, grid, position, "offset"),
-            b1=_field(self.b1, grid, position, "b1"),
+            offset=on_grid(self.offset, grid, position, "offset"),
+            b1=on_grid(self.b1, grid, position, "b1"),
             pools=tuple(tissue.pools(self.field) for tissue in self.tissues),
             diffusion=tuple(compartments(tissue, self.field) for tissue in self.tissues),
             fibres=FibreCourse.of(self, grid),
@@ -278,20 +280,6 @@ def true_values(tissue: Tissue, field: float) -> dict[str, float]:
         if not pool.exchange:
             values["t1_rho"] = pool.t2  # on resonance, whatever the lock: only exchange makes it depend on B1
     return values | true_diffusion(compartments(tissue, field))
-
-
-def _field(field: float | FieldMap, grid: Grid, position: Array, key: str) -> Array:
-    """Return the (n,) field at (n, 3) places in grid axes."""
-    if not isinstance(field, FieldMap):  # no need of places in the world
-        return np.full(len(position), float(field))
-    return field_at(field, grid.to_world(position), key)
-
-
-def field_at(field: float | FieldMap, world: Array, key: str) -> Array:
-    """Return the (n,) field at (n, 3) world positions."""
-    if isinstance(field, FieldMap):
-        return np.asarray(field.at(world, key), dtype=np.float64)
-    return np.full(len(world), float(field))
 
 
 def _scaled(turn: Array, corner: Array) -> Array:

@@ -129,6 +129,11 @@ def _flow_compensated(limits: Limits, frequency: float, cycles: int, amplitude: 
 
 def _half_period(limits: Limits, frequency: float, amplitude: float) -> int:
     half, ramp = round(NS / (2 * frequency) / limits.raster) * limits.raster, limits.ramp(amplitude)
+    if not half:
+        raise InfeasibleError(
+            f"half a period of a motion-encoding gradient at {frequency:g} Hz is below the raster of "
+            f"{limits.raster / NS * 1e6:g} us; lower its frequency"
+        )
     if half < 2 * ramp:
         _within_slew(limits, amplitude / (half / 2 / NS), frequency, amplitude)
     return half

@@ -23,7 +23,8 @@ from ..core.toml import available
 from ..exchange.nifti import write_volume
 from ..exchange.spin_files import SpinTable, write_jemris, write_koma
 from ..phantom.exact_maps import label_map, label_numbers
-from ..phantom.phantom import Phantom, field_at, voxel_centres
+from ..phantom.field_values import field_at
+from ..phantom.phantom import Phantom, voxel_centres
 from ..phantom.tissue import Pool, Tissue
 from ..phantom.voxels import VoxelPhantom
 

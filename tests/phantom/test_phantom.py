@@ -315,3 +315,16 @@ def test_shapes_that_cross_or_hide_are_refused(tmp_path):
     path.write_text(TWO.format(first="one", second="other", a=5, y=0, more=""))
     with pytest.raises(InputError, match=r"shape\.one: lies wholly under 'other'"):
         load_phantom(str(path))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"offset": np.nan}, "offset: is nan Hz; an object's off-resonance lies within"),
+        ({"offset": -1e6}, r"offset: is 1e\+06 Hz; an object's off-resonance lies within"),
+        ({"b1": np.inf}, "b1: is inf of the nominal transmit field; it must be at most 100"),
+    ],
+)
+def test_fields_beyond_what_an_object_has_are_refused(changed, said):
+    with pytest.raises(InputError, match=said):
+        dataclasses.replace(load_phantom("single-voxel", field=3.0), **changed)

@@ -153,3 +153,8 @@ def test_echo_times_and_repetition_times_too_short_are_refused(scanner):
 def test_thousands_of_dummies_before_every_image_are_refused_before_they_are_built():
     with pytest.raises(InputError, match="4,000 before each of 24 images, 96,000 repetitions without readout; at most"):
         MreGradientEcho(dummies=4000, encoding="axes", offsets=8, polarity_reversal=False).images_of()
+
+
+def test_gradient_with_periods_below_the_raster_is_refused(scanner):
+    with pytest.raises(InfeasibleError, match=r"half a period .* at 1e\+12 Hz is below the raster"):
+        MreGradientEcho(gradient_frequency=1e12).build(scanner)

@@ -89,3 +89,27 @@ def test_overriding_mends_nothing_in_the_file(tmp_path):
         load_protocol(str(path), {"tr": "1 s"})
     with pytest.raises(InputError, match="unknown protocol 'disk-t2-mese'; did you mean 'disc-t2-mese'"):
         load_protocol("disk-t2-mese")
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value", "said"),
+    [
+        ("disc-t2-mese", "averages", "true", r"needs a number \(got true\)"),
+        ("disc-t2-mese", "time_bandwidth", "true", r"needs a number \(got true\)"),
+        ("sag-dwi", "volumes", "1e9", "nothing in a scan is played more than 1000000 times"),
+        ("sag-dwi", "navigator_lines", "123456789012345678901234567890", "nothing in a scan is played more than 1000000 times"),
+        ("sag-mre-gre-80hz", "cycles", "1e9", "it must lie between 1 and 10000"),
+        ("sag-mre-gre-80hz", "offsets", "1e9", "it must lie between 1 and 1000"),
+    ],
+)
+def test_counts_are_numbers_that_a_scan_can_have(name, key, value, said):
+    with pytest.raises(InputError, match=f"--set {key}: .*{said}"):
+        load_protocol(name, {key: value})
+
+
+def test_a_switch_is_no_number_in_a_file_either(tmp_path):
+    text = available("protocols")["disc-t2-mese"].read_text()
+    broken = tmp_path / "broken.toml"
+    broken.write_text(text.replace("dummies = 2", "dummies = true"))
+    with pytest.raises(InputError, match=r"broken.toml:\d+: sequence.dummies: needs a number \(got true\)"):
+        load_protocol(str(broken))

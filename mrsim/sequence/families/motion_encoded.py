@@ -27,10 +27,12 @@ from ..gradients import Limits, scaled
 from ..motion_encoding import encoding_of_image, motion_gradient
 from ..sequence import Block, Sequence
 from .cartesian import longest
-from .protocol import at_least, positive
+from .protocol import at_least, positive, within
 
 HADAMARD = ((1.0, 1.0, 1.0), (1.0, -1.0, -1.0), (-1.0, 1.0, -1.0), (-1.0, -1.0, 1.0))
 """Four combinations of the axes, each at full amplitude on all three."""
+MOST_CYCLES, MOST_OFFSETS = 10_000, 1000
+"""What no elastography needs more of."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,8 +73,8 @@ class MotionEncoded:
         positive("vibration", self.vibration)
         positive("amplitude", self.amplitude)
         at_least("gradient_frequency", self.gradient_frequency, 0.0)
-        at_least("cycles", self.cycles, 1)
-        at_least("offsets", self.offsets, 1)
+        within("cycles", self.cycles, 1, MOST_CYCLES)
+        within("offsets", self.offsets, 1, MOST_OFFSETS)
 
     def images_of(self, blips: tuple[int, ...] = (1,)) -> tuple[Encoded, ...]:
         """Return the images in the order of acquisition; `blips` are the directions of an echo-planar train."""
