@@ -7,7 +7,9 @@ world = centre + axes @ (x, y, z).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,9 @@ ORIENTATIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, fl
     "coronal": ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0)),
     "axial": ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)),
 }
+
+SQUARE = 1e-3
+"""How far the products of a grid's axes may be from those of perpendicular unit vectors: files round."""
 
 
 def orientation_axes(name: str, tilt: float = 0.0, in_plane: float = 0.0) -> NDArray[np.float64]:
@@ -62,6 +67,29 @@ class Grid(Shown):
 
     gap: float = 0.0
     """Distance along z between the faces of neighbouring slices, m: a voxel is spacing[2] - gap thick."""
+
+    def __post_init__(self) -> None:
+        """Refuse what spans no voxels."""
+        shape: Any = self.shape  # what a caller gives, whatever is declared
+        if len(shape) != 3 or not all(isinstance(count, int | np.integer) and count >= 0 for count in shape):
+            raise InputError(f"is {self.shape}; it takes three whole numbers (z, y, x)", key="shape")
+        if np.shape(self.spacing) != (3,) or not all(math.isfinite(size) and size > 0 for size in self.spacing):
+            raise InputError(f"is {self.spacing} m; it takes three positive lengths (x, y, z)", key="spacing")
+        if np.shape(self.centre) != (3,) or not np.all(np.isfinite(self.centre)):
+            raise InputError(f"is {self.centre} m; it takes three finite coordinates (x, y, z)", key="centre")
+        if not (math.isfinite(self.gap) and self.gap < self.spacing[2]):
+            raise InputError(f"is {self.gap} m; slices {self.spacing[2]:g} m apart leave less", key="gap")
+        square = np.shape(self.axes) == (3, 3)
+        if not square or not np.allclose(self.axes.T @ self.axes, np.eye(3), rtol=0.0, atol=SQUARE):
+            raise InputError("must be three perpendicular columns of length 1", key="axes")
+
+    def same_as(self, other: Grid) -> bool:
+        """Return whether both have the same voxels, to a hundredth of a voxel."""
+        if tuple(self.shape) != tuple(other.shape):
+            return False
+        corners = np.array(np.meshgrid(*([0, count - 1] for count in self.shape[::-1]), [1.0])).reshape(4, -1)
+        apart = (self.affine() - other.affine())[:3] @ corners
+        return bool(np.all(np.abs(apart) <= 0.01 * min(self.spacing)))
 
     @property
     def thickness(self) -> float:

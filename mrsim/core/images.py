@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import InputError
 from .grid import Grid
 from .shown import Shown, columns, counted, span
 
@@ -34,6 +35,17 @@ class Images(Shown):
     """Nominal facts from the protocol sheet and the reconstruction's own parameters."""
     history: dict[str, Any] = field(default_factory=dict)
     """Provenance."""
+
+    def __post_init__(self) -> None:
+        """Refuse data that are no plain numbers, or not on the grid."""
+        data: Any = self.data  # what a caller gives, whatever is declared
+        if not isinstance(data, np.ndarray) or data.dtype.kind not in "biufc":
+            raise InputError(f"is no array of numbers but {type(data).__name__}", key="data")
+        if isinstance(data, np.ma.MaskedArray):
+            raise InputError("is a masked array; give the plain values, and the mask to the fit", key="data")
+        if data.ndim != 4 or data.shape[1:] != tuple(self.grid.shape):
+            wanted = f"(contrast, {', '.join(map(str, self.grid.shape))})"
+            raise InputError(f"has the shape {data.shape}; the grid's is {wanted}", key="data")
 
     @property
     def channels(self) -> int:

@@ -50,6 +50,11 @@ def evaluate(
     """
     if maps.grid.shape != truth.grid.shape:
         raise InputError(f"maps have the shape {maps.grid.shape}, the truth {truth.grid.shape}: use one grid")
+    if not maps.grid.same_as(truth.grid):
+        raise InputError("the truth lies elsewhere than the maps: take it on their grid, phantom.truth(maps.grid)")
+    for name, mask in (rois or {}).items():
+        if np.shape(mask) != maps.grid.shape or np.asarray(mask).dtype != np.bool_:
+            raise InputError(f"region '{name}' is no mask (bool) of the maps' shape {maps.grid.shape}", key="rois")
     regions = rois if rois is not None else {name: part >= 0.99 for name, part in truth.fractions.items()}
     shared = [name for name in maps.values if name in truth.values]
     rows = [

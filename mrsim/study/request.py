@@ -102,6 +102,18 @@ class RunRequest:
     engine: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Which engine, by its name under "name" ("bloch", also where none stands, or "pathways"), and its options."""
 
+    def __post_init__(self) -> None:
+        """Refuse what no seed, number of threads or text is."""
+        seed: Any = self.seed  # what a caller gives, whatever is declared
+        if not isinstance(seed, int | np.integer) or seed < 0:
+            raise InputError(f"is {seed!r}; it takes a whole number from 0", key="seed")
+        if self.threads is not None and not self.threads >= 1:
+            raise InputError(f"is {self.threads}; it takes a whole number from 1", key="threads")
+        for where in ("overrides", "given", "recon", "physiology"):
+            for key, value in getattr(self, where).items():
+                if not isinstance(value, str):
+                    raise InputError(f"is {value!r}; it takes a text with its unit, e.g. '10 ms'", key=f"{where} {key}")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class RunResult(Shown):

@@ -85,7 +85,12 @@ def acquisition():
 
 def images():
     data = np.array([[[[1 + 1j, np.nan, -0.0]]]])
-    return Images(data=data, grid=grid(), contrast={"te": np.array([0.01])}, sigma=np.array(0.02))
+    return Images(
+        data=data,
+        grid=dataclasses.replace(grid(), shape=data.shape[1:]),
+        contrast={"te": np.array([0.01])},
+        sigma=np.array(0.02),
+    )
 
 
 def maps():
