@@ -97,7 +97,12 @@ def test_overriding_mends_nothing_in_the_file(tmp_path):
         ("disc-t2-mese", "averages", "true", r"needs a number \(got true\)"),
         ("disc-t2-mese", "time_bandwidth", "true", r"needs a number \(got true\)"),
         ("sag-dwi", "volumes", "1e9", "nothing in a scan is played more than 1000000 times"),
-        ("sag-dwi", "navigator_lines", "123456789012345678901234567890", "nothing in a scan is played more than 1000000 times"),
+        (
+            "sag-dwi",
+            "navigator_lines",
+            "123456789012345678901234567890",
+            "nothing in a scan is played more than 1000000 times",
+        ),
         ("sag-mre-gre-80hz", "cycles", "1e9", "it must lie between 1 and 10000"),
         ("sag-mre-gre-80hz", "offsets", "1e9", "it must lie between 1 and 1000"),
     ],
