@@ -50,7 +50,7 @@ def test_overrides_reach_every_kind_of_field():
         ({"tr": "nan s"}, "--set tr: 'nan s' is not finite"),
         ({"fov": "160 mm"}, "--set fov: has 1 values; expected 2"),
         ({"pulse": "gauss"}, "--set pulse: Input should be 'sinc', 'slr' or 'hard'"),
-        ({"echoes": "0"}, "--set echoes: is 0; it must be at least 1"),
+        ({"echoes": "0"}, "--set echoes: is 0; it must lie between 1 and 4096"),
         ({"echoes": "x"}, "--set echoes: needs a whole number"),
     ],
 )
