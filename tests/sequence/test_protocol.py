@@ -64,7 +64,7 @@ def test_bad_override_names_the_key_and_the_remedy(change, message):
     [
         ('tr = "1500 ms"', "tr = 1500", "sequence.tr: '1500' has no unit"),
         ("echoes = 8", "ecoes = 8", "sequence.ecoes: unknown key; did you mean 'echoes'?"),
-        ("echoes = 8", "echoes = -8", "sequence.echoes: is -8; it must be at least 1"),
+        ("echoes = 8", "echoes = -8", "sequence.echoes: is -8; it must lie between 1 and 4096"),
         ('family = "multi-echo-spin-echo"', 'family = "multi-echo-spin"', "family: unknown family 'multi-echo-spin'"),
         ("[run]", "[runs]", "runs: unknown key; did you mean 'run'?"),
         ("[sequence]", "[sequence", "is not valid TOML"),
