@@ -11,17 +11,21 @@ target, so that a reader or a killed process finds the old file or the new one a
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 from zlib import crc32
 
 from .bounded import check_file, check_hdf5
 from .errors import InputError, StorageError, UserError, did_you_mean
-from .replacing import reason, replacing
+from .hdf5_file import write_hdf5
+from .replacing import reason
 from .version import __version__
+
+if TYPE_CHECKING:
+    import h5py
 
 SCHEMA = 1
 """Version of the file layout; a reader refuses a higher one."""
@@ -30,8 +34,6 @@ FORMAT = "mrsim"
 SEAL, BLOCK = b"mrsim crc32 ", 512
 """A file begins with HDF5's block for users, which holds the checksum of all bytes after it: damage is told before
 HDF5's library follows it, which may lead it round in circles, and no number that has changed passes for a result."""
-LITTLE = 1 << 16
-"""Free bytes at which a disk is full for a file that could not be written."""
 DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, MemoryError, OverflowError)
 """What h5py and numpy raise over a file whose structure is broken, depending on where."""
 
@@ -47,29 +49,19 @@ def save(path: Path | str, **objects: Any) -> None:
         Nouns (`Acquisition`, `Images`, `Maps`, `Evaluation`, `Grid`, ...) and nests of dict, list, tuple,
         text, numbers, None and numpy arrays. A value of another type is a `TypeError`.
     """
-    import h5py
-
     from .hdf5 import write_node
 
-    with replacing_hdf5(path) as temporary:
-        with h5py.File(temporary, "w", track_order=True, userblock_size=BLOCK) as file:
-            file.attrs.update({"format": FORMAT, "schema": SCHEMA, "mrsim_version": __version__})
-            for name, value in objects.items():
-                write_node(file, name, value, name)
-        with temporary.open("r+b") as sealed:
-            sealed.write(_seal(temporary))
+    def fill(file: h5py.File) -> None:
+        file.attrs.update({"format": FORMAT, "schema": SCHEMA, "mrsim_version": __version__})
+        for name, value in objects.items():
+            write_node(file, name, value, name)
 
+    def seal(file: FileIO) -> None:
+        mark = _seal(file)
+        file.seek(0)
+        file.write(mark)
 
-@contextmanager
-def replacing_hdf5(path: Path | str) -> Iterator[Path]:
-    """Give a temporary path as `replacing` does, for an HDF5 file: its library reports a full disk in many ways."""
-    with replacing(path) as temporary:
-        try:
-            yield temporary
-        except (OSError, RuntimeError) as problem:
-            full = shutil.disk_usage(temporary.parent).free < LITTLE
-            why = "No space left on device" if full else reason(problem)
-            raise StorageError(f"{path}: cannot be written: {why}") from None
+    write_hdf5(path, fill, seal, track_order=True, userblock_size=BLOCK)
 
 
 def load(path: Path | str, name: str | None = None) -> Any:
@@ -171,16 +163,15 @@ def sound(path: Path | str) -> bool:
     """Say whether a file's content has the checksum that stands before it; a file without one is taken as it is."""
     with Path(path).open("rb") as file:
         first = file.read(len(SEAL) + 8)
-    return first.startswith(b"\x89HDF") or first == _seal(Path(path))
+        return first.startswith(b"\x89HDF") or first == _seal(file)
 
 
-def _seal(path: Path) -> bytes:
+def _seal(file: IO[bytes] | FileIO) -> bytes:
     """Return what stands at the beginning of a file: the checksum of what comes after its first block."""
     checksum = 0
-    with path.open("rb") as file:
-        file.seek(BLOCK)
-        while part := file.read(1 << 22):
-            checksum = crc32(part, checksum)
+    file.seek(BLOCK)
+    while part := file.read(1 << 22):
+        checksum = crc32(part, checksum)
     return SEAL + f"{checksum:08x}".encode()
 
 

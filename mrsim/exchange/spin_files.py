@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,11 @@ from numpy.typing import NDArray
 from ..core.bounded import check_hdf5
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..core.storage import readable_as, replacing_hdf5
+from ..core.hdf5_file import write_hdf5
+from ..core.storage import readable_as
+
+if TYPE_CHECKING:
+    import h5py
 
 Array = NDArray[np.float64]
 CONTRAST = {"ρ": "pd", "T1": "t1", "T2": "t2", "T2s": "t2_star", "Δw": "offset"}
@@ -56,9 +60,8 @@ def read_koma(path: Path) -> SpinTable:
 
 def write_koma(path: Path, spins: SpinTable, name: str) -> None:
     """Write spins as a KomaMRI file."""
-    import h5py
 
-    with replacing_hdf5(path) as part, h5py.File(part, "w") as file:
+    def fill(file: h5py.File) -> None:
         file.attrs["Version"], file.attrs["Name"] = "0.9.0", name
         file.attrs["Ns"] = len(spins.position)
         file.attrs["Dims"] = max(1, int(np.count_nonzero(np.ptp(spins.position, axis=0) > 0)))
@@ -66,6 +69,8 @@ def write_koma(path: Path, spins: SpinTable, name: str) -> None:
             file[f"position/{axis}"] = column
         for theirs, ours in CONTRAST.items():
             file[f"contrast/{theirs}"] = spins.values[ours] * (2 * math.pi if ours == "offset" else 1.0)
+
+    write_hdf5(path, fill)
 
 
 def read_jemris(path: Path) -> tuple[dict[str, Array], Grid]:
@@ -96,8 +101,6 @@ def read_jemris(path: Path) -> tuple[dict[str, Array], Grid]:
 
 def write_jemris(path: Path, maps: dict[str, Array], grid: Grid) -> None:
     """Write (z, y, x) maps ``pd, t1, t2, t2_star`` (s), ``offset`` (Hz) on a grid along the world's axes."""
-    import h5py
-
     if not np.allclose(grid.axes, np.eye(3), atol=1e-9):
         raise InputError("a JEMRIS sample lies along the world's axes; resample the grid", key="grid")
     held = maps["pd"] > 0
@@ -105,9 +108,12 @@ def write_jemris(path: Path, maps: dict[str, Array], grid: Grid) -> None:
     data = np.stack([maps["pd"], *rates, maps["offset"] * 2 * math.pi], axis=-1)
     step, counts = np.asarray(grid.spacing), np.array(grid.shape[::-1])
     shift = np.asarray(grid.centre) - (counts // 2 - (counts - 1) / 2) * step
-    with replacing_hdf5(path) as part, h5py.File(part, "w") as file:
+
+    def fill(file: h5py.File) -> None:
         file["sample/data"] = data
         file["sample/resolution"], file["sample/offset"] = 1e3 * step[None], 1e3 * shift[None]
+
+    write_hdf5(path, fill)
 
 
 def _koma(group: Any, name: str, default: float, count: int) -> Array:

@@ -34,8 +34,8 @@ WORKS = {
        for kind in ("bids", "dicom", "nifti", "mrd", "csv", "seq", "cfl")},
     "images": ("recon", "../given/result.h5", "--out", "result.h5"),
     "maps": ("fit", "../given/result.h5", "--model", "t2-mono", "--out", "result.h5"),
-    "basis": ("basis", "3T-press-35", "--out", "result.h5"),
-    "fsl": ("basis", "3T-press-35", "--out", "result"),
+    "basis": ("basis", "Lac,Ala", "--out", "result.h5"),
+    "fsl": ("basis", "Lac,Ala", "--out", "result"),
 }  # fmt: skip
 """Name -> a command that writes to the folder where it runs."""
 DEAR = ("run", "study")

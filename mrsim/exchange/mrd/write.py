@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.acquisition import Acquisition, Readouts
 from ...core.errors import InputError
-from ...core.storage import replacing_hdf5
+from ...core.hdf5_file import write_hdf5
 from .header import COUNTERS, extra_labels, mrd_header
+
+if TYPE_CHECKING:
+    import h5py
 
 LPS = np.diag([-1.0, -1.0, 1.0])
 """World RAS to LPS and back."""
@@ -36,16 +39,20 @@ def write_mrd(raw: Acquisition, path: Path | str, name: str = "mrsim") -> None:
         What the sequence is called in the header.
     """
     import ismrmrd
+    from ismrmrd.file import Container
 
     header = mrd_header(raw, name)
     rows = [row for index, purpose in enumerate(raw.groups) for row in _rows(raw, purpose, index)]
     table = np.array(rows, dtype=ismrmrd.hdf5.acquisition_dtype)
     table["head"]["scan_counter"] = np.arange(len(table))
     table["head"]["flags"][-1] |= np.uint64(1 << (LAST - 1))
-    with replacing_hdf5(path) as temporary, ismrmrd.File(str(temporary), "w") as file:
-        container = file["dataset"]
+
+    def fill(file: h5py.File) -> None:
+        container = Container(file.create_group("dataset"))
         container.header = header
         container._contents.create_dataset("data", data=table, maxshape=(None,), chunks=True)
+
+    write_hdf5(path, fill)
 
 
 def _rows(raw: Acquisition, purpose: str, index: int) -> list[tuple[Any, ...]]:
