@@ -31,8 +31,8 @@ from .voxel_course import Course, Stretch
 from .voxel_doubts import doubts
 from .voxel_object import ACROSS, FINER, Held, beyond_part, near_part
 from .voxel_pathways import Boxes, Pathways, elements_of, fastest_phases
+from .voxel_program import FREE, SAMPLE, VoxelProgram, voxel_program
 from .voxel_program import Stretch as Operations
-from .voxel_program import VoxelProgram, voxel_program
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -44,6 +44,8 @@ SMALL = 1e-3
 """Size of a pathway that is left out, over the wanted accuracy."""
 LEFT_BEHIND = 1.0
 """The same of what a repetition leaves to the next ones."""
+TURNS = 32.0
+"""Turns over the voxel from which what a repetition leaves wound up counts only if the next one unwinds it."""
 
 
 Kind = tuple[str, str, float, float, int]
@@ -62,6 +64,7 @@ class _Voxel:
         self.size = np.asarray(self.grid.spacing)
         self.parts = [near_part(task, self.finer), beyond_part(task, self.coarser)]
         self.classes = self.sorted()
+        self.turns = TURNS
         self.least, self.small = SMALL * task.engine.accuracy, LEFT_BEHIND * task.engine.accuracy
 
     def sorted(self) -> dict[Kind, list[tuple[int, TissueClass]]]:
@@ -123,7 +126,11 @@ class _Voxel:
         boxes = Boxes.of(held.edges, self.size, fastest)
         parts = [self._stretch(stretch, boxes, spin) for stretch in self.program.stretches]
         filled = held.filled()
-        course = Course(boxes=boxes, volume=held.volume, stretches=parts, least=self.least, small=self.small / filled)
+        x, y, z = self.size
+        course = Course(
+            boxes=boxes, volume=held.volume, stretches=parts, rate=kind.r1, voxel=(float(x), float(y), float(z)),
+            turns=self.turns, least=self.least, small=self.small / filled,
+        )  # fmt: skip
         result = np.zeros((len(self.timeline.readouts.dwell), len(held.volume)), dtype=np.complex128)
         signals = course.signals(self.program.repetitions, STEADY * self.task.engine.accuracy)
         for rows, seen in zip(self.program.readouts, signals, strict=True):
@@ -135,7 +142,9 @@ class _Voxel:
         elements = elements_of(self.timeline, self.program, stretch, boxes, spin, self.split)
         pathways = Pathways(boxes=boxes, spin=spin, least=self.least)
         seen = pathways.play(stretch, elements)
-        return Stretch(along=pathways.along, seen=seen, left_out=pathways.left_out)
+        spans = (float(op[1]) if op[0] == FREE else float(self.timeline.pulses[int(op[1])].dt.sum())
+                 for op in stretch if op[0] != SAMPLE)  # fmt: skip
+        return Stretch(along=pathways.along, seen=seen, left_out=pathways.left_out, duration=sum(spans))
 
 
 def by_voxel(task: Task) -> tuple[Complex, dict[str, Any]] | str:
@@ -193,12 +202,15 @@ def _rf_steps(voxel: _Voxel) -> tuple[_Voxel, int, float]:
 
 
 def _left_behind(voxel: _Voxel) -> float:
-    """Return what changes over M0 if repetitions leave less to the next ones: pathways of four times the size alone."""
+    """Return what changes over M0 if repetitions leave less to the next ones.
+
+    Pathways of four times the size alone, and of half the turns.
+    """
     kind = voxel.main()
     if kind is None:
         return 0.0
     held, rough = voxel.held(0, kind), copy(voxel)
-    rough.small = 4 * voxel.small
+    rough.small, rough.turns = 4 * voxel.small, voxel.turns / 2
     change = rough.respond(kind, held, 0.0)[0] - voxel.respond(kind, held, 0.0)[0]
     return float(np.abs(change).max(initial=0.0)) / voxel.whole()
 

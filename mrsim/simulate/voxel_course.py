@@ -8,12 +8,15 @@ What crushers wound and a pulse stored is part of it: the next repetition's crus
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .voxel_pathways import Boxes, Factors, Term
+from .voxel_pathways import Boxes
+from .voxel_terms import Factors, Functions, Moment, Term, added
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -23,6 +26,8 @@ BEFORE = Term(before=True, value=1.0 + 0j, factors=(None, None, None))
 TOGETHER = 64
 """Functions along x with which the object is summed at once."""
 M0 = Term(before=False, value=1.0 + 0j, factors=(None, None, None))
+PERIODS = 4
+"""Repetitions after which a scan may repeat itself, e.g. an edited pair after two."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -35,6 +40,8 @@ class Stretch:
     """Per window: what is transverse."""
     left_out: float
     """Sum of the sizes of what was too small."""
+    duration: float
+    """s."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -47,8 +54,8 @@ class _Repetition:
     """Per window: what multiplies the magnetisation before the repetition."""
     own: Complex
     """(window, coil) what comes of M0."""
-    most: float
-    """Largest share of a change of the magnetisation that is left at its end."""
+    left: float
+    """Largest share of a change of the longitudinal magnetisation that is left at its end: exp(-duration / T1)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -59,14 +66,19 @@ class Course:
     volume: Complex
     """(coil, z, y, x) m^3 times what each coil hears."""
     stretches: list[Stretch]
+    rate: float
+    """1 / T1, 1/s."""
+    voxel: Moment
+    """Sizes of the voxel, m."""
+    turns: float
+    """Turns over the voxel from which what a repetition leaves wound up is followed only if the next one unwinds it."""
     least: float
     """Size, over the M0 of the voxel, below which what a window sees is left out."""
     small: float
     """The same of what a repetition leaves to the next ones, a thousand times as many pathways: what most of them leave
     is wound up and cancels, so `left_out` does not know of them. How much they matter is measured (`by_voxel`)."""
-    state: list[Term] = field(default_factory=lambda: [M0])
     left_out: float = 0.0
-    products: dict[tuple[int, int], tuple[Complex, Complex, Complex]] = field(default_factory=dict)
+    functions: Functions = field(default_factory=Functions)
     means: dict[tuple[int, int, int], tuple[Complex | None, Complex | None, Complex, float]] = field(
         default_factory=dict
     )
@@ -74,22 +86,32 @@ class Course:
     known: dict[tuple[int, ...], _Repetition] = field(default_factory=dict)
 
     def signals(self, repetitions: tuple[tuple[int, ...], ...], steady: float) -> list[Complex]:
-        """Return per repetition (window, coil) what is seen; one that changes less than `steady` is seen once."""
-        found: list[Complex] = []
-        before, change = None, 2.0
-        for played in repetitions:
+        """Return per repetition (window, coil) what is seen; states closer than `steady` are seen once."""
+        found, states = list[Complex](), [[M0]]
+        apart = [2.0] * PERIODS  # bound on the distance of the state from that so many repetitions earlier
+        for index, played in enumerate(repetitions):
             if played not in self.known:
                 self.known[played] = self._composed(played)
             now = self.known[played]
-            if played != before:
-                change = 2.0
-            elif change <= steady:
-                found.append(found[-1])
-                continue
-            found.append(now.own + self._sight(played, now.seen))
-            self.state = self._kept([*(self._times(k, t) for k in now.kept for t in self.state), *now.new])
-            before, change = played, change * now.most
+            alike = [p for p in range(1, PERIODS + 1) if p <= index and repetitions[index - p] == played]
+            again = next((p for p in alike if apart[p - 1] <= steady), None)
+            if again is None:
+                found.append(now.own + self._sight(played, states[-1], now.seen))
+                states = [*states[-PERIODS:], self._after_one(states[-1], now)]
+            else:
+                found.append(found[-again])
+                states = [*states[-PERIODS:], states[-again]]
+            apart = [apart[p - 1] * now.left if p in alike else 2.0 for p in range(1, PERIODS + 1)]
         return found
+
+    def _after_one(self, state: list[Term], now: _Repetition) -> list[Term]:
+        """Return what a repetition makes of a state: what is wound up little, or unwound before a window."""
+        pairs = [(kept, term) for kept in now.kept for term in state]
+        moments = np.array([added(kept.moment, term.moment) for kept, term in pairs]).reshape(-1, 3)
+        near = np.zeros(len(pairs), dtype=np.bool_)
+        for back in {(0.0, 0.0, 0.0), *(term.moment for window in now.seen for term in window)}:
+            near |= (np.abs(moments + back) * self.voxel).max(axis=1) < self.turns
+        return self._kept([*(self._times(*pairs[i]) for i in np.flatnonzero(near)), *now.new])
 
     def _composed(self, played: tuple[int, ...]) -> _Repetition:
         along, windows = [BEFORE], list[list[Term]]()
@@ -99,14 +121,14 @@ class Course:
             for seen in part.seen:
                 windows.append(self._after(seen, along))
             along = self._merged(self._kept(self._after(part.along, along)))
-        most = [abs(t.value) * float(np.prod([_peak(f) for f in t.factors])) for t in along if t.before]
+        duration = sum(self.stretches[number].duration for number in played)
         own = self._totals([[(t, M0) for t in seen if not t.before] for seen in windows])
         return _Repetition(
             kept=[term for term in along if term.before],
             new=[term for term in along if not term.before],
             seen=[[term for term in seen if term.before] for seen in windows],
             own=own,
-            most=sum(most),
+            left=math.exp(-self.rate * duration),
         )
 
     def _after(self, terms: list[Term], along: list[Term]) -> list[Term]:
@@ -115,17 +137,9 @@ class Course:
         return [*(self._times(term, each) for term in terms if term.before for each in along), *own]
 
     def _times(self, term: Term, other: Term) -> Term:
-        x, y, z = (self._product(a, b) for a, b in zip(term.factors, other.factors, strict=True))
-        return Term(before=other.before, value=term.value * other.value, factors=(x, y, z))
-
-    def _product(self, a: Complex | None, b: Complex | None) -> Complex | None:
-        """Return the product of two functions along an axis: the same object for the same two."""
-        if a is None or b is None:
-            return b if a is None else a
-        key = (id(a), id(b))
-        if key not in self.products:
-            self.products[key] = a, b, a * b
-        return self.products[key][2]
+        x, y, z = (self.functions.product(a, b) for a, b in zip(term.factors, other.factors, strict=True))
+        moment = added(term.moment, other.moment)
+        return Term(before=other.before, value=term.value * other.value, factors=(x, y, z), moment=moment)
 
     def _kept(self, terms: list[Term]) -> list[Term]:
         return self.boxes.large(terms, self.small)[0]
@@ -133,25 +147,25 @@ class Course:
     def _merged(self, terms: list[Term]) -> list[Term]:
         """Return the terms with those that differ along one axis alone added up."""
         for axis in range(3):
-            groups: dict[tuple[bool | int, ...], list[Term]] = {}
+            groups: dict[tuple[Any, ...], list[Term]] = {}
             for term in terms:
                 alike = (id(f) for a, f in enumerate(term.factors) if a != axis)
-                groups.setdefault((term.before, *alike), []).append(term)
+                groups.setdefault((term.before, _rounded(term.moment), *alike), []).append(term)
             terms = [_sum(group, axis) for group in groups.values()]
         return terms
 
-    def _sight(self, played: tuple[int, ...], windows: list[list[Term]]) -> Complex:
+    def _sight(self, played: tuple[int, ...], state: list[Term], windows: list[list[Term]]) -> Complex:
         """Return (window, coil) what the windows of a repetition see of the state."""
         total = np.zeros((len(windows), len(self.volume)), dtype=np.complex128)
         if not windows:
             return total
-        keys = [(played, tuple(id(f) for f in term.factors)) for term in self.state]
-        fresh = {key: term for key, term in zip(keys, self.state, strict=True) if key not in self.sights}
+        keys = [(played, tuple(id(f) for f in term.factors)) for term in state]
+        fresh = {key: term for key, term in zip(keys, state, strict=True) if key not in self.sights}
         units = [Term(before=False, value=1.0 + 0j, factors=term.factors) for term in fresh.values()]
         sums = self._totals([[(t, unit) for t in window] for unit in units for window in windows])
         for key, seen in zip(fresh, sums.reshape(len(units), *total.shape), strict=True):
             self.sights[key] = seen
-        for key, term in zip(keys, self.state, strict=True):
+        for key, term in zip(keys, state, strict=True):
             total += term.value * self.sights[key]
         return total
 
@@ -174,9 +188,11 @@ class Course:
             some = every[begin : begin + TOGETHER]
             planes = self.volume @ np.stack([members[0][2] for members in some], axis=-1)  # (coil, z, y, slab)
             for number, members in enumerate(some):
-                plane = np.ascontiguousarray(planes[..., number])
+                plane, lines = np.ascontiguousarray(planes[..., number]), dict[int, Complex]()
                 for index, value, _, y, z in members:
-                    total[index] += value * ((plane @ y) @ z)
+                    if id(y) not in lines:
+                        lines[id(y)] = plane @ y
+                    total[index] += value * (lines[id(y)] @ z)
         return total
 
     def _mean(self, axis: int, a: Complex | None, b: Complex | None) -> tuple[Complex, float]:
@@ -190,8 +206,9 @@ class Course:
         return self.means[key][2:]
 
 
-def _peak(values: Complex | None) -> float:
-    return 1.0 if values is None else float(np.abs(values).max())
+def _rounded(moment: Moment) -> tuple[int, int, int]:
+    x, y, z = (round(m) for m in moment)
+    return x, y, z
 
 
 def _sum(terms: list[Term], axis: int) -> Term:
@@ -209,4 +226,4 @@ def _sum(terms: list[Term], axis: int) -> Term:
         factors[axis] = np.asarray(total)
     x, y, z = factors
     kept: Factors = (x, y, z)
-    return Term(before=terms[0].before, value=value, factors=kept)
+    return Term(before=terms[0].before, value=value, factors=kept, moment=terms[0].moment)

@@ -19,38 +19,14 @@ from ..sequence.timeline import Timeline
 from .pulse_maps import Relaxation
 from .steps import TimeTable, cut_pulse, cut_steps, rotation_series, tabulated
 from .voxel_program import FREE, PULSE, SAMPLE, Operation, Stretch, VoxelProgram
+from .voxel_terms import Functions, Moment, Term
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
-Factors = tuple[Complex | None, Complex | None, Complex | None]
 PER_TURN = 6.0
 """Points along an axis per turn of the fastest phase there; the mean over a box is off by (pi / 6)^2 / 6 of it."""
 LEAST_POINTS = 3
 """Points in every cell along each axis."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Term:
-    """A pathway: what it carries of the magnetisation before the stretch, or of M0."""
-
-    before: bool
-    """True if it multiplies the longitudinal magnetisation before the stretch, False if M0."""
-    value: complex
-    factors: Factors
-    """Per axis: (point,), or None for 1."""
-
-    def times(self, factor: complex, axis: int | None = None, along: Complex | None = None) -> Term:
-        """Return the pathway times a number and a function along one axis."""
-        factors = list(self.factors)
-        if axis is not None and along is not None:
-            old = factors[axis]
-            factors[axis] = along if old is None else old * along
-        return Term(before=self.before, value=self.value * factor, factors=(factors[0], factors[1], factors[2]))
-
-    def conjugate(self) -> Term:
-        """Return the conjugate pathway."""
-        x, y, z = (None if f is None else f.conj() for f in self.factors)
-        return Term(before=self.before, value=self.value.conjugate(), factors=(x, y, z))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -65,13 +41,19 @@ class Elements:
     e: Complex
     g: Complex
     h: Complex
+    lead: Moment
+    """Moment of the pulse's own gradient up to its centre, 1/m."""
+    tail: Moment
+    """From there on."""
 
     @classmethod
-    def of(cls, maps: NDArray[np.floating], axis: int | None) -> Elements:
-        """Return the elements of (3, 4, point) real maps."""
+    def of(cls, maps: NDArray[np.floating], axis: int | None, lead: Moment, tail: Moment) -> Elements:
+        """Return the elements of (3, 4, point) real maps; lead, tail : moments before and behind the centre, 1/m."""
         m = maps.astype(np.float64)
         return cls(
             axis=axis,
+            lead=lead,
+            tail=tail,
             a=(m[0, 0] + m[1, 1] + 1j * (m[1, 0] - m[0, 1])) / 2,
             b=(m[0, 0] - m[1, 1] + 1j * (m[1, 0] + m[0, 1])) / 2,
             c=m[0, 2] + 1j * m[1, 2],
@@ -80,12 +62,6 @@ class Elements:
             g=m[2, 2] + 0j,
             h=m[2, 3] + 0j,
         )
-
-    def on(self, term: Term, element: Complex, turn: complex) -> Term:
-        """Return a pathway times one of the elements."""
-        if self.axis is None:
-            return term.times(complex(element[0]) * turn)
-        return term.times(turn, self.axis, element)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -98,6 +74,7 @@ class Boxes:
     """Per axis: (cell,) first point of each cell."""
     share: tuple[Array, Array, Array]
     """Per axis: (point,) width that each point stands for over the voxel's."""
+    sizes: dict[tuple[int, int], tuple[Complex | None, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, edges: tuple[Array, Array, Array], voxel: Array, fastest: Array) -> Boxes:
@@ -124,14 +101,20 @@ class Boxes:
         count = np.diff(self.first[axis], append=len(values))
         return np.asarray(np.add.reduceat(values, self.first[axis]) / count)
 
+    def size(self, axis: int, values: Complex | None) -> float:
+        """Return the mean size of (point,) values along an axis over the voxel's length."""
+        if (axis, id(values)) not in self.sizes:
+            share = self.share[axis]
+            self.sizes[axis, id(values)] = values, float(share.sum() if values is None else np.abs(values) @ share)
+        return self.sizes[axis, id(values)][1]
+
     def large(self, terms: list[Term], least: float) -> tuple[list[Term], float]:
         """Return the terms whose size over the voxel's M0 is at least that, and the sum of the others' sizes."""
         found, lost = [], 0.0
         for term in terms:
             size = abs(term.value)
             for axis, values in enumerate(term.factors):
-                share = self.share[axis]
-                size *= float(share.sum() if values is None else np.abs(values) @ share)
+                size *= self.size(axis, values)
             if size >= least:
                 found.append(term)
             else:
@@ -173,8 +156,17 @@ def elements_of(
         maps = np.zeros((3, 4, len(along)))
         fields = (table.b1, table.gradient, rotation_series(dtype))
         kernels.propagators(position, dtype(spin.offset), dtype(spin.b1), e1, e2, table.runs, *fields, maps)
-        found[event] = Elements.of(maps, axis)
+        found[event] = Elements.of(maps, axis, *halves_of(timeline, event))
     return found
+
+
+def halves_of(timeline: Timeline, event: int) -> tuple[Moment, Moment]:
+    """Return the moments of a pulse's own gradient before and behind its centre, 1/m."""
+    pulse = timeline.pulses[event]
+    ends = np.cumsum(pulse.dt)
+    early = np.clip((pulse.centre - (ends - pulse.dt)) / pulse.dt, 0.0, 1.0)
+    lead, tail = (timeline.gamma_bar * ((pulse.dt * part) @ pulse.gradient) for part in (early, 1 - early))
+    return (float(lead[0]), float(lead[1]), float(lead[2])), (float(tail[0]), float(tail[1]), float(tail[2]))
 
 
 @dataclass(slots=True, eq=False)
@@ -190,6 +182,7 @@ class Pathways:
     left_out: float = 0.0
     """Sum of the sizes of what was left out."""
     phasors: dict[tuple[int, float], Complex] = field(default_factory=dict)
+    functions: Functions = field(default_factory=Functions)
 
     def play(self, stretch: Stretch, elements: dict[int, Elements]) -> list[list[Term]]:
         """Follow a stretch; return what is transverse at the start of every window. `along` is what it leaves."""
@@ -218,7 +211,9 @@ class Pathways:
         for axis, moment in enumerate(op[2:]):
             if moment:
                 phasor = self._phasor(axis, float(moment))
-                self.transverse = [term.times(1, axis, phasor) for term in self.transverse]
+                self.transverse = [self.functions.times(term, 1, axis, phasor) for term in self.transverse]
+        more = float(op[2]), float(op[3]), float(op[4])
+        self.transverse = [term.wound(more) for term in self.transverse]
 
     def _phasor(self, axis: int, moment: float) -> Complex:
         if (axis, moment) not in self.phasors:
@@ -229,16 +224,24 @@ class Pathways:
         turn = complex(np.cos(phase), np.sin(phase))
         back = turn.conjugate()
         rest = Term(before=False, value=1.0 + 0j, factors=(None, None, None))
-        flipped = [pulse.on(term, pulse.e, turn) for term in self.transverse]
-        along = [pulse.on(term, pulse.g, 1) for term in self.along] + [pulse.on(rest, pulse.h, 1)]
+        centred = [term.wound(pulse.lead) for term in self.transverse]
+        flipped = [self._on(pulse, pulse.e, term, turn) for term in centred]
+        along = [self._on(pulse, pulse.g, term, 1) for term in self.along] + [self._on(pulse, pulse.h, rest, 1)]
         if watched:
-            transverse = [pulse.on(term, pulse.a, 1) for term in self.transverse]
-            transverse += [pulse.on(term.conjugate(), pulse.b, back * back) for term in self.transverse]
-            transverse += [pulse.on(term, pulse.c, back) for term in self.along]
-            self.transverse = self.kept([*transverse, pulse.on(rest, pulse.d, back)])
+            transverse = [self._on(pulse, pulse.a, term, 1) for term in centred]
+            transverse += [self._on(pulse, pulse.b, self.functions.conjugate(term), back * back) for term in centred]
+            transverse += [self._on(pulse, pulse.c, term, back) for term in self.along]
+            transverse += [self._on(pulse, pulse.d, rest, back)]
+            self.transverse = self.kept([term.wound(pulse.tail) for term in transverse])
         else:
             self.transverse = []
-        self.along = self.kept([*along, *flipped, *(term.conjugate() for term in flipped)])
+        self.along = self.kept([*along, *flipped, *(self.functions.conjugate(term) for term in flipped)])
+
+    def _on(self, pulse: Elements, element: Complex, term: Term, turn: complex) -> Term:
+        """Return a pathway times one of a pulse's elements."""
+        if pulse.axis is None:
+            return term.times(complex(element[0]) * turn)
+        return self.functions.times(term, turn, pulse.axis, element)
 
     def kept(self, terms: list[Term]) -> list[Term]:
         """Return the pathways that are large enough, and add up the others."""

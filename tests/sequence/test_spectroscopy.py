@@ -245,6 +245,21 @@ def test_hyperbolic_secants_below_their_threshold_are_refused_with_what_they_wou
         SemiLaser(samples=16, adiabatic="hyperbolic-secant").build(scanner)
 
 
+@pytest.mark.parametrize("family", [Press, SemiLaser])
+def test_water_reference_of_an_edited_scan_is_not_edited(family):
+    """Crushers and timing stay: the reference has all pulses but those of suppression and editing."""
+    timeline = discretize(
+        family(samples=16, te="minimum", editing=EDITED, water_averages=1).build(Scanner.preset("3T"))
+    )
+    uses = [[] for _ in range(len(timeline.tr_start))]
+    for segment in np.flatnonzero(timeline.kind == RF):
+        repetition = np.searchsorted(timeline.tr_start, segment, side="right") - 1
+        uses[repetition].append(timeline.pulses[timeline.event[segment]].use)
+    *_, edited, off, reference, other = uses
+    assert edited.count("preparation") == off.count("preparation") == 2
+    assert [use for use in edited if use not in ("preparation", "saturation")] == reference == other
+
+
 def test_editing_crushers_leave_what_is_not_turned_and_dephase_the_rest(scanner):
     """Moments of coherence pathways through both editing pulses: -1 before the first pulse throughout is left alone."""
     for family in (Press, SemiLaser):

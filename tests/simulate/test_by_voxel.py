@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import mrsim as mr
 from mrsim.core.nuclei import WATER_PPM
@@ -22,9 +23,11 @@ from mrsim.simulate.classes import TissueClass
 from mrsim.simulate.direct import direct_signal
 from mrsim.simulate.line import follow
 from mrsim.simulate.pulse_maps import Relaxation
+from mrsim.simulate.voxel_course import Course, Stretch
 from mrsim.simulate.voxel_doubts import doubts
-from mrsim.simulate.voxel_pathways import Boxes, Pathways, Term, elements_of
-from mrsim.simulate.voxel_program import voxel_program
+from mrsim.simulate.voxel_pathways import Boxes, Pathways, elements_of
+from mrsim.simulate.voxel_program import FREE, voxel_program
+from mrsim.simulate.voxel_terms import Term
 
 SCANNER = mr.Scanner.preset("3T")
 VOXEL: dict[str, Any] = {
@@ -71,6 +74,35 @@ def test_pathways_add_up_to_the_spin(name: str) -> None:
     added = [sum(_at(term, place) for term in seen) for place in picked]
     assert np.abs(np.array(added) - travelled).max() < 1e-7
     assert np.abs(travelled).max() > 0.1
+
+
+def test_alternating_repetitions_settle() -> None:
+    """Two kinds of repetition in turn: late ones are seen once, and as if all had been played."""
+    timeline = mr.discretize(replace(CASES["press"], averages=2, te=30e-3).build(SCANNER))
+    program = voxel_program(timeline)
+    assert not isinstance(program, str)
+    edges = np.linspace(-5e-3, 5e-3, 6)
+    boxes = Boxes.of((edges, edges, edges), np.full(3, 8e-3), np.full(3, 1e3))
+    spin = Relaxation(r1=2.0, r2=1 / 0.08, offset=0.0, b1=1.0)
+    whole = program.stretches[program.repetitions[0][0]]
+    stretches = []
+    for duration in (0.3, 0.6):
+        stretch = (*whole[:-1], (FREE, duration, *whole[-1][2:]))
+        pathways = Pathways(boxes=boxes, spin=spin, least=1e-6)
+        seen = pathways.play(stretch, elements_of(timeline, program, stretch, boxes, spin))
+        stretches.append(Stretch(along=pathways.along, seen=seen, left_out=0.0, duration=duration))
+
+    def signals(steady: float) -> NDArray[np.complex128]:
+        course = Course(
+            boxes=boxes, volume=np.full((1, 5, 5, 5), 8e-9, complex), stretches=stretches, rate=2.0,
+            voxel=(8e-3, 8e-3, 8e-3), turns=32.0, least=1e-8, small=1e-5,
+        )  # fmt: skip
+        return np.array(course.signals(((0,), (1,)) * 10, steady))[:, 0, 0]
+
+    every, settled = signals(0.0), signals(1e-3)
+    assert len(set(settled[-8:].tolist())) == 2
+    assert np.abs(every - settled).max() < 1e-3 * 1e-6  # of all that is heard, 1e-6 m^3
+    assert abs(every[-1] - every[-2]) > 0.05 * abs(every[-1])
 
 
 def _at(term: Term, place: Any) -> complex:

@@ -17,7 +17,7 @@ from .. import rf
 from ..gradients import joined, scaled, shifted, trapezoid
 from ..selection import Selection, excite
 from ..sequence import Block
-from .localised import Localised, VoxelParts
+from .localised import EDIT, Localised, VoxelParts
 from .protocol import positive
 
 SECOND = -0.5
@@ -66,4 +66,4 @@ def editing_block(parts: VoxelParts, part: Selection, shift: float, share: float
     """Return the editing pulse at a carrier, its crushers a share of what they are by themselves."""
     pulse = replace(part.pulse, frequency=shift * parts.larmor)
     gradient = None if part.gradient is None else scaled(part.gradient, share)
-    return Block(duration=part.duration, rf=pulse, gx=gradient, name="edit")
+    return Block(duration=part.duration, rf=pulse, gx=gradient, name=EDIT)

@@ -4,11 +4,10 @@ A repetition is
 
     outer-volume bands, water suppression, preparation, localisation, readout, spoiler.
 
-Localising pulses select along one grid axis each; their carrier lies at `shift` from water, so that a metabolite there
-is selected exactly where the voxel is drawn, and one at another shift df is displaced by -voxel df / bandwidth.
+Localising pulses select along one grid axis each, their carrier at `shift` from water: a metabolite there is selected
+where the voxel is drawn, and one at another shift df is displaced by -voxel df / bandwidth.
 
-The first sample is taken at the echo. Repetitions of the water reference play the suppression without its pulses, so
-that everything else is as in the others.
+The first sample is taken at the echo. The water reference plays suppression and editing without their pulses.
 """
 
 from __future__ import annotations
@@ -35,6 +34,9 @@ from ..timing import TimeOrMinimum, solve, starting, wait
 from ..water_suppression import chess_flips, wet_flips
 from .protocol import at_least, flip_angle, positive
 from .single_voxel import SingleVoxel
+
+EDIT = "edit"
+"""Name of the blocks of editing pulses."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,8 +74,8 @@ class Localised(SingleVoxel):
         """Refuse what no scanner could play."""
         SingleVoxel.__post_init__(self)
         flip_angle("flip", self.flip)
-        for key in ("suppression_band", "suppression_t1"):
-            positive(key, getattr(self, key))
+        positive("suppression_band", self.suppression_band)
+        positive("suppression_t1", self.suppression_t1)
         at_least("suppression_pulses", self.suppression_pulses, 1)
         for key in ("outer_band", "outer_gap", "water_averages", "crusher_cycles", "spoiler_cycles"):
             at_least(key, getattr(self, key), 0)
@@ -237,7 +239,7 @@ def spectroscopy(
     before : int
         From the start of the localisation to the excitation's centre, ns.
     localise : callable
-        Returns the localisation of one spectrum; it ends `readout_room` before the echo.
+        Returns the blocks of one spectrum; they end `readout_room` before the echo.
     contrast, facts, sheet : dict
         As in `finished` of imaging families.
     """
@@ -245,16 +247,16 @@ def spectroscopy(
     adc, length = echo_readout(parts, readout_room(parts))
     stage = Stage(scanner=parts.scanner, limits=limits, thickness=protocol.voxel[2], position=0.0, lead=before)
     prepare = list(prepared(protocol.preparation, stage))
-    lead = sum(block.duration for block in prepare) + before
-    outer, suppress = outer_volume(parts), water_suppression(parts, lead)
-    passive = [replace(block, rf=None) for block in suppress]
-    spoil = list(parts.spoiler(2, protocol.spoiler_cycles))
+    outer, suppress = outer_volume(parts), water_suppression(parts, sum(block.duration for block in prepare) + before)
+    passive, spoil = [replace(block, rf=None) for block in suppress], parts.spoiler(2, protocol.spoiler_cycles)
 
     def repetition(image: int, labels: dict[str, int] | None, purpose: str) -> list[Block]:
         window = None if labels is None else replace(adc, purpose=purpose)
         read = Block(duration=length, adc=window, labels=labels or {}, name="read")
-        suppressed = passive if purpose == "water_reference" else suppress
-        return [*outer, *suppressed, *prepare, *localise(image), read, *spoil]
+        if purpose != "water_reference":
+            return [*outer, *suppress, *prepare, *localise(image), read, *spoil]
+        played = [replace(block, rf=None) if block.name == EDIT else block for block in localise(image)]
+        return [*outer, *passive, *prepare, *played, read, *spoil]
 
     content = sum(block.duration for block in repetition(0, None, "imaging"))
     tr, (rest,) = solve("tr", protocol.tr, ({"one repetition": content},), limits, "take fewer samples")
@@ -277,8 +279,7 @@ def _headed(
     facts: dict[str, float | str],
     sheet: dict[str, Any],
 ) -> Sequence:
-    protocol = parts.protocol
-    images = protocol.images()
+    protocol, images = parts.protocol, parts.protocol.images()
     header = Encoding(
         grid=protocol.grid(),
         frequency=parts.larmor,
@@ -295,6 +296,5 @@ def _headed(
             **sheet,
         },
     )
-    total = sum(block.duration for block in blocks) / NS
-    known = {**facts, "scan_time": total, "spectral_width": NS / adc.dwell}
+    known = {**facts, "scan_time": sum(block.duration for block in blocks) / NS, "spectral_width": NS / adc.dwell}
     return Sequence(name=protocol.name, scanner=parts.scanner, blocks=tuple(blocks), encoding=header, definitions=known)
