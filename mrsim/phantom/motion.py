@@ -186,6 +186,28 @@ def places(motions: tuple[Motion, ...], position: ArrayLike, time: float) -> Arr
     return np.asarray(rest + sum(moved, np.zeros_like(rest)))
 
 
+def varies_along_z(motions: tuple[Motion, ...], grid: Grid, half: ArrayLike) -> bool:
+    """Return True if a motion differs between places above one another, on an uneven lattice of 9 x 9 x 9 of them.
+
+    Parameters
+    ----------
+    motions : tuple of Motion
+        In world axes.
+    grid : Grid
+        Whose z is meant.
+    half : (3,) array
+        Half the extent of the lattice along the grid's axes, m, around its centre.
+    """
+    share = 2 * np.sort(np.mod(np.arange(1, 10) * (math.sqrt(5) - 1) / 2, 1.0)) - 1  # no period falls between them
+    lattice = np.stack(np.meshgrid(share, share, share, indexing="ij"), axis=-1).reshape(-1, 3) * np.asarray(half)
+    for motion in motions:
+        for _, vectors in motion.terms(grid.to_world(lattice)):
+            columns = np.asarray(vectors).reshape(81, 9, 3)
+            if np.ptp(columns, axis=1).max() > 1e-9 * np.abs(columns).max():
+                return True
+    return False
+
+
 def field_on_grid(grid: Grid, values: NDArray[np.complex128] | Array) -> Field:
     """Return the trilinear interpolation of vectors on a grid's voxel centres, constant beyond the outermost.
 

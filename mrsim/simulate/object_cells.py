@@ -9,6 +9,7 @@ import numpy as np
 from ..core.acquisition import Encoding
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..phantom.motion import varies_along_z
 from ..phantom.phantom import Phantom
 from ..sequence.timeline import FREE, Timeline
 from .options import Bloch
@@ -38,7 +39,10 @@ def sampling_grid(timeline: Timeline, phantom: Phantom, engine: Bloch) -> Grid:
         thickness = selected_thickness(timeline) + 2 * float(np.abs(stack).max())
     else:
         thickness = slab_thickness(timeline, (lower[2], upper[2]), engine)
-    if engine.layers or phantom.uniform_through(encoded, thickness):
+    half = np.array([*reach[:2], thickness / 2])
+    if engine.layers or (
+        phantom.uniform_through(encoded, thickness) and not varies_along_z(phantom.motion, encoded, half)
+    ):
         layers = engine.layers or 1
     elif timeline.encoding.kind == "3d":
         layers = 2 * encoded.shape[0] + 1

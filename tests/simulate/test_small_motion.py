@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mrsim.phantom.motion import Trace, Vibration, Wave
+from mrsim.phantom.motion import Affine, Trace, Vibration, Wave, varies_along_z
 from mrsim.phantom.phantom_file import load_phantom
 from mrsim.sequence.discretize import discretize
 from mrsim.sequence.families.mre_epi import MreEpi
@@ -15,6 +15,7 @@ from mrsim.sequence.motion_encoding import encoding
 from mrsim.sequence.scanner import Scanner
 from mrsim.simulate import Bloch, simulate
 from mrsim.simulate._kernels.plane import moving_pencils
+from mrsim.simulate.object_cells import sampling_grid
 from mrsim.simulate.small_motion import SmallMotion
 from mrsim.simulate.steps import turn_series
 
@@ -134,3 +135,41 @@ def test_kernel_of_moving_pencils_equals_its_sums():
             density.real.copy(), density.imag.copy(), shifts, ends, moment, wind, y, seen, turn_series(np.float64), out
         )
         np.testing.assert_allclose(out, expected, atol=1e-13)
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+def test_each_slice_of_an_extruded_object_sees_its_own_motion(reuse):
+    """One layer would do for the object at rest; it would judge all motion by that in the middle."""
+    common = COMMON | {"offsets": 1}
+    protocol = MreGradientEcho(
+        matrix=(4, 2), slices=2, encoding="z", dummies=0, tr=200e-3, flip=0.5, polarity_reversal=False, **common
+    )
+    timeline = discretize(protocol.build(SCANNER))
+    u, normal = 8e-6 * np.exp(0.7j), timeline.encoding.grid.axes[:, 2]
+
+    def rising(place):
+        return u * (place @ normal)[:, None] / 4e-3 * normal
+
+    engine = Bloch(reuse=reuse, subsamples=1, accuracy=1e-2)
+    objects = (moved(rising), load_phantom("ellipse", field=3.0))
+    assert (
+        sampling_grid(timeline, objects[1], engine).shape[0] == 1 < sampling_grid(timeline, objects[0], engine).shape[0]
+    )
+    found, still = (simulate(timeline, phantom, engine, threads=1).imaging for phantom in objects)
+    centre = np.argmin(np.linalg.norm(found.k, axis=-1), axis=1)
+    rows = np.arange(len(centre))
+    ratio = found.data[rows, 0, centre] / still.data[rows, 0, centre]
+    place = timeline.encoding.grid.coordinates(2)[found.labels["slice"]] / 4e-3
+    expected = -(encoding(timeline, 60.0)[:, 2] * u * place).real
+    assert np.abs(expected).max() > 0.5
+    np.testing.assert_allclose(np.angle(ratio), expected, atol=0.03)  # the excited slice is 4 mm only about
+
+
+def test_motion_along_z_is_told_from_motion_that_is_the_same_everywhere_on_it():
+    grid, half = GRE.build(SCANNER).encoding.grid, np.full(3, 0.02)
+    into = Trace(times=(0.0, 1.0), values=(0.0, 1.0))
+    stretch = np.outer(grid.axes[:, 0], grid.axes[:, 2])  # along x, the more the higher
+    assert not varies_along_z((Affine(course=into, shift=(1e-3, 0.0, 2e-3)),), grid, half)
+    assert not varies_along_z((Affine(course=into, matrix=tuple(map(tuple, stretch.T))),), grid, half)
+    assert varies_along_z((Affine(course=into, matrix=tuple(map(tuple, stretch))),), grid, half)
+    assert varies_along_z(moved(oblique(1e-6)).motion, grid, half)
