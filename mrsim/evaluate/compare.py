@@ -55,6 +55,10 @@ def evaluate(
     for name, mask in (rois or {}).items():
         if np.shape(mask) != maps.grid.shape or np.asarray(mask).dtype != np.bool_:
             raise InputError(f"region '{name}' is no mask (bool) of the maps' shape {maps.grid.shape}", key="rois")
+    if rois is None and not truth.fractions:
+        held = f"maps hold {', '.join(maps.values)}; the truth holds {', '.join(truth.values)}"
+        problem = f"has no fractions of tissues to make regions of ({held}): give rois, or phantom.truth(maps.grid)"
+        raise InputError(f"{problem}; are maps and truth the wrong way round?", key="truth")
     regions = rois if rois is not None else {name: part >= 0.99 for name, part in truth.fractions.items()}
     shared = [name for name in maps.values if name in truth.values]
     rows = [

@@ -84,7 +84,7 @@ def fit(
         The model's options, SI units. Those that vary may be a (z, y, x) array, or `Maps` on any grid that hold a
         parameter of the same name, e.g. ``b1=mr.fit(other_images, "b1-dam")``.
     """
-    model = find_model(model) if isinstance(model, str) else model
+    model = _found(model)
     if not isinstance(images, Images) or isinstance(model, Inversion | Quantification):
         return _no_images(images, model, mask, (sigma, select, likelihood), threads, options)
     settings = within_slab(model, given_values(model, options, images), images)
@@ -124,6 +124,16 @@ def fit(
         errors = uneven_errors(model, scan, whole, solution, known.each, lambda changed: fitted(changed)[0])
     history |= _warnings(model, images, solution, errors, history, scan, whole)
     return _maps(model, images, inside, status, solution, errors, (residual / spread) ** 2, settings, history)
+
+
+def _found(model: Any) -> Description:
+    """Return a model that is named or given; refuse what is none."""
+    if isinstance(model, str):
+        return find_model(model)
+    if not isinstance(model, Description):
+        problem = f"is a {type(model).__name__}; it must be a model or the name of one, e.g. 't2-mono'"
+        raise InputError(problem, key="model")
+    return model
 
 
 def _no_images(

@@ -9,6 +9,9 @@ from ..core.errors import InputError
 
 POSITIVE = ("accuracy", "slab", "t2_prime_accuracy", "rf_step", "longest", "memory")
 """Options that are positive numbers; None where the engine chooses."""
+ACCURACIES = ("accuracy", "t2_prime_accuracy")
+FINEST, COARSEST = 1e-13, 1.0
+"""Errors over M0 that can be asked for: numbers of 64 bits hold no finer one, and a coarser one says nothing."""
 COUNTS = ("subsamples", "sub_slices", "layers", "walkers")
 """Options that are counts of at least 1; None where the engine chooses."""
 
@@ -19,6 +22,10 @@ def check_sampling(engine: Any) -> None:
         value = getattr(engine, key, None)
         if value is not None and not (math.isfinite(value) and value > 0):
             raise InputError(f"{value} must be a positive number", key=key)
+    for key in ACCURACIES:
+        value = getattr(engine, key, None)
+        if value is not None and not FINEST <= value <= COARSEST:
+            raise InputError(f"{value:g} must lie between {FINEST:g} and {COARSEST:g} of M0", key=key)
     for key in COUNTS:
         value = getattr(engine, key, None)
         if value is not None and value < 1:

@@ -189,6 +189,11 @@ def simulated(
     return replace(raw, history=raw.history | stamp | {"warnings": (*raw.history["warnings"], *notes)})
 
 
+def _check_request(request: Any) -> None:
+    if not isinstance(request, RunRequest):
+        raise InputError(f"is a {type(request).__name__}; give RunRequest(protocol='disc-t2-mese')", key="request")
+
+
 def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     """Go down the whole road.
 
@@ -199,6 +204,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     progress : callable, optional
         Called with (step, done, in all).
     """
+    _check_request(request)
     clock = _Clock(progress, {})
     with clock.step("build"):
         prepared = _in_motion(prepare(request), progress)

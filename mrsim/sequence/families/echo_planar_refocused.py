@@ -17,7 +17,7 @@ from ..selection import Selection, crushed, excite, slice_amplitude
 from ..sequence import Block
 from .cartesian import Plan, slice_gradient
 from .echo_planar import EchoPlanar
-from .protocol import at_least, flip_angle, positive, pulse_name
+from .protocol import at_least, flip_angle, positive, pulse_name, ratio
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +40,7 @@ class RefocusedEpi(EchoPlanar):
         EchoPlanar.__post_init__(self)
         flip_angle("refocusing_flip", self.refocusing_flip)
         positive("refocusing_duration", self.refocusing_duration)
-        positive("refocusing_width", self.refocusing_width)
+        ratio("refocusing_width", self.refocusing_width)
         at_least("crusher_cycles", self.crusher_cycles, 0.0)
         at_least("inner_volume", self.inner_volume, 0.0)
 

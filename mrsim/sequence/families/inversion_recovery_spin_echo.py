@@ -18,7 +18,7 @@ from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, TimesOrMinimum, several, solve, wait
 from .cartesian import finished, longest, slice_gradient, spoil_lobe
 from .interleave import interleave
-from .protocol import flip_angle, positive
+from .protocol import flip_angle, positive, ratio
 from .refocused import Refocused, Train, refocused_sheet, train
 
 
@@ -46,7 +46,7 @@ class InversionRecoverySpinEcho(Refocused):
         Refocused.__post_init__(self)
         flip_angle("inversion_flip", self.inversion_flip)
         positive("inversion_duration", self.inversion_duration)
-        positive("inversion_width", self.inversion_width)
+        ratio("inversion_width", self.inversion_width)
 
     @prepared_series
     def build(self, scanner: Scanner) -> Sequence:

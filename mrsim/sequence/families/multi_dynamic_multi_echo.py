@@ -29,7 +29,7 @@ from ..selection import Selection, excite
 from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, solve, starting, text, wait
 from .cartesian import finished, longest, slice_gradient
-from .protocol import MOST_ECHOES, at_least, flip_angle, positive, within
+from .protocol import MOST_ECHOES, at_least, flip_angle, positive, ratio, within
 from .refocused import Refocused, Train, refocused_sheet, train
 
 
@@ -71,7 +71,7 @@ class MultiDynamicMultiEcho(Refocused):
         Refocused.__post_init__(self)
         flip_angle("saturation_flip", self.saturation_flip)
         positive("saturation_duration", self.saturation_duration)
-        positive("saturation_width", self.saturation_width)
+        ratio("saturation_width", self.saturation_width)
         at_least("saturation_spoiler_cycles", self.saturation_spoiler_cycles, 0.0)
         within("echo_train", self.echo_train, 1, MOST_ECHOES)
         for angle in self.refocusing_flip_at.values():

@@ -27,6 +27,8 @@ EXCITATION_PHASE = math.pi / 2
 
 MOST_AVERAGES, MOST_DUMMIES, MOST_ECHOES, MOST_TIMES = 4096, 10_000, 4096, 1_000_000
 """What no scan needs more of: a slip of the keys is refused instead of built for hours."""
+LONGEST, WIDEST = 10.0, 1000.0
+"""What no scanner sees across, m, and no ratio of two widths exceeds either way."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,6 +136,18 @@ def positive(key: str, value: float) -> None:
         raise InputError(f"is {value:g}; it must be positive and finite", key=key)
 
 
+def length(key: str, value: float) -> None:
+    """Refuse what is no length, m, that a scanner can see."""
+    if not 0 < value <= LONGEST:
+        raise InputError(f"is {value * 1e3:g} mm; it must be positive and at most {LONGEST:g} m", key=key)
+
+
+def ratio(key: str, value: float) -> None:
+    """Refuse a ratio of two widths that no pulse or gradient reaches."""
+    if not 1 / WIDEST <= value <= WIDEST:
+        raise InputError(f"is {value:g}; it must lie between {1 / WIDEST:g} and {WIDEST:g}", key=key)
+
+
 def at_least(key: str, value: float, least: float) -> None:
     """Refuse a value below `least` or not finite, and a count that no scan reaches."""
     if not (math.isfinite(value) and value >= least):
@@ -158,8 +172,9 @@ def positive_lengths(key: str, values: tuple[float, ...], count: int) -> None:
     """Refuse anything but `count` positive lengths, m."""
     if len(values) != count:
         raise InputError(f"has {len(values)} values; expected {count}", key=key)
-    if min(values) <= 0:
-        raise InputError(f"is {', '.join(f'{v * 1e3:g} mm' for v in values)}; it must be positive", key=key)
+    if not all(0 < value <= LONGEST for value in values):
+        said = ", ".join(f"{value * 1e3:g} mm" for value in values)
+        raise InputError(f"is {said}; it must be positive and at most {LONGEST:g} m", key=key)
 
 
 def _setting(value: Any, hint: Any) -> str:

@@ -23,7 +23,7 @@ from ..selection import Selection, crushed, excite
 from ..sequence import Block
 from ..timing import wait
 from .cartesian import Plan, longest, plan, slice_gradient, spoil_lobe
-from .protocol import at_least, flip_angle, positive, pulse_name
+from .protocol import at_least, flip_angle, positive, pulse_name, ratio
 from .slice2d import Slice2D
 
 
@@ -54,7 +54,7 @@ class Refocused(Slice2D):
         flip_angle("flip", self.flip)
         flip_angle("refocusing_flip", self.refocusing_flip)
         positive("refocusing_duration", self.refocusing_duration)
-        positive("refocusing_width", self.refocusing_width)
+        ratio("refocusing_width", self.refocusing_width)
         at_least("crusher_cycles", self.crusher_cycles, 0.0)
         at_least("spoiler_cycles", self.spoiler_cycles, 0.0)
 

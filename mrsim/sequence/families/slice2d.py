@@ -10,7 +10,7 @@ from ...core.errors import InputError
 from ...core.grid import Grid
 from ...core.units import Length
 from .cartesian import Cartesian
-from .protocol import Placed, at_least, positive, within
+from .protocol import Placed, at_least, length, within
 
 MOST_SLICES = 512
 """What no scan needs more of."""
@@ -33,7 +33,7 @@ class Slice2D(Cartesian):
         """Refuse what no scanner could encode."""
         self.check_matrix(2, "read x phase")
         Placed.__post_init__(self)
-        positive("slice_thickness", self.slice_thickness)
+        length("slice_thickness", self.slice_thickness)
         within("slices", self.slices, 1, MOST_SLICES)
         at_least("slice_gap", self.slice_gap, 0.0)
         if not isinstance(self.slice_order, str) and sorted(self.slice_order) != list(range(self.slices)):

@@ -13,6 +13,8 @@ from ..scanner import Scanner, to_ns
 
 MOST_SAMPLES = 300
 """Pulses are cut into at most this many samples where the raster allows it."""
+TIME_BANDWIDTHS = (0.1, 1000.0)
+"""Of all pulses that are made."""
 MOST_TURN = 0.07
 """Cycles that a pulse at a frequency offset may turn within a sample."""
 
@@ -55,9 +57,10 @@ def pulse_length(scanner: Scanner, duration: float) -> int:
 
 
 def positive_time_bandwidth(value: float) -> float:
-    """Refuse a time-bandwidth product that is not positive and finite."""
-    if not (math.isfinite(value) and value > 0):
-        raise InputError(f"is {value}; it must be positive", key="time_bandwidth")
+    """Refuse a time-bandwidth product that no pulse has."""
+    least, most = TIME_BANDWIDTHS
+    if not least <= value <= most:
+        raise InputError(f"is {value:g}; it must be positive, between {least:g} and {most:g}", key="time_bandwidth")
     return value
 
 
