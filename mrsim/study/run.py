@@ -153,6 +153,7 @@ def _machine(scanner: Scanner, defaults: RunTable, request: RunRequest) -> Scann
 
 def _read(request: RunRequest) -> tuple[Path, str, RunTable, Callable[[Scanner], Sequence]]:
     """Return the file of a protocol or a sequence, its description, its [run] table and how to build it."""
+    _check_request(request)
     if request.protocol.lower().endswith(".seq"):
         path, placement = Path(request.protocol), read_placement(request.overrides)
         return path, "", RunTable(), lambda scanner: read_pulseq(path, scanner, placement)
@@ -204,7 +205,6 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     progress : callable, optional
         Called with (step, done, in all).
     """
-    _check_request(request)
     clock = _Clock(progress, {})
     with clock.step("build"):
         prepared = _in_motion(prepare(request), progress)
