@@ -19,10 +19,10 @@ CAPTIONS = {
     "from left to right, green from front to back, blue from head to foot.",
     "spectra": "Coils combined, averages aligned; the phase is that of the first point.",
     "quantified": "Real parts over the noise, in phase. Amounts may be negative: cut at zero they would be biased.",
-    "elastogram": "Measured displacements at two phases, a quarter of a period apart; measured and true modulus; "
-    "their ratio; why voxels are not invertible (codes add up: 1 few voxels per wavelength, 2 strain and 4 derivative "
-    "within the noise, 8 damped, 16 near a boundary, 32 no physical modulus, 64 the modulus changes along the wave, "
-    "128 the wavelength is longer than the region).",
+    "elastogram": "The slice with most usable voxels. Measured displacements at two phases, a quarter of a period "
+    "apart; measured and true modulus; their ratio; why voxels are not invertible (codes add up: 1 few voxels per "
+    "wavelength, 2 strain and 4 derivative within the noise, 8 damped, 16 near a boundary, 32 no physical modulus, "
+    "64 the modulus changes along the wave, 128 the wavelength is longer than the region).",
     "waves": "Measured displacement over one period of the vibration.",
     "images": "Magnitude in one window. Letters: anterior, posterior, superior, inferior, left, right.",
     "map": "Outlines: regions of interest. Pale: no value; the truth is scalar only where one tissue fills a voxel.",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ..plan.distortion import Distortion
 from ..plan.forecast import Forecast, Page
+from ..plan.limits import Limits
 from ..plan.precision import Precision
 from ..plan.resolution import Resolution
 from .quantities import duration, label, number, quantity
@@ -53,9 +54,16 @@ def _page_facts(page: Page) -> tuple[tuple[str, str], ...]:
     worst = max(page.limits.margins, key=lambda margin: margin.use)
     return (
         ("voxel", " x ".join(f"{1e3 * side:.3g}" for side in page.voxel) + " mm"),
-        ("IEC mode", page.limits.mode),
+        ("IEC mode", _mode(page.limits)),
         ("tightest limit", f"{worst.limit_name} {100 * worst.use:.0f} %"),
     )
+
+
+def _mode(found: Limits) -> str:
+    """Return the operating mode, by which safety facts, and whether nerves have no part in it."""
+    nerves = any(margin.limit_name.startswith("nerve") for margin in found.margins)
+    unjudged = "" if nerves else "; nerve stimulation is not judged: a machine for specimens"
+    return f"{found.mode}, by the safety facts '{found.safety}'{unjudged}"
 
 
 def precision_table(rows: Sequence[Precision]) -> Table:

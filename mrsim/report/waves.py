@@ -66,16 +66,19 @@ def elastogram(waves: Waves, maps: Maps, truth: Maps, index: int | None = None) 
     waves, maps, truth : Waves, Maps, Maps
         Wave images, the moduli that an inversion made of them, and the true ones, on one grid.
     index : int, optional
-        Which slice; by default the one with most voxels of known modulus.
+        Which slice; by default the one with most usable voxels, of equals the one with most of known modulus.
     """
     known = np.isfinite(truth.values[MEASURED]) if MEASURED in truth.values else waves.inside
-    place = int(np.argmax((known & waves.inside).sum(axis=(1, 2)))) if index is None else index
+    usable = waves.inside & (maps.values["validity"] == 0)
+    place = _best(usable, known & waves.inside) if index is None else index
     box = _box(known[place] | (known.sum() == 0))
     measured = np.where(np.isin(maps.status, VALUED), maps.values[MEASURED], np.nan)[place][box] / 1e3
     true = np.where(known, truth.values.get(MEASURED, np.nan), np.nan)[place][box] / 1e3
     top = 1.3 * float(np.nanmax(true)) if np.isfinite(true).any() else None
     columns = max(len(waves.components), 4)
     with styled(2.9 * columns, 7.2) as figure:
+        told = f"slice {place + 1} of {len(known)}: {usable[place].sum()} of {waves.inside[place].sum()} voxels usable"
+        figure.suptitle(told, x=0.01, ha="left", fontsize=9)
         panels = figure.subplots(3, columns, squeeze=False)
         mask = waves.inside[place][box]
         fields = [1e6 * field[place][box] for field in waves.displacement[0]]
@@ -98,6 +101,12 @@ def elastogram(waves: Waves, maps: Maps, truth: Maps, index: int | None = None) 
         for panel in [*panels[0, len(waves.components) :], *panels[1, len(waves.components) :], *panels[2, 4:]]:
             panel.remove()
     return Drawn(figure)
+
+
+def _best(usable: NDArray[np.bool_], known: NDArray[np.bool_]) -> int:
+    """Return the slice of two (z, y, x) masks with most of the first, of equals the one with most of the second."""
+    counts = list(zip(usable.sum(axis=(1, 2)), known.sum(axis=(1, 2)), strict=True))
+    return counts.index(max(counts))
 
 
 def wave_animation(waves: Waves, index: int | None = None) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.errors import InputError
 from ..phantom.spins import Spins
 from .by_class import by_class, far_error
 from .class_run import Key, Known
@@ -102,6 +103,9 @@ class _Stack:
             job, plan = self.planned(index, job)
             if isinstance(plan, str):
                 return plan
+            if not len(plan.heard):
+                said = "is so coarse that no excitation counts and no readout hears anything; ask for less, e.g. 1e-3"
+                raise InputError(said, key="accuracy")
             signal, contrast, facts = by_class(job, plan, self.known, self.followers)
             weights = contrast_weights(job.timeline, contrast)
             in_plane = in_plane_error(encoded, job.cells, job.spins, weights.mean(axis=-1))

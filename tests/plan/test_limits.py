@@ -199,6 +199,24 @@ def test_stimulation_above_a_limit_is_broken_and_changes_the_mode():
     assert "nerve stimulation, IEC" in [margin.limit_name for margin in found.broken]
 
 
+def test_machine_for_specimens_has_no_nerves_and_its_gradients_are_judged_all_the_same():
+    """What breaks a human scanner's nerves plays; rms gradients and the mode are those of the facts without nerves."""
+    small, facts = {"matrix": "52 4", "fov": "36.4 2.8 mm", "dummies": "1"}, load_safety("specimens")
+    sequence = mr.load_protocol("exvivo-mre-gre-1000hz", small).build(mr.Scanner.preset("7T-small-bore"))
+    found, as_human = limits(sequence), limits(sequence, SAFETY)
+    assert facts.nerves is None
+    assert "nerve stimulation, SAFE" in [margin.limit_name for margin in as_human.broken]
+    assert not [margin for margin in found.margins if "nerve" in margin.limit_name]
+    assert (found.safety, found.mode, found.broken) == ("specimens", "normal", ())
+    assert found.sources[0] == "nerve stimulation: not judged, a machine for specimens"
+    rms = [margin for margin in found.margins if margin.limit_name.startswith("rms gradient")]
+    expected = gradient_load.largest_rms(waveform(sequence))[0]
+    assert [margin.value for margin in rms] == pytest.approx(expected)
+    assert {margin.limit for margin in rms} == {40e-3}
+    weak = dataclasses.replace(facts, gradient_rms=float(expected.max()) / 2)
+    assert "rms gradient physical z, 10 s" in [margin.limit_name for margin in limits(sequence, weak).broken]
+
+
 def test_seven_tesla_says_that_the_square_law_ends():
     found = limits(build("disc-spgr", field=7.0, matrix="32 8"))
     notes = [margin.note for margin in found.margins if margin.limit_name.startswith("SAR")]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mrsim.core.errors import InputError
 from mrsim.phantom.motion import Affine, Trace, Vibration, Wave, varies_along_z
 from mrsim.phantom.phantom_file import load_phantom
 from mrsim.sequence.discretize import discretize
@@ -163,6 +164,15 @@ def test_each_slice_of_an_extruded_object_sees_its_own_motion(reuse):
     expected = -(encoding(timeline, 60.0)[:, 2] * u * place).real
     assert np.abs(expected).max() > 0.5
     np.testing.assert_allclose(np.angle(ratio), expected, atol=0.03)  # the excited slice is 4 mm only about
+
+
+@pytest.mark.parametrize(("protocol", "flip"), [(GRE, 0.1), (EPI, 0.05)])
+def test_accuracy_coarser_than_what_a_moving_objects_excitations_turn_is_refused(protocol, flip):
+    """An echo train still has refocusing pulses that count; nothing hears it either."""
+    timeline = discretize(replace(protocol, flip=flip, slices=2, dummies=0).build(SCANNER))
+    with pytest.raises(InputError, match="so coarse that no excitation counts") as told:
+        simulate(timeline, moved(oblique(8e-6)), Bloch(subsamples=1, accuracy=1e-2), threads=1)
+    assert told.value.key == "accuracy"
 
 
 def test_motion_along_z_is_told_from_motion_that_is_the_same_everywhere_on_it():

@@ -314,5 +314,5 @@ def test_an_accuracy_that_is_coarser_than_what_the_pulses_turn_is_refused():
     asked = mr.RunRequest(
         protocol="dixon-psm", field=7.0, overrides=small, without=("noise",), engine={"accuracy": 1e-2}
     )
-    with pytest.raises(InputError, match="so coarse that no pulse counts"):
+    with pytest.raises(InputError, match="so coarse that no excitation counts"):
         simulate_only(asked)
