@@ -203,6 +203,8 @@ def _signal(images: Images, mask: Mask | None, least: float) -> Mask:
     inside &= np.all(images.data != 0, axis=0)
     if mask is not None:
         inside &= np.asarray(mask, bool)
+    if mask is not None and not np.any(mask):
+        raise InputError("is empty: it holds no voxel", key="mask")
     if not inside.any():
         raise InputError(f"is empty: no voxel has a signal above {least:g} times the noise", key="mask")
     return np.asarray(inside)

@@ -139,6 +139,14 @@ def test_noise_of_displacements_agrees_with_the_scatter():
     assert one.sigma.mean() == pytest.approx(0.02 * np.sqrt(2) * np.sqrt(2 / 4) / (2 * XI), rel=0.02)
 
 
+def test_a_mask_of_no_voxel_is_told_from_images_without_signal():
+    images = scan(displacement())
+    with pytest.raises(InputError, match="is empty: it holds no voxel"):
+        wave_images(images, mask=np.zeros(images.grid.shape, bool))
+    with pytest.raises(InputError, match="is empty: no voxel has a signal"):
+        wave_images(replace(images, data=0 * images.data), mask=np.ones(images.grid.shape, bool))
+
+
 def test_images_that_are_no_elastography_are_refused():
     images = scan(displacement())
     with pytest.raises(InputError, match="no elastography protocol"):
