@@ -304,7 +304,7 @@ def test_bandwidth_far_from_the_raster_is_refused_with_a_neighbour(scanner):
         ({"fov": (0.1,)}, "fov: has 1 values; expected 2"),
         ({"fov": (0.1, -0.1)}, "fov: is 100 mm, -100 mm; it must be positive"),
         ({"matrix": (128, 1)}, "matrix"),
-        ({"slice_thickness": -1e-3}, "slice_thickness: is -0.001; it must be positive"),
+        ({"slice_thickness": -1e-3}, "slice_thickness: is -1 mm; it must be positive and at most 10 m"),
         ({"orientation": "sagital"}, "unknown orientation 'sagital'"),
         ({"refocusing_flip": 4.0}, "refocusing_flip: is 229.183 deg; it must lie between 0 and 180 deg"),
         ({"averages": 0}, "averages: is 0; it must lie between 1 and 4096"),
