@@ -37,7 +37,7 @@ CLAIM_FAILED = 3
     "--max-memory",
     "memory",
     metavar="SIZE",
-    callback=single("memory", "4 GiB"),
+    callback=single("memory", "4 GiB", above_zero=True),
     help="Refuse what would need more of all workers together [default: what the machine can give].",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the result [default: results/study-NAME].")

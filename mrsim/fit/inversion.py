@@ -123,8 +123,8 @@ class Inversion(Description):
     """Returns the (z, y, x) modulus G*, Pa; NaN where there is none."""
     order: int
     """Highest order of the derivatives that are taken of the waves: whose SNR counts."""
-    support: Callable[[Field], float]
-    """Returns how far, in voxels, an estimate looks: estimates nearer to a boundary mix what lies on both sides."""
+    support: Callable[[Mapping[str, Any]], float]
+    """Returns how far, in voxels, an estimate with some options looks: nearer to a boundary it mixes both sides."""
     least_voxels: float = 6.0
     """Voxels per wavelength below which the estimate is off by more than 10 % or aliased."""
     least_penetration: float = 0.0
@@ -134,6 +134,11 @@ class Inversion(Description):
     dispersion: Callable[[Complex, tuple[float, ...], Mapping[str, Any]], complex] | None = None
     """(wave vector k along z, y, x, rad/m; spacing, m; options) -> the factor by which the modulus of a plane wave is
     misread because of the voxels; None where it is 1."""
+
+
+def local_support(options: Mapping[str, Any]) -> float:
+    """Return how far, in voxels, a local estimate of smoothed waves looks."""
+    return 1 + round(float(options["window"])) + 2 * float(options["smoothing"])
 
 
 def moduli(modulus: Complex) -> Array:

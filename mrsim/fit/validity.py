@@ -86,7 +86,7 @@ def judged(
         2: strain < STRAIN_SNR,
         4: slope < DERIVATIVE_SNR,
         8: (depth < LEAST_DEPTH * small) | (depth < method.least_penetration * wave),
-        16: distance <= method.support(field) * max(sides, default=0.0) * (1 + 1e-9),
+        16: distance <= method.support(field.options) * max(sides, default=0.0) * (1 + 1e-9),
         32: (modulus.real < 0) | (modulus.imag < -NEGATIVE * np.abs(modulus)),
         64: (neglected > MOST_NEGLECTED) & believed,
         128: wave > (np.inf if method.extent is None else method.extent(field)),

@@ -6,19 +6,20 @@ import math
 
 import numpy as np
 
+from ..fit.inversion import Inversion
+from ..fit.models import find_model
 from ..phantom.stiffness import MODULI
 from ..plan.answer import said
 from ..plan.elastography import LEAST_SNR, LEAST_VOXELS
 from ..plan.question import Question
 from ..plan.snr import SnrPrediction
 from ..simulate.small_motion import SMALL
+from .given import given_options
 from .plan import regional
+from .request import RunRequest
 from .snr import Representative
 from .vibration import amplitude_of
 from .wave_verdict import wave_view
-
-REACH = {"mre-direct": (1.0, 0.0), "mre-mdev": (0.0, 0.65)}
-"""Window and smoothing, voxels, of local inversions unless they are given."""
 
 
 def wave_notes(mine: Representative, found: SnrPrediction) -> tuple[str, ...]:
@@ -78,11 +79,7 @@ def _doubts(mine: Representative, snr: float, wavelength: float, tissue: str) ->
         )
     if snr < LEAST_SNR:
         doubts.append(f"SNR of its second differences {snr:.2g}, {LEAST_SNR:g} wanted")
-    request = mine.part.request
-    own = REACH.get(request.model or "", (0.0, 0.0))
-    keys = zip(("window", "smoothing"), own, strict=True)
-    window, smoothing = (float(request.given.get(key, default)) for key, default in keys)
-    need = 2 * math.floor(1 + window + 2 * smoothing) + 1
+    need = 2 * math.floor(_support(mine.part.request)) + 1
     if 2 < grid.shape[0] < need:
         doubts.append(f"no slice off a boundary, which takes {need} slices, or less smoothing and window")
     across = _across(mine, tissue)
@@ -92,6 +89,16 @@ def _doubts(mine: Representative, snr: float, wavelength: float, tissue: str) ->
             "move alike it moves as one piece, with less strain than a wave has; a higher frequency, or mre-model"
         )
     return doubts
+
+
+def _support(request: RunRequest) -> float:
+    """Return how far, in voxels, the estimates of the inversion that is asked for look; 0 for another model."""
+    model = None if request.model is None else find_model(request.model)
+    if not isinstance(model, Inversion):
+        return 0.0
+    plain = {option.name: option.default for option in model.options if not option.varies}
+    given = {name: text for name, text in request.given.items() if name in plain}
+    return model.support(plain | given_options(model, given))
 
 
 def _across(mine: Representative, tissue: str) -> float:

@@ -74,6 +74,7 @@ def test_every_command_explains_itself_and_has_json(name):
         (["check", "disc-t2-mese", "--set", "echo_spacing=1 ms"], "the shortest feasible"),
         (["check", "disc-t2-mese", "--set", "tr=1 s", "--set", "tr=2 s"], "tr is given twice, as '1 s' and as '2 s'"),
         (["run", "disc-t2-mese", "--max-memory", "-1 GiB"], "'-1 GiB' is no positive memory"),
+        (["study", "vx1", "--max-memory", "-1 GiB"], "'-1 GiB' is no positive memory"),
         (["run", "disc-t2-mese", "--longest", "nan"], "'nan' has no unit; write for example '10 ms'"),
         (["run", "disc-t2-mese", "--offset", "1e300 Hz"], "an object's off-resonance lies within 100000 Hz"),
         (["run", "disc-t2-mese", "--b1", "1e300"], "it must be at most 100"),

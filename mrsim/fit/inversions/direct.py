@@ -26,7 +26,20 @@ from typing import Any
 import numpy as np
 
 from ...core.wave_filters import butterworth, filtered, gaussian
-from ..inversion import CORRECT, CURL, IN_PLANE, MODULI, PROBES, SMOOTHING, VALIDITY, WINDOW, Complex, Field, Inversion
+from ..inversion import (
+    CORRECT,
+    CURL,
+    IN_PLANE,
+    MODULI,
+    PROBES,
+    SMOOTHING,
+    VALIDITY,
+    WINDOW,
+    Complex,
+    Field,
+    Inversion,
+    local_support,
+)
 from ..model import Option
 from ..wave_derivatives import second_differences, whole, window_sum
 
@@ -125,10 +138,6 @@ def mdev_dispersion(k: Complex, spacing: tuple[float, ...], options: Mapping[str
     return dispersion(k, spacing, options)
 
 
-def _support(field: Field) -> float:
-    return 1 + round(float(field.options["window"])) + 2 * float(field.options["smoothing"])
-
-
 DIRECT = Inversion(
     name="mre-direct",
     title="direct inversion of waves, local least squares over components and frequencies",
@@ -141,7 +150,7 @@ DIRECT = Inversion(
     formula=r"G^* = -\frac{\sum \rho \omega^2 \overline{\nabla^2 u}\, u}{\sum |\nabla^2 u|^2}",
     solve=direct,
     order=2,
-    support=_support,
+    support=local_support,
     dispersion=dispersion,
 )
 MDEV_OPTIONS = (
@@ -167,6 +176,6 @@ MDEV = Inversion(
     r"\varphi = \arccos\frac{-\sum \mathrm{Re}(u\, \overline{\nabla^2 u})}{\sum |u| |\nabla^2 u|}",
     solve=mdev,
     order=2,
-    support=_support,
+    support=local_support,
     dispersion=mdev_dispersion,
 )

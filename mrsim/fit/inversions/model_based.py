@@ -238,7 +238,7 @@ MODEL_BASED = Inversion(
     formula=r"\min_{G^*} \sum |u - u(G^*)|^2,\quad \nabla \cdot (G^* \nabla u) + \rho \omega^2 u = 0",
     solve=model_based,
     order=0,
-    support=lambda field: 0.0,
+    support=lambda options: 0.0,
     least_voxels=6.0,
     dispersion=one_region_dispersion,
 )

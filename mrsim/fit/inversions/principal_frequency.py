@@ -135,7 +135,7 @@ PRINCIPAL_FREQUENCY = Inversion(
     formula=r"\rho c^2 = \rho (f_v / f)^2,\quad f = \arg\max \left|\sum u\, e^{-i 2 \pi f \cdot r}\right|^2",
     solve=principal_frequency,
     order=0,
-    support=lambda field: 0.0,
+    support=lambda options: 0.0,
     least_voxels=3.0,
     least_penetration=0.5,
     extent=region_extent,

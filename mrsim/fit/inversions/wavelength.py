@@ -15,7 +15,7 @@ weights q_i. It tells rho c^2 alone: the loss angle is assumed.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -35,6 +35,7 @@ from ..inversion import (
     Complex,
     Field,
     Inversion,
+    local_support,
     with_loss_angle,
 )
 from ..model import Option
@@ -131,12 +132,8 @@ def _magnitude(u: Complex, transfer: Array, field: Field) -> Array:
     return np.asarray(total)
 
 
-def _near(field: Field) -> float:
-    return 1 + round(float(field.options["window"])) + 2 * float(field.options["smoothing"])
-
-
-def _far(field: Field) -> float:
-    return 4 + round(float(field.options["window"]))
+def _far(options: Mapping[str, Any]) -> float:
+    return 4 + round(float(options["window"]))
 
 
 PHASE_GRADIENT = Inversion(
@@ -151,7 +148,7 @@ PHASE_GRADIENT = Inversion(
     formula=r"k = |\nabla \arg u| - i\, \partial_n \ln |u|,\quad G^* = \rho \omega^2 / k^2",
     solve=phase_gradient,
     order=1,
-    support=_near,
+    support=local_support,
     least_voxels=3.0,
 )
 K_MDEV_OPTIONS = (
