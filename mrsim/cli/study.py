@@ -47,7 +47,7 @@ def command(
     memory: float | None, out: Path | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Carry out a study and judge its claims; exit code 0 only if every claim holds, 3 if one does not."""
-    from ..fit.solve import available_cores
+    from ..core.cores import available_cores
     from ..study.executors import executor
     from ..study.run_study import run_study
     from ..study.save_study import save_study, summary

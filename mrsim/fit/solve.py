@@ -7,7 +7,6 @@ result.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..core.cores import available_cores
 from .compiled import kernels
 from .method import Solution
 from .model import Model
@@ -157,13 +157,6 @@ def _restored(solution: Solution, order: NDArray[np.int64]) -> Solution:
     arrays = {f.name: values for f in fields(solution) if (values := getattr(solution, f.name)) is not None}
     warnings = arrays.pop("warnings")
     return Solution(**{name: values[..., back] for name, values in arrays.items()}, warnings=warnings)
-
-
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def over_chunks(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from ..core.errors import InputError
 from ..core.grid import Grid
@@ -66,7 +67,9 @@ def contents(
     """
     owner = np.array([region.tissue if merge else number for number, region in enumerate(regions)])
     layers = [grid.slice(i) for i in range(grid.shape[0])] if grid.gap else [grid]
-    found = [_cut(regions, axis, layer, subsamples) for layer in layers]
+    # the products of positions and waves are small: the matrix library's threads would only wait for each other
+    with threadpool_limits(limits=1, user_api="blas"):
+        found = [_cut(regions, axis, layer, subsamples) for layer in layers]
     per_layer = int(np.prod(layers[0].shape))
     cell = np.concatenate([part[0] + i * per_layer for i, part in enumerate(found)])
     owned = owner[np.concatenate([part[1] for part in found])]

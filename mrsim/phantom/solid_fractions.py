@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.cores import available_cores
 from .fractions import Lattice
 from .solids import Solid
 
@@ -203,17 +205,21 @@ def _cross(
     axes = [((np.arange(n) + 0.5) / n - 0.5) for n in subsamples]
     offsets = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3) @ lattice.steps
     limit = max(1, CHUNK * 27 // len(offsets))
-    first = 0
+    chunks, first = [], 0
     while first < len(places):
         begun = ends[first - 1] if first else 0
         last = max(first + 1, int(np.searchsorted(ends, begun + limit, side="right")))
-        some = slice(first, last)
+        chunks.append(slice(first, last))
+        first = last
+
+    def cells(some: slice) -> list[tuple[Integers, Integers, Array]]:
         centre = lattice.origin + places[some] @ lattice.steps
         cell = np.ravel_multi_index(tuple(places[some].T), lattice.counts)
-        found.extend(
-            _paint_cells(painted, cell, centre, offsets, candidates[:, some], covering[some], subsamples, pieces)
-        )
-        first = last
+        return _paint_cells(painted, cell, centre, offsets, candidates[:, some], covering[some], subsamples, pieces)
+
+    with ThreadPoolExecutor(available_cores()) as pool:  # numpy and the painter let other threads run
+        for part in pool.map(cells, chunks):
+            found.extend(part)
 
 
 def _paint_cells(

@@ -8,7 +8,6 @@ place in the plane; otherwise every spin is carried through by itself. Both give
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..core.acquisition import Acquisition
 from ..core.coils import Coils
+from ..core.cores import available_cores
 from ..core.errors import InputError
 from ..phantom.phantom import Phantom
 from ..sequence.timeline import Timeline
@@ -102,7 +102,7 @@ def task_of(
         timeline=timeline if moving or not timeline.knots else without_lobes(timeline, diffusing.weighting()),
         phantom=phantom,
         engine=engine,
-        workers=threads or os.cpu_count() or 1,
+        workers=threads or available_cores(),
         progress=progress,
         coils=coils,
         slab=sampling_grid(timeline, phantom, engine),

@@ -13,7 +13,6 @@ Endres et al., MRM 92:1189 (2024).
 from __future__ import annotations
 
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.acquisition import Acquisition
+from ..core.cores import available_cores
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..phantom.phantom import Phantom
@@ -102,7 +102,7 @@ def run_pathways(
     if len(spins.volume) == 0:
         raise InputError(f"phantom '{phantom.name}' has no spins in the slice; move the slice or the phantom")
     classes = pathway_classes(spins, timeline, engine)
-    workers = threads or os.cpu_count() or 1
+    workers = threads or available_cores()
     facts: dict[str, Any] = {}
 
     def signal_of(part: Timeline) -> NDArray[np.complex128]:

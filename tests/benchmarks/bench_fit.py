@@ -18,9 +18,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from mrsim.core.cores import available_cores
 from mrsim.fit.models import find_model
 from mrsim.fit.signal import signal
-from mrsim.fit.solve import available_cores, solve
+from mrsim.fit.solve import solve
 
 TE = np.arange(1, 17) * 0.01
 MODEL = find_model("t2-offset")

@@ -213,11 +213,16 @@ def test_spine_finding_leaves_what_it_does_not_cover(tmp_path, kind):
 
 
 def test_spine_of_a_million_voxels_builds_in_ten_seconds(ladder):
-    """256 x 256 x 16 voxels with 27 sub-samples: a quarter of it, in processor time, times four."""
+    """256 x 256 x 16 voxels with 27 sub-samples take 6 to 8 s of two cores at rest, where a quarter of them takes the
+    time of 35 to 38 loops of powers; half as much again on a busy machine.
+    """
     ladder.fractions(sagittal(8, 8, 1e-3))  # compile
-    start = time.process_time()
+    numbers, start = np.random.default_rng(0).random(200_000), time.process_time()
+    for _ in range(40):
+        (numbers**2.5 + 0.3) ** 0.4
+    loop, start = time.process_time() - start, time.process_time()
     ladder.fractions(sagittal(256, 256, 1e-3, slices=4))
-    assert 4 * (time.process_time() - start) < 10.0
+    assert time.process_time() - start < 55 * loop
 
 
 def test_segment_of_two_bodies_is_excised():

@@ -12,9 +12,9 @@ LINES = 4
 
 
 @njit(nogil=True, cache=True)
-def slopes(value, n0, n1, n2, i, j, k, out):
-    """Write the change of a level per sub-cell along the three axes, of second order where there are three."""
-    here = value[(i * n1 + j) * n2 + k]
+def slopes(value, pair, n0, n1, n2, i, j, k, out):
+    """Write the change of a pair's level per sub-cell along the three axes, of second order where there are three."""
+    here = value[pair, (i * n1 + j) * n2 + k]
     for axis in range(3):
         if axis == 0:
             n, at, step = n0, i, n1 * n2
@@ -24,13 +24,13 @@ def slopes(value, n0, n1, n2, i, j, k, out):
             n, at, step = n2, k, 1
         q = (i * n1 + j) * n2 + k
         if at > 0 and at < n - 1:
-            out[axis] = 0.5 * (value[q + step] - value[q - step])
+            out[axis] = 0.5 * (value[pair, q + step] - value[pair, q - step])
         elif n == 2:
-            out[axis] = value[q + step] - here if at == 0 else here - value[q - step]
+            out[axis] = value[pair, q + step] - here if at == 0 else here - value[pair, q - step]
         elif at == 0:
-            out[axis] = -1.5 * here + 2.0 * value[q + step] - 0.5 * value[q + 2 * step]
+            out[axis] = -1.5 * here + 2.0 * value[pair, q + step] - 0.5 * value[pair, q + 2 * step]
         else:
-            out[axis] = 1.5 * here - 2.0 * value[q - step] + 0.5 * value[q - 2 * step]
+            out[axis] = 1.5 * here - 2.0 * value[pair, q - step] + 0.5 * value[pair, q - 2 * step]
 
 
 @njit(nogil=True, cache=True)
@@ -81,7 +81,7 @@ def gather(first, last, value, n0, n1, n2, place, planes, member, slope):
     i, j, k = place
     for pair in range(first, last):
         here = value[pair, (i * n1 + j) * n2 + k]
-        slopes(value[pair], n0, n1, n2, i, j, k, slope)
+        slopes(value, pair, n0, n1, n2, i, j, k, slope)
         reach = 0.5 * (abs(slope[0]) + abs(slope[1]) + abs(slope[2]))
         if here <= -reach:
             return count, pair
