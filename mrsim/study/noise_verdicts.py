@@ -16,8 +16,6 @@ from ..evaluate.noise_difference import NoiseVerdict, noise_difference
 from .experiment import Measure, Outcome, mean_over
 
 Array = NDArray[np.float64]
-Compare = Callable[[Mapping[str, Outcome]], list[tuple[str, bool]]]
-Draw = Callable[[Mapping[str, Outcome], Sequence[Measure]], dict[str, bytes]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,29 +62,34 @@ def shares(region: str, found: Sequence[NoiseVerdict]) -> list[Measure]:
     ]
 
 
-def judging(compared: Callable[[Any], Sequence[Compared]]) -> tuple[Compare, Draw]:
-    """Return what says of every arm whether noise explains its difference, and what draws it.
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """What says of every arm whether noise explains its difference, and what draws it.
 
-    compared : what an arm's settings compare.
+    Studies send their experiment to other processes, so it holds functions that have a name.
     """
 
-    def judged(outcomes: Mapping[str, Outcome]) -> list[Judged]:
+    compared: Callable[[Any], Sequence[Compared]]
+    """What an arm's settings compare."""
+
+    def judged(self, outcomes: Mapping[str, Outcome]) -> list[Judged]:
+        """Return the verdicts on every arm's quantities."""
         return [
             Judged(
                 arm=arm, name=one.shown, unit=one.unit, factor=one.factor,
                 verdicts=verdicts(outcome.data[one.name], outcome.data[f"{one.name} null"]),
             )
             for arm, outcome in outcomes.items()
-            for one in compared(outcome.settings)
+            for one in self.compared(outcome.settings)
         ]  # fmt: skip
 
-    def compare(outcomes: Mapping[str, Outcome]) -> list[tuple[str, bool]]:
-        return [sentence(each) for each in judged(outcomes)]
+    def compare(self, outcomes: Mapping[str, Outcome]) -> list[tuple[str, bool]]:
+        """Return a sentence on every arm's quantities, and whether noise explains them."""
+        return [sentence(each) for each in self.judged(outcomes)]
 
-    def draw(outcomes: Mapping[str, Outcome], _: Sequence[Measure]) -> dict[str, bytes]:
-        return drawn(judged(outcomes))
-
-    return compare, draw
+    def draw(self, outcomes: Mapping[str, Outcome], _: Sequence[Measure]) -> dict[str, bytes]:
+        """Return the figure of the verdicts."""
+        return drawn(self.judged(outcomes))
 
 
 def sentence(judged: Judged) -> tuple[str, bool]:

@@ -9,7 +9,7 @@ excitations (PSIF) where it is M, since that configuration runs from -M to 0.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -42,17 +42,18 @@ class SteadyState:
     """Per line + 1: lobe and rewinder."""
     slices: tuple[tuple[Gradient | None, Gradient | None], ...]
     """Per partition + 1: the excitation block's slice axis, and the lobe at the end."""
+    end_time: int = field(init=False)
+    """Length of the last block, ns: a repetition asks for it, and a scan has many of them."""
+
+    def __post_init__(self) -> None:
+        """Find the latest end of all lines' and partitions' lobes."""
+        ends = (lobe for pair in (*self.phase, *self.slices) for lobe in pair[1:])
+        object.__setattr__(self, "end_time", max(longest(self.ending, *ends), self.plan.limits.raster))
 
     @property
     def readout(self) -> Readout:
         """The readout lobe."""
         return self.plan.readout
-
-    @property
-    def end_time(self) -> int:
-        """Length of the last block, ns."""
-        ends = (lobe for pair in (*self.phase, *self.slices) for lobe in pair[1:])
-        return max(longest(self.ending), longest(*ends), self.plan.limits.raster)
 
     def unphased(self, lines: int) -> SteadyState:
         """Return the repetition without phase encoding, for `lines` readouts that differ by a rotation."""

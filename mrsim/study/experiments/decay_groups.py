@@ -24,7 +24,7 @@ from ...core.units import BValues, Fraction, Quantity
 from ...evaluate.roc import areas
 from ...fit.fit import fit
 from ..experiment import Arrays, Experiment, Measure, Outcome, mean_over
-from ..noise_verdicts import Compared, judging, shares, verdicts
+from ..noise_verdicts import Compared, Judging, shares, verdicts
 
 Array = NDArray[np.float64]
 Diffusivities = Annotated[tuple[float, ...], Quantity("diffusivity")]
@@ -157,13 +157,17 @@ def _compared(region: str, values: Array) -> list[Measure]:
     ]
 
 
-compare, draw = judging(lambda settings: [Compared(name=name, shown=name) for name in JUDGED[settings.kind]])
+def compared(settings: DecayGroups) -> list[Compared]:
+    """Return what is held against noise."""
+    return [Compared(name=name, shown=name) for name in JUDGED[settings.kind]]
+
+
 EXPERIMENT = Experiment(
     name="decay-groups",
     title="two groups of discs by kurtosis or perfusion: bias, scatter, false differences",
     settings=DecayGroups,
     replicate=replicate,
     measure=measure,
-    compare=compare,
-    draw=draw,
+    compare=Judging(compared).compare,
+    draw=Judging(compared).draw,
 )

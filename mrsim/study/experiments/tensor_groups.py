@@ -26,7 +26,7 @@ from ...evaluate.roc import areas
 from ...fit.fit import fit
 from ...sequence.directions import repelled, spiral
 from ..experiment import Arrays, Experiment, Measure, Outcome, mean_over
-from ..noise_verdicts import Compared, judging, shares, verdicts
+from ..noise_verdicts import Compared, Judging, shares, verdicts
 
 Array = NDArray[np.float64]
 GRADES = ((1.0, 2.0), (3.0, 4.0, 5.0))
@@ -187,13 +187,17 @@ def _of(region: str, values: Array, null: Array, grade: Array) -> list[Measure]:
     ]
 
 
-compare, draw = judging(lambda _: SHOWN)
+def compared(_: TensorGroups) -> Sequence[Compared]:
+    """Return what is held against noise."""
+    return SHOWN
+
+
 EXPERIMENT = Experiment(
     name="tensor-groups",
     title="two groups of discs by tensor imaging: tissue, or noise?",
     settings=TensorGroups,
     replicate=replicate,
     measure=measure,
-    compare=compare,
-    draw=draw,
+    compare=Judging(compared).compare,
+    draw=Judging(compared).draw,
 )
