@@ -28,14 +28,12 @@ def spectra_figure(spectra: Spectra) -> Drawn:
     points = FILL * spectra.data.shape[-1]
     ppm = spectra.ppm(points)
     seen = (ppm <= SHOWN[0]) & (ppm >= SHOWN[1])
-    signals = [_upright(signal) for signal in spectra.data[:MOST, 0]]
-    drawn = [np.real(to_spectrum(signal, spectra.dwell, points)) for signal in signals]
+    signals = _signals(spectra)
+    drawn = [np.real(to_spectrum(signal, spectra.dwell, points)) for signal in signals.values()]
     panels = 1 if spectra.water is None else 2
     with styled(9.6, 4.2) as figure:
         axes = figure.subplots(1, panels, squeeze=False, width_ratios=(2.4, 1)[:panels])[0]
-        for number, (values, colour) in enumerate(zip(drawn, SERIES, strict=False)):
-            te = spectra.contrast.get("te")
-            words = f"TE {quantity(float(te[number]), 's')}" if te is not None else f"spectrum {number}"
+        for words, values, colour in zip(signals, drawn, SERIES, strict=False):
             axes[0].plot(ppm[seen], values[seen], color=colour, lw=0.9, label=words)
         inner = (ppm <= METABOLITES[0]) & (ppm >= METABOLITES[1])
         low, high = (float(f([f(v[inner]) for v in drawn])) for f in (np.min, np.max))
@@ -54,6 +52,22 @@ def spectra_figure(spectra: Spectra) -> Drawn:
             panel.grid(color=HAIR, linewidth=0.5)
             panel.axhline(0, color=QUIET, linewidth=0.6)
     return Drawn(figure)
+
+
+def _signals(spectra: Spectra) -> dict[str, NDArray[np.complex128]]:
+    """Return what is drawn, by its words: of an edited pair both, turned alike, and their difference."""
+    first = [signal[0] for signal in spectra.data[:MOST]]
+    if len(first) == 2 and "editing" in spectra.contrast:
+        shifts = spectra.reference_ppm + 1e6 * np.asarray(spectra.contrast["editing"])
+        # behind the correction of eddy currents phases are counted from the water's
+        turn = 1.0 if spectra.encoding.get("eddy_currents") else np.exp(-1j * np.angle(first[1][0]))
+        words = [f"editing pulses at {shift:.2f} ppm" for shift in shifts]
+        return {words[0]: first[0] * turn, words[1]: first[1] * turn, "difference": (first[0] - first[1]) * turn}
+    te = spectra.contrast.get("te")
+    return {
+        f"spectrum {number}" if te is None else f"TE {quantity(float(te[number]), 's')}": _upright(signal)
+        for number, signal in enumerate(first)
+    }
 
 
 def _upright(signal: NDArray[np.complex128]) -> NDArray[np.complex128]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from ..sequence.timeline import Timeline
 from .classes import ClassOptions, TissueClass, tissue_classes
@@ -30,9 +31,8 @@ from .task import Task
 from .voxel_course import Course, Stretch
 from .voxel_doubts import doubts
 from .voxel_object import ACROSS, FINER, Held, beyond_part, near_part
-from .voxel_pathways import Boxes, Pathways, elements_of, fastest_phases
+from .voxel_pathways import Boxes, Pathways, Shared, elements_of, fastest_phases
 from .voxel_program import FREE, SAMPLE, VoxelProgram, voxel_program
-from .voxel_program import Stretch as Operations
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -124,27 +124,32 @@ class _Voxel:
         spin = Relaxation(r1=kind.r1, r2=kind.r2, offset=kind.offset + offset, b1=kind.b1)
         fastest = np.max([fastest_phases(stretch, self.timeline) for stretch in self.program.stretches], axis=0)
         boxes = Boxes.of(held.edges, self.size, fastest)
-        parts = [self._stretch(stretch, boxes, spin) for stretch in self.program.stretches]
-        filled = held.filled()
+        parts = self._played(boxes, spin)
         x, y, z = self.size
         course = Course(
-            boxes=boxes, volume=held.volume, stretches=parts, rate=kind.r1, voxel=(float(x), float(y), float(z)),
-            turns=self.turns, least=self.least, small=self.small / filled,
+            boxes=boxes, content=held.content, stretches=parts, rate=kind.r1, voxel=(float(x), float(y), float(z)),
+            turns=self.turns, least=self.least, small=self.small / held.filled,
         )  # fmt: skip
-        result = np.zeros((len(self.timeline.readouts.dwell), len(held.volume)), dtype=np.complex128)
+        result = np.zeros((len(self.timeline.readouts.dwell), course.coils), dtype=np.complex128)
         signals = course.signals(self.program.repetitions, STEADY * self.task.engine.accuracy)
         for rows, seen in zip(self.program.readouts, signals, strict=True):
             result[rows] = seen
         result *= 1.0 if kind.left is None else kind.left[:, None]
         return kind.pd * result, kind.pd * course.left_out
 
-    def _stretch(self, stretch: Operations, boxes: Boxes, spin: Relaxation) -> Stretch:
-        elements = elements_of(self.timeline, self.program, stretch, boxes, spin, self.split)
-        pathways = Pathways(boxes=boxes, spin=spin, least=self.least)
-        seen = pathways.play(stretch, elements)
-        spans = (float(op[1]) if op[0] == FREE else float(self.timeline.pulses[int(op[1])].dt.sum())
-                 for op in stretch if op[0] != SAMPLE)  # fmt: skip
-        return Stretch(along=pathways.along, seen=seen, left_out=pathways.left_out, duration=sum(spans))
+    def _played(self, boxes: Boxes, spin: Relaxation) -> list[Stretch]:
+        """Return what all stretches do; what they have in common is made once."""
+        whole = tuple(op for stretch in self.program.stretches for op in stretch)
+        elements, shared = elements_of(self.timeline, self.program, whole, boxes, spin, self.split), Shared()
+        found = []
+        for stretch in self.program.stretches:
+            pathways = Pathways(boxes=boxes, spin=spin, least=self.least, shared=shared)
+            seen = pathways.play(stretch, elements)
+            spans = (float(op[1]) if op[0] == FREE else float(self.timeline.pulses[int(op[1])].dt.sum())
+                     for op in stretch if op[0] != SAMPLE)  # fmt: skip
+            along, left_out = pathways.along, pathways.left_out
+            found.append(Stretch(along=along, seen=seen, left_out=left_out, duration=sum(spans)))
+        return found
 
 
 def by_voxel(task: Task) -> tuple[Complex, dict[str, Any]] | str:
@@ -160,10 +165,11 @@ def by_voxel(task: Task) -> tuple[Complex, dict[str, Any]] | str:
     reason = voxel.obstacle()
     if reason:
         return reason
-    voxel, split, rf_error = _rf_steps(voxel)
-    small_error = _left_behind(voxel)
-    voxel, error = _cells(voxel)
-    lines, left_out = _lines(voxel)
+    with threadpool_limits(limits=1, user_api="blas"):  # its own threads would wait in loops for the same cores
+        voxel, split, rf_error = _rf_steps(voxel)
+        small_error = _left_behind(voxel)
+        voxel, error = _cells(voxel)
+        lines, left_out = _lines(voxel)
     facts: dict[str, Any] = {
         "reuse": "through the voxel",
         "precision": "double",

@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 Complex = NDArray[np.complex128]
 REACH = 64.0
 """Half widths to which the response is followed; it is taken as constant beyond, where 1 % of the line lies."""
-FIRST, LAST = 5, 65
+FIRST, LAST = 3, 65
 """Nodes with which the search begins and at which it stops; the error that is left is reported."""
+FEW, SURE = 5, 0.25
+"""So many nodes tell little between them: there the error must be below this share of what is wanted."""
 FINE = 4.0
 """Points of the integral per half width, and per inverse of the window's length."""
 
@@ -97,7 +99,7 @@ def follow(respond: Callable[[float], Complex], width: float, wanted: float, sca
         mass = (place[1] - place[0]) / (np.pi * np.cosh(between))
         error = float((mass @ off).max(initial=0.0)) / scale
         place, value = _merged(place, between), np.concatenate([value, found])[_order(len(place))]
-        if error <= wanted or len(place) >= LAST:
+        if error <= (SURE * wanted if len(place) <= FEW else wanted) or len(place) >= LAST:
             break
     far = np.abs(width * np.sinh(place)) > REACH * width / 4
     edge = (value[0] + value[-1]) / 2

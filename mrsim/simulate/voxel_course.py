@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .voxel_content import Content
 from .voxel_pathways import Boxes
 from .voxel_terms import Factors, Functions, Moment, Term, added
 
@@ -23,9 +24,9 @@ Complex = NDArray[np.complex128]
 Names = tuple[int, ...]
 """Identities of a term's factors."""
 BEFORE = Term(before=True, value=1.0 + 0j, factors=(None, None, None))
-TOGETHER = 64
-"""Functions along x with which the object is summed at once."""
 M0 = Term(before=False, value=1.0 + 0j, factors=(None, None, None))
+TINY = 0.1
+"""Share of what is left out of sums that bounds alone decide on; it is added up as well."""
 PERIODS = 4
 """Repetitions after which a scan may repeat itself, e.g. an edited pair after two."""
 
@@ -63,8 +64,8 @@ class Course:
     """One class at one offset, from repetition to repetition."""
 
     boxes: Boxes
-    volume: Complex
-    """(coil, z, y, x) m^3 times what each coil hears."""
+    content: Content
+    """m^3 times what each coil hears."""
     stretches: list[Stretch]
     rate: float
     """1 / T1, 1/s."""
@@ -84,6 +85,11 @@ class Course:
     )
     sights: dict[tuple[tuple[int, ...], Names], Complex] = field(default_factory=dict)
     known: dict[tuple[int, ...], _Repetition] = field(default_factory=dict)
+
+    @property
+    def coils(self) -> int:
+        """Number of coils."""
+        return len(self.content.core)
 
     def signals(self, repetitions: tuple[tuple[int, ...], ...], steady: float) -> list[Complex]:
         """Return per repetition (window, coil) what is seen; states closer than `steady` are seen once."""
@@ -106,12 +112,14 @@ class Course:
 
     def _after_one(self, state: list[Term], now: _Repetition) -> list[Term]:
         """Return what a repetition makes of a state: what is wound up little, or unwound before a window."""
-        pairs = [(kept, term) for kept in now.kept for term in state]
-        moments = np.array([added(kept.moment, term.moment) for kept, term in pairs]).reshape(-1, 3)
-        near = np.zeros(len(pairs), dtype=np.bool_)
+        if not now.kept:
+            return self._kept(now.new)
+        mine, theirs = (np.array([term.moment for term in terms]) for terms in (now.kept, state))
+        moments, near = mine[:, None] + theirs, np.zeros((len(mine), len(theirs)), dtype=np.bool_)
         for back in {(0.0, 0.0, 0.0), *(term.moment for window in now.seen for term in window)}:
-            near |= (np.abs(moments + back) * self.voxel).max(axis=1) < self.turns
-        return self._kept([*(self._times(*pairs[i]) for i in np.flatnonzero(near)), *now.new])
+            near |= (np.abs(moments + back) * self.voxel).max(axis=-1) < self.turns
+        near &= self.boxes.bounds(now.kept, state) >= self.small
+        return self._kept([*(self._times(now.kept[i], state[k]) for i, k in np.argwhere(near)), *now.new])
 
     def _composed(self, played: tuple[int, ...]) -> _Repetition:
         along, windows = [BEFORE], list[list[Term]]()
@@ -136,6 +144,13 @@ class Course:
         own = [term for term in terms if not term.before]
         return [*(self._times(term, each) for term in terms if term.before for each in along), *own]
 
+    def _followed(self, window: list[Term], state: list[Term]) -> list[list[tuple[Term, Term]]]:
+        """Return per term of a state of value 1 its products with what a window sees that may be large enough."""
+        bounds = self.boxes.bounds(state, window)
+        large = bounds >= TINY * self.least
+        self.left_out += float(bounds[~large].sum())
+        return [[(window[k], term) for k in np.flatnonzero(row)] for term, row in zip(state, large, strict=True)]
+
     def _times(self, term: Term, other: Term) -> Term:
         x, y, z = (self.functions.product(a, b) for a, b in zip(term.factors, other.factors, strict=True))
         moment = added(term.moment, other.moment)
@@ -156,22 +171,22 @@ class Course:
 
     def _sight(self, played: tuple[int, ...], state: list[Term], windows: list[list[Term]]) -> Complex:
         """Return (window, coil) what the windows of a repetition see of the state."""
-        total = np.zeros((len(windows), len(self.volume)), dtype=np.complex128)
+        total = np.zeros((len(windows), self.coils), dtype=np.complex128)
         if not windows:
             return total
         keys = [(played, tuple(id(f) for f in term.factors)) for term in state]
         fresh = {key: term for key, term in zip(keys, state, strict=True) if key not in self.sights}
         units = [Term(before=False, value=1.0 + 0j, factors=term.factors) for term in fresh.values()]
-        sums = self._totals([[(t, unit) for t in window] for unit in units for window in windows])
-        for key, seen in zip(fresh, sums.reshape(len(units), *total.shape), strict=True):
-            self.sights[key] = seen
+        sums = self._totals([pairs for window in windows for pairs in self._followed(window, units)])
+        seen = sums.reshape(len(windows), len(units), self.coils)
+        self.sights |= {key: seen[:, number] for number, key in enumerate(fresh)}
         for key, term in zip(keys, state, strict=True):
             total += term.value * self.sights[key]
         return total
 
     def _totals(self, sums: list[list[tuple[Term, Term]]]) -> Complex:
         """Return the (sum, coil) sums over the object of products of two terms."""
-        total = np.zeros((len(sums), len(self.volume)), dtype=np.complex128)
+        total = np.zeros((len(sums), self.coils), dtype=np.complex128)
         slabs: dict[int, list[tuple[int, complex, Complex, Complex, Complex]]] = {}
         for index, pairs in enumerate(sums):
             for term, other in pairs:
@@ -183,26 +198,20 @@ class Course:
                     slabs.setdefault(id(x), []).append((index, value, x, y, z))
                 else:
                     self.left_out += size
-        every = list(slabs.values())
-        for begin in range(0, len(every), TOGETHER):
-            some = every[begin : begin + TOGETHER]
-            planes = self.volume @ np.stack([members[0][2] for members in some], axis=-1)  # (coil, z, y, slab)
-            for number, members in enumerate(some):
-                plane, lines = np.ascontiguousarray(planes[..., number]), dict[int, Complex]()
-                for index, value, _, y, z in members:
-                    if id(y) not in lines:
-                        lines[id(y)] = plane @ y
-                    total[index] += value * (lines[id(y)] @ z)
+        for members in slabs.values():
+            rows, values, xs, ys, zs = zip(*members, strict=True)
+            heard = self.content.sums(xs[0], np.array(ys), np.array(zs)) * np.array(values)
+            np.add.at(total, list(rows), heard.T)
         return total
 
     def _mean(self, axis: int, a: Complex | None, b: Complex | None) -> tuple[Complex, float]:
-        """Return the (cell,) means along an axis of the product of two functions, and their size over the voxel."""
+        """Return what the content sees of the product of two functions along an axis, and its size over the voxel."""
         key = (axis, id(a), id(b))
         if key not in self.means:
             values = b if a is None else a if b is None else a * b
             means = self.boxes.means(axis, values)
             share = np.add.reduceat(self.boxes.share[axis], self.boxes.first[axis])
-            self.means[key] = a, b, means, float(np.abs(means) @ share)
+            self.means[key] = a, b, self.content.seen(axis, means), float(np.abs(means) @ share)
         return self.means[key][2:]
 
 

@@ -14,6 +14,7 @@ from ..core.grid import Grid
 from ..phantom.spins import Spins
 from .classes import TissueClass
 from .task import Task
+from .voxel_content import Content
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -30,13 +31,17 @@ class Held:
 
     edges: Triple
     """Per axis, m."""
-    volume: NDArray[np.complex128]
-    """(coil, z, y, x) m^3 times what each coil hears."""
+    content: Content
+    """m^3 times what each coil hears."""
+    filled: float
+    """Share of the box that is filled, times what the best coil hears."""
 
-    def filled(self) -> float:
-        """Return the share of the box that is filled, times what the best coil hears."""
-        box = float(np.prod([edge[-1] - edge[0] for edge in self.edges]))
-        return max(float(np.abs(self.volume).sum(axis=(1, 2, 3)).max()) / box, 1e-6)
+    @classmethod
+    def of(cls, edges: Triple, volume: NDArray[np.complex128]) -> Held:
+        """Return what is held in (coil, z, y, x) cells, m^3 times what each coil hears; edges : per axis, m."""
+        box = float(np.prod([edge[-1] - edge[0] for edge in edges]))
+        filled = max(float(np.abs(volume).sum(axis=(1, 2, 3)).max()) / box, 1e-6)
+        return cls(edges=edges, content=Content.of(volume), filled=filled)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -74,7 +79,7 @@ class Part:
         flat = np.ravel_multi_index((index[2], index[1], index[0]), shape)
         count = int(np.prod(shape))
         parts = [np.bincount(flat, w.real, count) + 1j * np.bincount(flat, w.imag, count) for w in volume]
-        return Held(edges=(edges[0], edges[1], edges[2]), volume=np.array(parts).reshape(len(parts), *shape))
+        return Held.of((edges[0], edges[1], edges[2]), np.array(parts).reshape(len(parts), *shape))
 
 
 def near_part(task: Task, finer: int) -> Part:

@@ -27,6 +27,8 @@ PER_TURN = 6.0
 """Points along an axis per turn of the fastest phase there; the mean over a box is off by (pi / 6)^2 / 6 of it."""
 LEAST_POINTS = 3
 """Points in every cell along each axis."""
+Norms = tuple[float, float, float]
+"""Of a function along an axis: mean size, root of the mean square, both over the voxel's length, and largest size."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -72,14 +74,16 @@ class Boxes:
     """Per axis: (point,) m."""
     first: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
     """Per axis: (cell,) first point of each cell."""
+    count: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+    """Per axis: (cell,) points of each cell."""
     share: tuple[Array, Array, Array]
     """Per axis: (point,) width that each point stands for over the voxel's."""
-    sizes: dict[tuple[int, int], tuple[Complex | None, float]] = field(default_factory=dict)
+    sizes: dict[tuple[int, int], tuple[Complex | None, Norms]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, edges: tuple[Array, Array, Array], voxel: Array, fastest: Array) -> Boxes:
         """Return the points for cells of (cell + 1,) edges, m, and the fastest phases, 1/m, along each axis."""
-        points, first, share = [], [], []
+        points, first, counts, share = [], [], [], []
         for edge, length, turns in zip(edges, voxel, fastest, strict=True):
             width = np.diff(edge)
             count = np.maximum(LEAST_POINTS, np.ceil(PER_TURN * turns * width)).astype(np.int64)
@@ -87,10 +91,12 @@ class Boxes:
             within = np.arange(count.sum()) - np.repeat(start, count)
             points.append(np.repeat(edge[:-1], count) + (within + 0.5) * np.repeat(width / count, count))
             first.append(start)
+            counts.append(count)
             share.append(np.repeat(width / count, count) / length)
         return cls(
             points=(points[0], points[1], points[2]),
             first=(first[0], first[1], first[2]),
+            count=(counts[0], counts[1], counts[2]),
             share=(share[0], share[1], share[2]),
         )
 
@@ -98,15 +104,26 @@ class Boxes:
         """Return the (cell,) means of (point,) values."""
         if values is None:
             return np.ones(len(self.first[axis]), dtype=np.complex128)
-        count = np.diff(self.first[axis], append=len(values))
-        return np.asarray(np.add.reduceat(values, self.first[axis]) / count)
+        return np.asarray(np.add.reduceat(values, self.first[axis]) / self.count[axis])
 
-    def size(self, axis: int, values: Complex | None) -> float:
-        """Return the mean size of (point,) values along an axis over the voxel's length."""
+    def norms(self, axis: int, values: Complex | None) -> Norms:
+        """Return how large (point,) values along an axis are."""
         if (axis, id(values)) not in self.sizes:
             share = self.share[axis]
-            self.sizes[axis, id(values)] = values, float(share.sum() if values is None else np.abs(values) @ share)
+            size = np.ones(len(share)) if values is None else np.abs(values)
+            found = float(size @ share), math.sqrt(float(size**2 @ share)), float(size.max())
+            self.sizes[axis, id(values)] = values, found
         return self.sizes[axis, id(values)][1]
+
+    def bounds(self, terms: list[Term], others: list[Term]) -> Array:
+        """Return the (term, other) sizes over the voxel's M0 that products of two terms cannot exceed (Hoelder)."""
+        mine, theirs = (
+            np.array([[self.norms(axis, f) for axis, f in enumerate(term.factors)] for term in each]).reshape(-1, 3, 3)
+            for each in (terms, others)
+        )
+        pairs = mine[:, None] * theirs[None, :, :, [2, 1, 0]]  # mean times largest, roots, largest times mean
+        values = [np.abs([term.value for term in each]) for each in (terms, others)]
+        return np.asarray(np.outer(*values) * pairs.min(axis=-1).prod(axis=-1))
 
     def large(self, terms: list[Term], least: float) -> tuple[list[Term], float]:
         """Return the terms whose size over the voxel's M0 is at least that, and the sum of the others' sizes."""
@@ -114,7 +131,7 @@ class Boxes:
         for term in terms:
             size = abs(term.value)
             for axis, values in enumerate(term.factors):
-                size *= self.size(axis, values)
+                size *= self.norms(axis, values)[0]
             if size >= least:
                 found.append(term)
             else:
@@ -169,6 +186,14 @@ def halves_of(timeline: Timeline, event: int) -> tuple[Moment, Moment]:
     return (float(lead[0]), float(lead[1]), float(lead[2])), (float(tail[0]), float(tail[1]), float(tail[2]))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Shared:
+    """Functions that stretches at the same points have in common."""
+
+    phasors: dict[tuple[int, float], Complex] = field(default_factory=dict)
+    functions: Functions = field(default_factory=Functions)
+
+
 @dataclass(slots=True, eq=False)
 class Pathways:
     """All pathways of one stretch."""
@@ -181,8 +206,7 @@ class Pathways:
     along: list[Term] = field(default_factory=list)
     left_out: float = 0.0
     """Sum of the sizes of what was left out."""
-    phasors: dict[tuple[int, float], Complex] = field(default_factory=dict)
-    functions: Functions = field(default_factory=Functions)
+    shared: Shared = field(default_factory=Shared)
 
     def play(self, stretch: Stretch, elements: dict[int, Elements]) -> list[list[Term]]:
         """Follow a stretch; return what is transverse at the start of every window. `along` is what it leaves."""
@@ -211,14 +235,14 @@ class Pathways:
         for axis, moment in enumerate(op[2:]):
             if moment:
                 phasor = self._phasor(axis, float(moment))
-                self.transverse = [self.functions.times(term, 1, axis, phasor) for term in self.transverse]
+                self.transverse = [self.shared.functions.times(term, 1, axis, phasor) for term in self.transverse]
         more = float(op[2]), float(op[3]), float(op[4])
         self.transverse = [term.wound(more) for term in self.transverse]
 
     def _phasor(self, axis: int, moment: float) -> Complex:
-        if (axis, moment) not in self.phasors:
-            self.phasors[axis, moment] = np.exp(-2j * np.pi * moment * self.boxes.points[axis])
-        return self.phasors[axis, moment]
+        if (axis, moment) not in self.shared.phasors:
+            self.shared.phasors[axis, moment] = np.exp(-2j * np.pi * moment * self.boxes.points[axis])
+        return self.shared.phasors[axis, moment]
 
     def _turn(self, pulse: Elements, phase: float, watched: bool) -> None:
         turn = complex(np.cos(phase), np.sin(phase))
@@ -229,19 +253,21 @@ class Pathways:
         along = [self._on(pulse, pulse.g, term, 1) for term in self.along] + [self._on(pulse, pulse.h, rest, 1)]
         if watched:
             transverse = [self._on(pulse, pulse.a, term, 1) for term in centred]
-            transverse += [self._on(pulse, pulse.b, self.functions.conjugate(term), back * back) for term in centred]
+            transverse += [
+                self._on(pulse, pulse.b, self.shared.functions.conjugate(term), back * back) for term in centred
+            ]
             transverse += [self._on(pulse, pulse.c, term, back) for term in self.along]
             transverse += [self._on(pulse, pulse.d, rest, back)]
             self.transverse = self.kept([term.wound(pulse.tail) for term in transverse])
         else:
             self.transverse = []
-        self.along = self.kept([*along, *flipped, *(self.functions.conjugate(term) for term in flipped)])
+        self.along = self.kept([*along, *flipped, *(self.shared.functions.conjugate(term) for term in flipped)])
 
     def _on(self, pulse: Elements, element: Complex, term: Term, turn: complex) -> Term:
         """Return a pathway times one of a pulse's elements."""
         if pulse.axis is None:
             return term.times(complex(element[0]) * turn)
-        return self.functions.times(term, turn, pulse.axis, element)
+        return self.shared.functions.times(term, turn, pulse.axis, element)
 
     def kept(self, terms: list[Term]) -> list[Term]:
         """Return the pathways that are large enough, and add up the others."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,11 @@ class Term:
 
     def times(self, factor: complex) -> Term:
         """Return the pathway times a number."""
-        return replace(self, value=self.value * factor)
+        return Term(before=self.before, value=self.value * factor, factors=self.factors, moment=self.moment)
 
     def wound(self, moment: Moment) -> Term:
         """Return the pathway with more of a moment, the functions as they are."""
-        return replace(self, moment=added(self.moment, moment))
+        return Term(before=self.before, value=self.value, factors=self.factors, moment=added(self.moment, moment))
 
 
 @dataclass(slots=True, eq=False)
@@ -52,13 +52,13 @@ class Functions:
     def times(self, term: Term, factor: complex, axis: int, along: Complex) -> Term:
         """Return a pathway times a number and a function along one axis."""
         x, y, z = (self.product(f, along) if i == axis else f for i, f in enumerate(term.factors))
-        return replace(term, value=term.value * factor, factors=(x, y, z))
+        return Term(before=term.before, value=term.value * factor, factors=(x, y, z), moment=term.moment)
 
     def conjugate(self, term: Term) -> Term:
         """Return the conjugate pathway."""
         x, y, z = (None if f is None else self._conjugate(f) for f in term.factors)
         a, b, c = term.moment
-        return replace(term, value=term.value.conjugate(), factors=(x, y, z), moment=(-a, -b, -c))
+        return Term(before=term.before, value=term.value.conjugate(), factors=(x, y, z), moment=(-a, -b, -c))
 
     def _conjugate(self, values: Complex) -> Complex:
         if id(values) not in self.conjugates:

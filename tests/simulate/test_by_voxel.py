@@ -23,6 +23,7 @@ from mrsim.simulate.classes import TissueClass
 from mrsim.simulate.direct import direct_signal
 from mrsim.simulate.line import follow
 from mrsim.simulate.pulse_maps import Relaxation
+from mrsim.simulate.voxel_content import Content
 from mrsim.simulate.voxel_course import Course, Stretch
 from mrsim.simulate.voxel_doubts import doubts
 from mrsim.simulate.voxel_pathways import Boxes, Pathways, elements_of
@@ -94,7 +95,7 @@ def test_alternating_repetitions_settle() -> None:
 
     def signals(steady: float) -> NDArray[np.complex128]:
         course = Course(
-            boxes=boxes, volume=np.full((1, 5, 5, 5), 8e-9, complex), stretches=stretches, rate=2.0,
+            boxes=boxes, content=Content.of(np.full((1, 5, 5, 5), 8e-9, complex)), stretches=stretches, rate=2.0,
             voxel=(8e-3, 8e-3, 8e-3), turns=32.0, least=1e-8, small=1e-5,
         )  # fmt: skip
         return np.array(course.signals(((0,), (1,)) * 10, steady))[:, 0, 0]

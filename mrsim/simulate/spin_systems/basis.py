@@ -22,7 +22,7 @@ from ...sequence.timeline import Timeline
 from .metabolites import metabolite_signal, own_width, visible
 from .options import Progress, SpinSystem
 from .profiles import main_offset, reach, unsaturated
-from .shot import Play, Shot, Wait, shot
+from .shot import Play, Shot, Wait, shot, unedited
 
 
 def basis(
@@ -85,9 +85,10 @@ def basis(
 
 
 def _water(played: Shot, observed: Nucleus, engine: SpinSystem) -> float:
-    """Return the share of the voxel's water that the pulses leave: 1 for ideal ones."""
+    """Return the share of the voxel's water that the pulses of the water reference leave: 1 for ideal ones."""
     if observed.name != "1H":
         return 1.0
+    played = unedited(played)
     line = Metabolite(name="water", kind="water", lines=(Lines(shifts=(WATER_PPM * 1e-6,), protons=(1.0,)),))
     left = float(np.abs(_made(line, replace(played, samples=1), observed, engine)[0]))
     return left * _unsaturated(played, 0.0, engine)

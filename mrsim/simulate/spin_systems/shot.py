@@ -6,7 +6,7 @@ equilibrium. Saturated slabs are kept apart (`Band`); `profiles` knows where the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,6 +100,23 @@ def shot(timeline: Timeline, contrast: int = 0) -> Shot:
     )
 
 
+def unedited(played: Shot) -> Shot:
+    """Return a shot as the water reference plays it: without the editing pulses behind the excitation.
+
+    Parameters
+    ----------
+    played : Shot
+    """
+    events, excited = list[Wait | Play](), False
+    for event in played.events:
+        if isinstance(event, Play) and excited and event.pulse.use == "preparation":
+            moment = played.gamma_bar * event.pulse.dt @ event.pulse.gradient
+            event = Wait(duration=float(event.pulse.dt.sum()), moment=moment)
+        excited |= isinstance(event, Play) and event.pulse.use == "excitation"
+        events.append(event)
+    return replace(played, events=tuple(_merged(events)))
+
+
 def _readout(timeline: Timeline, contrast: int) -> int:
     table = timeline.readouts
     purpose = np.array([name == "imaging" for name in table.purpose])
@@ -160,4 +177,4 @@ def _merged(events: list[Wait | Play]) -> list[Wait | Play]:
     return merged
 
 
-__all__ = ["FREE", "Band", "Play", "Shot", "Wait", "shot"]
+__all__ = ["FREE", "Band", "Play", "Shot", "Wait", "shot", "unedited"]
