@@ -30,6 +30,8 @@ def replacing(path: Path | str) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise StorageError(f"{path}: is a folder; name a file")
+    if target.exists() and not target.is_file():  # nothing may take the place of /dev/null
+        raise StorageError(f"{path}: is a device, a pipe or a socket; name a file")
     with _reasons(path), _temporary(target) as temporary:
         temporary.touch(exist_ok=False)
         yield temporary

@@ -94,9 +94,10 @@ def _on_raster(key: str, wanted: float, step: int) -> int:
         raise InputError(f"is {text(total)}; it must be positive", key=key)
     if total % step:
         below = total // step * step
+        near = " or ".join(text(one) for one in (below, below + step) if one)
         raise InputError(
             f"{text(wanted * NS)} is not a multiple of {step / 1e3:g} us, which the scanner's raster asks of it; "
-            f"use {text(below)} or {text(below + step)}",
+            f"use {near}",
             key=key,
         )
     return total

@@ -50,7 +50,7 @@ class _Described(GenerateJsonSchema):
 def schema_of(kind: str) -> Schema:
     """Return the JSON Schema of a kind of file: ``"protocol"``, ``"phantom"`` or ``"study"``."""
     if kind not in KINDS:
-        raise InputError(f"no schema of '{kind}'{did_you_mean(kind, KINDS)}; there are {', '.join(KINDS)}")
+        raise InputError(f"no schema of '{kind}'{did_you_mean(kind, KINDS)}")
     return {"protocol": _protocol, "phantom": _phantom, "study": _study}[kind]()
 
 

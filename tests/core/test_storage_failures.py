@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -130,6 +131,15 @@ def test_storage_unwritable_place_is_refused(tmp_path, place):
     (tmp_path / "folder").mkdir()
     with pytest.raises(StorageError, match=r"cannot be written|is a folder"):
         save(tmp_path / place, x=1)
+
+
+def test_storage_never_takes_the_place_of_a_pipe_or_device(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(StorageError, match="is a device, a pipe or a socket; name a file"):
+            save(tmp_path / name, x=1)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
 def test_storage_folder_without_permission_is_refused():
