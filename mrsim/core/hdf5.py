@@ -65,7 +65,16 @@ UNITS: dict[str, dict[str, str]] = {
 }
 """SI unit of each field of a noun; ``"1"`` is a pure number."""
 
-CONTRAST_UNITS = {"te": "s", "tr": "s", "ti": "s", "tm": "s", "flip": "rad", "b": "s/m^2", "offset": "Hz"}
+CONTRAST_UNITS = {
+    "te": "s",
+    "tr": "s",
+    "ti": "s",
+    "tm": "s",
+    "unrecovered": "s",
+    "flip": "rad",
+    "b": "s/m^2",
+    "offset": "Hz",
+}
 """SI unit of the columns of a contrast table."""
 
 PLAIN: dict[str, tuple[type[Any], Any]] = {

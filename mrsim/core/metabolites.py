@@ -28,10 +28,13 @@ class Relaxation:
         Parameters
         ----------
         sheet : mapping
-            ``te`` and ``tr``, and ``tm`` where there is a mixing time, s.
+            ``te`` and ``tr``, ``tm`` where there is a mixing time, and ``unrecovered`` where the pulses behind the
+            excitation take back what recovers: between two refocusing pulses it is turned over, which costs twice that
+            time; s.
         """
         stored = np.exp(-sheet.get("tm", 0.0) / self.t1)
-        return float(np.exp(-sheet["te"] / self.t2) * stored * (1 - np.exp(-sheet["tr"] / self.t1)))
+        recovered = -np.expm1(-(sheet["tr"] - sheet.get("unrecovered", 0.0)) / self.t1)
+        return float(np.exp(-sheet["te"] / self.t2) * stored * recovered)
 
 
 def relaxation_at(field: float) -> Relaxation:

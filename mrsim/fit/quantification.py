@@ -22,6 +22,14 @@ OPTIONS = (
     _number("high", 4.2e-6, "ppm", r"\delta_2", "highest chemical shift that is compared", 20e-6),
     _number("baseline", 2.0, "", "e", "effective degrees of freedom of the baseline per ppm; 0: none", 50.0),
     _number(
+        "water_band",
+        0.0,
+        "ppm",
+        "d",
+        "half width of the band around water whose lines are taken out before the fit (HSVD); 0: they stay",
+        20e-6,
+    ),
+    _number(
         "water_content",
         0.8,
         "",

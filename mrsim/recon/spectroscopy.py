@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from ..core.acquisition import Acquisition, Readouts
 from ..core.errors import InputError
+from ..core.residual_water import without_water
 from ..core.spectra import Spectra
 from .fids import Drift, coil_weights, kept, register, without_eddy_currents
-from .time_signals import apodised, without_water, zero_filled
+from .time_signals import apodised, zero_filled
 
 Complex = NDArray[np.complex128]
 WATER_GROUP = "water_reference"

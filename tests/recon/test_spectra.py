@@ -7,10 +7,11 @@ import mrsim as mr
 from mrsim.core.acquisition import Acquisition, Encoding, Readouts
 from mrsim.core.errors import InputError
 from mrsim.core.grid import Grid
+from mrsim.core.residual_water import without_water
 from mrsim.core.spectra import Spectra, to_spectrum
 from mrsim.recon import Combine, Spectroscopy
 from mrsim.recon.fids import coil_weights, kept, register, without_eddy_currents
-from mrsim.recon.time_signals import apodised, phased, without_water, zero_filled
+from mrsim.recon.time_signals import apodised, phased, zero_filled
 
 LARMOR, DWELL, POINTS = 127.7e6, 4e-4, 1024
 TIME = np.arange(POINTS) * DWELL

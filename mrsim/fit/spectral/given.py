@@ -11,6 +11,7 @@ from ...core.errors import InputError, did_you_mean
 from ...core.maps import Maps
 from ...core.metabolites import Relaxation, relaxation_at
 from ...core.nuclei import nucleus
+from ...core.residual_water import without_water
 from ...core.spectra import Spectra
 from ..fat_spectra import SOURCE_WATER, find_spectrum
 from ..model import Description
@@ -51,11 +52,30 @@ def quantify(spectra: Spectra, basis: Basis, given: Mapping[str, float], *, thre
         if name not in known:
             raise InputError(f"is no option of 'linear-combination'{did_you_mean(name, known)}", key=name)
     scale = water_scale_of(spectra, basis, given)
-    found = fit_spectra(spectra, basis, combination_of(basis, given), water=scale, threads=threads)
+    found = fit_spectra(
+        _without_water(spectra, given), basis, combination_of(basis, given), water=scale, threads=threads
+    )
     if scale is None:
         found = replace(found, notes=(*found.notes, UNSCALED))
     history = found.maps.history | ({"warnings": found.notes} if found.notes else {})
     return replace(found, maps=replace(found.maps, history=history))
+
+
+def _without_water(spectra: Spectra, given: Mapping[str, float]) -> Spectra:
+    """Return the spectra without the lines in the band around water that the options name."""
+    band = 1e6 * given.get("water_band", 0.0)
+    if band == 0:
+        return spectra
+    low, high = (1e6 * given.get(name, next(o.default for o in OPTIONS if o.name == name)) for name in ("low", "high"))
+    water = spectra.reference_ppm
+    room = max(low - water, water - high)
+    if band > room:
+        raise InputError(
+            f"is {band:g} ppm around water at {water:g} ppm and reaches into the window of the fit, {low:g} to "
+            f"{high:g} ppm, whose lines it would take out; at most {max(room, 0.0):.3g} ppm, or a narrower window",
+            key="water_band",
+        )
+    return without_water(spectra, band)
 
 
 def amounts(data: Any, model: Description, plain: bool, threads: int | None, options: dict[str, Any]) -> Maps:

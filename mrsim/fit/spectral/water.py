@@ -55,8 +55,7 @@ def volume_per_unit(spectra: Spectra, contrast: int, scale: WaterScale, selected
 def loss(spectra: Spectra, contrast: int, times: tuple[float, float]) -> float:
     """Return the share of a signal with these T1 and T2, s, that relaxation leaves."""
     sheet = {key: _column(spectra, key, contrast) for key in ("te", "tr")}
-    if "tm" in spectra.contrast:
-        sheet["tm"] = _column(spectra, "tm", contrast)
+    sheet |= {key: _column(spectra, key, contrast) for key in ("tm", "unrecovered") if key in spectra.contrast}
     return Relaxation(t1=times[0], t2=times[1]).left(sheet)
 
 

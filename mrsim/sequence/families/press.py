@@ -74,7 +74,8 @@ class Press(Edited):
                 end = (*wait(behind - third.after), narrows[1], *wait(late - (behind - third.after)))
             return [*blocks, *middle, two, *end]
 
-        contrast: dict[str, Any] = {"te": te / NS, "flip": self.flip}
+        # half an echo time lies between refocusing pulses, and costs as much again
+        contrast: dict[str, Any] = {"te": te / NS, "unrecovered": te / NS, "flip": self.flip}
         contrast |= {"editing": self.editing} if self.editing else {}
         facts: dict[str, float | str] = {"te": te / NS, "first_echo": early / NS}
         sheet = {"excitation_profile": pulse_name(self), "refocusing_profile": pulse_name(self)}

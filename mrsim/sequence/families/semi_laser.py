@@ -78,7 +78,8 @@ class SemiLaser(Edited):
             pairs = [shown[0], *level[0], *played[0], *wait(pauses[0]), shown[1], *wait(middle)]
             return [*start, *pairs, shown[2], *level[1], *played[1], *wait(pauses[1]), shown[3], *wait(end)]
 
-        contrast: dict[str, Any] = {"te": te / NS, "flip": self.flip}
+        # half an echo time lies between refocusing pulses, and costs as much again
+        contrast: dict[str, Any] = {"te": te / NS, "unrecovered": te / NS, "flip": self.flip}
         contrast |= {"editing": self.editing} if self.editing else {}
         sheet = {"excitation_profile": pulse_name(self), "refocusing_profile": self.adiabatic}
         return spectroscopy(parts, first.before, localise, contrast, {"te": te / NS}, sheet)

@@ -63,7 +63,8 @@ class Steam(Localised):
             recall = selecting(2, third, "recall", "recall")
             return [*ahead, *spoil, *wait(rest), recall, *crush, *wait(waits[1])]
 
-        contrast = {"te": te / NS, "tm": mixing / NS, "flip": self.flip}
+        # the last pulse excites what recovers before it
+        contrast = {"te": te / NS, "tm": mixing / NS, "unrecovered": (te / 2 + mixing) / NS, "flip": self.flip}
         facts: dict[str, float | str] = {"te": te / NS, "mixing_time": mixing / NS}
         sheet = {"excitation_profile": pulse_name(self)}
         return spectroscopy(parts, first.before, localise, contrast, facts, sheet)
