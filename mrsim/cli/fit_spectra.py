@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..core.basis import Basis
     from ..core.spectra import Spectra
     from ..fit.spectral import SpectralFit
+    from ..report.table import Table
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,11 +69,24 @@ def fit_spectra(file: Path, contents: Mapping[str, Any], spectra: Spectra, asked
         write_json({"file": str(file), "model": found.maps.model, "rows": rows, "truth": known, "notes": found.notes,
                     "out": None if asked.out is None else str(asked.out)})  # fmt: skip
         return
-    write_tables(*(amount_table(found, known, voxel) for voxel in range(len(found.amplitudes))))
+    tables = [amount_table(found, known, voxel) for voxel in range(len(found.amplitudes))]
+    write_tables(*tables, *_judged(spectra, found, basis))
     loudness.warnings(found.notes)
     for what, path in (("maps", asked.out), ("figure", asked.figure)):
         if path is not None:
             click.echo(f"{what}: {path}")
+
+
+def _judged(spectra: Spectra, found: SpectralFit, basis: Basis) -> list[Table]:
+    """Return the score and the regions of a single voxel, where the basis is of a set that says what counts."""
+    from ..report.spectral_fit import score_table
+    from ..study.spectra import integrals_of, score_of
+
+    chosen = basis.conditions.get("set")
+    if chosen is None or len(found.amplitudes) != 1:
+        return []
+    table = score_table(score_of(found, str(chosen)), integrals_of(spectra, found, str(chosen)), found.unit)
+    return [] if table is None else [table]
 
 
 def check_figure(path: Path) -> None:

@@ -101,7 +101,7 @@ class Basis(Shown):
         return self.names.index(name)
 
     def only(self, names: Iterable[str]) -> Basis:
-        """Return the basis of some of its metabolites, in the given order."""
+        """Return the basis of some of its metabolites, in the given order; it is of no set any more."""
         rows = [self.index(name) for name in names]
         return replace(
             self,
@@ -110,6 +110,7 @@ class Basis(Shown):
             fids=self.fids[rows],
             protons=self.protons[rows],
             widths=self.widths[rows],
+            conditions={key: value for key, value in self.conditions.items() if key != "set"},
         )
 
     def broad(self, names: Iterable[str]) -> Basis:

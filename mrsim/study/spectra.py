@@ -78,9 +78,9 @@ def bases_of(prepared: Prepared, progress: Progress | None = None) -> tuple[Basi
     report = None if progress is None else lambda done, total: progress("basis", done, total)
     metabolites, engine = load_metabolites(prepared.basis), spin_engine_of(prepared.request)
     count = len(next(iter(timeline.encoding.contrast.values())))
-    water = expected_water(prepared, timeline)
+    known = {**expected_water(prepared, timeline), "set": prepared.basis}
     made = (basis_of(metabolites, timeline, engine, contrast=k, progress=report) for k in range(count))
-    return tuple(replace(basis, conditions={**basis.conditions, **water}) for basis in made)
+    return tuple(replace(basis, conditions={**basis.conditions, **known}) for basis in made)
 
 
 def expected_water(prepared: Prepared, timeline: Timeline) -> dict[str, float]:

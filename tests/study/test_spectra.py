@@ -118,6 +118,26 @@ def test_the_command_fits_a_results_spectra_beside_the_truth(tmp_path, capsys):
     assert mr.load(tmp_path / "m.h5", "maps").values["Lac"].item() == pytest.approx(9.0, rel=1e-3)
 
 
+def test_the_command_prints_the_score_and_regions_of_the_basis_own_set(tmp_path, capsys):
+    """As a run does; a basis of no known set has none."""
+    made = basis((*AMOUNTS, "Gly", "Tau", "Ace"))
+    named = ("Lac", "Ala", "Prop", "NAcGAG", "Cho", "Lip13", "Lip20", "Lip09")
+    made = replace(made, names=named, conditions={"set": "disc-score"})
+    mr.save(tmp_path / "r.h5", images=voxel(), basis=made)
+    code, said = called("fit", tmp_path / "r.h5", "--given", "baseline=0", capsys=capsys)
+    assert code == 0, said
+    row = next(line for line in said.splitlines() if "log10(acids / structure)" in line).split()
+    found = quantify(voxel(), made, {"baseline": 0.0})
+    assert float(row[3]) == pytest.approx(float(score_of(found, "disc-score").value[0]), rel=1e-2)
+    assert sum("integral over water" in line for line in said.splitlines()) == len(
+        integrals_of(voxel(), found, "disc-score")
+    )
+    some = made.only(["Lac", "Cho"])
+    assert "set" not in some.conditions
+    mr.save(tmp_path / "p.h5", images=voxel(), basis=some)
+    assert "log10" not in called("fit", tmp_path / "p.h5", "--given", "baseline=0", capsys=capsys)[1]
+
+
 def test_spectra_without_a_basis_and_other_models_are_refused():
     with pytest.raises(InputError, match="needs basis="):
         mr.fit(voxel(), "linear-combination")
