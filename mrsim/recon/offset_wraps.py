@@ -25,10 +25,12 @@ HELD = 0.05
 def check_count(offsets: int, harmonics: int = HARMONICS) -> None:
     """Refuse so few phases of the vibration that one of its harmonics is taken for the first."""
     if offsets < harmonics + 2:
+        cannot = {
+            1: "1 phase of the vibration does not tell its motion from what rests",
+            2: "2 phases of the vibration tell one part of its motion, not the other, a quarter of a period on",
+        }.get(offsets, f"{offsets} phases of the vibration fold its harmonic {offsets - 1} onto the first")
         raise InputError(
-            f"{offsets} phases of the vibration fold its harmonic {offsets - 1} onto the first: a motion with "
-            f"{harmonics} harmonics needs {harmonics + 2} offsets or more",
-            key="offsets",
+            f"{cannot}: a motion with {harmonics} harmonics needs {harmonics + 2} offsets or more", key="offsets"
         )
 
 

@@ -20,6 +20,7 @@ from .given import given_options, measured
 from .request import RunRequest
 from .run import Prepared
 from .snr import Built, Representative, snr_of
+from .vibration import check_offsets
 
 Tell = Callable[[str, int, int], None]
 MOST, MOST_OF_TISSUES = 6000.0, 4000.0
@@ -74,6 +75,8 @@ def forecast(
         if done and not chosen:
             continue
         first_played = first_played or played
+        if "vibration_offset" in mine.part.sequence.encoding.contrast:
+            check_offsets(mine.part.sequence)
         found.append(snr_of(mine, chosen, budget=whole and not brief, timeline=played))
         rows += _maps(mine, found[-1], missing)
         if progress:

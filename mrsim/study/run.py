@@ -42,7 +42,7 @@ from .reconstruction import images_of, merged, read_reconstruction
 from .request import Progress, RunRequest, RunResult
 from .run_table import RunTable
 from .spectra import bases_of, one_voxel, quantify_run, with_amounts, with_chemistry
-from .vibration import driven, moved_by, shaking, wrap_notes
+from .vibration import check_drives, check_wraps, driven, moved_by, shaking, wrap_notes
 from .waves import model_of_waves, source_of, truth_of
 
 
@@ -105,6 +105,7 @@ def prepare(request: RunRequest) -> Prepared:
     sequence = build(scanner)
     if path.suffix.lower() != ".seq":  # a foreign file is simulated as it stands; `mrsim check` judges it
         _within_limits(sequence, path.stem, scanner.name)
+    check_drives(phantom, request.drives, sequence)
     model = request.model or model_of_waves(request, sequence, defaults)
     given = {**(defaults.given if request.model in (None, defaults.fit) else {}), **request.given}
     if model is not None:
@@ -128,11 +129,12 @@ def prepare(request: RunRequest) -> Prepared:
 
 def _in_motion(prepared: Prepared, progress: Progress | None) -> Prepared:
     """Return a prepared run whose phantom moves as the request shakes it."""
-    if not (drives := prepared.request.drives):
-        return prepared
-    if progress:
-        progress("waves", 0, 1)
-    return replace(prepared, phantom=driven(prepared.phantom, drives, prepared.sequence))
+    if drives := prepared.request.drives:
+        if progress:
+            progress("waves", 0, 1)
+        prepared = replace(prepared, phantom=driven(prepared.phantom, drives, prepared.sequence))
+    check_wraps(prepared.phantom, prepared.sequence)
+    return prepared
 
 
 def _within_limits(sequence: Sequence, name: str, scanner: str) -> None:

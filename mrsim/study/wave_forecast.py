@@ -13,12 +13,13 @@ from ..plan.answer import said
 from ..plan.elastography import LEAST_SNR, LEAST_VOXELS
 from ..plan.question import Question
 from ..plan.snr import SnrPrediction
+from ..sequence.sequence import Sequence
 from ..simulate.small_motion import SMALL
 from .given import given_options
 from .plan import regional
 from .request import RunRequest
 from .snr import Representative
-from .vibration import amplitude_of
+from .vibration import amplitude_of, drive_of, offset_steps
 from .wave_verdict import wave_view
 
 
@@ -33,7 +34,10 @@ def wave_notes(mine: Representative, found: SnrPrediction) -> tuple[str, ...]:
     """
     question = Question(text="", kind="change", parameter="stiffness", voxels=1)
     request, probed = mine.part.request, {row.tissue for row in found.rows}
-    notes = list(motion_notes(request.drives, min(mine.part.sequence.encoding.grid.spacing)))
+    notes = [
+        *motion_notes(request.drives, min(mine.part.sequence.encoding.grid.spacing)),
+        *turn_notes(request.drives, mine.judged.sequence),
+    ]
     kept = regional(mine.part.phantom)
     for tissue in mine.part.phantom.tissues:
         if tissue.name not in probed.intersection(kept) or not any(name in tissue.facts for name in MODULI):
@@ -63,6 +67,28 @@ def motion_notes(drives: tuple[str, ...], side: float) -> tuple[str, ...]:
     said_so = (
         f"a drive of {said(far, 'm')} exceeds {said(SMALL * side, 'm')}, {SMALL:.0%} of a voxel: in a run every "
         "spin will travel by itself, some hundred times slower; a run says how long before it begins"
+    )
+    return (said_so,)
+
+
+def turn_notes(drives: tuple[str, ...], sequence: Sequence) -> tuple[str, ...]:
+    """Return a note where phases of what is driven alone wrap between offsets of the vibration.
+
+    Parameters
+    ----------
+    drives : ``"SIDE=MOTION"``
+    sequence : Sequence
+        Of elastography.
+    """
+    axes = sequence.encoding.grid.axes
+    steps = {text: float(offset_steps(sequence, (drive_of(text) @ axes)[None]).max()) for text in drives}
+    text = max(steps, key=lambda each: steps[each], default="")
+    if not text or steps[text] <= math.pi:
+        return ()
+    most = said(amplitude_of(text) * math.pi / steps[text], "m")
+    said_so = (
+        f"the drive '{text}' turns phases by up to {steps[text]:.3g} rad between neighbouring offsets, which wraps "
+        f"above {math.pi:.3g} rad: shake by {most} or less, encode less, or at more offsets"
     )
     return (said_so,)
 

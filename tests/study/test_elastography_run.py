@@ -9,25 +9,63 @@ from PIL import Image
 
 from mrsim.core.errors import InputError
 from mrsim.core.toml import available
+from mrsim.phantom.motion import Vibration
 from mrsim.report.waves import elastogram, wave_animation
+from mrsim.study.plan import forecast
 from mrsim.study.request import RunRequest
 from mrsim.study.run import prepare, run
-from mrsim.study.vibration import driven
+from mrsim.study.vibration import check_wraps
+from mrsim.study.wave_forecast import turn_notes
 
 DRIVES = ("+z=0 8 0 um", "-z=0 8 0 um")
 SMALL = {"matrix": "16 4", "slices": "1"}
 
 
 def test_a_protocol_that_encodes_no_vibration_cannot_be_shaken():
-    prepared = prepare(RunRequest(protocol="disc-se"))
     with pytest.raises(InputError, match="encodes no vibration"):
-        driven(prepared.phantom, DRIVES, prepared.sequence)
+        prepare(RunRequest(protocol="disc-se", drives=DRIVES))
 
 
-def test_offsets_that_fold_harmonics_are_refused_before_anything_is_solved():
-    prepared = prepare(RunRequest(protocol="ax-mre-gre-60hz", drives=DRIVES, overrides={**SMALL, "offsets": "3"}))
-    with pytest.raises(InputError, match=r"3 phases .* fold its harmonic 2 .* needs 4 offsets"):
-        driven(prepared.phantom, DRIVES, prepared.sequence)
+@pytest.mark.parametrize("drives", [DRIVES, ()])
+def test_offsets_that_fold_harmonics_are_refused_before_anything_is_solved_or_foretold(drives):
+    asked = RunRequest(protocol="ax-mre-gre-60hz", drives=drives, overrides={**SMALL, "offsets": "3"})
+    for told in (prepare, forecast):
+        with pytest.raises(InputError, match=r"3 phases .* fold its harmonic 2 .* needs 4 offsets"):
+            told(asked)
+    two = replace(asked, drives=(), phantom="lumbar-disc", overrides={**SMALL, "offsets": "2"})
+    with pytest.raises(InputError, match=r"2 phases .* needs 4 offsets"):  # at rest, but foretold
+        forecast(two)
+
+
+def test_a_drive_beyond_linear_waves_is_refused_before_anything_is_solved():
+    # gel of 2.97 kPa at 60 Hz: |k| = 2 pi 60 sqrt(1000 / 2970) = 219 / m, a shear of 0.1 at 0.46 mm
+    asked = RunRequest(protocol="ax-mre-gre-60hz", drives=("-y=0.44 0 0 mm",), overrides=SMALL)
+    assert prepare(asked).request.drives
+    for told in (prepare, forecast):
+        with pytest.raises(InputError, match=r"--drive: .* 5 mm, which shears .*gel by 1\.1 .* move by 0.45. mm or less"):
+            told(replace(asked, drives=("-y=5 0 0 mm",)))
+
+
+def rigid(amplitude):
+    """A protocol's phantom that moves as one piece through the slice."""
+    prepared = prepare(RunRequest(protocol="ax-mre-gre-60hz", overrides=SMALL))
+
+    def field(place):
+        return np.broadcast_to(np.array([0, 0, amplitude], complex), place.shape)
+
+    move = Vibration(field=field, frequency=prepared.sequence.encoding.sheet["vibration_frequency"])
+    return replace(prepared.phantom, motion=(move,)), prepared.sequence
+
+
+def test_motion_that_wraps_in_every_voxel_is_refused_before_the_scan_and_told_by_the_plan():
+    _, sequence = rigid(1e-6)
+    efficiency = 2 * np.abs(sequence.encoding.sheet["motion_encoding"]).max()  # both polarities
+    most = np.pi / (efficiency * 2 * np.sin(np.pi / 4))  # four offsets: |i - 1| of the amplitude from one to the next
+    check_wraps(*rigid(0.6 * most))
+    with pytest.raises(InputError, match=r"of every voxel that moves .* wraps beyond recovery"):
+        check_wraps(*rigid(1.5 * most))
+    assert turn_notes((f"-y=0 0 {0.6e6 * most} um",), sequence) == ()
+    assert "wraps above 3.14 rad" in turn_notes((f"-y=0 0 {1.5e6 * most} um",), sequence)[0]
 
 
 @pytest.mark.parametrize("name", sorted(name for name in available("protocols") if "mre" in name))
