@@ -42,7 +42,7 @@ def test_a_drive_beyond_linear_waves_is_refused_before_anything_is_solved():
     asked = RunRequest(protocol="ax-mre-gre-60hz", drives=("-y=0.44 0 0 mm",), overrides=SMALL)
     assert prepare(asked).request.drives
     for told in (prepare, forecast):
-        with pytest.raises(InputError, match=r"--drive: .* 5 mm, which shears .*gel by 1\.1 .* move by 0.45. mm or less"):
+        with pytest.raises(InputError, match=r"by 5 mm, which shears gel by 1\.1 .* move by 0.45. mm or less"):
             told(replace(asked, drives=("-y=5 0 0 mm",)))
 
 
