@@ -21,7 +21,7 @@ from ..core.wave import Waves
 from ..core.wave_filters import curl
 from .given import given_values
 from .inversion import Array, Complex, Field, Inversion, moduli
-from .validity import ADJOINING, REASONS, judged
+from .validity import REASONS, judged, usefulness
 from .wave_derivatives import whole
 
 SMALL = 1e-4
@@ -187,7 +187,4 @@ def _warnings(method: Inversion, flags: Array, settings: dict[str, Any]) -> tupl
             f"'{method.name}' tells rho c^2 (shear_stiffness) alone: |G*|, G' and G'' rest on an assumed loss angle "
             f"({angle})"
         )
-    lost = float(np.mean((flags.astype(int) & ~ADJOINING) > 0)) if flags.size else 0.0
-    if lost > 0.5:
-        said.append(f"{lost:.0%} of the voxels are flagged not invertible; see 'validity'")
-    return tuple(said)
+    return (*said, *usefulness(flags))

@@ -39,6 +39,19 @@ REASONS: dict[int, str] = {
     64: "modulus changes along the wave",
     128: "wavelength longer than the region",
 }
+MOVE_MORE = (
+    "more motion, as far as phases do not wrap, or more SNR; where the body moves as one piece, a drive of one side "
+    "alone or a higher frequency"
+)
+HELPS: dict[int, str] = {
+    2: MOVE_MORE,
+    4: MOVE_MORE + "; more smoothing",
+    1: "smaller voxels, or a lower frequency",
+    8: "a lower frequency, or a drive nearer to the region",
+    32: "more SNR or smoothing; with compression in the motion 'curl=1'",
+    128: "a higher frequency",
+}
+"""What would change each reason that leaves no modulus; noise first, which makes the others."""
 ADJOINING = 16 | 64
 """Codes that say the wave is fine, but the estimate is of a mixture with what adjoins."""
 STRAIN_SNR, DERIVATIVE_SNR, LEAST_DEPTH, NEGATIVE = 3.0, 3.0, 2.0, 0.1
@@ -80,12 +93,16 @@ def judged(
     neglected, believed = _neglected(method, field, modulus, shifts or [])
     small = min(sides, default=np.nan)
     known = np.isfinite(modulus)
-    wave = 2 * np.pi / np.where(known, np.abs(k.real), 1)
+    with np.errstate(
+        divide="ignore", invalid="ignore"
+    ):  # a real negative modulus carries no wave: its length is infinite
+        wave = 2 * np.pi / np.where(known, np.abs(k.real), 1)
+        shortest = np.nan_to_num(method.least_penetration * wave, posinf=np.inf)
     bad = {
         1: per_wave < method.least_voxels,
         2: strain < STRAIN_SNR,
         4: slope < DERIVATIVE_SNR,
-        8: (depth < LEAST_DEPTH * small) | (depth < method.least_penetration * wave),
+        8: (depth < LEAST_DEPTH * small) | (depth < shortest),
         16: distance <= method.support(field.options) * max(sides, default=0.0) * (1 + 1e-9),
         32: (modulus.real < 0) | (modulus.imag < -NEGATIVE * np.abs(modulus)),
         64: (neglected > MOST_NEGLECTED) & believed,
@@ -181,6 +198,25 @@ def _ratio(power: Array, noise: list[Array], mask: Mask) -> Array:
 def reasons(flag: float) -> tuple[str, ...]:
     """Return the reasons in a voxel's flag."""
     return tuple(text for code, text in REASONS.items() if int(flag) & code)
+
+
+def usefulness(flags: Array) -> tuple[str, ...]:
+    """Return a warning where most voxels tell no modulus, with the commonest reason and what would help.
+
+    flags : (voxel,) of ``validity`` where there is an estimate.
+    """
+    if not flags.size:
+        lost = (
+            "no voxel has an estimate: none has a signal together with all the neighbours that it needs; more SNR by "
+        )
+        return (lost + "larger voxels, averages or a shorter echo time",)
+    codes = flags.astype(int)
+    if (share := float(np.mean((codes & ~ADJOINING) > 0))) <= 0.5:
+        return ()
+    shares = {code: float(np.mean((codes & code) > 0)) for code in HELPS}
+    worst = max(shares, key=lambda code: shares[code])
+    told = f"{share:.0%} of the voxels are flagged not invertible; see 'validity'"
+    return (f"{told}. {shares[worst]:.0%}: {REASONS[worst]}; what helps is {HELPS[worst]}",)
 
 
 def region_notes(maps: Maps, rois: Mapping[str, NDArray[np.bool_]]) -> dict[str, str]:

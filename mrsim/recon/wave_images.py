@@ -245,7 +245,8 @@ def _harmonic(phases: Array, group: _Group) -> tuple[Complex, Array, Array]:
     inverse = np.linalg.pinv(design)
     found = np.tensordot(inverse, phases, axes=1)
     residual = phases - np.tensordot(design, found, axes=1)
-    variance = np.tensordot((inverse[1] ** 2 + inverse[2] ** 2) / 2, group.variance, axes=1)
+    with np.errstate(invalid="ignore"):  # without signal the variance is infinite
+        variance = np.tensordot((inverse[1] ** 2 + inverse[2] ** 2) / 2, group.variance, axes=1)
     return found[1] + 1j * found[2], variance, np.sqrt(np.mean(residual**2, axis=0))
 
 

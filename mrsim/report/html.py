@@ -40,7 +40,7 @@ from .table import (
     verdict,
 )
 from .viewer import sequence_viewer
-from .waves import elastogram, wave_animation
+from .waves import elastogram, shown_slice, wave_animation
 
 SHOWN_AFTER = ("elastogram", "waves", "quantified", "fitted", "synthetic", "decay", "spectra", "images", "sequence")
 """Figures below the evaluation, in this order."""
@@ -87,7 +87,10 @@ def _measured(images: Images | Spectra) -> dict[str, Drawn]:
 
 def pictures(result: ReportedRun) -> dict[str, bytes]:
     """Return the figures of a run by name, drawn as PNG."""
-    moving = {} if result.waves is None else {"waves": wave_animation(result.waves)}
+    moving = {}
+    if (waves := result.waves) is not None:
+        place = None if result.maps is None else shown_slice(waves, result.maps, result.truth)
+        moving = {"waves": wave_animation(waves, place)}
     return {name: png(figure) for name, figure in figures(result).items()} | moving
 
 

@@ -70,7 +70,7 @@ def elastogram(waves: Waves, maps: Maps, truth: Maps, index: int | None = None) 
     """
     known = np.isfinite(truth.values[MEASURED]) if MEASURED in truth.values else waves.inside
     usable = waves.inside & (maps.values["validity"] == 0)
-    place = _best(usable, known & waves.inside) if index is None else index
+    place = shown_slice(waves, maps, truth) if index is None else index
     box = _box(known[place] | (known.sum() == 0))
     measured = np.where(np.isin(maps.status, VALUED), maps.values[MEASURED], np.nan)[place][box] / 1e3
     true = np.where(known, truth.values.get(MEASURED, np.nan), np.nan)[place][box] / 1e3
@@ -93,7 +93,7 @@ def elastogram(waves: Waves, maps: Maps, truth: Maps, index: int | None = None) 
         codes = np.nan_to_num(validity).astype(int)
         flags = np.where(np.isfinite(validity), np.where(codes & ~ADJOINING, 2.0, np.where(codes, 1.0, 0.0)), np.nan)
         for panel, title, values, colours, ends in zip(
-            panels[2], ("measured |G*| (kPa)", "true |G*| (kPa)", "measured / true", "0 usable, 1 mixed, 2 no modulus"),
+            panels[2], ("measured |G*| (kPa)", "true |G*| (kPa)", "measured / true", "0 good, 1 mixed, 2 none"),
             (measured, true, ratio, flags), ("viridis", "viridis", "RdBu_r", "RdYlGn_r"),
             ((0, top), (0, top), (0, 2), (0, 2)), strict=False,
         ):  # fmt: skip
@@ -103,14 +103,23 @@ def elastogram(waves: Waves, maps: Maps, truth: Maps, index: int | None = None) 
     return Drawn(figure)
 
 
-def _best(usable: NDArray[np.bool_], known: NDArray[np.bool_]) -> int:
-    """Return the slice of two (z, y, x) masks with most of the first, of equals the one with most of the second."""
-    counts = list(zip(usable.sum(axis=(1, 2)), known.sum(axis=(1, 2)), strict=True))
+def shown_slice(waves: Waves, maps: Maps, truth: Maps) -> int:
+    """Return the slice of an elastogram: with most usable voxels, of equals the one with most of known modulus."""
+    known = np.isfinite(truth.values[MEASURED]) if MEASURED in truth.values else waves.inside
+    usable = waves.inside & (maps.values["validity"] == 0)
+    counts = list(zip(usable.sum(axis=(1, 2)), (known & waves.inside).sum(axis=(1, 2)), strict=True))
     return counts.index(max(counts))
 
 
 def wave_animation(waves: Waves, index: int | None = None) -> bytes:
-    """Return the displacement over one period, one panel per component, as an animated PNG that runs for ever."""
+    """Return the displacement over one period, one panel per component, as an animated PNG that runs for ever.
+
+    Parameters
+    ----------
+    waves : Waves
+    index : int, optional
+        Which slice; by default the one with most voxels.
+    """
     from PIL import Image
 
     place = int(np.argmax(waves.inside.sum(axis=(1, 2)))) if index is None else index
@@ -124,7 +133,7 @@ def wave_animation(waves: Waves, index: int | None = None) -> bytes:
         with styled(2.9 * len(fields), 2.6) as figure:
             panels = figure.subplots(1, len(fields), squeeze=False)[0]
             for panel, name, field in zip(panels, waves.components, fields, strict=True):
-                title = f"{name}, {waves.frequencies[0]:g} Hz (µm)"
+                title = f"{name}, {waves.frequencies[0]:g} Hz, slice {place + 1} (µm)"
                 _panel(figure, panel, np.where(mask, (field * turn).real, np.nan), title, "RdBu_r", (-limit, limit))
         frames.append(Image.open(BytesIO(png(figure))).convert("RGB"))
     out = BytesIO()

@@ -103,8 +103,7 @@ def prepare(request: RunRequest) -> Prepared:
     for cause in request.without:
         phantom = replace(phantom, **uniform.get(cause, {}))  # type: ignore[arg-type]
     sequence = build(scanner)
-    if path.suffix.lower() != ".seq":  # a foreign file is simulated as it stands; `mrsim check` judges it
-        _within_limits(sequence, path.stem, scanner.name)
+    _within_limits(sequence, path, scanner.name)
     check_drives(phantom, request.drives, sequence)
     model = request.model or model_of_waves(request, sequence, defaults)
     given = {**(defaults.given if request.model in (None, defaults.fit) else {}), **request.given}
@@ -137,11 +136,13 @@ def _in_motion(prepared: Prepared, progress: Progress | None) -> Prepared:
     return prepared
 
 
-def _within_limits(sequence: Sequence, name: str, scanner: str) -> None:
+def _within_limits(sequence: Sequence, path: Path, scanner: str) -> None:
     """Refuse a sequence that the scanner or the patient's safety does not allow."""
+    if path.suffix.lower() == ".seq":  # a foreign file is simulated as it stands; `mrsim check` judges it
+        return
     if violations := sequence.check():
         listed = "\n".join(f"  {violation}" for violation in violations[:20])
-        raise InfeasibleError(f"{name} breaks {len(violations)} limits of scanner {scanner}:\n{listed}")
+        raise InfeasibleError(f"{path.stem} breaks {len(violations)} limits of scanner {scanner}:\n{listed}")
 
 
 def _machine(scanner: Scanner, defaults: RunTable, request: RunRequest) -> Scanner:

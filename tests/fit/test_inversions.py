@@ -190,6 +190,12 @@ def test_validity_names_its_reasons():
     assert REASONS[128] in flags(plane_wave(length_for(60, 100.0), shape=(1, 20, 40)), "mre-principal-frequency",
                                  probes=0)[0]  # fmt: skip
     assert flags(plane_wave(length_for(16, 100.0), shape=(1, 20, 40)), "mre-principal-frequency", probes=0)[0] == set()
+    still = flags(noisy(fine, 1e-4, rng))[1].history["warnings"][0]
+    assert REASONS[2] in still or REASONS[4] in still
+    assert "what helps is more motion" in still
+    alone = fine.inside.copy()
+    alone[:, ::2] = False  # rows without neighbours
+    assert "no voxel has an estimate" in fit(fine, "mre-direct", mask=alone).history["warnings"][0]
     maps = flags(fine, probes=0)[1]
     assert maps.values["validity"][0, 1, 20] == 16
     notes = region_notes(maps, {"edge": maps.values["boundary_distance"] < 2.5e-3, "inside": maps.status < 0})
