@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -68,20 +69,25 @@ def started(arguments: tuple[str, ...], folder: Path) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+def step_of(line: str) -> str:
+    """Return a line of a command's course without its time of day and without how long things took."""
+    return re.sub(r"\d+(\.\d+)? (ms|s|min)\b", "a time", re.sub(r"^\d\d:\d\d:\d\d ", "", line.strip()))
+
+
 def course(arguments: tuple[str, ...], folder: Path) -> list[tuple[str, float]]:
     """Return the lines of an undisturbed command and when they came, s; the last is the end."""
     start, lines = time.monotonic(), [("start", 0.0)]
     with started(arguments, folder) as process:
-        lines += [(line.strip(), time.monotonic() - start) for line in process.stderr or ()]
+        lines += [(step_of(line), time.monotonic() - start) for line in process.stderr or ()]
     if process.returncode not in (0, 3):
         raise SystemExit(f"{' '.join(arguments)} ends with {process.returncode}: {lines[-1][0]}")
     return [*lines, ("end", time.monotonic() - start)]
 
 
 def moments(lines: list[tuple[str, float]], number: int, least: float = 0.2) -> Iterator[Moment]:
-    """Return the moments within every step that takes at least so long, s."""
+    """Return the moments within every step that takes at least so long, s; a command that said what it took has ended."""
     for (step, begins), (_, ends) in zip(lines, lines[1:], strict=False):
-        if ends - begins >= least:
+        if ends - begins >= least and not step.endswith(" took a time"):
             yield from (Moment(step, begins, (ends - begins) * (k + 0.5) / number) for k in range(number))
 
 
@@ -95,7 +101,7 @@ def interrupted(
         raise RuntimeError("the command has no messages")
     if when.step != "start":
         for line in stream:
-            if line.strip() == when.step:
+            if step_of(line) == when.step:
                 break
     time.sleep(when.later)
     sent = time.monotonic()
@@ -107,8 +113,8 @@ def interrupted(
 
 def wrong(name: str, took: float, code: int, said: str, which: signal.Signals, folder: Path) -> str:
     """Return what is wrong with how a command ended, "" where nothing is; one that had ended before is not judged."""
-    if code in (0, 3):
-        return ""
+    if code in (0, 3) or (code == -which and not said and not any(folder.iterdir())):
+        return ""  # ended before, or by the system while Python was still being started
     if took > LIMIT:
         return f"takes {took:.2f} s to end"
     messages = [line for line in said.splitlines() if line.startswith("mrsim:")]
