@@ -85,7 +85,7 @@ def course(arguments: tuple[str, ...], folder: Path) -> list[tuple[str, float]]:
 
 
 def moments(lines: list[tuple[str, float]], number: int, least: float = 0.2) -> Iterator[Moment]:
-    """Return the moments within every step that takes at least so long, s; a command that said what it took has ended."""
+    """Return the moments within every step that takes `least` s; a command that said what it took has ended."""
     for (step, begins), (_, ends) in zip(lines, lines[1:], strict=False):
         if ends - begins >= least and not step.endswith(" took a time"):
             yield from (Moment(step, begins, (ends - begins) * (k + 0.5) / number) for k in range(number))
