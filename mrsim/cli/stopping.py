@@ -46,7 +46,12 @@ def message() -> str:
 
 
 def code() -> int:
-    """Return the exit code of a stopped command, 128 and the signal's number as shells count."""
+    """Return the exit code of a stopped command, 128 and the signal's number as shells count.
+
+    An interrupt that passed through code that Python compiled from text (a dataclass at import) makes Python end by
+    the signal, whatever it is asked for, until it has run such code again.
+    """
+    exec("")
     return 128 + (_heard[0] if _heard else signal.SIGINT)
 
 

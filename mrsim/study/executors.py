@@ -116,13 +116,19 @@ class Processes:
             environment(ONE_THREAD),
             ProcessPoolExecutor(self.workers, context, initializer=_start, initargs=(self.share(),)) as pool,
         ):
-            futures: dict[Any, int] = {pool.submit(work, task): number for number, task in tasks.items()}
+            futures: dict[Any, int] = {}
             try:
+                futures |= {pool.submit(work, task): number for number, task in tasks.items()}
                 for future in as_completed(futures):
                     yield futures.pop(future), future.result()
-            finally:
+            except KeyboardInterrupt:  # what is at work would be waited for
+                for process in list(pool._processes.values()):
+                    process.kill()
+                raise
+            except BaseException:
                 for future in futures:
                     future.cancel()
+                raise
 
 
 def _start(share: float | None) -> None:

@@ -8,7 +8,7 @@ import pytest
 from mrsim.core.errors import InputError
 from mrsim.evaluate.noise_difference import noise_difference
 from mrsim.study.experiment import Outcome
-from mrsim.study.experiments.decay_groups import DecayGroups, compare, draw
+from mrsim.study.experiments.decay_groups import EXPERIMENT, DecayGroups
 from mrsim.study.experiments.decay_groups import measure as judged
 from mrsim.study.experiments.decay_groups import replicate as decays
 from mrsim.study.experiments.tensor_groups import TensorGroups, measure, replicate
@@ -67,9 +67,9 @@ def test_kurtosis_and_perfusion_of_darker_discs_are_found_out_and_true_ones_are_
     assert found["significant", f"null {name}"] == found["significant", f"true {name}"] == 1.0
     assert found["explained by noise", f"null {name}"] == 1.0
     assert found["explained by noise", f"true {name}"] == 0.0
-    said = dict(compare(outcomes))
+    said = dict(EXPERIMENT.compare(outcomes))
     assert [explained for text, explained in said.items() if f": {name} differs" in text] == [True, False]
-    assert draw(outcomes, [])["differences"].startswith(b"\x89PNG")
+    assert EXPERIMENT.draw(outcomes, [])["differences"].startswith(b"\x89PNG")
 
 
 def test_a_replicate_does_not_depend_on_its_neighbours():

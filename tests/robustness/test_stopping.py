@@ -44,12 +44,20 @@ def test_signal_ends_what_does_not_hear_it(tmp_path, number, word):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_worker_ends_with_its_parent():
+@pytest.mark.parametrize("started", ["by the system", "by a server that forks"])
+def test_worker_ends_with_the_process_that_it_works_for(started):
     worker = "import time; from mrsim.core.orphan import end_with_parent; end_with_parent(); time.sleep(50)"
     parent = (
         f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', {worker!r}]);"
         "time.sleep(1); print(p.pid, flush=True); time.sleep(50)"
     )
+    if started == "by a server that forks":
+        parent = (
+            "import multiprocessing, time; from mrsim.core.orphan import end_with_parent;"
+            "from concurrent.futures import ProcessPoolExecutor as Pool; import os;"
+            "pool = Pool(2, multiprocessing.get_context('forkserver'), initializer=end_with_parent);"
+            "print(pool.submit(os.getpid).result(), flush=True); pool.submit(time.sleep, 50); time.sleep(50)"
+        )
     process = subprocess.Popen([sys.executable, "-c", parent], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     with process.stdout as said:
         number = int(said.readline())
@@ -65,6 +73,17 @@ def test_worker_ends_with_its_parent():
         time.sleep(0.1)
     os.kill(number, signal.SIGKILL)
     pytest.fail("the worker outlives its parent")
+
+
+def test_exit_code_holds_where_the_interrupt_passed_through_code_made_from_text():
+    """Python would end by the signal, as one that interrupts a dataclass at import does."""
+    code = (
+        "import os, signal, sys, mrsim.cli as c; from mrsim.cli import stopping; stopping.listen()\n"
+        "try: exec('os.kill(os.getpid(), signal.SIGTERM); import time; time.sleep(9)')\n"
+        "except KeyboardInterrupt: sys.stderr.write(stopping.message()); sys.exit(stopping.code())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stderr) == (143, "terminated; nothing was written")
 
 
 def test_folder_is_replaced_whole(tmp_path):
