@@ -75,14 +75,18 @@ def test_worker_ends_with_the_process_that_it_works_for(started):
     pytest.fail("the worker outlives its parent")
 
 
-def test_exit_code_holds_where_the_interrupt_passed_through_code_made_from_text():
-    """Python would end by the signal, as one that interrupts a dataclass at import does."""
+def test_exit_code_holds_where_the_interrupt_passed_through_code_made_from_text(tmp_path):
+    """A module's Python would end by the signal, as one that interrupts a dataclass at import does."""
     code = (
         "import os, signal, sys, mrsim.cli as c; from mrsim.cli import stopping; stopping.listen()\n"
         "try: exec('os.kill(os.getpid(), signal.SIGTERM); import time; time.sleep(9)')\n"
         "except KeyboardInterrupt: sys.stderr.write(stopping.message()); sys.exit(stopping.code())"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=50)
+    (tmp_path / "stopped.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, "-m", "stopped"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=50,
+    )  # fmt: skip
     assert (done.returncode, done.stderr) == (143, "terminated; nothing was written")
 
 
