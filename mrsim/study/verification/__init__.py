@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ...core.errors import InputError, did_you_mean
-from . import engines, estimates, fields, numerics
+from . import engines, estimates, fields, inversions, numerics
 from .check import Check, Outcome, carried_out
 
-CHECKS: tuple[Check, ...] = (*engines.CHECKS, *fields.CHECKS, *estimates.CHECKS, *numerics.CHECKS)
+CHECKS: tuple[Check, ...] = (
+    *engines.CHECKS, *fields.CHECKS, *inversions.CHECKS, *estimates.CHECKS, *numerics.CHECKS
+)  # fmt: skip
 """Everything that is verified, in the order of the table."""
 
 
