@@ -114,7 +114,9 @@ class Processes:
         context = multiprocessing.get_context("forkserver")
         with (
             environment(ONE_THREAD),
-            ProcessPoolExecutor(self.workers, context, initializer=_start, initargs=(self.share(),)) as pool,
+            ProcessPoolExecutor(
+                min(self.workers, len(tasks)), context, initializer=_start, initargs=(self.share(),)
+            ) as pool,
         ):
             futures: dict[Any, int] = {}
             try:

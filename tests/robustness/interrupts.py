@@ -113,8 +113,9 @@ def interrupted(
 
 def wrong(name: str, took: float, code: int, said: str, which: signal.Signals, folder: Path) -> str:
     """Return what is wrong with how a command ended, "" where nothing is; one that had ended before is not judged."""
-    if code in (0, 3) or (code == -which and not said and not any(folder.iterdir())):
-        return ""  # ended before, or by the system while Python was still being started
+    outside = code == -which and (not (said or any(folder.iterdir())) or step_of(said).endswith(" took a time"))
+    if code in (0, 3) or outside:
+        return ""  # ended before, or by the system while Python was still being started or was already leaving
     if took > LIMIT:
         return f"takes {took:.2f} s to end"
     messages = [line for line in said.splitlines() if line.startswith("mrsim:")]
