@@ -93,7 +93,7 @@ def elastogram(waves: Waves, maps: Maps, truth: Maps, index: int | None = None) 
         codes = np.nan_to_num(validity).astype(int)
         flags = np.where(np.isfinite(validity), np.where(codes & ~ADJOINING, 2.0, np.where(codes, 1.0, 0.0)), np.nan)
         for panel, title, values, colours, ends in zip(
-            panels[2], ("measured |G*| (kPa)", "true |G*| (kPa)", "measured / true", "0 good, 1 mixed, 2 none"),
+            panels[2], ("measured |G*| (kPa)", "true |G*| (kPa)", "measured / true", "0 usable, 1 mixed, 2 none"),
             (measured, true, ratio, flags), ("viridis", "viridis", "RdBu_r", "RdYlGn_r"),
             ((0, top), (0, top), (0, 2), (0, 2)), strict=False,
         ):  # fmt: skip

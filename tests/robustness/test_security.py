@@ -24,6 +24,7 @@ CODE = {"eval", "exec", "compile", "__import__", "sympify", "parse_expr", "lambd
 MODULES = {"pickle", "dill", "cloudpickle", "marshal", "shelve", "yaml", "joblib"}
 """Modules that make objects of bytes."""
 REASONS = {
+    ("cli/stopping.py", "exec"): "of an empty text: it makes Python forget an interrupt",
     ("fit/design.py", "lambdify"): "of the equations that mrsim itself holds; a user gives numbers, no equations",
     ("fit/tabulated.py", "pickle"): "dumps alone: the bytes are hashed into a cache's key and never read",
 }
