@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType
 
 PATIENCE = 0.8
@@ -19,12 +20,15 @@ WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 NOTHING = "nothing was written"
 _remains = [NOTHING]
+_begun = [0.0]
 _heard: list[signal.Signals] = []
 _said = threading.Event()
 
 
 def leaves(what: str = NOTHING) -> None:
-    """Say what the command leaves when it is stopped."""
+    """Say what the command that begins, or goes on, leaves when it is stopped."""
+    if what == NOTHING:
+        _begun[:] = [time.monotonic()]
     _remains[:] = [what]
 
 
@@ -41,8 +45,11 @@ def listen() -> None:
 
 def message() -> str:
     """Return what a stopped command says; whoever asks has to say it."""
+    from ..core.replacing import finished
+
     _said.set()
-    return f"{WORDS[_heard[0]] if _heard else 'interrupted'}; {_remains[0]}"
+    stands = ", ".join(map(str, finished(_begun[0]))) if _remains[0] == NOTHING else ""
+    return f"{WORDS[_heard[0]] if _heard else 'interrupted'}; {f'written before: {stands}' if stands else _remains[0]}"
 
 
 def code() -> int:

@@ -11,6 +11,7 @@ import ctypes
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,8 @@ from .errors import StorageError
 
 _under_way: set[Path] = set()
 """Temporary files and folders of this process."""
+_finished: dict[Path, float] = {}
+"""Files and folders that this process has put in place, as they were named, and when, s of `time.monotonic`."""
 
 
 @contextmanager
@@ -38,6 +41,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
         _flush(temporary)
         temporary.replace(target)
         _flush(target.parent)
+        _finish(Path(path))
 
 
 @contextmanager
@@ -61,6 +65,18 @@ def replacing_folder(path: Path | str) -> Iterator[Path]:
         else:
             temporary.rename(target)
         _flush(target.parent)
+        _finish(Path(path))
+
+
+def finished(since: float) -> list[Path]:
+    """Return what this process has put in place since a moment, s of `time.monotonic`, and what is still there."""
+    return [path for path, when in _finished.items() if when >= since and path.exists()]
+
+
+def _finish(path: Path) -> None:
+    """Note what is in place; a part of a folder that is not in place itself is not."""
+    if _under_way.isdisjoint(Path(os.path.realpath(path)).parents):
+        _finished[path] = time.monotonic()
 
 
 def discard_unfinished() -> None:

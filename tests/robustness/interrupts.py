@@ -121,9 +121,11 @@ def wrong(name: str, took: float, code: int, said: str, which: signal.Signals, f
     messages = [line for line in said.splitlines() if line.startswith("mrsim:")]
     if code != 128 + which or len(messages) != 1 or "Traceback" in said:
         return f"ends with {code} and says: {said.strip()[-300:] or 'nothing'}"
-    left = sorted(path.name for path in folder.rglob("*"))
-    parts = [one for one in left if one.endswith(".part")]
-    return f"leaves {parts or left}" if parts or (left and name not in KEEPS) else ""
+    left = sorted(path.relative_to(folder) for path in folder.rglob("*"))
+    parts = [str(one) for one in left if one.suffix == ".part"]
+    told = [Path(one) for one in messages[0].rpartition("written before: ")[2].split(", ")]
+    untold = [str(one) for one in left if not any(one.is_relative_to(at) or at.is_relative_to(one) for at in told)]
+    return f"leaves {parts or untold}" if parts or (untold and name not in KEEPS) else ""
 
 
 def tried(name: str, base: Path, number: int) -> list[str]:

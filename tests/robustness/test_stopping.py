@@ -44,6 +44,30 @@ def test_signal_ends_what_does_not_hear_it(tmp_path, number, word):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("heard", [True, False])
+def test_stopped_command_names_what_it_had_written(tmp_path, heard):
+    """The first file stands, the second is under way; the folder's own files are not named one by one."""
+    wait = "import time; time.sleep(50)" if heard else "hashlib.pbkdf2_hmac('sha256', b'', b'', 1 << 30)"
+    code = BUSY.replace(
+        "def work(*a, **k):\n",
+        "def work(*a, **k):\n"
+        "    with replacing('first.txt') as one: one.write_text('whole')\n"
+        "    with replacing_folder('set') as two, replacing(two / 'b') as three: three.write_text('whole')\n",
+    ).replace(
+        '        hashlib.pbkdf2_hmac("sha256", b"", b"", 1 << 30)  # hears no signal, as a kernel does not\n',
+        f"        {wait}\n",
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == "working\n"
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=50)
+    assert (process.returncode, said) == (143, "mrsim: terminated; written before: first.txt, set\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first.txt", "set"]
+
+
 @pytest.mark.parametrize("started", ["by the system", "by a server that forks"])
 def test_worker_ends_with_the_process_that_it_works_for(started):
     worker = "import time; from mrsim.core.orphan import end_with_parent; end_with_parent(); time.sleep(50)"
