@@ -127,12 +127,13 @@ class Jobs:
         late.start()
         assert job.process.stdin is not None
         assert job.process.stdout is not None
-        with job.process, suppress(BrokenPipeError):
+        with job.process:
             table = {"sequence": job.setting.sequence.name, **job.setting.values}
-            job.process.stdin.write(json.dumps({"setting": table, "budget": job.budget}).encode())
-            job.process.stdin.close()
+            with suppress(BrokenPipeError), job.process.stdin:
+                job.process.stdin.write(json.dumps({"setting": table, "budget": job.budget}).encode())
             for line in job.process.stdout:
-                self._hear(job, json.loads(line))
+                with suppress(ValueError):  # of a process that was ended the last line may be cut
+                    self._hear(job, json.loads(line))
             self._fail(job, "the run ended without a word; it may have needed too much memory")
         late.cancel()
 

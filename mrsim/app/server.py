@@ -8,11 +8,14 @@ page and the jobs is reachable. Bodies are small, slow clients are dropped, and 
 from __future__ import annotations
 
 import hmac
+import io
 import json
 import re
 import secrets
+import socket
 import sys
 import threading
+import time
 import webbrowser
 from contextlib import suppress
 from http import HTTPStatus
@@ -29,7 +32,7 @@ HOST = "127.0.0.1"
 MOST_BYTES = 8192
 """Largest body of a request."""
 PATIENCE = 10.0
-"""Seconds that a client may take to send."""
+"""Seconds that a client may take to send a request, or to begin one."""
 MOST_CONNECTIONS = 256
 """Connections at a time."""
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -45,11 +48,11 @@ class LabServer(ThreadingHTTPServer):
     request_queue_size = MOST_CONNECTIONS
 
     def __init__(self, port: int, page: Any, jobs: Jobs) -> None:
+        super().__init__((HOST, port), Handler)  # first: the page takes a while, and the port may be taken
         self.token = secrets.token_urlsafe(24)
         self.page = page(self.token).encode()
         self.jobs = jobs
         self.places = threading.BoundedSemaphore(MOST_CONNECTIONS)
-        super().__init__((HOST, port), Handler)
 
     @property
     def address(self) -> str:
@@ -77,6 +80,29 @@ class LabServer(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
+class Patient(io.RawIOBase):
+    """What a client sends, until a moment: who sends a byte now and then is dropped as who sends none is."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.end = 0.0
+
+    def readable(self) -> bool:
+        """Return that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Wait no longer than until the end; `TimeoutError` then."""
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.connection.settimeout(left)
+        try:
+            return self.connection.recv_into(buffer)
+        finally:
+            self.connection.settimeout(PATIENCE)  # for what is answered
+
+
 class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
@@ -90,6 +116,18 @@ class Handler(BaseHTTPRequestHandler):
         "X-Frame-Options": "DENY", "Cross-Origin-Resource-Policy": "same-origin",
         "Cross-Origin-Opener-Policy": "same-origin",
     }  # fmt: skip
+
+    def setup(self) -> None:
+        """Read with patience for each request."""
+        super().setup()
+        self.rfile.close()
+        self.patient = Patient(self.connection)
+        self.rfile = io.BufferedReader(self.patient)
+
+    def handle_one_request(self) -> None:
+        """Take the next request, which has its time from now on."""
+        self.patient.end = time.monotonic() + PATIENCE
+        super().handle_one_request()
 
     def do_GET(self) -> None:
         """Send the page or the state of a job."""

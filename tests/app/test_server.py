@@ -2,13 +2,16 @@
 
 import http.client
 import json
+import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
 import mrsim.app.jobs
+import mrsim.app.server
 from mrsim.app.jobs import BusyError, Jobs
 from mrsim.app.server import MOST_BYTES, LabServer
 
@@ -52,6 +55,26 @@ def ask(server, method, path, body=None, **headers):
     content = answer.read()
     connection.close()
     return answer.status, content, dict(answer.getheaders())
+
+
+def test_client_that_sends_a_little_now_and_then_is_dropped(server, monkeypatch):
+    monkeypatch.setattr(mrsim.app.server, "PATIENCE", 1.0)
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=5) as client:
+        start = time.monotonic()
+        client.sendall(b"GET / HTTP/1.1\r\n")
+        with suppress(ConnectionError):
+            while time.monotonic() < start + 5:
+                client.sendall(b"X: y\r\n")
+                time.sleep(0.1)
+        assert 0.9 < time.monotonic() - start < 2.5
+
+
+def test_port_that_is_taken_is_said_before_the_page_is_made(server):
+    def page(token):
+        raise AssertionError("made in vain")
+
+    with pytest.raises(OSError, match="in use"):
+        LabServer(server.server_port, page, NoJobs())
 
 
 def test_server_is_bound_to_this_machine_alone(server):
@@ -125,6 +148,7 @@ def test_job_can_be_followed_and_cancelled_by_who_knows_the_token(server):
 
 ENDLESS = 'import time; print(\'["progress", "simulate", 1, 10]\', flush=True); time.sleep(60)'
 SUDDEN = "raise SystemExit(3)"
+CUT = 'import sys; sys.stdin.read(); print(\'["done", {"pictu\', end="", flush=True)'
 
 
 def test_jobs_stand_in_a_short_line_and_are_ended_when_asked(monkeypatch):
@@ -146,13 +170,38 @@ def test_jobs_stand_in_a_short_line_and_are_ended_when_asked(monkeypatch):
         jobs.start({"sequence": "mese"})
 
 
-@pytest.mark.parametrize(("work", "longest", "said"), [(ENDLESS, 0.3, "ended after"), (SUDDEN, 60.0, "without a word")])
-def test_job_that_lasts_too_long_or_dies_says_so(monkeypatch, work, longest, said):
+@pytest.mark.parametrize(
+    ("work", "longest", "said"),
+    [
+        (ENDLESS, 0.3, "ended after"),
+        (SUDDEN, 60.0, "without a word"),
+        (CUT, 60.0, "without a word"),
+    ],
+)  # fmt: skip
+def test_job_that_lasts_too_long_or_dies_says_so_and_the_next_one_runs(monkeypatch, work, longest, said):
     monkeypatch.setattr(mrsim.app.jobs, "COMMAND", [sys.executable, "-c", work])
     jobs = Jobs(longest=longest)
+    names = [jobs.start({"sequence": "mese"}) for _ in range(2)]
+    for name in names:
+        until(lambda name=name: jobs.state(name)["state"] == "failed")
+        assert said in jobs.state(name)["error"]
+    jobs.close()
+
+
+def test_job_that_hears_nothing_of_its_setting_fails(monkeypatch):
+    """The pipe to a process that died at once is broken when the setting is written."""
+    late = mrsim.app.jobs.subprocess.Popen
+
+    def dead(*arguments, **options):
+        process = late(*arguments, **options)
+        process.wait()
+        return process
+
+    monkeypatch.setattr(mrsim.app.jobs, "COMMAND", [sys.executable, "-c", ""])
+    monkeypatch.setattr(mrsim.app.jobs.subprocess, "Popen", dead)
+    jobs = Jobs()
     name = jobs.start({"sequence": "mese"})
     until(lambda: jobs.state(name)["state"] == "failed")
-    assert said in jobs.state(name)["error"]
     jobs.close()
 
 
