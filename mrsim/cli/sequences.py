@@ -30,9 +30,10 @@ def built_sequence(
     overrides : mapping of str to str
         Protocol entries to change, with units.
     """
-    from ..core.toml import resource
+    from ..core.toml import resource, structure
     from ..sequence.protocol import FOLDER, read_protocol_file
     from ..sequence.scanner import choose_scanner
+    from ..study.run_table import RunTable
 
     if protocol.lower().endswith(".seq"):
         from ..exchange.pulseq import read_placement, read_pulseq
@@ -43,4 +44,5 @@ def built_sequence(
         return f"Pulseq {sequence.definitions['pulseq version']}", sequence
     path = resource(protocol, FOLDER, "protocol")
     description, family, run = read_protocol_file(path, dict(overrides))
-    return description, family.build(choose_scanner(field, scanner, str(run.get("scanner", DEFAULT_SCANNER))))
+    default = structure(run, RunTable, path, ("run",)).scanner
+    return description, family.build(choose_scanner(field, scanner, default))

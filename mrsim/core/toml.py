@@ -37,6 +37,13 @@ EXPECTED = {
 }
 """What to say instead of pydantic's words, by its type of error."""
 
+MOST_BITS = 63
+"""Of an integer beside its sign: what TOML itself promises."""
+MOST_PARTS = 100
+"""Of a dotted key: the parser's time grows as their square."""
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+"""
+_PARTS = re.compile(_PART)
+_DOTTED = re.compile(rf"(?<![\w-])(?:{_PART}){{3,}}+")
 
 _root: ContextVar[Path | None] = ContextVar("root", default=None)
 
@@ -92,14 +99,38 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Return the table of a TOML file; broken syntax is an `InputError` with its line."""
     check_file(path, text=True)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parsed(path.read_text(encoding="utf-8-sig"))  # some editors begin a text with a byte-order mark
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from None
     except UnicodeDecodeError:
         raise InputError("is not UTF-8 text", file=path) from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         found = re.search(r"line (\d+)", str(error))
         raise InputError(f"is not valid TOML: {error}", file=path, line=int(found[1]) if found else None) from None
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """Return the table of a TOML text; `ValueError` where it is none, or more than TOML promises or anybody writes."""
+    for dotted in _DOTTED.finditer(text):
+        if len(_PARTS.findall(dotted[0])) >= MOST_PARTS:
+            line = text.count("\n", 0, dotted.start()) + 1
+            raise ValueError(f"a key of more than {MOST_PARTS} parts (at line {line})")
+    try:
+        table = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("values are nested too deeply") from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:  # Python's own limit of digits
+        raise ValueError("an integer is beyond 64 bits") from None
+    waiting: list[Any] = [table]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict | list):
+            waiting.extend(value.values() if isinstance(value, dict) else value)
+        elif isinstance(value, int) and value.bit_length() > MOST_BITS:
+            raise ValueError("an integer is beyond 64 bits")
+    return table
 
 
 def structure(table: Mapping[str, Any], kind: type[T], file: Path, prefix: tuple[str, ...] = ()) -> T:

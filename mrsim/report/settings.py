@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import Any
 
+from ..core.toml import parsed
 from .quantities import label
 from .run import ReportedRun
 from .table import Table
@@ -20,7 +20,7 @@ def settings_table(result: ReportedRun) -> Table:
     rows = []
     for name, text in result.provenance.get("files", {}).items():
         if name.startswith("protocols/") and name.count("/") == 1 and name.endswith(".toml"):
-            stated = tomllib.loads(text).get("sequence", {})
+            stated = parsed(text).get("sequence", {})
             rows += [(label(key), _words(value), "protocol") for key, value in stated.items() if key not in changed]
     rows += [(label(key), _words(value), "changed") for key, value in changed.items()]
     rows += [

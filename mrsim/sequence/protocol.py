@@ -7,14 +7,13 @@ with what a run needs besides the sequence (scanner, phantom, fit), which is han
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError, did_you_mean
-from ..core.toml import line_of, read_toml, resource, structure
+from ..core.toml import line_of, parsed, read_toml, resource, structure
 from .families import FAMILIES
 from .families.protocol import Protocol
 from .scanner import Scanner
@@ -117,8 +116,8 @@ def _value(text: str) -> Any:
     if words and all(isinstance(value, int | float) for value in read):
         return read[0] if len(read) == 1 else read
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parsed(f"value = {text}")["value"]
+    except ValueError:
         return text
 
 

@@ -17,6 +17,7 @@ import mrsim.cli as command_line
 from mrsim.cli import COMMANDS, cli, perform
 from mrsim.cli.examples import EXAMPLES
 from mrsim.cli.sequences import built_sequence
+from mrsim.core.toml import resource
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -178,6 +179,16 @@ def test_check_reports_margins_of_the_chosen_scanner():
         assert (code, found["field"], found["scanner"], found["violations"]) == (0, 1.5, "1.5T", [])
         assert all(0 <= margin["use"] <= 1 + 1e-9 for margin in found["margins"])
     assert "1.5T can play it" in called("check", "disc-t2-mese", "--field", "1.5")[1]
+
+
+@pytest.mark.parametrize("command", ["check", "show"])
+def test_mistake_in_what_a_protocol_says_of_its_run_is_told_by_commands_that_do_not_run(tmp_path, command):
+    """Else a scanner that is misspelt there is another one in silence."""
+    text = resource("disc-t2-mese", "protocols", "protocol").read_text(encoding="utf-8")
+    (tmp_path / "own.toml").write_text(text.replace('scanner = "3T"', 'scaner = "7T"'), encoding="utf-8")
+    code, _, err = called(command, str(tmp_path / "own.toml"))
+    assert code == 2
+    assert "run.scaner: unknown key; did you mean 'scanner'?" in err
 
 
 def test_check_lists_violations_and_exits_2(monkeypatch):
