@@ -68,6 +68,13 @@ def replacing_folder(path: Path | str) -> Iterator[Path]:
         _finish(Path(path))
 
 
+def made_folder(path: Path) -> Path:
+    """Return a folder that is there, or made now with all above it; `StorageError` says why it cannot be."""
+    with _reasons(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
 def finished(since: float) -> list[Path]:
     """Return what this process has put in place since a moment, s of `time.monotonic`, and what is still there."""
     return [path for path, when in _finished.items() if when >= since and path.exists()]

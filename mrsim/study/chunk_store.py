@@ -7,8 +7,9 @@ chunks; what a finished one leaves is `study.h5`. Either is read chunk by chunk,
 from __future__ import annotations
 
 import hashlib
-import shutil
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,15 @@ import numpy as np
 from ..core.bounded import check_hdf5
 from ..core.errors import StorageError
 from ..core.hdf5 import escape, read_node
+from ..core.replacing import made_folder
 from ..core.storage import DAMAGE, save
 from .experiment import Arrays
 
 FILE = "study.h5"
 PARTS = "chunks"
 """Folder of the checkpoints."""
+PART = re.compile(r"[0-9]+-[0-9]+\.h5|\.[0-9]+-[0-9]+\.h5\..*\.part")
+"""Names of a checkpoint and of one that was being written."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +44,11 @@ class ChunkName:
     def key(self) -> str:
         """The chunk's name in files."""
         return f"{self.first}-{self.end - 1}"
+
+    @property
+    def mark(self) -> str:
+        """What its file says of it: a chunk in another one's place is not taken for that."""
+        return f"{self.fingerprint} {self.key}"
 
     def __str__(self) -> str:
         """Return what a message calls it."""
@@ -64,7 +73,7 @@ class ChunkStore:
     def put(self, name: ChunkName, data: Arrays) -> None:
         """Write one chunk; once this returns it survives a kill."""
         path = self._part(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        made_folder(path.parent)
         save(path, chunk=_entry(name, data))
 
     def get(self, name: ChunkName) -> Arrays | None:
@@ -82,12 +91,22 @@ class ChunkStore:
         """Write everything to one file and remove the checkpoints."""
         chunks = {arm: {name.key: _entry(name, data) for name, data in held} for arm, held in arms.items()}
         save(self.folder / FILE, chunks=chunks, **rest)
-        shutil.rmtree(self.folder / PARTS, ignore_errors=True)
+        self._remove_parts()
 
     def clear(self) -> None:
         """Remove every chunk."""
-        shutil.rmtree(self.folder / PARTS, ignore_errors=True)
+        self._remove_parts()
         (self.folder / FILE).unlink(missing_ok=True)
+
+    def _remove_parts(self) -> None:
+        """Remove the checkpoints, also half-written ones, and their folders, but nothing that a user put there."""
+        parts = self.folder / PARTS
+        for path in parts.glob("*/*"):
+            if PART.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+        for folder in (*parts.glob("*"), parts):
+            with suppress(OSError):  # what holds anything else stays
+                folder.rmdir()
 
     def _part(self, name: ChunkName) -> Path:
         return self.folder / PARTS / escape(name.arm) / f"{name.key}.h5"
@@ -103,7 +122,7 @@ class ChunkStore:
                 if node not in file:
                     return None
                 entry = read_node(file[node])
-            if entry["fingerprint"] != name.fingerprint:
+            if entry["fingerprint"] != name.mark:
                 return None
             if entry["checksum"] != checksum(entry["data"]):
                 raise ValueError("its numbers do not match their checksum")
@@ -129,7 +148,7 @@ def checksum(data: Mapping[str, Any]) -> str:
 
 
 def _entry(name: ChunkName, data: Arrays) -> dict[str, Any]:
-    return {"fingerprint": name.fingerprint, "checksum": checksum(data), "data": dict(data)}
+    return {"fingerprint": name.mark, "checksum": checksum(data), "data": dict(data)}
 
 
 def _node(name: ChunkName) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.replacing import made_folder
 from ..core.shown import Rows, Shown
 from ..core.version import __version__
 from .chunk_store import ChunkName, ChunkStore
@@ -95,9 +96,8 @@ def run_study(
     progress : callable, optional
         Called with (step, replicates done, in all).
     """
-    start, folder = perf_counter(), Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    store = ChunkStore(folder, repair)
+    start = perf_counter()
+    store = ChunkStore(made_folder(Path(folder)), repair)
     if fresh:
         store.clear()
     report = progress or (lambda step, done, total: None)

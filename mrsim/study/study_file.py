@@ -107,6 +107,10 @@ def load_study(name: str, mode: str = "full") -> Study:
     content = structure(read_toml(path), StudyFile, path)
     claims = tuple(claim for claim in content.claim if mode in claim.modes)
     check_claims(content.claim)
+    if content.seed < 0:
+        raise InputError(
+            f"is {content.seed}; it must be 0 or more", key="seed", file=path, line=line_of(path, ("seed",))
+        )
     arms = tuple(
         _arm(content, table, name, chosen, mode, path)
         for table in (content.arm or (ArmTable(name="all"),))

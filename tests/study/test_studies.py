@@ -122,6 +122,42 @@ def test_study_names_a_damaged_chunk_and_repairs_it(tmp_path, change):
     assert summary(mended) == summary(first)
 
 
+def test_chunk_in_the_place_of_another_is_not_taken_for_it(tmp_path):
+    """Its numbers are whole and of the same arm: the same replicates would count twice."""
+    first = ran(tmp_path)
+    with h5py.File(tmp_path / "out" / "study.h5", "r+") as file:
+        arm = file["chunks/disc 100"]
+        del arm["4-7"]
+        arm.copy("0-3", "4-7")
+    again = ran(tmp_path)
+    assert again.made == 4
+    assert summary(again) == summary(first)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_study_removes_its_checkpoints_and_nothing_that_a_user_put_beside_them(tmp_path, fresh):
+    mine = [tmp_path / "out" / "chunks" / name for name in ("notes.txt", "disc 50/0-3.txt", "mine/0-3.h5.txt")]
+    left = tmp_path / "out" / "chunks" / "disc 50" / ".0-3.h5.elsewhere.1.0a.part"
+    for path in (*mine, left):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    ran(tmp_path, fresh=fresh)
+    assert [path.read_text() for path in mine] == ["mine"] * 3
+    assert not left.exists()
+    assert not list((tmp_path / "out").rglob("*-*.h5"))
+    assert not (tmp_path / "out" / "chunks" / "disc 100").exists()
+
+
+def test_study_that_cannot_make_its_folders_says_which(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="file: cannot be written: File exists"):
+        ran(tmp_path, "file")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "chunks").touch()
+    with pytest.raises(StorageError, match="chunks/disc 50: cannot be written: Not a directory"):
+        ran(tmp_path)
+
+
 def test_study_whose_file_is_cut_off_is_refused_and_made_anew(tmp_path):
     first = ran(tmp_path)
     path = tmp_path / "out" / "study.h5"
@@ -200,6 +236,9 @@ def test_claim_on_a_mean_may_be_missed_by_its_standard_errors():
         (('t2 = "80 ms"', 't2 = "80"'), "has no unit"),
         (('model = "t2-mono"', 'model = "t2-mono"\nfoo = 1'), "unknown key"),
         (("fast = 10", "fast = 0"), "at least one replicate"),
+        (("\nseed = ", "\nseed = -"), "seed: is -.*0 or more"),
+        (("snr = [50, 100]", "snr = [50, 1e308]"), r"snr: is 1e\+308; it must be above 0, and at most 1e\+12"),
+        (("snr = [50, 100]", "snr = [50, -1]"), "snr: is -1; it must be above 0"),
     ],
 )
 def test_study_file_with_a_mistake_says_which(tmp_path, change, message):

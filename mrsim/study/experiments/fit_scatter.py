@@ -24,6 +24,8 @@ from ...fit.models import find_model
 from ...fit.signal import signal
 from ..experiment import Arrays, Experiment, Measure, Outcome
 
+MOST_SNR = 1e12
+"""Noise below that of double precision is none."""
 SPREAD_ERROR = 0.5
 """Variance of ln(SD) times (n - 1), for normal scatter."""
 
@@ -45,6 +47,8 @@ class FitScatter:
 
 def replicate(settings: FitScatter, streams: Sequence[np.random.Generator]) -> Arrays:
     """Return what is fitted in one voxel per stream, (replicate,) by parameter."""
+    if not 0 < settings.snr <= MOST_SNR:
+        raise InputError(f"is {settings.snr:g}; it must be above 0, and at most {MOST_SNR:g}", key="settings.snr")
     model, values, contrast, options = _read(settings)
     clean = signal(model, values, contrast, **options)
     sigma = _linear(model, values) / settings.snr
