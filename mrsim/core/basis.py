@@ -6,7 +6,7 @@ first point is the number of protons. Signs are those of `Spectra`: a shift abov
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError, did_you_mean
+from .metabolites import Recovery, Relaxation
 from .nuclei import WATER_PPM, nucleus
 from .shown import Shown, counted, listing
 from .spectra import to_spectrum
@@ -53,6 +54,8 @@ class Basis(Shown):
     """Echo time, s."""
     conditions: dict[str, Any] = field(default_factory=dict)
     """How the signals were made: pulses, relaxation, temperature, mixing time, ..."""
+    recovery: Recovery | None = None
+    """How far lines recover within a repetition, where the sequence's pulses are known."""
     history: dict[str, Any] = field(default_factory=dict)
     """Provenance: engine, version, sources of the spin systems."""
 
@@ -99,6 +102,19 @@ class Basis(Shown):
         if name not in self.names:
             raise InputError(f"the basis holds no '{name}'{did_you_mean(name, list(self.names))}")
         return self.names.index(name)
+
+    def left(self, name: str | None, relaxation: Relaxation, sheet: Mapping[str, float]) -> float:
+        """Return the share of a member's signal, or of the water reference's (none), that relaxation leaves.
+
+        Parameters
+        ----------
+        name : str or None
+        relaxation : Relaxation
+        sheet : mapping
+            As in `Relaxation.left`, which counts for itself where the basis does not know its sequence's pulses.
+        """
+        recovered = None if self.recovery is None else self.recovery.at(name, relaxation.t1)
+        return relaxation.left(sheet, recovered)
 
     def only(self, names: Iterable[str]) -> Basis:
         """Return the basis of some of its metabolites, in the given order; it is of no set any more."""

@@ -23,6 +23,7 @@ from .field_map import FieldMap
 from .grid import Grid
 from .images import Images
 from .maps import Maps
+from .metabolites import Recovery
 from .spectra import Spectra
 from .spin_state import SpinState
 from .wave import Waves
@@ -46,6 +47,7 @@ NOUNS: dict[str, type[Any]] = {
         Images,
         Maps,
         Readouts,
+        Recovery,
         Spectra,
         SpinState,
         Waves,
@@ -57,6 +59,7 @@ UNITS: dict[str, dict[str, str]] = {
     "Acquisition": {"noise_density": "m^6 s"},
     "Basis": {"fids": "1", "dwell": "s", "frequency": "Hz", "widths": "Hz", "reference_ppm": "ppm", "te": "s"},
     "Encoding": {"frequency": "Hz", "dwell": "s"},
+    "Recovery": {"t1": "s"},
     "Grid": {"spacing": "m", "centre": "m", "axes": "1"},
     "Images": {"data": "1", "sigma": "1"},
     "Spectra": {"data": "m^3", "dwell": "s", "frequency": "Hz", "sigma": "m^3", "reference_ppm": "ppm", "water": "m^3"},

@@ -34,7 +34,7 @@ from ..sequence.timeline import Timeline
 from ..simulate.receiver import imperfect_reception
 from ..simulate.spin_systems import basis as basis_of
 from ..simulate.spin_systems.in_phantom import content_of, water_shares, with_metabolites
-from ..simulate.spin_systems.shot import Shot, shot
+from ..simulate.spin_systems.shot import Shot, shot, without_slices
 from .engines import spin_engine_of
 from .given import given_options
 from .request import Progress
@@ -78,12 +78,45 @@ def bases_of(prepared: Prepared, progress: Progress | None = None) -> tuple[Basi
     report = None if progress is None else lambda done, total: progress("basis", done, total)
     metabolites, engine = load_metabolites(prepared.basis), spin_engine_of(prepared.request)
     count = len(next(iter(timeline.encoding.contrast.values())))
-    known = {**expected_water(prepared, timeline), "set": prepared.basis}
-    made = (basis_of(metabolites, timeline, engine, contrast=k, progress=report) for k in range(count))
+    water = voxel_water(prepared, timeline)
+    made = [basis_of(metabolites, timeline, engine, contrast=k, progress=report) for k in range(count)]
+    known = {**expected_water(water, timeline, made[0]), "set": prepared.basis}
     return tuple(replace(basis, conditions={**basis.conditions, **known}) for basis in made)
 
 
-def expected_water(prepared: Prepared, timeline: Timeline) -> dict[str, float]:
+WaterParts = list[tuple[float, Relaxation]]
+"""Per tissue of a voxel its water, relative to a voxel of pure water, and how it relaxes."""
+
+
+def voxel_water(prepared: Prepared, timeline: Timeline) -> WaterParts:
+    """Return the water of what a run's pulses select of it; refuse a voxel outside of the object.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    timeline : Timeline
+        Of its sequence.
+    """
+    grid = timeline.encoding.grid
+    spins, share = water_shares(prepared.phantom, _played(prepared, timeline), grid)
+    volumes = np.bincount(spins.tissue, share, len(spins.tissues))
+    filled = sum(part for part, pools in zip(volumes, spins.pools, strict=True) if any(pool.pd > 0 for pool in pools))
+    if filled < EMPTY:
+        x, y, z = (1e3 * place for place in grid.centre)
+        raise InputError(
+            f"the voxel at {x:.0f}, {y:.0f}, {z:.0f} mm lies outside of the object: {100 * filled:.2g} % of what its "
+            "pulses select is tissue; move it",
+            key="centre",
+        )
+    return [
+        (share * pool.pd, Relaxation(t1=pool.t1, t2=pool.t2))
+        for share, pools in zip(volumes, spins.pools, strict=True)
+        for pool in pools
+        if pool.shift == 0.0 and share > 0
+    ]
+
+
+def expected_water(parts: WaterParts, timeline: Timeline, basis: Basis) -> dict[str, float]:
     """Return what the tissue tables say of a voxel's water, for the fit's scale in mM.
 
     T1 and T2 are those of the tissue that gives most of the water's signal. Its content stands for all tissues of what
@@ -92,36 +125,18 @@ def expected_water(prepared: Prepared, timeline: Timeline) -> dict[str, float]:
 
     Parameters
     ----------
-    prepared : Prepared
+    parts : list of (float, Relaxation)
+        Of `voxel_water`.
     timeline : Timeline
-        Of its sequence.
+    basis : Basis
+        Of the same sequence.
     """
-    header = timeline.encoding
-    sheet = {key: float(value[0]) for key, value in header.contrast.items()}
-    if not {"te", "tr"} <= set(sheet):
+    sheet = {key: float(value[0]) for key, value in timeline.encoding.contrast.items()}
+    if not parts or not {"te", "tr"} <= set(sheet):
         return {}
-    played = _played(prepared, timeline)
-    spins, share = water_shares(prepared.phantom, played, header.grid)
-    volumes = np.bincount(spins.tissue, share, len(spins.tissues))
-    filled = sum(part for part, pools in zip(volumes, spins.pools, strict=True) if any(pool.pd > 0 for pool in pools))
-    if filled < EMPTY:
-        x, y, z = (1e3 * place for place in header.grid.centre)
-        raise InputError(
-            f"the voxel at {x:.0f}, {y:.0f}, {z:.0f} mm lies outside of the object: {100 * filled:.2g} % of what its "
-            "pulses select is tissue; move it",
-            key="centre",
-        )
-    parts = [
-        (share * pool.pd, Relaxation(t1=pool.t1, t2=pool.t2))
-        for share, pools in zip(volumes, spins.pools, strict=True)
-        for pool in pools
-        if pool.shift == 0.0 and share > 0
-    ]
-    if not parts:
-        return {}
-    signals = [content * water.left(sheet) for content, water in parts]
+    signals = [content * basis.left(None, water, sheet) for content, water in parts]
     main = parts[int(np.argmax(signals))][1]
-    content = round(float(sum(signals) / main.left(sheet)), 12)  # no rounding above pure water
+    content = round(float(sum(signals) / basis.left(None, main, sheet)), 12)  # no rounding above pure water
     return {"water_content": content, "water_t1": float(main.t1), "water_t2": float(main.t2)}
 
 
@@ -142,7 +157,7 @@ def with_chemistry(
 def _played(prepared: Prepared, timeline: Timeline) -> Shot:
     """Return the pulses of a run's shot that select: none without the slice profile."""
     played = shot(timeline)
-    return replace(played, events=()) if spin_engine_of(prepared.request).pulses == "ideal" else played
+    return without_slices(played) if spin_engine_of(prepared.request).pulses == "ideal" else played
 
 
 def with_amounts(truth: Maps, raw: Acquisition) -> Maps:
@@ -228,7 +243,7 @@ def scale_factor(spectra: Spectra, basis: Basis, model: str, given: Mapping[str,
     if scale is None:
         return None
     true = float(np.prod(spectra.grid.spacing)) / (2 * WATER_MOLECULES)
-    return true / float(volume_per_unit(one, 0, scale, float(basis.conditions.get("water", 1.0)))[0])
+    return true / float(volume_per_unit(one, 0, scale, basis)[0])
 
 
 def quantified(

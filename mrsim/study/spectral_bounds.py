@@ -166,7 +166,7 @@ def _expected(ready: Prepared, basis: Basis, lines: dict[str, NDArray[np.complex
     """Return the spectra that a scan would give on average, with its noise stated; a water reference of ones."""
     header, relax = ready.sequence.encoding, relaxation_at(ready.phantom.field)
     sheet = {key: float(value[0]) for key, value in header.contrast.items()}
-    factor = relax.left(sheet) / PURE
+    factor = relax.left(sheet, recovered=1.0) / PURE  # lines have recovered by themselves
     signal = sum(
         (line[0] * basis.fid(name) * np.exp(-basis.time / relax.t2) * factor for name, line in lines.items()),
         np.zeros(basis.fids.shape[1], np.complex128),
@@ -185,7 +185,7 @@ def _water(spectra: Spectra, basis: Basis, water: Relaxation, content: float) ->
     sheet = {key: float(value[0]) for key, value in spectra.contrast.items()}
     protons = 2 * WATER_MOLECULES * content / PURE * float(np.prod(spectra.grid.spacing))
     decay = np.exp(-spectra.time / water.t2)
-    return np.asarray(protons * float(basis.conditions["water"]) * water.left(sheet) * decay)
+    return np.asarray(protons * float(basis.conditions["water"]) * basis.left(None, water, sheet) * decay)
 
 
 def _with_water(spectra: Spectra, reference: NDArray[np.float64]) -> Spectra:

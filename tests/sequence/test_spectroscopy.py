@@ -160,10 +160,10 @@ def lattice(length, count=1009):
     return ((steps % count + 0.5) / count - 0.5) * length
 
 
-def peaked(length, count=4093):
+def peaked(length, count=8191):
     """The same with a triangular density along each axis, so that n cycles of a crusher leave sinc^2(n / 2).
 
-    With 2,039 places PRESS's crushers on two axes alias to 0.02 of the signal; from 4,093 on they stay below 0.005.
+    With 4,093 places crushers on two axes alias to 0.01 of the signal; from 8,191 on they stay below 0.005.
     """
     even = lattice(2.0, count)
     return np.sign(even) * (1 - np.sqrt(1 - np.abs(even))) * length / 2

@@ -21,7 +21,16 @@ from mrsim.study.experiments.disc_spectra import DiscSpectra, measure, replicate
 from mrsim.study.measured import measured
 from mrsim.study.request import RunRequest
 from mrsim.study.run import prepare
-from mrsim.study.spectra import bases_of, compared, expected_water, integrals_of, quantified, scale_factor, score_of
+from mrsim.study.spectra import (
+    bases_of,
+    compared,
+    expected_water,
+    integrals_of,
+    quantified,
+    scale_factor,
+    score_of,
+    voxel_water,
+)
 from mrsim.study.spectral_bounds import spectral_precision, voxel_rows
 from tests.recon.test_spectra import METABOLITES, TIME, acquisition
 from tests.spectral_fit.examples import basis, spectra
@@ -206,7 +215,8 @@ def sphere():
 
 
 def test_the_water_of_the_scale_is_the_phantoms(sphere):
-    water = expected_water(sphere, mr.discretize(sphere.sequence))
+    timeline = mr.discretize(sphere.sequence)
+    water = expected_water(voxel_water(sphere, timeline), timeline, basis(("Lac",)))
     assert water == pytest.approx({"water_content": 1.0, "water_t1": 1.2, "water_t2": 0.3})
 
 
@@ -214,7 +224,7 @@ def test_water_of_several_tissues_counts_with_what_relaxation_leaves():
     overrides = {"voxel": "30 5 15 mm", "samples": "512"}
     ready = prepare(RunRequest(protocol="svs-press-np", overrides=overrides, without=("slice-profile",)))
     timeline = mr.discretize(ready.sequence)
-    found = expected_water(ready, timeline)
+    found = expected_water(voxel_water(ready, timeline), timeline, basis(("Lac",)))
     fine = replace(timeline.encoding.grid, shape=(1, 1, 1))
     fractions = {name: part.item() for name, part in ready.phantom.truth(fine).fractions.items() if part.item() > 0}
     assert len(fractions) > 1

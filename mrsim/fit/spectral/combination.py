@@ -66,10 +66,11 @@ def fit_spectra(
         spectra, noise = replace(spectra, noisy=False), _stand_in(spectra.data[contrast])
     signals = spectra.data[contrast] / noise
     finite = np.isfinite(signals).all(axis=-1)
-    selected = float(basis.conditions.get("water", 1.0))
-    one = 1.0 if water is None else volume_per_unit(spectra, contrast, water, selected)
+    one = 1.0 if water is None else volume_per_unit(spectra, contrast, water, basis)
     relaxed = {} if water is None else water.relaxation
-    factors = np.array([loss(spectra, contrast, relaxed[name]) if name in relaxed else 1.0 for name in basis.names])
+    factors = np.array([
+        loss(spectra, contrast, relaxed[name], basis, name) if name in relaxed else 1.0 for name in basis.names
+    ])  # fmt: skip
     scale = np.broadcast_to(one, len(signals))[:, None] / noise * factors
     job = job_of(spectra, basis, settings)
     whole = _fitted(job, np.where(finite[:, None], signals, 0), scale, threads)

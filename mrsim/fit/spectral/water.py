@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...core.basis import Basis
 from ...core.errors import InputError
 from ...core.metabolites import Relaxation
 from ...core.nuclei import WATER_MOLECULES
@@ -36,7 +37,7 @@ def water_amplitude(spectra: Spectra, contrast: int) -> Array:
     return np.asarray(np.exp(np.array(found)[:, 0]))
 
 
-def volume_per_unit(spectra: Spectra, contrast: int, scale: WaterScale, selected: float = 1.0) -> Array:
+def volume_per_unit(spectra: Spectra, contrast: int, scale: WaterScale, basis: Basis) -> Array:
     """Return the (voxel,) signal of one proton of 1 mM, unrelaxed, in the units of the spectra.
 
     Parameters
@@ -44,19 +45,20 @@ def volume_per_unit(spectra: Spectra, contrast: int, scale: WaterScale, selected
     spectra : Spectra
     contrast : int
     scale : WaterScale
-    selected : float
-        Share of the voxel's water that the pulses leave, where the basis knows such losses of the metabolites.
+    basis : Basis
+        Which may know the share of the voxel's water that the pulses leave, as they leave metabolites.
     """
-    relaxed = loss(spectra, contrast, (scale.t1, scale.t2))
+    relaxed = loss(spectra, contrast, (scale.t1, scale.t2), basis, None)
+    selected = float(basis.conditions.get("water", 1.0))
     protons = 2 * WATER_MOLECULES * scale.content
     return np.asarray(water_amplitude(spectra, contrast) * (1 - scale.foreign) / (protons * relaxed * selected))
 
 
-def loss(spectra: Spectra, contrast: int, times: tuple[float, float]) -> float:
-    """Return the share of a signal with these T1 and T2, s, that relaxation leaves."""
+def loss(spectra: Spectra, contrast: int, times: tuple[float, float], basis: Basis, name: str | None) -> float:
+    """Return the share of a member's signal, or of water's, with these T1 and T2, s, that relaxation leaves."""
     sheet = {key: _column(spectra, key, contrast) for key in ("te", "tr")}
     sheet |= {key: _column(spectra, key, contrast) for key in ("tm", "unrecovered") if key in spectra.contrast}
-    return Relaxation(t1=times[0], t2=times[1]).left(sheet)
+    return basis.left(name, Relaxation(t1=times[0], t2=times[1]), sheet)
 
 
 def _column(spectra: Spectra, name: str, contrast: int) -> float:

@@ -64,7 +64,8 @@ class Localised(SingleVoxel):
     outer_gap: Length = 2e-3
     """Distance from the voxel to the slabs, m."""
     water_averages: int = 0
-    """Repetitions without water suppression after the others (purpose ``water_reference``)."""
+    """Repetitions without water suppression after the others (purpose ``water_reference``), behind dummies of their
+    own: suppression has left less water at the edges of the slices."""
     crusher_cycles: float = 8.0
     """Cycles across the voxel from a crusher."""
     spoiler_cycles: float = 20.0
@@ -250,24 +251,23 @@ def spectroscopy(
     outer, suppress = outer_volume(parts), water_suppression(parts, sum(block.duration for block in prepare) + before)
     passive, spoil = [replace(block, rf=None) for block in suppress], parts.spoiler(2, protocol.spoiler_cycles)
 
-    def repetition(image: int, labels: dict[str, int] | None, purpose: str) -> list[Block]:
-        window = None if labels is None else replace(adc, purpose=purpose)
-        read = Block(duration=length, adc=window, labels=labels or {}, name="read")
+    def repetition(image: int, average: int, purpose: str) -> list[Block]:
+        window = replace(adc, purpose=purpose) if average >= 0 else None
+        labels = {"average": average, "contrast": image, "repetition": 0} if average >= 0 else {}
+        read = Block(duration=length, adc=window, labels=labels, name="read")
         if purpose != "water_reference":
             return [*outer, *suppress, *prepare, *localise(image), read, *spoil]
         played = [replace(block, rf=None) if block.name == EDIT else block for block in localise(image)]
         return [*outer, *passive, *prepare, *played, read, *spoil]
 
-    content = sum(block.duration for block in repetition(0, None, "imaging"))
+    content = sum(block.duration for block in repetition(0, -1, "imaging"))
     tr, (rest,) = solve("tr", protocol.tr, ({"one repetition": content},), limits, "take fewer samples")
     blocks: list[Block] = []
-    for _ in range(protocol.dummies):
-        blocks += starting([*repetition(0, None, "imaging"), *wait(rest)])
+    # negative averages are dummies
     for purpose, count in (("imaging", protocol.averages), ("water_reference", protocol.water_averages)):
-        for average in range(count):
-            for image in range(protocol.images()):
-                labels = {"average": average, "contrast": image, "repetition": 0}
-                blocks += starting([*repetition(image, labels, purpose), *wait(rest)])
+        for average in range(-protocol.dummies if count else 0, count):
+            for image in range(protocol.images() if average >= 0 else 1):
+                blocks += starting([*repetition(image, average, purpose), *wait(rest)])
     return _headed(parts, blocks, adc, {**contrast, "tr": tr / NS}, {**facts, "tr": tr / NS}, sheet)
 
 

@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from ...core.units import Time
-from ..events import NS, Gradient, RfPulse
-from ..gradients import joined, shifted, trapezoid
+from ..events import NS
 from ..scanner import Scanner
-from ..selection import Selection
 from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, solve, wait
+from .crushers import across
 from .edited import SECOND, Edited, editing_block, editing_part
-from .localised import VoxelParts, readout_room, selecting, spectroscopy, voxel_parts
+from .localised import readout_room, selecting, spectroscopy, voxel_parts
 from .protocol import positive, pulse_name
 
 
@@ -46,7 +45,7 @@ class Press(Edited):
         pulse = self.shaped(scanner, math.pi, self.refocusing_duration, "refocusing", 0.0)
         # Unequal crushers: the stimulated echo of the three pulses is not refocused.
         first = parts.excitation(0)
-        (second, beside), (third, besides) = _across(parts, pulse, 1, 1.0), _across(parts, pulse, 2, 1.6)
+        (second, beside), (third, besides) = across(parts, pulse, 1, 1.0), across(parts, pulse, 2, 1.6)
         one = replace(selecting(1, second, "refocus 1"), gx=beside)
         two = replace(selecting(2, third, "refocus 2"), gx=besides)
         edit, room = editing_part(parts, self), readout_room(parts)
@@ -80,16 +79,3 @@ class Press(Edited):
         facts: dict[str, float | str] = {"te": te / NS, "first_echo": early / NS}
         sheet = {"excitation_profile": pulse_name(self), "refocusing_profile": pulse_name(self)}
         return spectroscopy(parts, first.before, localise, contrast, facts, sheet)
-
-
-def _across(parts: VoxelParts, pulse: RfPulse, axis: int, share: float) -> tuple[Selection, Gradient | None]:
-    """Return a crushed pulse along one axis, and what is played beside it along x: crushers of the same size.
-
-    The soft edges of a slab beyond the voxel are thin: its own crusher turns them by few cycles, and a body holds many
-    voxels of them. Along x its signal is dephased through all of the body.
-    """
-    if not (area := share * parts.protocol.crusher_cycles * parts.crossings[axis]):
-        return parts.crushed(pulse, axis, share), None
-    lobe = trapezoid(parts.limits, area)
-    part = parts.crushed(pulse, axis, share, int(lobe.times[-1]))
-    return part, joined(lobe, shifted(lobe, part.duration - int(lobe.times[-1])))

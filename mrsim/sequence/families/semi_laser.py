@@ -15,11 +15,12 @@ import numpy as np
 from ...core.units import Frequency, Time
 from .. import rf
 from ..events import NS, Gradient
-from ..gradients import bridge, joined, shifted
+from ..gradients import bridge, joined, shifted, trapezoid
 from ..scanner import Scanner
 from ..selection import Selection
 from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, solve, wait
+from .crushers import across, beside
 from .edited import SECOND, Edited, editing_block, editing_part
 from .localised import VoxelParts, readout_room, selecting, spectroscopy, voxel_parts
 from .protocol import positive, pulse_name
@@ -53,7 +54,8 @@ class SemiLaser(Edited):
         """Return the sequence on this scanner."""
         parts, axes = voxel_parts(self, scanner), (1, 1, 2, 2)
         first, room, edit = parts.excitation(0), readout_room(parts), editing_part(parts, self)
-        pulses = [_adiabatic(parts, self, axis, share) for axis, share in zip(axes, CRUSHERS, strict=True)]
+        both = [_adiabatic(parts, self, axis, share) for axis, share in zip(axes, CRUSHERS, strict=True)]
+        pulses, besides = [pulse for pulse, _ in both], [beside for _, beside in both]
         narrow = edit.duration if edit else 0
         side, most = max(p.before for p in pulses), max(p.after for p in pulses)
         lead = parts.limits.up(first.after + pulses[0].before)
@@ -71,7 +73,8 @@ class SemiLaser(Edited):
             shift = self.editing[image] if edit else 0.0
             played = [[editing_block(parts, edit, shift, share)] if edit else [] for share in (1.0, SECOND)]
             shown = [
-                selecting(axis, p, f"refocus {i + 1}") for i, (axis, p) in enumerate(zip(axes, pulses, strict=True))
+                replace(selecting(axis, p, f"refocus {i + 1}"), gx=besides[i])
+                for i, (axis, p) in enumerate(zip(axes, pulses, strict=True))
             ]
             start = [selecting(0, first, "excite"), *wait(lead - first.after - pulses[0].before)]
             level = [wait(most - p.after) for p in (pulses[0], pulses[2])]
@@ -85,23 +88,25 @@ class SemiLaser(Edited):
         return spectroscopy(parts, first.before, localise, contrast, {"te": te / NS}, sheet)
 
 
-def _adiabatic(parts: VoxelParts, protocol: SemiLaser, axis: int, share: float) -> Selection:
-    """Return one adiabatic pulse between its crushers."""
+def _adiabatic(parts: VoxelParts, protocol: SemiLaser, axis: int, share: float) -> tuple[Selection, Gradient | None]:
+    """Return one adiabatic pulse between its crushers, and those of the same size beside them along x."""
     duration, bandwidth = protocol.adiabatic_duration, protocol.adiabatic_bandwidth
     if protocol.adiabatic == "hyperbolic-secant":
         peak = 0.95 * parts.scanner.max_b1
         pulse = rf.hyperbolic_secant(parts.scanner, duration, bandwidth, peak=peak, use="refocusing")
-        return parts.crushed(pulse, axis, share)
+        return across(parts, pulse, axis, share)
     made = rf.goia(parts.scanner, parts.limits, duration, bandwidth, protocol.voxel[axis])
     gradient, limits = made.gradient, parts.limits
     edge = float(gradient.amplitudes[0])
-    area = share * protocol.crusher_cycles * parts.crossings[axis] + edge * limits.ramp(edge) / NS / 2
-    lead = bridge(limits, 0.0, edge, area)
-    side = int(lead.times[-1])
+    crusher = share * protocol.crusher_cycles * parts.crossings[axis]
+    least = int(trapezoid(limits, crusher).times[-1]) if crusher else 0
+    area = crusher + edge * limits.ramp(edge) / NS / 2
+    side = max(least, int(bridge(limits, 0.0, edge, area).times[-1]))
+    lead = bridge(limits, 0.0, edge, area, side)
     tail = Gradient(times=side - lead.times[::-1], amplitudes=np.array(lead.amplitudes[::-1]))
     whole = joined(lead, shifted(gradient, side), shifted(tail, side + made.pulse.duration))
     pulse = replace(parts.tuned(made.pulse), delay=side)
-    return Selection(
+    part = Selection(
         pulse=pulse,
         gradient=whole,
         before=side + pulse.centre,
@@ -109,3 +114,4 @@ def _adiabatic(parts: VoxelParts, protocol: SemiLaser, axis: int, share: float) 
         side=side,
         per_metre=0.0,
     )
+    return part, beside(parts, part, axis, share)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...core.basis import Basis
 from ...core.cache import cache_folder
 from ...core.errors import InputError, StorageError
+from ...core.metabolites import Recovery
 from ...core.nuclei import NUCLEI, WATER_PPM, Nucleus
 from ...core.storage import load, save
 from ...core.version import __version__
@@ -21,8 +22,9 @@ from ...phantom.metabolite import Lines, Metabolite, load_metabolites
 from ...sequence.timeline import Timeline
 from .metabolites import metabolite_signal, own_width, visible
 from .options import Progress, SpinSystem
-from .profiles import main_offset, reach, unsaturated
-from .shot import Play, Shot, Wait, shot, unedited
+from .profiles import main_offset
+from .recovery import recovery
+from .shot import Play, Shot, Wait, reference, shot, unedited, without_slices
 
 
 def basis(
@@ -58,8 +60,7 @@ def basis(
         raise InputError(f"{', '.join(blind)} has no spins of {observed.name}; leave it out", key="metabolites")
     fids = []
     for done, each in enumerate(chosen):
-        fid = _kept(each, played, observed, engine) if cached else _made(each, played, observed, engine)
-        fids.append(fid * _unsaturated(played, main_offset(each, observed, played.b0), engine))
+        fids.append(_kept(each, played, observed, engine) if cached else _made(each, played, observed, engine))
         if progress is not None:
             progress(done + 1, len(chosen))
     header = timeline.encoding
@@ -76,6 +77,7 @@ def basis(
         sequence=str(header.sheet.get("family", "")),
         te=sheet.get("te", 0.0),
         conditions={**sheet, **asdict(engine), "voxel": played.voxel, "water": _water(played, observed, engine)},
+        recovery=_recovery(chosen, played, observed, engine),
         history={
             "engine": "SpinSystem",
             "mrsim": __version__,
@@ -90,15 +92,14 @@ def _water(played: Shot, observed: Nucleus, engine: SpinSystem) -> float:
         return 1.0
     played = unedited(played)
     line = Metabolite(name="water", kind="water", lines=(Lines(shifts=(WATER_PPM * 1e-6,), protons=(1.0,)),))
-    left = float(np.abs(_made(line, replace(played, samples=1), observed, engine)[0]))
-    return left * _unsaturated(played, 0.0, engine)
+    return float(np.abs(_made(line, replace(played, samples=1), observed, engine)[0]))
 
 
-def _unsaturated(played: Shot, offset: float, engine: SpinSystem) -> float:
-    """Return the share of a line at an offset, Hz, that saturated slabs leave; ideal pulses come without slabs."""
-    if engine.pulses == "ideal" or not played.bands:
-        return 1.0
-    return unsaturated(played, offset, reach(played, [offset]))
+def _recovery(chosen: Sequence[Metabolite], played: Shot, observed: Nucleus, engine: SpinSystem) -> Recovery:
+    """Return how far each metabolite and the water reference recover within a repetition."""
+    seen = without_slices(played) if engine.pulses == "ideal" else played
+    offsets = {each.name: main_offset(each, observed, played.b0) for each in chosen}
+    return recovery(seen, offsets, reference(seen))
 
 
 def _observed(timeline: Timeline) -> Nucleus:

@@ -2,8 +2,8 @@
 
 Every tissue in the voxel adds each metabolite's signal times its concentration and volume, broadened like the tissue's
 water by the field in the voxel (each place's offset) and within it (T2'). Each metabolite has its own voxel: where the
-pulses select its strongest line, with soft edges and displaced by its shift (`profiles`). What displaced partners do
-to its coupling is in the basis, as an average over the voxel.
+pulses select its strongest line, with soft edges and displaced by its shift (`profiles`), as far as it has recovered
+there (`recovery`). What displaced partners do to its coupling is in the basis, as an average over the voxel.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from ...core.nuclei import NUCLEI, WATER_MOLECULES
 from ...phantom.metabolite import Metabolite
 from ...phantom.phantom import Phantom
 from ...phantom.spins import Spins
-from .profiles import POINTS, main_offset, reach, selected
+from .profiles import POINTS, main_offset, middles, reach, selected
+from .recovery import in_front
 from .shot import Shot
 
 Complex = NDArray[np.complex128]
@@ -59,7 +60,8 @@ class Content:
     """What a voxel holds of each metabolite, seen through the metabolite's own selection."""
 
     lines: dict[str, Complex]
-    """Metabolite -> (coil, point) concentration, mM, times volume, m^3 times what a coil hears, dephasing."""
+    """Metabolite -> (coil, point) concentration, mM, times volume, m^3, what has recovered, what a coil hears,
+    dephasing."""
     amounts: dict[str, float]
     """Metabolite -> concentration, mM: the mean over what is selected of it."""
 
@@ -92,9 +94,10 @@ def with_metabolites(
     played = received or {}
     sheet = {key: float(value[contrast]) for key, value in raw.encoding.contrast.items()}
     relax = relaxation_at(phantom.field)
+    left = relax.left(sheet, recovered=1.0)  # each place has recovered by itself
     signal = np.zeros((raw.imaging.data.shape[1], basis.fids.shape[1]), dtype=np.complex128)
     for name, line in content.lines.items():
-        signal += line * (basis.fid(name) * np.exp(-basis.time / relax.t2)) * (relax.left(sheet) / PURE)
+        signal += line * (basis.fid(name) * np.exp(-basis.time / relax.t2)) * (left / PURE)
     groups = {name: _added(group, signal, contrast, played.get(name)) for name, group in raw.groups.items()}
     history = raw.history | {"metabolites": {"concentrations": content.amounts, "t1": relax.t1, "t2": relax.t2}}
     return replace(raw, groups=groups, history=history)
@@ -137,7 +140,7 @@ def content_of(
     offsets = {each.name: main_offset(each, observed, played.b0) for each in present}
     if not present:
         return Content(lines={}, amounts=dict.fromkeys((each.name for each in metabolites), 0.0))
-    box = _box(phantom, played, voxel, list(offsets.values()))
+    box, t1 = _box(phantom, played, voxel, list(offsets.values())), relaxation_at(phantom.field).t1
     spins, fine = box.spins, box.cells
     heard = np.ones((1 if coils is None else len(coils.maps), len(spins.volume)), dtype=np.complex128)
     if coils is not None:
@@ -147,7 +150,8 @@ def content_of(
     for name, offset in offsets.items():
         weight = box.shares(played, offset)
         amount = np.array([stated.get(tissue, {}).get(name, 0.0) for tissue in spins.tissues])[spins.tissue]
-        amounts[name] = float(weight @ amount)
+        amounts[name] = float(weight.real @ amount)
+        weight = weight * box.recovered(played, offset, t1)
         lines[name] = float(np.prod(voxel.spacing)) * _dephasing(
             spins, heard * (weight * amount), np.asarray(time, np.float64)
         )
@@ -165,7 +169,7 @@ def water_shares(phantom: Phantom, played: Shot, voxel: Grid) -> tuple[Spins, ND
         The nominal voxel.
     """
     box = _box(phantom, played, voxel, [0.0])
-    return box.spins, box.shares(played, 0.0)
+    return box.spins, box.shares(played, 0.0).real
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -177,15 +181,24 @@ class _Box:
     cells: Grid
     spins: Spins
 
-    def shares(self, played: Shot, offset: float) -> NDArray[np.float64]:
+    def shares(self, played: Shot, offset: float) -> Complex:
         """Return the share of what is selected of a line at an offset, Hz, that lies at each place."""
         position = self.spins.position + _half_cell(self.half)
-        places = [_middles(POINTS, h) for h in self.half]
+        places = [middles(POINTS, h) for h in self.half]
         profile = selected(played, offset, (places[0], places[1], places[2]))
         share = np.prod([np.interp(position[:, i], p, profile[i]) for i, p in enumerate(places)], axis=0)
-        cells = [_middles(ACROSS, h) for h in self.half]
+        cells = [middles(ACROSS, h) for h in self.half]
         means = [np.interp(c, p, q).mean() for c, p, q in zip(cells, places, profile, strict=True)]
-        return np.asarray(self.spins.volume * share / float(np.prod(means) * np.prod(self.half) * 8))
+        return np.asarray(self.spins.volume * share / (np.prod(means).real * np.prod(self.half) * 8))
+
+    def recovered(self, played: Shot, offset: float, t1: float) -> NDArray[np.float64]:
+        """Return Mz of a line at an offset, Hz, in front of the excitation at each place, over equilibrium."""
+        cells = [middles(ACROSS, h) for h in self.half]
+        found = in_front(played, offset, np.array([t1]), (cells[0], cells[1], cells[2]))[0]
+        position = self.spins.position + _half_cell(self.half)
+        steps = np.array(self.half) * (2 / ACROSS)
+        i, j, k = np.clip(((position + self.half) // steps).astype(np.int64), 0, ACROSS - 1).T
+        return np.asarray(found[i, j, k])
 
 
 def _box(phantom: Phantom, played: Shot, voxel: Grid, offsets: list[float]) -> _Box:
@@ -196,11 +209,6 @@ def _box(phantom: Phantom, played: Shot, voxel: Grid, offsets: list[float]) -> _
         centre=tuple(np.asarray(voxel.centre) + voxel.axes @ _half_cell(half)), axes=voxel.axes,
     )  # fmt: skip
     return _Box(half=half, cells=cells, spins=phantom.sample(cells))
-
-
-def _middles(count: int, half: float) -> NDArray[np.float64]:
-    """Return the middles of so many equal parts of a line from -half to half."""
-    return np.asarray((np.arange(count) + 0.5) * (2 * half / count) - half, dtype=np.float64)
 
 
 def _half_cell(half: tuple[float, float, float]) -> NDArray[np.float64]:

@@ -1,8 +1,8 @@
 """Where in a voxel a line comes from: the product of what its selective pulses do along their axes.
 
-An excitation, a storage or a recall leaves |M_xy| of a spin at rest, a refocusing pulse between crushers the share of
-its transverse magnetisation that it conjugates. A line that is not at the pulses' carrier finds them displaced, and
-so are the saturated slabs around the voxel, whose edges take their share of it.
+The pulses take the coherence that is read from longitudinal magnetisation to the echo; what they make of it at a
+place, with the phase that gradients leave, is the share of that place. The edges of a 90 degree pulse are out of phase
+with its slice and take away from the signal. A line that is not at the pulses' carrier finds its slices displaced.
 """
 
 from __future__ import annotations
@@ -14,16 +14,14 @@ from numpy.typing import NDArray
 
 from ...core.nuclei import WATER_PPM, Nucleus
 from ...phantom.metabolite import Metabolite
+from ...sequence.timeline import Pulse
 from ..pulse_response import pulse_response
-from .pulses import propagators
-from .shot import Play, Shot
-from .subspaces import Subspace
+from .shot import Play, Shot, Wait, unedited
 
 Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
 POINTS = 96
 """Places along each axis."""
-BAND_T1 = 1.3
-"""With which what slabs saturate recovers until the excitation, s: of metabolites in brain, and of a disc's water."""
 MARGIN = 0.5
 """Beyond the voxel on both sides, voxels; displacements come on top."""
 STILL = 1e-9
@@ -45,8 +43,15 @@ def main_offset(metabolite: Metabolite, observed: Nucleus, b0: float) -> float:
     return (strongest - WATER_PPM * 1e-6) * abs(observed.gamma_bar) * b0
 
 
-def selected(shot: Shot, offset: float, places: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-    """Return along each axis the share of a line's signal that each place gives.
+def middles(count: int, half: float) -> Array:
+    """Return the middles of so many equal parts of a line from -half to half."""
+    return np.asarray((np.arange(count) + 0.5) * (2 * half / count) - half, dtype=np.float64)
+
+
+def selected(shot: Shot, offset: float, places: tuple[Array, Array, Array]) -> tuple[Complex, Complex, Complex]:
+    """Return along each axis the share of a line's signal that each place gives, in phase with their sum.
+
+    Editing pulses are left out.
 
     Parameters
     ----------
@@ -56,47 +61,68 @@ def selected(shot: Shot, offset: float, places: tuple[Array, Array, Array]) -> t
     places : three (place,) arrays
         Along the grid's axes from the voxel's middle, m.
     """
-    x, y, z = (share * left for share, left in _shares(shot, offset, places))
+    bare = unedited(shot)
+    orders = _orders(bare)
+    x, y, z = (_share(bare, offset, axis, along, orders) for axis, along in enumerate(places))
     return x, y, z
 
 
-def unsaturated(shot: Shot, offset: float, half: tuple[float, float, float]) -> float:
-    """Return the share of what the pulses select that the saturated slabs around the voxel leave; half : m per axis."""
-    if not shot.bands:
-        return 1.0
-    x, y, z = (np.asarray((np.arange(POINTS) + 0.5) * (2 * h / POINTS) - h, dtype=np.float64) for h in half)
-    return float(np.prod([share @ left / share.sum() for share, left in _shares(shot, offset, (x, y, z))]))
-
-
-def _shares(shot: Shot, offset: float, places: tuple[Array, Array, Array]) -> list[tuple[Array, Array]]:
-    """Return along each axis what the pulses select of each place, and what the saturated slabs have left of it."""
-    spin = Subspace(spins=(0.5,), offsets=(offset,), couplings=())
-    found = []
-    for axis, along in enumerate(places):
-        share = np.ones(len(along))
-        position = np.zeros((len(along), 3))
-        position[:, axis] = along
-        playing = _selective(shot, axis)
-        for event in playing:
-            u = propagators(spin, event, shot.gamma_bar, position)
-            flipped = np.abs(u[:, 0, 1]) ** 2
-            share = share * (flipped if event.pulse.use == "refocusing" else 2 * np.sqrt(flipped * (1 - flipped)))
-        share = share if playing else (np.abs(along) <= shot.voxel[axis] / 2).astype(np.float64)
-        found.append((share, _left_by_bands(shot, offset, axis, position)))
-    return found
-
-
-def _left_by_bands(shot: Shot, offset: float, axis: int, position: Array) -> Array:
-    """Return the (place,) longitudinal magnetisation that the slabs across an axis leave at the excitation, over M0."""
-    left, before = np.ones(len(position)), 0.0
-    for band in shot.bands:
-        if not np.any(np.abs(band.play.pulse.gradient[:, axis]) > STILL):
+def _orders(shot: Shot) -> list[int]:
+    """Return the order of the coherence behind each pulse, 0 for what is longitudinal, that ends as +1 at the echo."""
+    found, order = list[int](), 1
+    for event in reversed(shot.events):
+        if not isinstance(event, Play):
             continue
-        recovered = 0.0 if before == 0.0 else 1 - np.exp(-(before - band.ahead) / BAND_T1)
-        response = pulse_response(band.play.pulse, shot.gamma_bar, position=position, offset=offset)
-        left = (left + (1 - left) * recovered) * response[:, 2]
-        before = band.ahead
-    return np.asarray(left + (1 - left) * (1 - np.exp(-before / BAND_T1)))
+        found.append(order)
+        use = event.pulse.use
+        # stored with the opposite order of what is recalled: a stimulated echo
+        order = {"refocusing": -order, "excitation": 0, "recall": 0, "storage": -found[max(len(found) - 2, 0)]}.get(
+            use, order
+        )
+    return found[::-1]
+
+
+def _share(shot: Shot, offset: float, axis: int, along: Array, orders: list[int]) -> Complex:
+    """Return the (place,) share of the signal along one axis."""
+    if not _selective(shot, axis):
+        return np.asarray(np.abs(along) <= shot.voxel[axis] / 2, dtype=np.complex128)
+    share, order, behind = np.ones(len(along), np.complex128), 0, iter(orders)
+    for event in shot.events:
+        if isinstance(event, Wait):
+            share = share * np.exp(-2j * np.pi * order * event.moment[axis] * along)
+            continue
+        before, order = order, next(behind)
+        if axis_of(event.pulse) == axis:
+            share = share * _passed(rotation(event, shot.gamma_bar, offset, axis, along), before, order)
+    return np.asarray(share * np.exp(-1j * np.angle(share.sum())))
+
+
+def rotation(play: Play, gamma_bar: float, offset: float, axis: int, along: Array) -> Array:
+    """Return the (place, 3, 3) rotation of magnetisation by a pulse at places along one axis, m.
+
+    Parameters
+    ----------
+    play : Play
+    gamma_bar : float
+        Hz/T.
+    offset : float
+        Of a line above water, Hz.
+    axis : int
+    along : (place,) array
+    """
+    position = np.zeros((len(along), 3))
+    position[:, axis] = along
+    columns = pulse_response(
+        play.pulse, gamma_bar, position=position, offset=offset, phase=play.phase, start=np.eye(3)[:, None]
+    )
+    return np.asarray(columns.transpose(1, 2, 0))
+
+
+def _passed(r: Array, before: int, behind: int) -> Complex:
+    """Return what (place, 3, 3) rotations make of Mx + i My (order 1), its conjugate (-1) or Mz (0), as one of them."""
+    x, y, z = np.moveaxis(r, -1, 0)  # images of the axes
+    own = {0: z + 0j, 1: (x - 1j * y) / 2, -1: (x + 1j * y) / 2}[before]
+    return np.asarray({0: own[:, 2], 1: own[:, 0] + 1j * own[:, 1], -1: own[:, 0] - 1j * own[:, 1]}[behind])
 
 
 def reach(shot: Shot, offsets: list[float]) -> tuple[float, float, float]:
@@ -116,7 +142,13 @@ def reach(shot: Shot, offsets: list[float]) -> tuple[float, float, float]:
 def _selective(shot: Shot, axis: int) -> list[Play]:
     """Return the pulses that select along an axis."""
     played = [event for event in shot.events if isinstance(event, Play)]
-    return [event for event in played if bool(np.any(np.abs(event.pulse.gradient[:, axis]) > STILL))]
+    return [event for event in played if axis_of(event.pulse) == axis]
+
+
+def axis_of(pulse: Pulse) -> int | None:
+    """Return the grid axis along which a pulse selects, none without a gradient."""
+    along = np.flatnonzero(np.any(np.abs(pulse.gradient) > STILL, axis=0))
+    return int(along[0]) if len(along) else None
 
 
 def displacements(shot: Shot, offset: float) -> list[tuple[int, str, float]]:
@@ -132,14 +164,11 @@ def displacements(shot: Shot, offset: float) -> list[tuple[int, str, float]]:
         Of the line above water, Hz.
     """
     rows = []
-    spin = Subspace(spins=(0.5,), offsets=(offset,), couplings=())
     for axis in range(3):
         for event in _selective(shot, axis):
             half = reach(shot, [offset])[axis]
-            along = (np.arange(4 * POINTS) + 0.5 - 2 * POINTS) * (half / (2 * POINTS))
-            position = np.zeros((len(along), 3))
-            position[:, axis] = along
-            flipped = np.abs(propagators(spin, event, shot.gamma_bar, position)[:, 0, 1]) ** 2
+            along = middles(4 * POINTS, half)
+            flipped = (1 - rotation(event, shot.gamma_bar, offset, axis, along)[:, 2, 2]) / 2
             share = flipped if event.pulse.use == "refocusing" else 2 * np.sqrt(flipped * (1 - flipped))
             total = float(share.sum())
             middle = float(along @ share) / total if total > 0 else math.nan

@@ -1,11 +1,12 @@
 """One shot of a timeline as coupled spins see it: from the first pulse that counts to the readout.
 
-Water suppression and what comes before the first other pulse leave no trace on the spins: the metabolites start from
-equilibrium. Saturated slabs are kept apart (`Band`); `profiles` knows where they reach into the voxel.
+Water suppression and saturated slabs ahead of the first other pulse are no events: coupled spins start from
+equilibrium. What a repetition's pulses, these among them, leave of it is kept apart (`Turn`) for `recovery`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,12 +38,14 @@ class Play:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Band:
-    """The saturation of a slab."""
+class Turn:
+    """What a pulse of a repetition does to longitudinal magnetisation, at its centre."""
 
     play: Play
-    ahead: float
-    """Time from its end to the first pulse that counts, s."""
+    at: float
+    """Time of the pulse's centre behind that of the first one that counts, s, from 0 to the repetition time."""
+    ideal: bool = False
+    """Whether all spins are turned by the nominal angle."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -63,8 +66,10 @@ class Shot:
     """T."""
     voxel: tuple[float, float, float]
     """Size of the selected box, m."""
-    bands: tuple[Band, ...] = ()
-    """Saturated slabs."""
+    cycle: tuple[Turn, ...] = ()
+    """All pulses of a repetition, in the order of time from the first one that counts."""
+    tr: float = math.inf
+    """Repetition time, s."""
 
 
 def shot(timeline: Timeline, contrast: int = 0) -> Shot:
@@ -82,11 +87,15 @@ def shot(timeline: Timeline, contrast: int = 0) -> Shot:
     readout = _readout(timeline, contrast)
     table = timeline.readouts
     segment = int(np.flatnonzero((timeline.kind == READOUT) & (timeline.event == readout))[0])
-    start = int(timeline.tr_start[np.searchsorted(timeline.tr_start, segment, side="right") - 1])
+    repetition = int(np.searchsorted(timeline.tr_start, segment, side="right"))
+    start, stop = int(timeline.tr_start[repetition - 1]), len(timeline.kind)
+    if repetition < len(timeline.tr_start):
+        stop = int(timeline.tr_start[repetition])
     dwell = float(table.dwell[readout])
     events = [*_events(timeline, start, segment), Wait(duration=dwell / 2, moment=table.moment[readout, 0])]
     spacing = timeline.encoding.grid.spacing
     demodulation = float(table.frequency[readout])
+    cycle, tr = _cycle(timeline, start, segment, stop)
     return Shot(
         events=tuple(_merged(_from_first_pulse(events))),
         dwell=dwell,
@@ -96,25 +105,56 @@ def shot(timeline: Timeline, contrast: int = 0) -> Shot:
         gamma_bar=timeline.gamma_bar,
         b0=timeline.b0,
         voxel=(spacing[0], spacing[1], spacing[2]),
-        bands=tuple(_bands(timeline, start, segment)),
+        cycle=cycle,
+        tr=tr,
     )
 
 
 def unedited(played: Shot) -> Shot:
-    """Return a shot as the water reference plays it: without the editing pulses behind the excitation.
+    """Return a shot without the editing pulses behind the excitation.
 
     Parameters
     ----------
     played : Shot
     """
-    events, excited = list[Wait | Play](), False
+    events, excited, left_out = list[Wait | Play](), False, set[int]()
     for event in played.events:
         if isinstance(event, Play) and excited and event.pulse.use == "preparation":
+            left_out.add(id(event.pulse))
             moment = played.gamma_bar * event.pulse.dt @ event.pulse.gradient
             event = Wait(duration=float(event.pulse.dt.sum()), moment=moment)
         excited |= isinstance(event, Play) and event.pulse.use == "excitation"
         events.append(event)
-    return replace(played, events=tuple(_merged(events)))
+    cycle = tuple(turn for turn in played.cycle if id(turn.play.pulse) not in left_out)
+    return replace(played, events=tuple(_merged(events)), cycle=cycle)
+
+
+def reference(played: Shot) -> Shot:
+    """Return a shot as the water reference plays it: without suppression and editing pulses.
+
+    Parameters
+    ----------
+    played : Shot
+    """
+    bare = unedited(played)
+    return replace(bare, cycle=tuple(turn for turn in bare.cycle if not _suppresses(turn.play)))
+
+
+def without_slices(played: Shot) -> Shot:
+    """Return a shot whose pulses select nothing and turn all spins by their nominal angles; slabs are not played.
+
+    Parameters
+    ----------
+    played : Shot
+    """
+    kept = (turn for turn in played.cycle if turn.play.pulse.use != "saturation")
+    cycle = tuple(replace(turn, ideal=turn.play.pulse.use != "preparation") for turn in kept)
+    return replace(played, events=(), cycle=cycle)
+
+
+def _suppresses(play: Play) -> bool:
+    """Return whether a pulse saturates a line, not a slab."""
+    return play.pulse.use == "saturation" and not np.any(play.pulse.gradient)
 
 
 def _readout(timeline: Timeline, contrast: int) -> int:
@@ -143,19 +183,26 @@ def _events(timeline: Timeline, start: int, end: int) -> list[Wait | Play]:
     return events
 
 
-def _bands(timeline: Timeline, start: int, end: int) -> list[Band]:
-    """Return the saturation of slabs ahead of the first pulse that counts."""
-    found: list[tuple[Play, int]] = []
-    for i in range(start, end):
-        if timeline.kind[i] != RF:
-            continue
-        pulse = timeline.pulses[timeline.event[i]]
-        if pulse.use != "saturation":
-            return [Band(play=play, ahead=float(timeline.start[i] - stop) * NS) for play, stop in found]
-        if np.any(pulse.gradient):
-            play = Play(pulse=pulse, phase=float(timeline.phase[i]))
-            found.append((play, int(timeline.start[i] + timeline.duration[i])))
-    return []
+def _cycle(timeline: Timeline, start: int, readout: int, stop: int) -> tuple[tuple[Turn, ...], float]:
+    """Return the pulses of the repetition from one segment to another, from the first that counts on, and its length.
+
+    Pulses ahead of that one are those of the next repetition.
+    """
+    ends = timeline.start[start:stop] + timeline.duration[start:stop]
+    tr = float(ends.max() - timeline.start[start]) * NS
+    rows = [i for i in range(start, stop) if timeline.kind[i] == RF]
+    plays = [Play(pulse=timeline.pulses[timeline.event[i]], phase=float(timeline.phase[i])) for i in rows]
+    centres = [float(timeline.start[i]) * NS + play.pulse.centre for i, play in zip(rows, plays, strict=True)]
+    counting = [
+        at for i, at, play in zip(rows, centres, plays, strict=True) if i < readout and play.pulse.use != "saturation"
+    ]
+    if not counting:
+        return (), tr
+    turns = [
+        Turn(play=play, at=at - counting[0] + (0.0 if at >= counting[0] else tr))
+        for at, play in zip(centres, plays, strict=True)
+    ]
+    return tuple(sorted(turns, key=lambda turn: turn.at)), tr
 
 
 def _from_first_pulse(events: list[Wait | Play]) -> list[Wait | Play]:
@@ -177,4 +224,4 @@ def _merged(events: list[Wait | Play]) -> list[Wait | Play]:
     return merged
 
 
-__all__ = ["FREE", "Band", "Play", "Shot", "Wait", "shot", "unedited"]
+__all__ = ["FREE", "Play", "Shot", "Turn", "Wait", "reference", "shot", "unedited", "without_slices"]

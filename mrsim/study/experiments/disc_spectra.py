@@ -160,13 +160,13 @@ def _fitted(
     def slow(name: str) -> Array:
         return np.asarray(np.exp(-time / (fat if name in FAT else relax).t2))
 
+    left = {n: basis.left(n, fat if n in FAT else relax, sheet) for n in basis.names}
     for row, (amounts, width, noise) in enumerate(drawn):
-        parts = (amounts[n] * basis.fid(n) * (fat if n in FAT else relax).left(sheet) * slow(n) for n in amounts)
-        clean = one * sum(parts) * np.exp(-np.pi * width * time - FIELD * time**2)
+        parts = sum(amounts[n] * left[n] * basis.fid(n) * slow(n) for n in amounts)
+        clean = one * parts * np.exp(-np.pi * width * time - FIELD * time**2)
         data[0, row] = clean + sigma * (noise[0] + 1j * noise[1])
-    reference = (
-        one * 2 * WATER_MOLECULES * 0.8 * selected * water.left(sheet) * np.exp(-np.pi * 6 * time - FIELD * time**2)
-    )
+    size = one * 2 * WATER_MOLECULES * 0.8 * selected * basis.left(None, water, sheet)
+    reference = size * np.exp(-np.pi * 6 * time - FIELD * time**2)
     spectra = Spectra(
         data=data, dwell=basis.dwell, frequency=basis.frequency, contrast={k: np.array([v]) for k, v in sheet.items()},
         grid=Grid(shape=(1, 1, len(drawn)), spacing=(x, y, z)), sigma=np.full((1, 1, 1), sigma),
