@@ -5,8 +5,10 @@ The modules of the commands declare what is theirs alone; `dressed` adds the res
 
 from __future__ import annotations
 
+import os
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import click
@@ -45,6 +47,9 @@ SAID_ONCE = ("--json", "--quiet", "--verbose", "--help", "--help-all")
 
 WHOLE_HELP = "whole help"
 """Stands in a context whose help is to explain every option."""
+
+WRITTEN = ("out", "save_maps", "figure")
+"""Parameters that name a file to be written."""
 
 SHORTER = 2
 """Steps in which a help becomes shorter."""
@@ -87,9 +92,28 @@ class Command(click.Command):
     def invoke(self, context: click.Context) -> Any:
         """Carry the command out; where every step is to be told, say how long it took."""
         start = time.perf_counter()
+        _check_values(context)
         outcome = super().invoke(context)
         loudness.course(f"{self.name} took {time.perf_counter() - start:.2f} s")
         return outcome
+
+
+def _check_values(context: click.Context) -> None:
+    """Refuse a text that is empty, which would read as one left out, and to write over a file that is read."""
+    given = {name: value if isinstance(value, tuple) else (value,) for name, value in context.params.items()}
+    read = [path for name, values in given.items() if name not in WRITTEN for path in values if _is_file(path)]
+    for parameter in context.command.params:
+        values = given.get(parameter.name or "", ())
+        if "" in values and isinstance(parameter, click.Option):
+            raise click.BadParameter("is empty; leave it out or give a value", context, parameter)
+        for target in filter(_is_file, values if parameter.name in WRITTEN else ()):
+            if any(os.path.samefile(target, path) for path in read):
+                problem = f"{target} is read by this command; name another file"
+                raise click.BadParameter(problem, context, parameter)
+
+
+def _is_file(value: Any) -> bool:
+    return isinstance(value, str | Path) and os.path.isfile(value)
 
 
 def dressed(declared: click.Command) -> Command:

@@ -34,7 +34,7 @@ def command(
     out: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Make images that were never scanned from maps of T1, T2 and PD: a result folder of `mrsim run`, or a file."""
-    from ..core.replacing import replacing
+    from ..core.replacing import made_folder, replacing
     from ..core.storage import save
     from ..exchange.nifti import write_volume
     from ..fit.synthetic import CONTRASTS, synthesize
@@ -45,7 +45,7 @@ def command(
     maps, chosen = _maps(file), names or tuple(CONTRASTS)
     images = {name: synthesize(maps, name, te=te, tr=tr, ti=ti, gap=gap) for name in chosen}
     folder = out if out is not None else file.parent
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     save(folder / "synthetic.h5", **images)
     written = [folder / "synthetic.h5", folder / "synthetic.png"]
     with replacing(folder / "synthetic.png") as temporary:

@@ -12,6 +12,8 @@ from ..core.errors import InputError
 from ..core.images import Images
 
 Array = NDArray[np.float64]
+MOST_SIGMA = 1e100
+"""And least, inverted: squares of noise, and of data over it, are numbers."""
 Sigma = ArrayLike | Literal["residuals"] | None
 
 
@@ -40,8 +42,8 @@ def selected(
             f"has shape {noise.shape}, which does not match the images {images.data.shape}", key="sigma"
         ) from None
     each = noise[chosen] if noise.ndim == data.ndim and len(noise) == count else noise
-    if sigma is not None and not (np.isfinite(each) & (each > 0)).all():
-        raise InputError("must be finite and greater than zero everywhere", key="sigma")
+    if sigma is not None and not ((each >= 1 / MOST_SIGMA) & (each <= MOST_SIGMA)).all():
+        raise InputError(f"must be greater than zero everywhere, {1 / MOST_SIGMA:g} to {MOST_SIGMA:g}", key="sigma")
     return data, contrast, np.broadcast_to(each, data.shape)
 
 

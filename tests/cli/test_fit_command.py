@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -184,3 +185,28 @@ def test_a_basis_of_another_program_takes_its_broad_lines_by_name(capsys, tmp_pa
     assert (code, "did you mean 'PG'" in err) == (2, True)
     code, _, err = called(capsys, *asked, "--figure", str(tmp_path / "fit.pdf"))
     assert (code, "does not end in .png" in err) == (2, True)
+
+
+@pytest.mark.parametrize("sigma", ["1e-320", "1e308"])
+def test_sigma_whose_square_is_no_number_is_refused(tmp_path, capsys, sigma):
+    code, _, err = called(capsys, written(tmp_path, decays()), "--model", "t2-mono", "--sigma", sigma)
+    assert (code, err) == (2, "mrsim: sigma: must be greater than zero everywhere, 1e-100 to 1e+100\n")
+
+
+def test_file_that_is_read_is_not_written_over(tmp_path, capsys):
+    """Its images would be gone."""
+    source = Path(written(tmp_path, decays()))
+    before = source.read_bytes()
+    other = tmp_path / "beside.h5"
+    other.symlink_to(source)
+    for target in (source, other):
+        code, _, err = called(capsys, source, "--model", "t2-mono", "--out", target)
+        assert code == 2
+        assert "is read by this command; name another file" in err
+    assert source.read_bytes() == before
+
+
+def test_empty_text_is_not_taken_for_one_left_out(tmp_path, capsys):
+    code, _, err = called(capsys, written(tmp_path, decays()), "--model", "")
+    assert code == 2
+    assert "'--model': is empty" in err

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...core.errors import InputError
-from ...core.replacing import replacing
+from ...core.replacing import made_folder, replacing
 from ...core.toml import resource
 from ...exchange.pulseq import pulseq_text
 from ...sequence.protocol import FOLDER, read_protocol_file
@@ -105,7 +105,7 @@ def save_optimum(found: Optimum, folder: Path, name: str) -> tuple[Path, ...]:
     from ...report.optimum import front_figure
     from ...report.style import png
 
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     source = resource(found.request.protocol, FOLDER, "protocol")
     wanted = found.asked.wanted
     tissues = ", ".join(name.replace("_", " ") for name in list(found.best.spread)[:5])
