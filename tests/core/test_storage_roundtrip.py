@@ -19,6 +19,7 @@ from mrsim.core.grid import Grid, orientation_axes
 from mrsim.core.hdf5 import NOUNS, UNITS, escape, unescape
 from mrsim.core.images import Images
 from mrsim.core.maps import Maps
+from mrsim.core.metabolites import Recovery
 from mrsim.core.spectra import Spectra
 from mrsim.core.spin_state import SpinState
 from mrsim.core.storage import load, save
@@ -144,7 +145,9 @@ def spectra():
 
 def basis():
     draw = np.random.default_rng(4).normal
+    recovery = Recovery(t1=(0.1, 1.0, 9.0), water=(1.0, 0.8, 0.2), members={"Lac": (1.0, 0.9, 0.25)})
     return Basis(
+        recovery=recovery,
         names=("Lac", "NAcGAG"), fids=draw(size=(2, 8)) + 1j * draw(size=(2, 8)), dwell=5e-4, frequency=127.7e6,
         kinds=("metabolite", "macromolecule"), protons=np.array([4.0, 3.0]), widths=np.array([[0, 0], [6, 15.0]]),
         sequence="press", te=0.035, conditions={"pulses": "ideal"}, history={"engine": "SpinSystem"},
@@ -175,7 +178,7 @@ def test_storage_returns_every_noun_bit_for_bit(name, tmp_path):
 
 def test_storage_examples_above_cover_every_noun():
     direct = {type(make()).__name__ for make in EXAMPLES.values()}
-    assert direct | {"Readouts", "EvaluationRow", "BudgetRow"} == set(NOUNS)
+    assert direct | {"Readouts", "EvaluationRow", "BudgetRow", "Recovery"} == set(NOUNS)
 
 
 def test_storage_keeps_several_objects_in_order(tmp_path):

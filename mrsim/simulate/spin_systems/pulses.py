@@ -38,22 +38,6 @@ class Turns:
     a: NDArray[np.complex128]
     b: NDArray[np.complex128]
 
-    def after(self, first: Turns) -> Turns:
-        """Return this rotation behind another."""
-        a = self.a * first.a - self.b * first.b.conj()
-        return Turns(a=a, b=self.a * first.b + self.b * first.a.conj())
-
-    def vectors(self) -> NDArray[np.float64]:
-        """Return the (..., 3, 3) rotation of magnetisation."""
-        a, b = self.a, self.b
-        aa, bb, ab = a * a, b * b, a * b
-        rows = [
-            [(aa - bb).real, (aa + bb).imag, -2 * ab.real],
-            [-(aa - bb).imag, (aa + bb).real, 2 * ab.imag],
-            [2 * (a * b.conj()).real, 2 * (a * b.conj()).imag, np.abs(a) ** 2 - np.abs(b) ** 2],
-        ]
-        return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
-
     def of_spin(self, spin: float) -> Matrix:
         """Return the (..., 2 I + 1, 2 I + 1) rotation of a spin I."""
         if spin == 0.5:
@@ -65,14 +49,6 @@ class Turns:
         angle = 2 * np.arctan2(half, self.a.real)
         e, v = np.linalg.eigh(np.einsum("...k,kab->...ab", unit, np.stack(spin_matrices(spin))))
         return np.asarray((v * np.exp(1j * angle[..., None] * e)[..., None, :]) @ np.swapaxes(v, -1, -2).conj())
-
-
-def turned(angles: NDArray[np.float64]) -> Turns:
-    """Return exp(+i angles . I) of (..., 3) rotation vectors gamma B t, rad."""
-    angle = np.linalg.norm(angles, axis=-1)
-    scaled = np.sinc(angle / (2 * np.pi)) / 2
-    x, y, z = (angles[..., i] * scaled for i in range(3))
-    return Turns(a=np.cos(angle / 2) + 1j * z, b=y + 1j * x)
 
 
 def propagator(space: Subspace, event: Play, gamma_bar: float) -> Matrix:
@@ -117,59 +93,18 @@ def _piece(
     space: Subspace, event: Play, gamma_bar: float, position: NDArray[np.float64], first: int, last: int
 ) -> tuple[Turns, NDArray[np.float64], NDArray[np.float64]]:
     """Return the rotations of the spins over a piece, and (position, pair, 3, 3) moments of R_i^T R_j, s."""
-    pulse = event.pulse
-    shape = (len(position), len(space.spins))
-    turns = Turns(a=np.ones(shape, np.complex128), b=np.zeros(shape, np.complex128))
-    pairs = [(i, j) for i, j, _ in space.couplings]
-    p, q = np.zeros((2, len(position), len(pairs), 3, 3))
-    length = float(pulse.dt[first:last].sum())
-    elapsed, here = 0.0, _relative(turns, pairs)
-    for step in range(first, last):
-        dt = float(pulse.dt[step])
-        halves = _half_steps(space, event, gamma_bar, position, step)
-        middle = halves[0].after(turns)
-        turns = halves[1].after(middle)
-        if pairs:
-            between, there = _relative(middle, pairs), _relative(turns, pairs)
-            share = (here * (dt / 6), between * (4 * dt / 6), there * (dt / 6))
-            for part, since in zip(share, (elapsed, elapsed + dt / 2, elapsed + dt), strict=True):
-                p += part
-                q += part * ((since - length / 2) / length)
-            here = there
-        elapsed += dt
-    return turns, p, q
+    from .._kernels import coupled_turns
 
-
-def _half_steps(
-    space: Subspace, event: Play, gamma_bar: float, position: NDArray[np.float64], step: int
-) -> tuple[Turns, Turns]:
-    """Return the rotations of (position, spin) in the two halves of a step."""
-    pulse = event.pulse
-    dt, b1 = float(pulse.dt[step]) / 2, pulse.b1[step] * np.exp(-1j * event.phase)
-    gradient = pulse.gradient[step]
-    change = np.zeros(3) if pulse.change is None else pulse.change[step]
-    angles = np.empty((2, len(position), len(space.spins), 3))
-    angles[..., 0], angles[..., 1] = gamma_bar * b1.real, gamma_bar * b1.imag
-    for half, played in enumerate((gradient - change / 4, gradient + change / 4)):
-        angles[half, ..., 2] = gamma_bar * (position @ played)[:, None] + np.asarray(space.offsets)
-    angles *= 2 * np.pi * dt
-    if np.any(change):  # Magnus to fourth order: w0 - w1 x w0 / 12 with the change w1 of w0 over the half
-        twist = (np.pi * dt / 12 * gamma_bar) * (position @ change)[:, None]
-        angles[..., 0], angles[..., 1] = (
-            angles[..., 0] + twist * angles[..., 1],
-            angles[..., 1] - twist * angles[..., 0],
-        )
-    whole = turned(angles)
-    return Turns(a=whole.a[0], b=whole.b[0]), Turns(a=whole.a[1], b=whole.b[1])
-
-
-def _relative(turns: Turns, pairs: list[tuple[int, int]]) -> NDArray[np.float64]:
-    """Return (position, pair, 3, 3) R_i^T R_j."""
-    if not pairs:
-        return np.zeros((len(turns.a), 0, 3, 3))
-    r = turns.vectors()
-    left, right = (np.array(side) for side in zip(*pairs, strict=True))
-    return np.asarray(np.swapaxes(r[:, left], -1, -2) @ r[:, right])
+    pulse, steps, pairs = event.pulse, slice(first, last), len(space.couplings)
+    left, right = (np.array([each[side] for each in space.couplings], dtype=np.int64) for side in (0, 1))
+    change = np.zeros_like(pulse.gradient) if pulse.change is None else pulse.change
+    a, b = np.empty((2, len(position), len(space.spins)), np.complex128)
+    p, q = np.zeros((2, len(position), pairs, 3, 3))
+    coupled_turns.turn_through(
+        np.ascontiguousarray(position), np.array(space.offsets, dtype=np.float64), gamma_bar, pulse.dt[steps],
+        pulse.b1[steps] * np.exp(-1j * event.phase), pulse.gradient[steps], change[steps], left, right, a, b, p, q,
+    )  # fmt: skip
+    return Turns(a=a, b=b), p, q
 
 
 def _coupling_table(space: Subspace) -> Matrix | None:
@@ -202,4 +137,4 @@ def _exponential(h: Matrix) -> Matrix:
     return np.asarray(series)
 
 
-__all__ = ["Turns", "piece_lengths", "pieces", "propagator", "propagators", "turned"]
+__all__ = ["Turns", "piece_lengths", "pieces", "propagator", "propagators"]
