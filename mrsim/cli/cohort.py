@@ -17,9 +17,15 @@ SHOWN = 10
 """Subjects that are printed where neither --json nor --out asks for all."""
 
 
+MOST_SUBJECTS = 10_000_000
+"""More would fill memory or the disk before anybody read them."""
+
+
 @click.command("cohort")
 @click.argument("name", metavar="NAME", shell_complete=shipped("phantoms/cohorts"))
-@click.option("--subjects", "count", type=click.IntRange(1), default=SHOWN, show_default=True, help="How many.")
+@click.option(
+    "--subjects", "count", type=click.IntRange(1, MOST_SUBJECTS), default=SHOWN, show_default=True, help="How many."
+)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the draw.")
 @click.option("--first", type=click.IntRange(0), default=0, help="Number of the first subject, from 0.")
 @click.option(

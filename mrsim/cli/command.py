@@ -5,6 +5,7 @@ The modules of the commands declare what is theirs alone; `dressed` adds the res
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
@@ -99,13 +100,15 @@ class Command(click.Command):
 
 
 def _check_values(context: click.Context) -> None:
-    """Refuse a text that is empty, which would read as one left out, and to write over a file that is read."""
+    """Refuse numbers that are none, texts that are empty (as if left out), and to write over a file that is read."""
     given = {name: value if isinstance(value, tuple) else (value,) for name, value in context.params.items()}
     read = [path for name, values in given.items() if name not in WRITTEN for path in values if _is_file(path)]
     for parameter in context.command.params:
         values = given.get(parameter.name or "", ())
         if "" in values and isinstance(parameter, click.Option):
             raise click.BadParameter("is empty; leave it out or give a value", context, parameter)
+        if any(isinstance(value, float) and not math.isfinite(value) for value in values):
+            raise click.BadParameter("is not a finite number", context, parameter)
         for target in filter(_is_file, values if parameter.name in WRITTEN else ()):
             if any(os.path.samefile(target, path) for path in read):
                 problem = f"{target} is read by this command; name another file"

@@ -191,6 +191,19 @@ def test_mistake_in_what_a_protocol_says_of_its_run_is_told_by_commands_that_do_
     assert "run.scaner: unknown key; did you mean 'scanner'?" in err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("plan-waves", "--exponent", "nan"), "'--exponent': is not a finite number"),
+        (("cohort", "lumbar-surgical", "--subjects", "99999999999999"), "is not in the range 1<=x<=10000000"),
+    ],
+)
+def test_numbers_that_nothing_can_come_of_are_refused(words, said):
+    code, out, err = called(*words)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
 def test_check_lists_violations_and_exits_2(monkeypatch):
     """A sequence built for one transmitter and checked against a weaker one: builders themselves refuse."""
     description, sequence = built_sequence("disc-t2-mese", None, None, {})
