@@ -152,6 +152,7 @@ def _looked_at(ready: Prepared, progress: Progress | None) -> _Voxel:
     header, played = ready.sequence.encoding, shot(discretize(ready.sequence))
     content = content_of(ready.phantom, played, header.grid, metabolites, None, bases[0].fids.shape[1])
     options = given_options(find_model(ready.request.model), ready.request.given)
+    options.pop("water_band", None)  # no water is left in what is expected, and nothing to be taken out
     spectra = _expected(ready, basis, content.lines, int(header.sheet["averages"]))
     scale = water_scale_of(spectra, basis, options)
     assert scale is not None
