@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import signal
 from pathlib import Path
 
 from hypothesis import settings
@@ -32,6 +33,9 @@ def choose_numba_cache() -> None:
 
 
 choose_numba_cache()
+# What a shell puts in the background is deaf to Ctrl-C's signal, and so would be all that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["MPLBACKEND"] = "Agg"
 # Workers share the cores: threads of a matrix library in each of them would wait for one another, spinning.
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):

@@ -11,14 +11,18 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 LOCK = "requirements.lock"
-VARIABLES = ("NUMBA_NUM_THREADS", "NUMBA_CPU_NAME", "NUMBA_DISABLE_JIT", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+VARIABLES = (
+    "NUMBA_NUM_THREADS", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_DISABLE_JIT", "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES",
+)  # fmt: skip
 
 
 def environment() -> dict[str, str]:
     """Return what to compare where a repeated run gives other numbers.
 
     ``lock`` is the SHA-256 of the checkout's lock file, ``packages`` that of the names and versions of everything that
-    is installed; ``cpu`` decides which instructions are compiled.
+    is installed; ``cpu`` decides which instructions are compiled. Variables
+    that choose others stand as they are set.
     """
     from llvmlite import binding
 
@@ -31,7 +35,7 @@ def environment() -> dict[str, str]:
         "byte order": sys.byteorder,
         "lock": _lock(),
         "packages": _packages(),
-        **{name: os.environ[name] for name in VARIABLES if name in os.environ},
+        **{name: _short(os.environ[name]) for name in VARIABLES if name in os.environ},
     }
 
 
@@ -41,6 +45,11 @@ def differences(stored: dict[str, str], now: dict[str, str]) -> tuple[tuple[str,
     return tuple(
         (name, stored.get(name, "-"), now.get(name, "-")) for name in names if stored.get(name) != now.get(name)
     )
+
+
+def _short(value: str) -> str:
+    """Return a value, or the SHA-256 of one that is too long to be read."""
+    return value if len(value) <= 64 else hashlib.sha256(value.encode()).hexdigest()
 
 
 def _lock() -> str:
