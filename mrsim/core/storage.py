@@ -147,6 +147,9 @@ def _check_readable(path: Path | str) -> None:
             first = file.read(8)
     except FileNotFoundError:
         raise StorageError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        inside = Path(path, "result.h5")
+        raise StorageError(f"{path}: is a folder; name {inside if inside.is_file() else 'a file'}") from None
     except OSError as problem:
         raise StorageError(f"{path}: cannot be read: {reason(problem)}") from None
     if not first:

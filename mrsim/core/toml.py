@@ -50,7 +50,10 @@ _root: ContextVar[Path | None] = ContextVar("root", default=None)
 
 @contextmanager
 def shipped_from(folder: Path) -> Iterator[None]:
-    """Take shipped protocols, scanners, phantoms and tissues from `folder` instead, inside the with block."""
+    """Take shipped protocols, scanners, phantoms and tissues from `folder` instead, inside the with block.
+
+    So are others that were given by their paths, where `folder` holds one of the same name.
+    """
     token = _root.set(folder)
     try:
         yield
@@ -84,10 +87,11 @@ def resource(name: str, folder: str, what: str) -> Path:
     what : str
         The word for messages, e.g. ``"protocol"``.
     """
-    shipped = available(folder)
+    shipped, path = available(folder), Path(name)
     if name in shipped:
         return shipped[name]
-    path = Path(name)
+    if _root.get() is not None and path.suffix == ".toml" and path.stem in shipped:
+        return shipped[path.stem]  # a file that lay elsewhere when its text was stored
     if path.suffix == ".toml" or path.parent != Path("."):
         if path.is_file():
             return path

@@ -213,6 +213,14 @@ def load_metabolites(name: str) -> tuple[Metabolite, ...]:
     return tuple(load_metabolite(word) for word in words)
 
 
+def basis_files(name: str) -> dict[str, list[Path]]:
+    """Return the files that `load_metabolites` and `load_basis_set` read, by the folder where shipped ones lie."""
+    chosen = load_basis_set(name)
+    names = name.split(",") if chosen is None else chosen.metabolites
+    found = {FOLDER: [resource(each.strip(), FOLDER, "metabolite") for each in names if each.strip()]}
+    return found if chosen is None else found | {SETS: [resource(name, SETS, "basis set")]}
+
+
 def _parts(table: dict[str, Any], path: Path) -> dict[str, Any]:
     """Return the table with its parts made, so that their errors name the part."""
     made = dict(table)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.toml import resource
 from ..core.version import __version__
+from ..phantom.metabolite import basis_files
 from .environment import environment
 
 if TYPE_CHECKING:
@@ -53,5 +54,6 @@ def _files(prepared: Prepared) -> dict[str, Path]:
         "protocols/scanners": [scanner],
         "phantoms": [path for path in [Path(phantom.history["file"])] if path.suffix == ".toml"],
         "phantoms/tissues": tissues,
+        **({} if prepared.basis is None else basis_files(prepared.basis)),
     }
     return {f"{folder}/{path.name}": path for folder, paths in kinds.items() for path in paths}

@@ -27,7 +27,9 @@ STATED = 1e-4
 ERRORS = re.compile(r"(.*\.)?(errors|history)\..*")
 WORK = re.compile(r"(.*\.)?history\.mean_rounds")
 """What a fit took; it says nothing of what was found."""
-PLACES = re.compile(r"(protocols|protocols/scanners|phantoms|phantoms/tissues)/[^/\\\0]+\.toml")
+PLACES = re.compile(
+    r"(protocols|protocols/scanners|phantoms|phantoms/tissues|phantoms/metabolites|phantoms/basis-sets)/[^/\\\0]+\.toml"
+)
 """Where the files of a result may stand; a file cannot write elsewhere."""
 COMPARED = ("raw", "images", "maps", "waves", "truth", "rois", "evaluation", "budget", "basis")
 """Objects of a result file whose numbers are compared; what a run took and where it ran may differ."""
@@ -73,9 +75,12 @@ def stored_request(file: Path) -> RunRequest:
 
 
 def _stored(file: Path) -> tuple[RunRequest, dict[str, str]]:
-    stored: dict[str, Any] = load(file, "provenance")
+    try:
+        stored: dict[str, Any] = load(file, "provenance")
+    except StorageError:
+        stored = {}
     if "request" not in stored or "files" not in stored:
-        raise StorageError(f"{file} does not say how it was made: it is not the result of a run")
+        raise StorageError(_unrepeatable(file, load(file)))
     wanted = dict(stored["request"])
     for name in ("without", "materials", "including"):
         wanted[name] = tuple(wanted.get(name, ()))
@@ -88,6 +93,16 @@ def _stored(file: Path) -> tuple[RunRequest, dict[str, str]]:
     if set(wanted) - known:
         raise StorageError(f"{file}: asks for {sorted(set(wanted) - known)[0]!r}, which this version does not know")
     return RunRequest(**wanted), stored["files"]
+
+
+def _unrepeatable(file: Path, held: Mapping[str, Any]) -> str:
+    """Return why a file is not repeated, and what makes it again."""
+    if isinstance(study := held.get("study"), Mapping):
+        return f"{file}: is a study's; 'mrsim study {study.get('name', 'NAME')} --fresh --out DIR' makes it again"
+    return (
+        f"{file}: holds {', '.join(held) or 'nothing'} and does not say how it was made; "
+        "give the result.h5 of 'mrsim run', or repeat the command that wrote this file"
+    )
 
 
 def repeated(file: Path, progress: Progress | None = None) -> RunResult:

@@ -121,7 +121,7 @@ def test_storage_missing_object_names_its_neighbours(good):
 def test_storage_missing_file_and_folder_are_told_apart(tmp_path):
     with pytest.raises(StorageError, match="no such file"):
         load(tmp_path / "absent.h5")
-    with pytest.raises(StorageError, match="Is a directory"):
+    with pytest.raises(StorageError, match="is a folder; name a file"):
         load(tmp_path)
 
 

@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 
 import mrsim as mr
+from mrsim.cli import perform
 from mrsim.core.errors import InfeasibleError, InputError, StorageError
-from mrsim.core.toml import available, read_toml
-from mrsim.study.reproduce import Difference, compared, repeated, reproduce
+from mrsim.core.toml import available, read_toml, resource
+from mrsim.phantom.metabolite import load_metabolites
+from mrsim.study.provenance import provenance
+from mrsim.study.reproduce import Difference, as_stored, compared, repeated, reproduce
 from mrsim.study.run import prepare, run, simulate_only
 from mrsim.study.save import check_writable, save_run
 
@@ -51,6 +54,35 @@ def test_result_file_is_enough_to_run_again_bit_for_bit(finished, tmp_path, monk
     stored = mr.load(tmp_path / "result" / "result.h5")
     assert np.array_equal(stored["raw"].imaging.data, once_more.raw.imaging.data)
     assert repr(stored["evaluation"].rows) == repr(finished.evaluation.rows)
+
+
+def test_spectra_repeat_from_their_file_with_its_metabolites(tmp_path):
+    """A basis set and a metabolite of the user's own are in the file, which is read when they are gone."""
+    shipped = resource("Lac", "phantoms/metabolites", "metabolite").read_text(encoding="utf-8")
+    (tmp_path / "own.toml").write_text(shipped.replace("6.933 Hz", "6.5 Hz"), encoding="utf-8")
+    (tmp_path / "both.toml").write_text(f"description = 'two'\nmetabolites = ['{tmp_path}/own.toml', 'Gly']\n")
+    text = resource("svs-press-np", "protocols", "protocol").read_text(encoding="utf-8")
+    (tmp_path / "svs.toml").write_text(text.replace('"disc-score"', f'"{tmp_path}/both.toml"'), encoding="utf-8")
+    prepared = prepare(mr.RunRequest(protocol=str(tmp_path / "svs.toml"), phantom="mrs-sphere"))
+    before = load_metabolites(prepared.basis)
+    mr.save(tmp_path / "result.h5", provenance=provenance(prepared))
+    for name in ("own", "both", "svs"):
+        (tmp_path / f"{name}.toml").unlink()
+    with as_stored(tmp_path / "result.h5") as request:
+        after = load_metabolites(prepare(request).basis)
+    assert [each.name for each in after] == ["own", "Gly"]
+    assert after[0].spins[0].couplings == before[0].spins[0].couplings
+    assert "6.5 Hz" in repr(after[0])
+
+
+@pytest.mark.parametrize(("holds", "said"), [
+    ({"images": 1}, "holds images and does not say how it was made; give the result.h5 of 'mrsim run'"),
+    ({"study": {"name": "vx2"}}, "is a study's; 'mrsim study vx2 --fresh --out DIR' makes it again"),
+])  # fmt: skip
+def test_what_cannot_be_repeated_says_what_can(tmp_path, capsys, holds, said):
+    mr.save(tmp_path / "other.h5", **holds)
+    assert perform(["reproduce", str(tmp_path / "other.h5")]) == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -89,7 +121,7 @@ def test_again_uses_the_stored_files_and_not_todays(tmp_path):
 
 def test_again_refuses_a_file_that_is_not_a_result(finished, tmp_path):
     mr.save(tmp_path / "images.h5", images=finished.images)
-    with pytest.raises(StorageError, match="provenance"):
+    with pytest.raises(StorageError, match="does not say how it was made"):
         repeated(tmp_path / "images.h5")
 
 
@@ -254,8 +286,6 @@ def test_interrupted_run_leaves_nothing_behind(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 def test_reproduce_command_finds_the_same_bits_with_any_threads(finished, tmp_path, capsys, threads):
-    from mrsim.cli import perform
-
     stored = replace(finished, provenance=dict(finished.provenance, request=dict(finished.provenance["request"])))
     stored.provenance["request"]["threads"] = threads
     save_run(stored, tmp_path / "first")
