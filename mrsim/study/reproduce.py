@@ -21,7 +21,9 @@ from .run import run
 
 TOLERANCE = 1e-6
 """Largest difference between classes of machine, of the largest magnitude of each array: other instructions round
-otherwise, and iterative fits stop at their own tolerance."""
+otherwise."""
+FITTED = {"maps": 1e-5, "evaluation": 1e-5}
+"""The same of what fits and inversions find: they stop at their own tolerance, and divide by what nearly vanishes."""
 STATED = 1e-4
 """The same of what is stated as an error, which is itself small beside what it is an error of."""
 ERRORS = re.compile(r"(.*\.)?(errors|history)\..*")
@@ -162,14 +164,14 @@ def compared(name: str, stored: object, now: object) -> Difference:
     if not apart:
         return Difference(name=name, identical=True, largest=0.0, where="", holds=True)
     judged = [one for one in apart if not WORK.fullmatch(one[1])]
-    largest, where = max(judged or apart, key=lambda one: one[0] / _allowed(one[1]))
-    holds = not judged or largest <= _allowed(where)
+    largest, where = max(judged or apart, key=lambda one: one[0] / _allowed(name, one[1]))
+    holds = not judged or largest <= _allowed(name, where)
     return Difference(name=name, identical=False, largest=largest, where=where, holds=holds)
 
 
-def _allowed(where: str) -> float:
-    """Return how far numbers of one place may be apart."""
-    return STATED if ERRORS.fullmatch(where) else TOLERANCE
+def _allowed(name: str, where: str) -> float:
+    """Return how far numbers of one place of an object may be apart."""
+    return STATED if ERRORS.fullmatch(where) else FITTED.get(name, TOLERANCE)
 
 
 def _apart(one: Any, other: Any, where: str) -> Iterator[tuple[float, str]]:
