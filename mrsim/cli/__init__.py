@@ -162,7 +162,7 @@ def _defect(problem: Exception) -> int:
 
 def _complain(message: str, code: int) -> int:
     """Write one message to stderr, red on a terminal."""
-    said = output_streams.harmless(f"mrsim: {message}")
+    said = output_streams.harmless(output_streams.shortened(f"mrsim: {message}"))
     click.echo(click.style(said, fg="red") if loudness.coloured(sys.stderr) else said, err=True)
     return code
 

@@ -9,6 +9,8 @@ import math
 import os
 import re
 import time
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,7 @@ SAID_ONCE = ("--json", "--quiet", "--verbose", "--help", "--help-all")
 WHOLE_HELP = "whole help"
 """Stands in a context whose help is to explain every option."""
 
-WRITTEN = ("out", "save_maps", "figure")
+WRITTEN = ("out", "save_maps", "figure", "export")
 """Parameters that name a file to be written."""
 
 SHORTER = 2
@@ -90,6 +92,14 @@ class Command(click.Command):
                 text.write("".join(f"{part}\n" for part in _broken(f"  mrsim {line}")))
         return text.getvalue()
 
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """Read the words; one that is empty, a shell's unset variable, is not taken for one left out."""
+        words = [*args]
+        rest = super().parse_args(context, args)
+        if not context.resilient_parsing:
+            _check_words(context, words)
+        return rest
+
     def invoke(self, context: click.Context) -> Any:
         """Carry the command out; where every step is to be told, say how long it took."""
         start = time.perf_counter()
@@ -99,24 +109,42 @@ class Command(click.Command):
         return outcome
 
 
+def _check_words(context: click.Context, words: list[str]) -> None:
+    for before, word in pairwise(["", *words]):
+        option, equals, value = word.partition("=") if word.startswith("--") else (before, "=", word)
+        if equals and not value:
+            for parameter in context.command.params:
+                if isinstance(parameter, click.Option) and option in parameter.opts:
+                    raise click.BadParameter("is empty; leave it out or give a value", context, parameter)
+            raise click.UsageError("an argument is empty; leave it out or give a value", context)
+
+
 def _check_values(context: click.Context) -> None:
-    """Refuse numbers that are none, texts that are empty (as if left out), and to write over a file that is read."""
+    """Refuse numbers that are none, and to write over a file that is read or one file twice."""
     given = {name: value if isinstance(value, tuple) else (value,) for name, value in context.params.items()}
-    read = [path for name, values in given.items() if name not in WRITTEN for path in values if _is_file(path)]
+    read = [path for name, values in given.items() if name not in WRITTEN for path in _files_in(values)]
+    written: set[str] = set()
     for parameter in context.command.params:
         values = given.get(parameter.name or "", ())
-        if "" in values and isinstance(parameter, click.Option):
-            raise click.BadParameter("is empty; leave it out or give a value", context, parameter)
         if any(isinstance(value, float) and not math.isfinite(value) for value in values):
             raise click.BadParameter("is not a finite number", context, parameter)
-        for target in filter(_is_file, values if parameter.name in WRITTEN else ()):
-            if any(os.path.samefile(target, path) for path in read):
+        for target in (str(value) for value in values if parameter.name in WRITTEN and isinstance(value, str | Path)):
+            if os.path.isfile(target) and any(os.path.samefile(target, path) for path in read):
                 problem = f"{target} is read by this command; name another file"
                 raise click.BadParameter(problem, context, parameter)
+            if os.path.realpath(target) in written:
+                raise click.BadParameter(f"{target} is named twice; name another file", context, parameter)
+            written.add(os.path.realpath(target))
 
 
-def _is_file(value: Any) -> bool:
-    return isinstance(value, str | Path) and os.path.isfile(value)
+def _files_in(values: Any) -> Iterator[str]:
+    """Yield the files that values name: themselves, behind `=` of KEY=VALUE, or in front of `:` of FILE:PART."""
+    for value in values:
+        if isinstance(value, Mapping | list | tuple):
+            yield from _files_in(value.values() if isinstance(value, Mapping) else value)
+        elif isinstance(value, str | Path):
+            whole = (str(value), str(value).partition("=")[2])
+            yield from filter(os.path.isfile, (*whole, *(text.rpartition(":")[0] for text in whole)))
 
 
 def dressed(declared: click.Command) -> Command:

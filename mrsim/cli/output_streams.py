@@ -12,6 +12,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters that move a cursor, colour, erase or turn text round; line breaks and tabs are not among them."""
 
+LONGEST = 4000
+"""Characters of a message; a longer one repeats what a user or a file gave, and its middle is left out."""
+
 
 def prepare() -> None:
     """Make both streams such that writing cannot fail for what is written; called first.
@@ -44,3 +47,11 @@ def silence() -> None:
 def harmless(text: str) -> str:
     """Return text without what a name from a file could do to a terminal."""
     return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def shortened(text: str) -> str:
+    """Return a text, or its beginning and its end, where what is wrong and the remedy stand."""
+    left_out = len(text) - LONGEST
+    if left_out <= 0:
+        return text
+    return f"{text[: LONGEST // 2]} ... ({left_out:,} characters left out) ... {text[-LONGEST // 2 :]}"

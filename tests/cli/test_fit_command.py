@@ -210,3 +210,35 @@ def test_empty_text_is_not_taken_for_one_left_out(tmp_path, capsys):
     code, _, err = called(capsys, written(tmp_path, decays()), "--model", "")
     assert code == 2
     assert "'--model': is empty" in err
+
+
+def test_file_that_is_read_is_seen_behind_a_key_and_before_a_region(tmp_path, capsys):
+    source, result = written(tmp_path, decays()), tmp_path / "r.h5"
+    result.write_bytes(b"a result's regions")
+    for words in (("--mask", f"{result}:disc"), ("--given", f"b1={result}")):
+        code, _, err = called(capsys, source, "--model", "t2-mono", *words, "--out", result)
+        assert code == 2
+        assert "is read by this command; name another file" in err
+    assert result.read_bytes() == b"a result's regions"
+
+
+def test_one_file_is_not_written_twice(tmp_path, capsys):
+    """The second would take the first one's place."""
+    out = tmp_path / "same.png"
+    code, _, err = called(capsys, written(tmp_path, decays()), "--figure", out, "--out", f"{tmp_path}/./same.png")
+    assert (code, out.exists()) == (2, False)
+    assert "is named twice" in err
+
+
+@pytest.mark.parametrize("words", [("--out", ""), ("--out=",), ("",)])
+def test_empty_path_is_not_the_current_folder(tmp_path, capsys, words):
+    code, _, err = called(capsys, written(tmp_path, decays()), "--model", "t2-mono", *words)
+    assert (code, "is empty" in err or "extra argument" in err) == (2, True)
+
+
+def test_message_does_not_repeat_a_megabyte(tmp_path, capsys):
+    code, _, err = called(capsys, written(tmp_path, decays()), "--model", "x" * 1_000_000)
+    assert code == 2
+    assert len(err) < 4200
+    assert "characters left out" in err
+    assert err.startswith("mrsim: ")
