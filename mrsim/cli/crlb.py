@@ -36,7 +36,10 @@ from .snr import fields
 @click.option(
     "--sensitivity", is_flag=True, help="Scan again with wrong B1, offset, profile, T1, T2', MT; show the bias."
 )
-@click.option("--monte-carlo", "replicates", type=click.IntRange(100), metavar="N", help="Fit N noisy signals as well.")
+@click.option(
+    "--monte-carlo", "replicates", type=click.IntRange(100, 10**9), metavar="N",
+    help="Fit N noisy signals as well.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of that noise.")
 @json_option
 def command(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import suppress
 from pathlib import Path
+
+from .errors import InfeasibleError
 
 GIB = 1 << 30
 SHARE = "MRSIM_MEMORY_SHARE"
@@ -33,6 +36,31 @@ def free_bytes() -> int | None:
     """
     found = [value for value in (_machine(), _container()) if value is not None]
     return min(found) if found else None
+
+
+def check_room(wanted: float, key: str, what: str, remedy: str) -> None:
+    """Raise an `InfeasibleError` where something would take more memory than this process may still get.
+
+    Parameters
+    ----------
+    wanted : float
+        Bytes, on top of what the process holds.
+    key : str
+        The value that asks for so much.
+    what, remedy : str
+        What it asks for, and what would be less.
+    """
+    free, share = free_bytes(), share_bytes()
+    allowed = min(math.inf if free is None else free, math.inf if share is None else share - held_bytes())
+    if wanted > allowed:
+        raise InfeasibleError(
+            f"{key}: {what} would need about {_spoken(wanted)} of memory, more than the "
+            f"{_spoken(max(allowed, 0))} that this process can still get; {remedy}"
+        )
+
+
+def _spoken(size: float) -> str:
+    return f"{size / GIB:,.1f} GiB"
 
 
 def _machine() -> int | None:

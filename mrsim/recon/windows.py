@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ..core.errors import InputError, did_you_mean
 from ..core.grid import Grid
 from ..core.images import Images
+from ..core.machine_memory import check_room
 from .kspace import to_image, to_kspace
 
 Array = NDArray[np.float64]
@@ -36,6 +37,9 @@ SHAPES: dict[str, tuple[float, Callable[[Array, float], Array]]] = {
     "gauss": (0.5, lambda u, w: np.exp(-(u**2) / (2 * w * w))),
 }
 """By name: the default of the parameter and W(u, parameter)."""
+
+PER_VOXEL = 40.0
+"""Bytes for every voxel of an image that is made finer: k-space, the image and what lies between."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,6 +108,7 @@ def interpolated(images: Images, shape: tuple[int, ...]) -> Images:
         names = "(y, x)" if len(old) == 2 else "(z, y, x)"
         raise InputError(f"is {shape}; expected {names} voxels of at least {old}", key="size")
     whole = (*images.data.shape[: 4 - len(old)], *shape)
+    check_size(shape, math.prod(whole) // math.prod(shape))
     kspace = np.zeros(whole, dtype=np.complex128)
     middle = tuple(slice(new // 2 - n // 2, new // 2 - n // 2 + n) for new, n in zip(shape, old, strict=True))
     place: tuple[Any, ...] = (..., *middle)
@@ -114,6 +119,13 @@ def interpolated(images: Images, shape: tuple[int, ...]) -> Images:
     notes["independent_voxels"] = images.independent * math.prod(old) / math.prod(shape)
     notes |= {key: _nearest(notes[key], whole[1:]) for key in ("g_factor",) if key in notes}
     return replace(images, data=data, grid=grid, sigma=_nearest(images.sigma, whole[1:]), encoding=notes)
+
+
+def check_size(shape: tuple[int, ...], images: int = 1) -> None:
+    """Raise an `InfeasibleError` where images of (y, x) or (z, y, x) voxels would not fit into memory."""
+    size = "x".join(f"{n}" for n in reversed(shape))
+    what = f"{images:,} image{'s' * (images > 1)} of {size} voxels"
+    check_room(PER_VOXEL * images * math.prod(shape), "size", what, "ask for fewer voxels")
 
 
 def cropped(images: Images, fov: NDArray[np.float64]) -> Images:

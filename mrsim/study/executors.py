@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from ..core.errors import InputError, UserError
+from ..core.errors import InfeasibleError, InputError, UserError
 from ..core.machine_memory import SHARE, free_bytes, held_bytes
 
 Task = TypeVar("Task")
@@ -172,4 +172,19 @@ def executor(workers: int, cluster: str | None = None, memory: float | None = No
         from .cluster import Cluster
 
         return Cluster(cluster)
-    return Serial(memory) if workers == 1 else Processes(workers, memory)
+    if workers == 1:
+        _check_share(memory, 1)
+        return Serial(memory)
+    together = Processes(workers, memory)
+    _check_share(together.share(), workers)
+    return together
+
+
+def _check_share(share: float | None, workers: int) -> None:
+    """Refuse workers that could not even hold what this process holds before any work."""
+    least = held_bytes()
+    if share is not None and share < least:
+        raise InfeasibleError(
+            f"--workers: each of {workers:,} would have {share / 2**20:.3g} MiB of memory, less than the "
+            f"{least / 2**20:.0f} MiB that mrsim itself takes; give fewer --workers, or more --max-memory"
+        )

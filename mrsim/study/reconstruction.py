@@ -31,6 +31,7 @@ from ..recon import Method, NonUniform, Sense, Spectroscopy, Steps, Window, reco
 from ..recon.epi import is_parallel
 from ..recon.unwarp import field_of_pair, unwarped
 from ..recon.wave_images import WAYS
+from ..recon.windows import check_size
 from .coil_files import maps_from_file
 from .fields import read_field
 from .prescan import PRESCAN, with_calibration
@@ -204,6 +205,8 @@ def _size(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     words = text.lower().replace("×", "x").split("x")
-    if not all(word.strip().isdigit() for word in words) or len(words) not in (2, 3):
+    if not all(word.strip().isdecimal() and len(word) <= 6 for word in words) or len(words) not in (2, 3):
         raise InputError(f"'{text}' is no size; write for example 256x256 or 256x256x64", key="size")
-    return tuple(int(word) for word in reversed(words))
+    size = tuple(int(word) for word in reversed(words))
+    check_size(size)  # of how many images is not known yet: a scan need not come to its end to be refused
+    return size

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
@@ -96,13 +97,26 @@ def run_study(
     progress : callable, optional
         Called with (step, replicates done, in all).
     """
-    start = perf_counter()
+    start, there = perf_counter(), Path(folder).exists()
     store = ChunkStore(made_folder(Path(folder)), repair)
+    try:
+        return _carried_out(study, store, executor or Serial(), fresh, progress, start)
+    except BaseException:
+        if not there:
+            with suppress(OSError):  # finished chunks stay, and the folder with them
+                store.folder.rmdir()
+        raise
+
+
+def _carried_out(
+    study: Study, store: ChunkStore, executor: Executor, fresh: bool,
+    progress: Callable[[str, int, int], None] | None, start: float,
+) -> StudyResult:  # fmt: skip
     if fresh:
         store.clear()
     report = progress or (lambda step, done, total: None)
     names = {arm.name: [_chunk(arm, *part) for part in arm.chunks()] for arm in study.arms}
-    chunks, made = _filled(study, names, store, executor or Serial(), report)
+    chunks, made = _filled(study, names, store, executor, report)
     held = {arm: [(name, chunks[name]) for name in listed] for arm, listed in names.items()}
     outcomes = {
         arm.name: Outcome(settings=arm.settings, data=_joined([data for _, data in held[arm.name]]))

@@ -75,3 +75,15 @@ def test_crlb_is_infinite_where_parameters_cannot_be_separated():
 def test_crlb_refuses_noise_that_is_not_positive():
     with pytest.raises(InputError, match="greater than zero"):
         crlb("t2-mono", {"m0": 1.0, "t2": 0.08}, {"te": TE}, 0.0)
+
+
+def test_fits_that_no_memory_holds_are_refused(monkeypatch):
+    from mrsim.core import machine_memory
+    from mrsim.core.errors import InfeasibleError
+    from mrsim.fit.scatter import scatter
+
+    monkeypatch.setattr(machine_memory, "free_bytes", lambda: 1_000_000)
+    truth, contrast = {"m0": 1.0, "t2": 0.08}, {"te": np.array([0.01, 0.05])}
+    assert scatter("t2-mono", truth, contrast, 0.01, replicates=3000)["t2"].replicates == 3000
+    with pytest.raises(InfeasibleError, match="4,000 fits of 2 images would need about"):
+        scatter("t2-mono", truth, contrast, 0.01, replicates=4000)

@@ -238,3 +238,25 @@ def test_noise_out_of_phase_is_as_stated(kind, n):
     share = out_of_phase(n, keep, kind)
     assert found.imag.std() / found.real.std() == pytest.approx(share, abs=0.01 if share else 2e-3)
     assert out_of_phase(n, slice(0, n), kind) == 1.0
+
+
+def test_size_that_no_memory_holds_is_refused_before_the_scan(tmp_path, capsys):
+    from mrsim.cli import perform
+
+    out = tmp_path / "out"
+    for size, said in (("100000x100000", "1 image of 100000x100000 voxels would need about 372.5 GiB"),
+                       ("16²x16", "is no size"), ("1" * 5000 + "x16", "is no size")):  # fmt: skip
+        assert perform(["run", "disc-se", "--recon", f"size={size}", "--out", str(out)]) == 2
+        assert said in capsys.readouterr().err
+        assert not out.exists()
+
+
+def test_images_that_no_memory_holds_are_refused_by_their_number(monkeypatch):
+    from mrsim.core import machine_memory
+    from mrsim.core.errors import InfeasibleError
+    from mrsim.recon.windows import check_size
+
+    monkeypatch.setattr(machine_memory, "free_bytes", lambda: 41_000_000)
+    check_size((1000, 1000))
+    with pytest.raises(InfeasibleError, match="2 images of 1000x1000 voxels would need about"):
+        check_size((1000, 1000), 2)

@@ -65,10 +65,19 @@ def test_a_run_beyond_a_worker_s_share_is_refused(monkeypatch):
 def test_a_study_that_does_not_fit_says_so_before_it_starts_to_compute(tmp_path, capsys):
     (tmp_path / "small.toml").write_text(STUDY)
     arguments = ["study", str(tmp_path / "small.toml"), "--fast", "--workers", "1", "--out", str(tmp_path / "out")]
-    assert perform([*arguments, "--max-memory", "50 MiB"]) == 2
+    assert perform([*arguments, "--max-memory", f"{held_bytes() / 2**20 + 40:.0f} MiB"]) == 2
     said = capsys.readouterr().err
     assert "share of one worker" in said
     assert "would need about" in said
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("words", [("--workers", "1", "--max-memory", "1 MB"), ("--workers", "1000000")])
+def test_workers_that_could_not_hold_mrsim_itself_are_not_started(tmp_path, capsys, words):
+    out = tmp_path / "out"
+    assert perform(["study", "t2-scatter", "--fast", *words, "--out", str(out)]) == 2
+    assert "MiB that mrsim itself takes; give fewer --workers" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_a_cluster_s_memory_is_not_bounded_from_here():
