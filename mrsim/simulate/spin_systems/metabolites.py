@@ -34,7 +34,12 @@ def metabolite_signal(
     total = np.zeros(shot.samples, np.complex128)
     for part, scale, shape in _parts(metabolite, shot, observed, engine):
         for network in networks(part, observed, shot.b0, WATER_PPM * 1e-6):
-            total += scale * shape * network_signal(network, shot, engine)
+            try:
+                total += scale * shape * network_signal(network, shot, engine)
+            except InputError as error:
+                if error.key not in ("couplings", "t2"):
+                    raise
+                raise InputError(error.problem, key=f"{metabolite.name}.{error.key}") from None
     t = np.arange(shot.samples) * shot.dwell
     received = np.exp(1j * (shot.phase + 2 * np.pi * shot.frequency * t))
     return np.asarray(total * received)
