@@ -248,10 +248,9 @@ def _cell_error(voxel: _Voxel, index: int) -> float:
         return np.array(joined) - fine
 
     alike: dict[tuple[str, int], list[TissueClass]] = {}
-    for both in voxel.classes.values():
-        for part, kind in both:
-            if part == index:
-                alike.setdefault((kind.tissue, kind.place), []).append(kind)
+    for part, kind in (own for both in voxel.classes.values() for own in both):
+        if part == index:
+            alike.setdefault((kind.tissue, kind.place), []).append(kind)
     kinds = [max(lines, key=lambda kind: kind.pd) for lines in alike.values()]
     shares = [sum(kind.pd for kind in lines) / most.pd for lines, most in zip(alike.values(), kinds, strict=True)]
     with ThreadPoolExecutor(voxel.task.workers) as pool:
