@@ -126,6 +126,8 @@ def _column(value: Any, count: int) -> NDArray[np.float64]:
     values = np.asarray(value, dtype=np.float64)
     if values.shape not in ((), (count,)):
         raise ValueError(f"{values.size} values for {count} volumes")
+    if not np.all(np.isfinite(values)):
+        raise ValueError("it holds numbers that are not finite")
     return np.broadcast_to(values, (count,)).copy()
 
 

@@ -8,6 +8,7 @@ it from its residuals.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -63,10 +64,14 @@ def _times(stem: Path) -> dict[str, float]:
     try:
         side = json.loads(path.read_text(encoding="utf-8"))
         known = {"tr": side.get("RepetitionTimeExcitation")}
-        return {
+        times = {
             column: float(value)
             for column, field in TIMES.items()
             if (value := side.get(field, known.get(column))) is not None
         }
+        for column, value in times.items():
+            if not 0 <= value < math.inf:
+                raise ValueError(f"{TIMES[column]} is {value:g}; expected seconds, 0 or more")
+        return times
     except (OSError, ValueError, TypeError, AttributeError) as problem:
         raise InputError(f"is no sidecar that can be read: {problem}", file=path) from None

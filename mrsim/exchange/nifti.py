@@ -28,6 +28,9 @@ MOST_EXTENSIONS = 1 << 24
 SKEW = 1e-4
 """Largest cosine between axes that round-off in single precision explains."""
 
+SHORTEST, LONGEST = 1e-8, 10.0
+"""Sides of a voxel, m."""
+
 NEAR = 1e-3
 """Voxels by which two grids of the same places may differ: affines are stored in single precision."""
 
@@ -186,4 +189,9 @@ def _affine(image: Any, path: Path) -> NDArray[np.float64]:
         raise InputError("has a qform and an sform that differ; remove the wrong one", file=path)
     affine = np.array(s if sform else q, dtype=np.float64)
     affine[:3] *= scale
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    if not np.all(np.isfinite(affine)) or spacing.min() < SHORTEST or spacing.max() > LONGEST:
+        sides = " x ".join(f"{side * 1e3:.3g}" for side in spacing)
+        raise InputError(f"has voxels of {sides} mm; sides of {SHORTEST * 1e3:g} to {LONGEST * 1e3:g} mm and a place "
+                         "that is finite are read", file=path)  # fmt: skip
     return affine

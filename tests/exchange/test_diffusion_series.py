@@ -77,3 +77,12 @@ def test_series_without_its_table_or_with_a_wrong_one_is_refused(file):
     file.with_name("dwi.bvec").unlink()
     with pytest.raises(InputError, match=r"dwi\.bvec"):
         read_diffusion(file)
+
+
+@pytest.mark.parametrize("side", ['{"EchoTime": NaN}', '{"EchoTime": -0.07}', '{"RepetitionTime": Infinity}', "[]"])
+def test_sidecar_with_times_that_are_none_is_refused(file, side, capsys):
+    """Python reads NaN and Infinity, which JSON has not."""
+    write_fsl(file.with_name("dwi"), TABLE)
+    file.with_name("dwi.json").write_text(side, encoding="utf-8")
+    assert perform(["fit", str(file), "--model", "dti-wls"]) == 2
+    assert "dwi.json: is no sidecar that can be read" in capsys.readouterr().err

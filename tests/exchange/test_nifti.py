@@ -136,3 +136,14 @@ def test_nifti_without_voxels_or_with_an_impossible_rotation_is_refused(tmp_path
     path.write_bytes(content)
     with pytest.raises(InputError, match=problem):
         read_volume(path)
+
+
+@pytest.mark.parametrize(("row", "said"), [((np.nan, 0, 0, 0), "nan"), ((1e20, 0, 0, 0), "1e"), ((0, 0, 0, 0), "0 x"),
+                                          ((2, 0, 0, np.inf), "finite")])  # fmt: skip
+def test_nifti_with_a_first_row_that_no_voxel_has_is_refused_without_a_warning(tmp_path, row, said):
+    image(tmp_path / "a.nii", np.diag([2.0, 2, 2, 1]), qform=0)
+    content = bytearray((tmp_path / "a.nii").read_bytes())
+    content[280:296] = np.asarray(row, "<f4").tobytes()  # srow_x
+    (tmp_path / "a.nii").write_bytes(content)
+    with pytest.raises(InputError, match=f"has voxels .*{said}"):
+        read_volume(tmp_path / "a.nii")
