@@ -46,6 +46,7 @@ SPEAKERS: dict[str, tuple[str, ...]] = {
     "mrsim/simulate/_kernels/exchange.py": ("tests/kernels/check_exchange.py",),
     "mrsim/simulate/_kernels/plane.py": ("tests/kernels/check_exchange.py",),
     "mrsim/simulate/_kernels/states.py": ("tests/kernels/check_states.py",),
+    "mrsim/simulate/_kernels/coupled_turns.py": ("tests/kernels/check_coupled_turns.py",),
     "mrsim/simulate/_kernels/walk.py": ("tests/kernels/check_exchange.py",),
 }  # fmt: skip
 """The tests that are asked first, by module."""
