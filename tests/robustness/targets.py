@@ -352,6 +352,7 @@ def _api(folder: Path) -> object:
     class Asked(Handler):
         def setup(self) -> None:
             self.rfile, self.wfile = io.BytesIO((folder / "request").read_bytes()), io.BytesIO()
+            self.patient = SimpleNamespace(end=0.0)  # nothing is waited for
 
         def finish(self) -> None:
             pass
