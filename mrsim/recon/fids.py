@@ -18,6 +18,8 @@ from .combine import mix, whitening
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
+ALIKE = 1e-2
+"""Root of the mean squared distance of an average from the median of all, over its size, that makes no outlier."""
 FIRST_POINTS = 16
 """Points whose singular vector gives the coils' weights."""
 ROUNDS = 30
@@ -172,7 +174,8 @@ def kept(signals: Complex, limit: float) -> NDArray[np.bool_]:
     """Return which (average, point) signals to average: those whose distance from the median is not far off.
 
     An average is rejected where its mean squared distance exceeds the median of all by `limit` robust standard
-    deviations; zero keeps all.
+    deviations; zero keeps all. One within `ALIKE` of the median stays: without noise the smallest difference would
+    count.
     """
     if limit <= 0 or len(signals) < 4:
         return np.ones(len(signals), dtype=bool)
@@ -180,4 +183,5 @@ def kept(signals: Complex, limit: float) -> NDArray[np.bool_]:
     distance = np.mean(np.abs(signals - middle) ** 2, axis=1)
     centre = float(np.median(distance))
     spread = 1.4826 * float(np.median(np.abs(distance - centre)))
-    return np.asarray(distance <= centre + limit * max(spread, 1e-3 * centre))
+    far = max(centre + limit * max(spread, 1e-3 * centre), ALIKE**2 * float(np.mean(np.abs(middle) ** 2)))
+    return np.asarray(distance <= far)

@@ -164,3 +164,12 @@ def test_few_averages_are_all_kept():
     signals = METABOLITES + noise((3, POINTS), 0.1)
     assert kept(signals, 5.0).all()
     assert kept(np.concatenate([signals] * 4), 0.0).all()
+
+
+def test_averages_that_settle_without_noise_are_all_kept():
+    """Half of a percent that fades over the first averages is no outlier; a tenth in one of them is."""
+    signals = np.tile(METABOLITES.reshape(-1), (24, 1))
+    settling = signals * (1 + 5e-3 * 0.2 ** np.arange(24))[:, None]
+    assert kept(settling, 5.0).all()
+    settling[7] *= 1.1
+    assert list(np.flatnonzero(~kept(settling, 5.0))) == [7]
