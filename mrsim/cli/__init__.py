@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -142,6 +143,8 @@ def _called(arguments: list[str]) -> int:
     except OSError as problem:
         if problem.filename is None and problem.errno in output_streams.FULL:
             raise  # of what is written to standard output
+        if problem.errno == errno.ENAMETOOLONG:
+            return _complain(f"{problem.filename}: {problem.strerror}", USER_ERROR)
         return _defect(problem)
     except MemoryError:
         return _complain(OUT_OF_MEMORY, USER_ERROR)

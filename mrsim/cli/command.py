@@ -132,9 +132,16 @@ def _check_values(context: click.Context) -> None:
             if os.path.isfile(target) and any(os.path.samefile(target, path) for path in read):
                 problem = f"{target} is read by this command; name another file"
                 raise click.BadParameter(problem, context, parameter)
-            if os.path.realpath(target) in written:
+            if (place := _place(target, context)) in written:
                 raise click.BadParameter(f"{target} is named twice; name another file", context, parameter)
-            written.add(os.path.realpath(target))
+            written.add(place)
+
+
+def _place(path: str, context: click.Context) -> str:
+    try:
+        return os.path.realpath(path)
+    except FileNotFoundError:
+        raise click.UsageError("the current folder is gone; change to another one", context) from None
 
 
 def _files_in(values: Any) -> Iterator[str]:

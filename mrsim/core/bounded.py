@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError
+from .errors import InputError, check_kind
 
 FREE = 1 << 30
 """Bytes that any file may unpack to."""
@@ -27,6 +27,7 @@ def check_file(path: Path | str, text: bool = False) -> None:
 
     A path that leads nowhere, or to a folder, passes: whoever opens it says so.
     """
+    check_kind(path, (str, os.PathLike), "path", "that of a file")
     try:
         found = os.stat(path)
     except (OSError, ValueError):

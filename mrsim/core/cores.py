@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+from numbers import Integral
+from typing import Any
+
+from .errors import InputError
 
 
 def available_cores() -> int:
@@ -10,3 +14,9 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def check_threads(threads: Any) -> None:
+    """Raise an `InputError` where a number of threads is none; None stands for all cores."""
+    if threads is not None and (not isinstance(threads, Integral) or threads < 1):
+        raise InputError(f"is {threads!r}; it takes a whole number from 1", key="threads")

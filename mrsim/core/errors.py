@@ -7,6 +7,7 @@ and its children end a command with exit code 2 and one message; anything else i
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 
 class UserError(Exception):
@@ -42,6 +43,26 @@ class InfeasibleError(UserError):
 
 class StorageError(UserError):
     """A file that cannot be read or written: truncated, foreign, newer, or in a place without permission."""
+
+
+def check_kind(value: Any, kinds: type | tuple[type, ...], key: str, remedy: str = "") -> None:
+    """Raise an `InputError` where a caller gives something of another kind than what is asked for.
+
+    Parameters
+    ----------
+    value : object
+        What a caller gives, whatever is declared.
+    kinds : type or tuple of type
+        What it may be.
+    key : str
+        Name of the parameter.
+    remedy : str, optional
+        How to get the right kind.
+    """
+    if not isinstance(value, kinds):
+        wanted = " or ".join(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
+        known = wanted.replace("NoneType", "None")
+        raise InputError(f"is a {type(value).__name__}; expected {known}{remedy and ': ' + remedy}", key=key)
 
 
 def did_you_mean(word: str, known: tuple[str, ...] | list[str]) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .errors import StorageError
+from .errors import StorageError, check_kind
 
 _under_way: set[Path] = set()
 """Temporary files and folders of this process."""
@@ -30,6 +30,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
     Whatever a killed process left of an earlier attempt is removed first.
     """
+    check_kind(path, (str, os.PathLike), "path", "that of a file")
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise StorageError(f"{path}: is a folder; name a file")

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, cast
 from pydantic import TypeAdapter, ValidationError
 
 from .bounded import check_file
-from .errors import InputError, did_you_mean
+from .errors import InputError, check_kind, did_you_mean
 
 T = TypeVar("T")
 
@@ -87,6 +87,8 @@ def resource(name: str, folder: str, what: str) -> Path:
     what : str
         The word for messages, e.g. ``"protocol"``.
     """
+    check_kind(name, (str, Path), what, "a name, or the path of a .toml file")
+    name = str(name)
     shipped, path = available(folder), Path(name)
     if name in shipped:
         return shipped[name]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import InputError
+from ..core.errors import InputError, check_kind
 from ..core.evaluation import Evaluation, EvaluationRow
 from ..core.maps import STATUS, Maps
 from .noise_anisotropy import noise_flag
@@ -48,6 +48,10 @@ def evaluate(
     Evaluation
         One row per region and parameter that both maps hold.
     """
+    check_kind(maps, Maps, "maps", "mr.fit(images, model)")
+    check_kind(truth, Maps, "truth", "phantom.truth(images.grid)")
+    check_kind(rois, (Mapping, type(None)), "rois", "{'disc': mask}")
+    check_kind(notes, (Mapping, type(None)), "notes")
     if maps.grid.shape != truth.grid.shape:
         raise InputError(f"maps have the shape {maps.grid.shape}, the truth {truth.grid.shape}: use one grid")
     if not maps.grid.same_as(truth.grid):

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import InputError
+from ..core.cores import check_threads
+from ..core.errors import InputError, check_kind
 from ..core.images import Images
 from ..core.maps import STATUS, VALUED, Maps
 from ..core.spectra import Spectra
@@ -84,7 +85,7 @@ def fit(
         The model's options, SI units. Those that vary may be a (z, y, x) array, or `Maps` on any grid that hold a
         parameter of the same name, e.g. ``b1=mr.fit(other_images, "b1-dam")``.
     """
-    model = _found(model)
+    model = _asked(images, model, threads)
     if not isinstance(images, Images) or isinstance(model, Inversion | Quantification):
         return _no_images(images, model, mask, (sigma, select, likelihood), threads, options)
     settings = within_slab(model, given_values(model, options, images), images)
@@ -126,8 +127,10 @@ def fit(
     return _maps(model, images, inside, status, solution, errors, (residual / spread) ** 2, settings, history)
 
 
-def _found(model: Any) -> Description:
-    """Return a model that is named or given; refuse what is none."""
+def _asked(images: Any, model: Any, threads: Any) -> Description:
+    """Return a model that is named or given; refuse what is none, and what is no data to fit."""
+    check_kind(images, (Images, Waves, Spectra), "images", "mr.reconstruct(raw), or mr.load('images.h5', 'images')")
+    check_threads(threads)
     if isinstance(model, str):
         return find_model(model)
     if not isinstance(model, Description):

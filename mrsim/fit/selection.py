@@ -23,7 +23,7 @@ def selected(
     """Return data, contrast table and noise of the chosen images."""
     count = images.data.shape[0]
     try:
-        chosen = np.arange(count)[slice(None) if select is None else select]
+        chosen = np.atleast_1d(np.arange(count)[slice(None) if select is None else select])
     except IndexError:
         raise InputError(f"selects images beyond the last of the series, {count - 1}", key="select") from None
     if chosen.size == 0:
@@ -68,7 +68,12 @@ def inside_of(mask: NDArray[np.bool_] | None, images: Images) -> NDArray[np.bool
     shape = images.data.shape[1:]
     if mask is None:
         return np.ones(shape, dtype=bool)
-    inside = np.asarray(mask, dtype=bool)
+    inside = np.asarray(mask)
+    if inside.dtype != np.bool_ and not np.isin(inside, (0, 1)).all():
+        raise InputError(
+            f"holds {inside.dtype} values other than 0 and 1; give True and False, e.g. mask > 0", key="mask"
+        )
+    inside = inside.astype(bool)
     if inside.shape != shape:
         raise InputError(f"has shape {inside.shape}; the images have {shape}", key="mask")
     return inside

@@ -10,12 +10,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from ..core.errors import InputError
+from ..core.errors import InputError, check_kind
 from ..core.toml import line_of, read_toml, resource, structure
 from ..core.units import Fraction, Frequency, Length
 from .contents import Region
@@ -81,6 +82,7 @@ def load_phantom(
         Factors on all sizes, and on the heights of discs besides, of spines and motion segments.
     """
     path = resource(name, "phantoms", "phantom")
+    check_kind(field, Real, "field", "that of the scanner, T")
     content = structure(read_toml(path), PhantomFile, path)
     extrapolate = extrapolate or content.extrapolate
     if not content.b1 > 0:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import overload
+from typing import get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.acquisition import Acquisition
-from ..core.errors import InputError
+from ..core.errors import InputError, check_kind
 from ..core.images import Images
 from ..core.spectra import Spectra
 from .cartesian import reconstruct_cartesian
@@ -72,6 +72,9 @@ def reconstruct(
         Complex images (contrast, z, y, x) with their noise, and the method's parameters in `encoding`; of spectroscopy
         (``encoding.kind`` is ``"spectrum"``) `Spectra`, with the settings of `Spectroscopy`.
     """
+    check_kind(raw, Acquisition, "raw", "mr.add_noise(mr.simulate(timeline, phantom), rng=1)")
+    check_kind(method, (*get_args(Method), Spectroscopy, type(None)), "method", "e.g. mrsim.recon.Sense()")
+    check_kind(steps, (Steps, type(None)), "steps")
     check_finite(raw)
     if raw.encoding.kind == "spectrum" or isinstance(method, Spectroscopy):
         if raw.encoding.kind != "spectrum" or not isinstance(method, Spectroscopy | None):

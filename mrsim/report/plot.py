@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.basis import Basis
-from ..core.errors import InputError, did_you_mean
+from ..core.errors import InputError, check_kind, did_you_mean
 from ..core.evaluation import Budget
 from ..core.images import Images
 from ..core.maps import Maps
@@ -63,6 +63,10 @@ def plot(
     rois : mapping of str to (z, y, x) array of bool, optional
         Regions to outline beside a truth.
     """
+    check_kind(truth, (Maps, type(None)), "truth", "phantom.truth(images.grid)")
+    check_kind(rois, (Mapping, type(None)), "rois", "{'disc': mask}")
+    if (parameter is not None or rois is not None) and (truth is None or not isinstance(noun, Maps)):
+        raise InputError("are for maps beside their truth; leave them out, or give truth", key="parameter, rois")
     if isinstance(noun, Maps) and truth is not None:
         shared = [name for name in noun.values if name in truth.values]
         chosen = parameter or next(iter(shared), "")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import InputError
+from ..core.errors import InputError, check_kind
 from .events import NS, Adc, Gradient, RfPulse
 from .imperfect.distort import imperfect
 from .nominal import nominal_k, nominal_time, padded
@@ -62,6 +62,7 @@ class _Tables:
 
 def discretize(sequence: Sequence) -> Timeline:
     """Return the timeline of a sequence, as its scanner plays it."""
+    check_kind(sequence, Sequence, "sequence", "mr.build(protocol, scanner)")
     return imperfect(nominal_timeline(sequence), sequence.scanner.imperfections)
 
 

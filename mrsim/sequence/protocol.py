@@ -12,7 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import InputError, did_you_mean
+from ..core.errors import InputError, check_kind, did_you_mean
 from ..core.toml import line_of, parsed, read_toml, resource, structure
 from .families import FAMILIES
 from .families.protocol import Protocol
@@ -39,6 +39,8 @@ def load_protocol(name: str, overrides: Mapping[str, str] | None = None) -> Prot
 
 def build(protocol: Protocol, scanner: Scanner) -> Sequence:
     """Return a protocol's sequence on a scanner, its timing solved within the limits; not yet checked."""
+    check_kind(protocol, Protocol, "protocol", "mr.load_protocol('disc-t2-mese')")
+    check_kind(scanner, Scanner, "scanner", "mr.Scanner.preset('3T')")
     return protocol.build(scanner)
 
 
@@ -98,7 +100,9 @@ def _overridden(
 ) -> Protocol:
     """Return the protocol with overrides; errors name the command line's key and not the file."""
     known = [entry.name for entry in fields(family)]
-    for key in overrides:
+    check_kind(overrides, Mapping, "overrides", "{'te': '10 ms'}")
+    for key, text in overrides.items():
+        check_kind(text, str, f"--set {key}", "a text with its unit, e.g. '10 ms'")
         if key not in known:
             raise InputError(f"unknown key of family {family.name}{did_you_mean(key, known)}", key=f"--set {key}")
     changed = {**entries, **{key: _value(text) for key, text in overrides.items()}}

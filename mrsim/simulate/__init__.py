@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..core.acquisition import Acquisition
 from ..core.coils import Coils
-from ..core.errors import InputError
+from ..core.cores import check_threads
+from ..core.errors import InputError, check_kind
 from ..phantom.phantom import Phantom
 from ..sequence.timeline import Timeline
 from .bloch import run_bloch
@@ -53,6 +54,12 @@ def simulate(
     """
     from threadpoolctl import threadpool_limits
 
+    check_kind(timeline, Timeline, "timeline", "mr.discretize(sequence)")
+    if not hasattr(phantom, "sample"):  # whatever gives spins can be scanned
+        check_kind(phantom, Phantom, "phantom", "mr.load_phantom('lumbar-disc')")
+    check_kind(engine, (Bloch, Pathways, type(None)), "engine", "mr.Bloch()")
+    check_kind(coils, (Coils, type(None)), "coils")
+    check_threads(threads)
     if isinstance(engine, Pathways):
         _refuse_nonlinear(timeline)
         if coils is not None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.acquisition import Acquisition, Readouts
-from ..core.errors import InputError
+from ..core.errors import InputError, check_kind
 from .physiology import Physiology, add_physiology
 
 PRESCAN_WINDOW = 4096
@@ -44,6 +44,11 @@ def add_noise(
         Samples per coil of noise alone, taken before the scan as the group ``noise``: the reconstruction then whitens
         with what these show and not with the calibration. 0: none.
     """
+    check_kind(raw, Acquisition, "raw", "mr.simulate(timeline, phantom)")
+    check_kind(rng, (int, np.integer, np.random.Generator), "rng", "a seed")
+    check_kind(physiology, (Physiology, type(None)), "physiology")
+    if isinstance(rng, int) and rng < 0:
+        raise InputError(f"is {rng}; a seed is a whole number from 0", key="rng")
     if raw.noisy:
         raise InputError("the raw data already hold noise; add it once, to noise-free data")
     if prescan < 0 or ("noise" in raw.groups and prescan):

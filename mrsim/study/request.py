@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.acquisition import Acquisition
-from ..core.errors import InputError, did_you_mean
+from ..core.errors import InputError, check_kind, did_you_mean
 from ..core.evaluation import Budget, Evaluation
 from ..core.images import Images
 from ..core.maps import Maps
@@ -109,6 +110,13 @@ class RunRequest:
             raise InputError(f"is {seed!r}; it takes a whole number from 0", key="seed")
         if self.threads is not None and not self.threads >= 1:
             raise InputError(f"is {self.threads}; it takes a whole number from 1", key="threads")
+        check_kind(self.protocol, str, "protocol", "a name, or the path of a file")
+        for where in ("scanner", "phantom", "model"):
+            check_kind(getattr(self, where), (str, type(None)), where, "a name, or the path of a file")
+        for where in ("field", "b1", "offset"):
+            check_kind(getattr(self, where), (Real, type(None)), where)
+        for where in ("overrides", "given", "recon", "physiology", "engine"):
+            check_kind(getattr(self, where), Mapping, where)
         for where in ("overrides", "given", "recon", "physiology"):
             for key, value in getattr(self, where).items():
                 if not isinstance(value, str):

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import InputError
+from ..core.errors import InputError, check_kind
 from ..core.replacing import made_folder
 from ..core.shown import Rows, Shown
 from ..core.version import __version__
@@ -97,6 +97,7 @@ def run_study(
     progress : callable, optional
         Called with (step, replicates done, in all).
     """
+    check_kind(study, Study, "study", "mr.load_study('vx1')")
     start, there = perf_counter(), Path(folder).exists()
     store = ChunkStore(made_folder(Path(folder)), repair)
     try:

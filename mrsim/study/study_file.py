@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import InputError
+from ..core.errors import InputError, check_kind
 from ..core.toml import line_of, read_toml, resource, structure
 from ..core.version import __version__
 from .claims import Claim, check_claims
@@ -101,8 +101,15 @@ class Study:
     claims: tuple[Claim, ...]
 
 
+MODES = ("full", "fast")
+"""How many replicates: those for the paper, or few."""
+
+
 def load_study(name: str, mode: str = "full") -> Study:
     """Return a study by its shipped name or the beginning of it, e.g. ``"vx1"``, or by the path of its file."""
+    check_kind(name, str, "study", "mr.load_study('vx1')")
+    if mode not in MODES:
+        raise InputError(f"is '{mode}'; it is one of {', '.join(MODES)}", key="mode")
     path = resource(_full_name(name), FOLDER, "study")
     content = structure(read_toml(path), StudyFile, path)
     claims = tuple(claim for claim in content.claim if mode in claim.modes)

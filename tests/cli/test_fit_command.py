@@ -236,6 +236,20 @@ def test_empty_path_is_not_the_current_folder(tmp_path, capsys, words):
     assert (code, "is empty" in err or "extra argument" in err) == (2, True)
 
 
+def test_a_folder_that_is_gone_and_a_name_too_long_are_said(tmp_path, capsys, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    source = written(tmp_path, decays())
+    code, _, err = called(capsys, source, "--model", "t2-mono", "--out", "maps.h5")
+    assert (code, "the current folder is gone" in err) == (2, True)
+    from mrsim.cli import perform
+
+    assert perform(["run", "disc-se", "--out", str(tmp_path / ("a" * 300))]) == 2
+    assert "File name too long" in capsys.readouterr().err
+
+
 def test_message_does_not_repeat_a_megabyte(tmp_path, capsys):
     code, _, err = called(capsys, written(tmp_path, decays()), "--model", "x" * 1_000_000)
     assert code == 2
