@@ -61,6 +61,10 @@ def si_unit(dimension: str) -> str:
     return next(iter(UNITS[dimension]))
 
 
+LARGEST = 1e60
+"""Of any quantity, and one over the smallest: far beyond all that is measured, and its fourth power is a number."""
+
+
 def parse_quantity(text: Any, dimension: str) -> tuple[float, ...]:
     """Turn ``"10 20 40 ms"`` into SI floats.
 
@@ -98,6 +102,8 @@ def parse_quantity(text: Any, dimension: str) -> tuple[float, ...]:
     values = tuple(float(n) * units[unit] for n in numbers)
     if not all(math.isfinite(v) for v in values):
         raise ValueError(f"'{text}' is not finite")
+    if any(v and not 1 / LARGEST <= abs(v) <= LARGEST for v in values):
+        raise ValueError(f"'{text}' is no {dimension} that can be: none lies beyond 1e±{math.log10(LARGEST):.0f} in SI")
     return values
 
 

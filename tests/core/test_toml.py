@@ -6,6 +6,7 @@ import pytest
 
 from mrsim.core.errors import InputError
 from mrsim.core.toml import parsed, read_toml
+from mrsim.core.units import parse_quantity
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,11 @@ def test_byte_order_mark_of_an_editor_is_no_error(tmp_path):
     file = tmp_path / "own.toml"
     file.write_bytes(b"\xef\xbb\xbfa = 1\r\n")
     assert read_toml(file) == {"a": 1}
+
+
+@pytest.mark.parametrize("text", ["1e308 mm", "1 1e-320 m", "-2e61 m"])
+def test_a_quantity_that_cannot_be_is_refused(text):
+    """Its square would be no number."""
+    with pytest.raises(ValueError, match="is no length that can be"):
+        parse_quantity(text, "length")
+    assert parse_quantity("0 1e-3 mm", "length") == (0.0, 1e-6)

@@ -173,3 +173,9 @@ def test_pulse_errors_name_value_limit_and_remedy(scanner):
         slr(scanner, 3.0, 3e-3, 1.0, kind="se")
     with pytest.raises(InputError, match="time_bandwidth: is -1"):
         sinc(scanner, 1.0, 3e-3, -1.0)
+
+
+def test_a_pulse_of_hours_is_refused_at_once(scanner):
+    """Its divisors alone would take minutes to find."""
+    with pytest.raises(InputError, match="a pulse of 7000 s is longer than any"):
+        slr(scanner, np.pi, 7000.0, 4.0)

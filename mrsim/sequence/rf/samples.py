@@ -15,6 +15,8 @@ MOST_SAMPLES = 300
 """Pulses are cut into at most this many samples where the raster allows it."""
 TIME_BANDWIDTHS = (0.1, 1000.0)
 """Of all pulses that are made."""
+LONGEST = 10.0
+"""Of a pulse, s."""
 MOST_TURN = 0.07
 """Cycles that a pulse at a frequency offset may turn within a sample."""
 
@@ -27,7 +29,8 @@ def sample_dwell(scanner: Scanner, length: int, most: int = MOST_SAMPLES) -> int
     """
     raster = to_ns(scanner.rf_raster)
     steps = length // (2 * raster)
-    divisors = [d for d in range(1, steps + 1) if steps % d == 0 and (2 * steps // d >= 100 or d == 1)]
+    small = [d for d in range(1, math.isqrt(steps) + 1) if steps % d == 0]
+    divisors = [d for d in {*small, *(steps // d for d in small)} if 2 * steps // d >= 100 or d == 1]
     few = [d for d in divisors if 2 * steps // d <= most]
     return raster * (min(few) if few else max(divisors))
 
@@ -47,6 +50,8 @@ def pulse_length(scanner: Scanner, duration: float) -> int:
     """Return a pulse's length in ns: its centre must lie on the gradient raster."""
     step = 2 * scanner.timing_raster
     length = to_ns(duration)
+    if duration > LONGEST:
+        raise InputError(f"a pulse of {duration:g} s is longer than any: at most {LONGEST:g} s")
     if length <= 0 or length % step:
         near = max(1, round(length / step)) * step
         raise InputError(
