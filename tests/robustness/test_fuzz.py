@@ -32,7 +32,7 @@ def test_a_reader_that_breaks_is_found():
 
 
 @pytest.mark.parametrize(("name", "old", "new", "words"), [
-    ("protocol", 'te = "15 30 60 100 ms"', 'te = "15 30 1e308 100 ms"', "longer than any scan lasts"),
+    ("protocol", 'te = "15 30 60 100 ms"', 'te = "15 30 1e50 100 ms"', "longer than any scan lasts"),
     ("protocol", "crusher_cycles = 4.0", "crusher_cycles = 4e9", "would last"),
     ("protocol", "crusher_cycles = 4.0", "crusher_cycles = 1e308", "would last inf s"),
     ("protocol", "echoes = 8", "echoes = 2147483648", "must lie between 1 and 4096"),

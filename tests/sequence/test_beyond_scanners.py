@@ -1,10 +1,12 @@
 """Numbers that no scanner, pulse or computation reaches are refused by their limits, and at once."""
 
+import numpy as np
 import pytest
 
 import mrsim as mr
 from mrsim.core.errors import InputError
 from mrsim.core.grid import Grid
+from mrsim.core.images import Images
 from mrsim.core.maps import Maps
 
 
@@ -45,5 +47,9 @@ def test_maps_and_truth_the_wrong_way_round_are_told():
 def test_what_is_no_request_or_no_model_is_named():
     with pytest.raises(InputError, match="is a str; give RunRequest"):
         mr.run("disc-se")
+    with pytest.raises(InputError, match="images: is a NoneType; expected Images"):
+        mr.fit(None, "t2-mono")
+    grid = Grid(shape=(1, 1, 1), spacing=(1e-3, 1e-3, 1e-3))
+    images = Images(data=np.ones((1, 1, 1, 1)), grid=grid, contrast={}, sigma=np.ones(1))
     with pytest.raises(InputError, match="is a NoneType; it must be a model"):
-        mr.fit(None, None)
+        mr.fit(images, None)
