@@ -1,15 +1,4 @@
-"""Questions that a plan answers, from a line of text.
-
-    tell grade 3 from 4 by T2 of the nucleus with 30 discs [in 15 patients] [icc 0.4] [power 90 %]
-    T2 in the annulus within 5 % [in a voxel | over 20 voxels] [power 95 %]
-    change of 5 ms in T2 of the nucleus [in a voxel | over 20 voxels]
-    change of 2 kPa in stiffness of the nucleus
-    SNR of the nucleus above 20
-    CRLB of T2 in the nucleus below 10 %
-    lactate CRLB below 20 %
-    time below 5 min
-    volume below 100 ms with 40 slices at MB 8
-    runs
+"""Questions that a plan answers, from a line of text: one of `FORMS`.
 
 Words may stand in another order and small words may be left out: "tell Pfirrmann III from IV by nucleus T2 with 30
 discs per group" asks the same. What is not understood is an error that names it.
@@ -39,7 +28,17 @@ SMALL = frozenset(
 )  # fmt: skip
 """Words that carry no meaning here."""
 NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
-FORMS = __doc__.split("\n\n")[1]
+FORMS = """\
+    tell grade 3 from 4 by T2 of the nucleus with 30 discs [in 15 patients] [icc 0.4] [power 90 %]
+    T2 in the annulus within 5 % [in a voxel | over 20 voxels] [power 95 %]
+    change of 5 ms in T2 of the nucleus [in a voxel | over 20 voxels]
+    change of 2 kPa in stiffness of the nucleus
+    SNR of the nucleus above 20
+    CRLB of T2 in the nucleus below 10 %
+    lactate CRLB below 20 %
+    time below 5 min
+    volume below 100 ms with 40 slices at MB 8
+    runs"""
 ENTRIES = {
     "power": "Chance of success that is wanted.", "alpha": "Chance of a false alarm, two-sided.",
     "icc": "Correlation of the true values of one patient's discs.",
