@@ -15,12 +15,12 @@ import numpy as np
 from ...core.units import Frequency, Time
 from .. import rf
 from ..events import NS, Gradient
-from ..gradients import bridge, joined, shifted, trapezoid
+from ..gradients import bridge, joined, shifted
 from ..scanner import Scanner
 from ..selection import Selection
 from ..sequence import Block, Sequence
 from ..timing import TimeOrMinimum, solve, wait
-from .crushers import across, beside
+from .crushers import across, beside, size
 from .edited import SECOND, Edited, editing_block, editing_part
 from .localised import VoxelParts, readout_room, selecting, spectroscopy, voxel_parts
 from .protocol import positive, pulse_name
@@ -98,8 +98,7 @@ def _adiabatic(parts: VoxelParts, protocol: SemiLaser, axis: int, share: float) 
     made = rf.goia(parts.scanner, parts.limits, duration, bandwidth, protocol.voxel[axis])
     gradient, limits = made.gradient, parts.limits
     edge = float(gradient.amplitudes[0])
-    crusher = share * protocol.crusher_cycles * parts.crossings[axis]
-    least = int(trapezoid(limits, crusher).times[-1]) if crusher else 0
+    crusher, least = size(parts, axis, share)
     area = crusher + edge * limits.ramp(edge) / NS / 2
     side = max(least, int(bridge(limits, 0.0, edge, area).times[-1]))
     lead = bridge(limits, 0.0, edge, area, side)
